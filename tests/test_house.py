@@ -1,0 +1,279 @@
+"""The rules of the house: who imports whom, how long things are, what is pinned and shipped."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from importlib.metadata import requires
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from shared.settings import read_settings
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ["requirements.txt", "requirements-cli.txt", "requirements-dev.txt"]
+SOURCES = ["shared", "simulator", "harness", "tests", "function_app.py"]
+
+BROUGHT_IN = "# Brought in by the above"
+"""Begins the part of a requirements file that lists what the direct requirements need."""
+
+LONGEST = 60
+"""Lines of a function, its docstring included: what can be seen without scrolling."""
+
+NOWHERE = re.compile(
+    r"pypi\.org|pythonhosted\.org|registry\.npmjs|npmjs\.org|yarnpkg\.com"
+    r"|/wor[k]/|/roo[t]/|/User[s]/|/home/(?!site\b)\w"
+    r"|\.\./shared/(?:tools|reference|hooks|[A-Z])"
+)
+"""What holds on one machine or for one supplier only: registries, and paths of a machine."""
+
+
+def ignored_names() -> set[str]:
+    """Return the names that are never part of the repository."""
+    lines = (ROOT / ".gitignore").read_text().splitlines()
+    return {".git"} | {line.rstrip("/") for line in lines if line and not line.startswith("#")}
+
+
+def project_files() -> Iterator[Path]:
+    """Yield every file of the repository, relative to its root; found without git."""
+    ignored = ignored_names()
+    folders = [ROOT]
+    while folders:
+        for path in sorted(folders.pop().iterdir()):
+            if path.name in ignored:
+                continue
+            if path.is_dir():
+                folders.append(path)
+            else:
+                yield path.relative_to(ROOT)
+
+
+def python_files(*places: str) -> list[Path]:
+    """Return the Python files in folders of the repository, or the files themselves."""
+    return [
+        path
+        for path in project_files()
+        if path.suffix == ".py" and (path.parts[0] in places or str(path.parent) in places)
+    ]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file names in its imports."""
+    nodes = list(ast.walk(ast.parse((ROOT / path).read_text())))
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    return plain | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def function_lengths(*places: str) -> dict[str, int]:
+    """Return the lines of every function in the places, from `def` to its end."""
+    return {
+        f"{path}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in python_files(*places)
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def pinned(name: str, *, direct: bool) -> dict[str, tuple[Requirement, str]]:
+    """Return a file's requirements with what is said about each, by name.
+
+    Of a direct requirement that is the comment above it (which stands for all lines below, up to
+    an empty one), of the others the comment behind.
+    """
+    found: dict[str, tuple[Requirement, str]] = {}
+    reason, in_direct = "", True
+    for line in (ROOT / name).read_text().splitlines():
+        in_direct = in_direct and not line.startswith(BROUGHT_IN)
+        if not line or line.startswith("#"):
+            reason = line
+        elif in_direct == direct and not line.startswith("-r "):
+            text, _, comment = line.partition("  #")
+            requirement = Requirement(text)
+            found[str(requirement)] = (requirement, reason if direct else comment)
+    return found
+
+
+def needs_of(requirement: Requirement) -> list[Requirement]:
+    """Return what an installed package requires here, with the extras that are asked of it."""
+    extras = ["", *requirement.extras]
+    return [
+        needed
+        for needed in map(Requirement, requires(requirement.name) or [])
+        if needed.marker is None or any(needed.marker.evaluate({"extra": e}) for e in extras)
+    ]
+
+
+def in_package(path: Path) -> bool:
+    """Tell whether a file is deployed: whether no line of .funcignore names it."""
+    lines = [line for line in (ROOT / ".funcignore").read_text().splitlines() if line]
+    patterns = [line.rstrip("/") for line in lines if not line.startswith("#")]
+    heads = [Path(*path.parts[: count + 1]) for count in range(len(path.parts))]
+    return not any(
+        fnmatch(str(head) if "/" in pattern else head.name, pattern)
+        for head in heads
+        for pattern in patterns
+    )
+
+
+def read_json(name: str) -> dict[str, Any]:
+    """Return a JSON file of the repository."""
+    read: dict[str, Any] = json.loads((ROOT / name).read_text())
+    return read
+
+
+def test_imports_follow_the_contracts() -> None:
+    """Dependencies point inwards and the core does no I/O; pyproject.toml has the contracts."""
+    linter = Path(sys.executable).parent / "lint-imports"
+
+    ran = subprocess.run(
+        [linter, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_core_stands_on_the_standard_library_and_two_codecs() -> None:
+    """The core imports the standard library, msgspec, isal and itself: nothing else."""
+    outside = {
+        f"{path} imports {module}"
+        for path in python_files("shared/core")
+        for module in imported(path)
+        if not module.startswith("shared.core")
+        and module.partition(".")[0] not in sys.stdlib_module_names | {"msgspec", "isal"}
+    }
+
+    assert outside == set()
+
+
+def test_the_triggers_import_nothing_but_what_they_start() -> None:
+    """function_app.py only connects the platform with `shared.bootstrap`."""
+    assert imported(Path("function_app.py")) == {"azure.functions", "shared.bootstrap"}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """A function that needs scrolling is several."""
+    lengths = function_lengths("shared", "simulator", "harness", "tests")
+
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_the_usual_function_is_short() -> None:
+    """Half of the product's functions have fewer than ten lines, docstrings included."""
+    assert median(function_lengths("shared").values()) < 10
+
+
+@pytest.mark.parametrize("word", ["util", "helper", "common", "manager", "misc"])
+def test_no_module_is_named_for_nothing(word: str) -> None:
+    """A module is named for what it holds; these names hold anything."""
+    named = [str(path) for path in python_files(*SOURCES) if word in path.stem]
+
+    assert named == []
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_every_requirement_is_pinned_and_explained(name: str) -> None:
+    """Versions are exact; a direct requirement says what for, the others by whom."""
+    direct, indirect = pinned(name, direct=True), pinned(name, direct=False)
+    loose = [
+        text
+        for text, (requirement, _) in (direct | indirect).items()
+        if not re.fullmatch(r"==[\w.]+", str(requirement.specifier))
+    ]
+    unexplained = [text for text, (_, reason) in direct.items() if not reason.startswith("# ")]
+    unexplained += [text for text, (_, by) in indirect.items() if not by.startswith(" by ")]
+
+    assert (loose, unexplained) == ([], [])
+
+
+def test_whatever_a_requirement_brings_in_is_pinned_too() -> None:
+    """Two installations of one commit hold the same versions of everything."""
+    listed = [
+        requirement
+        for name in REQUIREMENTS
+        for direct in (True, False)
+        for requirement, _ in pinned(name, direct=direct).values()
+        if requirement.marker is None or requirement.marker.evaluate()
+    ]
+    names = {canonicalize_name(requirement.name) for requirement in listed}
+    missing = {
+        f"{needed.name}, by {requirement.name}"
+        for requirement in listed
+        for needed in needs_of(requirement)
+        if canonicalize_name(needed.name) not in names
+    }
+
+    assert missing == set()
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
+    """Whoever installs chooses the registry, and a clone works wherever it lies."""
+    named = [
+        f"{path}:{number} {found[0]}"
+        for path in project_files()
+        if path != Path(".ci/run")
+        for number, line in enumerate((ROOT / path).read_bytes().splitlines(), start=1)
+        if (found := NOWHERE.search(line.decode(errors="replace")))
+    ]
+
+    assert named == []
+
+
+def test_the_lock_file_names_versions_and_digests_only() -> None:
+    """The lock file holds for every registry, and still for the same bytes."""
+    packages = read_json("harness/node/package-lock.json")["packages"]
+    installed = {name: package for name, package in packages.items() if name}
+
+    assert [name for name, package in installed.items() if "resolved" in package] == []
+    assert [name for name, package in installed.items() if "integrity" not in package] == []
+
+
+def test_the_package_holds_the_function_and_nothing_else() -> None:
+    """Tests, simulator, harness, documents and infrastructure are not deployed."""
+    package = [path for path in project_files() if in_package(path)]
+
+    assert {path.parts[0] for path in package} == {
+        "function_app.py",
+        "host.json",
+        "requirements.txt",
+        "shared",
+    }
+
+
+def test_the_package_holds_the_product_without_its_command_line() -> None:
+    """What the command line needs is not installed in Azure."""
+    package = {str(path) for path in project_files() if in_package(path)}
+    product = {
+        str(path)
+        for path in python_files("shared")
+        if path.parts[1] not in {"__main__.py", "operate"}
+    }
+
+    assert {path for path in package if path.startswith("shared/")} >= product
+    assert {path for path in package if path.startswith(("shared/operate", "shared/__m"))} == set()
+
+
+def test_the_host_ends_an_invocation_after_ten_minutes() -> None:
+    """The limit of the function is far above its time budget, and known."""
+    assert read_json("host.json")["functionTimeout"] == "00:10:00"
+
+
+def test_sampling_never_drops_what_alerts_stand_on() -> None:
+    """Requests and exceptions are counted, and the report line of a run is a trace."""
+    sampling = read_json("host.json")["logging"]["applicationInsights"]["samplingSettings"]
+
+    assert set(sampling["excludedTypes"].split(";")) == {"Request", "Exception", "Trace"}
+
+
+def test_the_example_of_local_settings_is_accepted() -> None:
+    """A copy of the example works as soon as the API's address is one's own."""
+    settings = read_settings(read_json("local.settings.example.json")["Values"])
+
+    assert settings.schedule == "0 */5 * * * *"
