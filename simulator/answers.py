@@ -1,0 +1,87 @@
+"""A page as it is written down: the envelope around the records' own bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from simulator.filters import Filters
+    from simulator.queries import Query
+
+_OPENING, _CLOSING = frozenset({b"{", b"["}), frozenset({b"}", b"]"})
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """A page that faults may still change before it is written.
+
+    Attributes:
+        query: What was asked.
+        records: The records' bytes, in order.
+        keys: The sort key of each record (epoch ms).
+        has_next: Whether the answer says that there is more.
+        next_filters: The continuation that it gives; None leaves it out.
+        total: The `total` that it states.
+        overrides: JSON to send as the value of a member of the envelope, whatever it would be.
+        left_out: Members of the envelope that it lacks.
+        foreign: Returns the records of a page that has nothing to do with the filters.
+
+    """
+
+    query: Query
+    records: list[bytes]
+    keys: list[int]
+    has_next: bool
+    next_filters: Filters | None
+    total: int
+    foreign: Callable[[], list[bytes]]
+    overrides: dict[str, bytes] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
+
+    def keep(self, count: int) -> None:
+        """Keep only the first records."""
+        del self.records[count:]
+        del self.keys[count:]
+
+
+def written(answer: Answer, *, data_first: bool, pretty: bool) -> bytes:
+    """Write an answer as JSON; not all answers have the envelope's members in the same order."""
+    data = b"[" + b",".join(answer.records) + b"]"
+    envelope = {"total": _json(answer.total), "hasNext": _json(answer.has_next)}
+    if answer.next_filters is not None:
+        envelope["nextQueryFilters"] = _json(answer.next_filters)
+    envelope = {"data": data, **envelope} if data_first else {**envelope, "data": data}
+    envelope |= answer.overrides
+    members = [
+        b'"%b":%b' % (n.encode(), v) for n, v in envelope.items() if n not in answer.left_out
+    ]
+    body = b"{" + b",".join(members) + b"}"
+    return indented(body) if pretty else body
+
+
+def indented(text: bytes) -> bytes:
+    """Spread JSON over lines, leaving every string and number as it is."""
+    return b"".join(_indented(text))
+
+
+def _indented(text: bytes) -> Iterator[bytes]:
+    depth = 0
+    before = b""
+    for token in _TOKENS.findall(text):
+        closing, after_opening = token in _CLOSING, before in _OPENING
+        depth -= closing
+        if not after_opening if closing else after_opening or before == b",":
+            yield b"\n" + b"    " * depth
+        yield token + b" " if token == b":" else token
+        depth += token in _OPENING
+        before = token
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()

@@ -1,0 +1,47 @@
+"""How long after its event an activity is saved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from simulator import chance
+
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """The distribution of `created - timestamp`, in milliseconds.
+
+    Attributes:
+        usual_ms: The smallest and the largest lag of an ordinary activity (uniform).
+            The default is what public samples of the API show.
+        late_share: The share of activities, 0 to 1, that come from the long tail instead.
+        late_ms: The smallest and the largest lag in the long tail (uniform in the logarithm).
+            The default is what connectors document: 1 to 72 hours.
+
+    """
+
+    usual_ms: tuple[int, int] = (170_000, 340_000)
+    late_share: float = 0.0
+    late_ms: tuple[int, int] = (_HOUR_MS, 72 * _HOUR_MS)
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that no lag could satisfy."""
+        for low, high in (self.usual_ms, self.late_ms):
+            if not 0 <= low <= high:
+                message = f"Lateness bounds are ({low}, {high}); give 0 <= smallest <= largest."
+                raise ValueError(message)
+
+    def lag_ms(self, seed: int, number: int) -> int:
+        """Draw the lag of activity `number`."""
+        if chance.unit(seed, "is-late", number) < self.late_share:
+            return self._late(chance.unit(seed, "late-lag", number))
+        low, high = self.usual_ms
+        return low + chance.below(high - low + 1, seed, "lag", number)
+
+    def _late(self, position: float) -> int:
+        low, high = self.late_ms
+        spread = math.log((high + 1) / (low + 1))
+        return min(high, max(low, round((low + 1) * math.exp(position * spread)) - 1))

@@ -1,0 +1,186 @@
+"""One page: which records a query gets, whether there are more, and where the next page begins.
+
+This is the heart of the API as it is known, and of the bugs in it that lose or repeat activities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from simulator import chance
+from simulator.filters import lowest, moved, select
+from simulator.searching import Found, Search
+from simulator.spans import LAST, complement, intersection
+
+if TYPE_CHECKING:
+    from simulator.filters import Filters
+    from simulator.queries import Query
+    from simulator.switches import Switches
+    from simulator.tenant import Tenant
+
+
+class DeepSkipError(Exception):
+    """`skip + limit` reaches further than the API lets anyone page outside of scans."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a query gets, before it is written down.
+
+    Attributes:
+        rows: The tenant's rows, in order.
+        keys: The sort key of each row (epoch ms).
+        has_next: Whether there is more.
+        next_filters: The continuation, or None on the last page and outside of scans.
+        total: How many activities match, exactly.
+
+    """
+
+    rows: list[int]
+    keys: list[int]
+    has_next: bool
+    next_filters: Filters | None
+    total: int
+
+
+def turn(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Page:
+    """Return the page that the API shows to a query at a time.
+
+    Raises:
+        BadRequestError: The filters make no sense.
+        DeepSkipError: The offset is too large.
+
+    """
+    found = find(tenant, query, switches, now_ms)
+    if not query.is_scan:
+        has_next = query.skip + len(found.rows) < found.total
+        return _page(found, len(found.rows), has_next=has_next, next_filters=None)
+    if _is_black_hole(tenant, query, switches, now_ms):
+        return _page(found, 0, has_next=False, next_filters=None)
+    size = scan_limit(query, switches)
+    if len(found.rows) <= size:
+        return _page(found, len(found.rows), has_next=False, next_filters=None)
+    return _cut(tenant, query, switches, _first(found, size))
+
+
+def scan_limit(query: Query, switches: Switches) -> int:
+    """Return how many records a page of this scan may hold."""
+    wished = switches.default_limit if query.limit is None else query.limit
+    return min(max(wished, switches.minimum_limit), switches.page_cap)
+
+
+def find(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Found:
+    """Search the tenant for a page's rows, and one more in a scan."""
+    return tenant.search(_search(query, switches, now_ms, _count(query, switches)))
+
+
+def find_outside(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Found:
+    """Search for what the filters do not ask for, the newest first: a page of them."""
+    size = scan_limit(query, switches)
+    unfiltered = _search(replace(query, filters={}, sort_direction="desc"), switches, now_ms, size)
+    wanted = select(query.filters, now_ms=now_ms, switches=switches)
+    if query.sort_field == "created":
+        return tenant.search(replace(unfiltered, created=complement(wanted.created)))
+    dates = intersection(unfiltered.dates, complement(wanted.dates))
+    return tenant.search(replace(unfiltered, dates=dates))
+
+
+def continuation(query: Query, key: int) -> Filters:
+    """Return the caller's filters with the cursor at a sort key."""
+    return moved(query.filters, query.sort_field, descending=query.descending, cursor=key)
+
+
+def estimated(total: int, switches: Switches, call: int) -> int:
+    """Return the `total` that an answer states; it differs from call to call unless it is exact."""
+    if switches.total == "exact" or (total == 0 and switches.total != "phantom"):
+        return total
+    swing = 2.0 * chance.unit(switches.seed, "total", call) - 1.0
+    noise = (
+        round(total * switches.total_noise * swing)
+        + chance.below(5, switches.seed, "few", call)
+        - 2
+    )
+    return max(1 if total == 0 else 0, total + noise)
+
+
+def _count(query: Query, switches: Switches) -> int:
+    if query.is_scan:
+        return scan_limit(query, switches) + 1
+    wished = switches.non_scan_default_limit if query.limit is None else query.limit
+    if query.skip + wished > switches.deep_skip_limit:
+        message = f"skip + limit must not exceed {switches.deep_skip_limit}."
+        raise DeepSkipError(message)
+    return min(wished, switches.non_scan_cap)
+
+
+def _search(query: Query, switches: Switches, now_ms: int, count: int) -> Search:
+    selection = select(query.filters, now_ms=now_ms, switches=switches)
+    dates = selection.dates
+    if switches.reach_ms is not None:
+        dates = intersection(dates, ((now_ms - switches.reach_ms, LAST),))
+    return Search(
+        dates=dates,
+        created=selection.created,
+        by_created=query.sort_field == "created",
+        descending=query.descending,
+        skip=0 if query.is_scan else query.skip,
+        count=count,
+        visible_at_ms=now_ms if switches.hide_until_created else None,
+        jitter_ms=switches.visibility_jitter_ms,
+        residual=selection.residual,
+        residual_key=selection.residual_key,
+    )
+
+
+def _cut(tenant: Tenant, query: Query, switches: Switches, full: Found) -> Page:
+    """Drop the last few records of a full page; the cursor makes the next page begin with them."""
+    kept = len(full.keys)
+    if switches.tail_drop == "millisecond":
+        kept = full.keys.index(full.keys[-1])
+    elif switches.tail_drop == "few":
+        kept = max(0, kept - switches.tail_drop_few)
+    boundary = kept if kept < len(full.keys) else -1
+    if kept == 0 and switches.dense == "black-hole":
+        return _page(full, 0, has_next=False, next_filters=None)
+    if kept == 0 and switches.dense == "repeat":
+        kept = len(full.keys)
+    next_filters = _continuation(tenant, query, switches, full, boundary)
+    return _page(full, kept, has_next=True, next_filters=next_filters)
+
+
+def _continuation(
+    tenant: Tenant, query: Query, switches: Switches, full: Found, boundary: int
+) -> Filters:
+    if query.sort_field == "created" and switches.cursor_field == "date":
+        cursor, _ = tenant.times_of(full.rows[boundary])
+        return moved(query.filters, "date", descending=query.descending, cursor=cursor)
+    return continuation(query, full.keys[boundary])
+
+
+def _is_black_hole(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> bool:
+    start = lowest(query.filters, "date")
+    if start is None or query.descending:
+        return False
+    if query.sort_field == "created" and switches.black_hole_recovery == "created":
+        return False
+    drawn = chance.unit(switches.seed, "black-hole", start) < switches.black_hole_share
+    if not drawn and start not in switches.black_holes:
+        return False
+    moment = Search(dates=((start, start),), visible_at_ms=now_ms)
+    return tenant.search(moment).total > 0
+
+
+def _first(found: Found, count: int) -> Found:
+    return Found(found.rows[:count], found.keys[:count], found.total)
+
+
+def _page(found: Found, kept: int, *, has_next: bool, next_filters: Filters | None) -> Page:
+    shown = _first(found, kept)
+    return Page(
+        rows=shown.rows,
+        keys=shown.keys,
+        has_next=has_next,
+        next_filters=next_filters,
+        total=found.total,
+    )

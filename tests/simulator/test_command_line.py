@@ -1,0 +1,151 @@
+"""The simulator as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from simulator import Tenant
+from simulator.__main__ import main
+from simulator.tenant import identities_as_lines
+from tests.simulator.client import LIST, T0
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+ARGUMENTS = ["--seed", "7", "--count", "40", "--per-second", "2", "--until", str(T0)]
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Run the simulator, and yield its process and the line that it prints on start."""
+    command = [sys.executable, "-m", "simulator", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def truth() -> str:
+    """Return what the tenant of the arguments holds, as lines."""
+    tenant = Tenant.generate(seed=7, count=40, per_second=2, until_ms=T0)
+    return identities_as_lines(tenant.truth())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_told_to_stop_and_exits_with_zero(number: signal.Signals) -> None:
+    """With the address and a valid token on its first line."""
+    with running(*ARGUMENTS) as (process, started):
+        headers = {"Authorization": f"Token {started['token']}"}
+        answer = requests.get(started["url"] + LIST, headers=headers, timeout=9)
+        process.send_signal(number)
+
+        assert process.wait(timeout=9) == 0
+        assert answer.status_code == 200
+        assert started["activities"] == 40
+
+
+def test_options_become_switches_and_faults() -> None:
+    """The shorthands, any switch by name, and the script of faults."""
+    options = ["--page-cap", "5", "--throttle", "2", "--latency", "0.01", "--anonymous"]
+    options += ["--switch", "minimum_limit=1", "--switch", "total=exact"]
+    options += ["--switch", "reach_ms=none", "--fault", "status=503:2"]
+
+    with running(*ARGUMENTS, *options) as (_, started):
+        query = {"isScan": "true", "limit": "4"}
+        answers = [requests.get(started["url"] + LIST, params=query, timeout=9) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200, 503, 200, 429]
+    page = answers[0].json()
+    assert page["total"] == 40
+    assert 0 < len(page["data"]) < 4
+
+
+def test_a_managed_identity_can_be_had_with_it() -> None:
+    """Its tokens are good for the API."""
+    with running(*ARGUMENTS, "--identity") as (_, started):
+        params = {"api-version": "2019-08-01", "resource": "05a65629-4c1b-48c1-a78b-804c4abdd4af"}
+        headers = {"X-IDENTITY-HEADER": started["identity_header"]}
+        answer = requests.get(
+            started["identity_endpoint"], params=params, headers=headers, timeout=9
+        )
+        bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        page = requests.get(started["url"] + LIST, headers=bearer, timeout=9)
+
+    assert page.status_code == 200
+
+
+def test_the_truth_goes_to_a_file_before_it_serves(
+    tmp_path: Path,
+) -> None:
+    """One JSON line for each activity."""
+    target = tmp_path / "truth.jsonl"
+
+    with running(*ARGUMENTS, "--truth", str(target)) as (_, started):
+        written = target.read_text(encoding="utf-8")
+        asked = requests.get(started["url"] + "/simulator/truth", timeout=9).text
+
+    assert written == asked == truth()
+
+
+def test_the_truth_can_be_printed_without_serving(capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing else."""
+    status = main([*ARGUMENTS, "--print-truth-only"])
+
+    assert status == 0
+    assert capsys.readouterr().out == truth()
+
+
+def test_the_time_can_be_iso(capsys: pytest.CaptureFixture[str]) -> None:
+    """UTC unless it says otherwise."""
+    arguments = ["--seed", "7", "--count", "40", "--per-second", "2", "--print-truth-only"]
+
+    main([*arguments, "--until", "2023-11-14T22:13:20"])
+    first = capsys.readouterr().out
+    main([*arguments, "--until", "2023-11-14T23:13:20+01:00"])
+
+    assert first == capsys.readouterr().out == truth()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--switch", "invented=1"], "There is no switch 'invented'"),
+        (["--switch", "pretty"], "is not NAME=VALUE"),
+        (["--switch", "pretty=3"], "takes a value like False"),
+        (["--switch", "total=wrong"], "choose one of: estimate, exact, phantom"),
+        (["--page-cap", "many"], "takes a number"),
+        (["--fault", "invented:1"], "There is no fault 'invented'"),
+        (["--until", "soon"], "neither now, nor epoch ms, nor ISO 8601"),
+        (["--certificate", "x.pem"], "belong together"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With exit code 2 and the reason."""
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+    assert reason in capsys.readouterr().err
+
+
+def test_the_help_lists_every_switch_and_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what they do, or where to read it."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+
+    text = capsys.readouterr().out
+    assert "tail_drop=millisecond" in text
+    assert "stuck-cursor" in text
