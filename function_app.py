@@ -1,0 +1,19 @@
+"""The triggers of the function app; what they start is in `shared`."""
+
+import azure.functions as func
+
+from shared.bootstrap import run
+
+app = func.FunctionApp()
+
+
+@app.function_name("scan_activities")
+@app.timer_trigger(
+    arg_name="timer",
+    schedule="%SCAN_SCHEDULE%",
+    run_on_startup=False,
+    use_monitor=True,
+)
+def scan_activities(timer: func.TimerRequest) -> None:
+    """Run one bounded iteration of every configured scan; a failure marks the invocation failed."""
+    run(past_due=timer.past_due)

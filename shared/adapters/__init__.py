@@ -1,0 +1,1 @@
+"""The edges: one outside system per module, each behind a port, none of which decides."""

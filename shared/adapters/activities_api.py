@@ -1,0 +1,199 @@
+"""The Activities API over HTTPS: one request in, one complete answer out, in bounded time.
+
+Nothing is retried and nothing is interpreted here. The body is read with `raw.read1`, not
+`.content`, whose 10 KB chunks cost three times the CPU (docs/adr/0006).
+"""
+
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from shared.core.answers import read_http_date
+from shared.core.model import Answer, NoAnswer, Query
+from shared.ports import Authorization, SignInUnavailable
+
+BODY_CAP = 96 * 1024 * 1024
+"""Bytes of a decoded body, at most: five times an ordinary page of 5,000 records, and what the
+smallest instance can hold. A larger page is asked for again with a smaller limit."""
+
+CHUNK = 1024 * 1024
+
+USER_AGENT = "activity-scan (+https://learn.microsoft.com/defender-cloud-apps/api-activities)"
+
+
+class _TooLarge(Exception):
+    """The body is over the cap."""
+
+
+class HttpActivitySource:
+    """The `ActivitySource` over HTTP. Connections are kept and shared by the steps' threads."""
+
+    def __init__(self, url: str, authorization: Authorization, *, body_cap: int = BODY_CAP) -> None:
+        """Remember where to ask and how to sign in; nothing is requested yet."""
+        self._url = url
+        self._authorization = authorization
+        self._body_cap = body_cap
+        self._session = requests.Session()
+        self._session.trust_env = True
+        self._session.mount("https://", _WatchedAdapter())
+        self._session.mount("http://", _WatchedAdapter())
+
+    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+        """Send one request; see the port."""
+        try:
+            header = self._authorization.header()
+        except SignInUnavailable as error:
+            return NoAnswer(kind="sign-in", detail=str(error))
+        watch = _Watch(timeout)
+        try:
+            with watch:
+                return self._exchange(query, header, timeout)
+        except _TooLarge:
+            return NoAnswer(kind="too large", detail=f"more than {self._body_cap} bytes")
+        except (requests.RequestException, HTTPError, OSError) as error:
+            if watch.expired or isinstance(error, requests.Timeout):
+                return NoAnswer(kind="timeout", detail=f"no complete answer in {timeout:.0f} s")
+            return NoAnswer(kind="connection", detail=_plain(error))
+
+    def renew_token(self) -> bool:
+        """Sign in anew before the next request; see the port."""
+        return self._authorization.renew()
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._session.close()
+
+    def _exchange(self, query: Query, header: str, timeout: float) -> Answer:
+        response = self._session.post(
+            self._url,
+            data=query.body,
+            headers={
+                "Authorization": header,
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "User-Agent": USER_AGENT,
+            },
+            timeout=(min(10.0, timeout), timeout),
+            allow_redirects=False,
+            stream=True,
+        )
+        with response:
+            body = self._read(response)
+        return _answer(response.status_code, response.headers, body)
+
+    def _read(self, response: requests.Response) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > self._body_cap:
+                raise _TooLarge
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    return Answer(
+        status=status,
+        body=body,
+        date=read_http_date(headers.get("Date")),
+        retry_after=headers.get("Retry-After"),
+        content_type=headers.get("Content-Type"),
+        location=headers.get("Location"),
+    )
+
+
+def _plain(error: Exception) -> str:
+    """Return the innermost cause in a word or two; the outer ones repeat the address."""
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    return f"{type(cause).__name__}: {cause}"[:200]
+
+
+class _Watch:
+    """Ends an exchange at its total deadline, whatever it is waiting for.
+
+    A socket time-out only bounds one wait; a server that sends a byte now and then would hold
+    the step for ever. At the deadline the socket is shut down, which wakes the reader.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.expired = False
+        self._timer = threading.Timer(timeout, self._expire)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> None:
+        _watches.current = self
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        _watches.current = None
+        with self._lock:
+            self._socket = None
+
+    def over(self, connection: socket.socket | None) -> None:
+        """Watch this socket from now on."""
+        with self._lock:
+            self._socket = connection
+            if self.expired:
+                self._shut()
+
+    def _expire(self) -> None:
+        with self._lock:
+            self.expired = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+_watches = threading.local()
+
+
+class _WatchedHTTP(HTTPConnection):
+    """A connection that shows its socket to the watch of the thread that sends on it."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send, then let the watch see the socket on which the answer will arrive."""
+        super().request(*args, **kwargs)
+        _watches.current.over(self.sock)
+
+
+class _WatchedHTTPS(HTTPSConnection):
+    """The same over TLS."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send, then let the watch see the socket on which the answer will arrive."""
+        super().request(*args, **kwargs)
+        _watches.current.over(self.sock)
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTP
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPS
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """A transport without retries whose connections are watched."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use the watched connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

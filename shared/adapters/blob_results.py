@@ -1,0 +1,150 @@
+"""Parts and manifests as block blobs that are written once.
+
+A part is staged block by block and appears with the commit of its block list. Both commits are
+create-only (`If-None-Match: *`): what exists already is read back and compared, which also holds
+where an immutability policy refuses every overwrite.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobBlock, BlobClient, ContainerClient, ContentSettings
+
+from shared.adapters.blob_storage import error_code, explained
+from shared.core.errors import BlocksLost, StoreConflict
+from shared.core.layout import manifest_name, manifest_prefix, parts_prefix
+from shared.core.model import Block
+
+GZIP = ContentSettings(content_type="application/gzip")
+"""No Content-Encoding: the storage SDK would unpack it, and fails above 32 MB."""
+
+JSON = ContentSettings(content_type="application/json")
+
+EXISTS_STATUSES = frozenset({409, 412})
+"""`BlobAlreadyExists`, `BlobImmutableDueToPolicy`, `ConditionNotMet`: something is there."""
+
+
+class BlobResultStore:
+    """The `ResultStore` in a data and a manifest container."""
+
+    def __init__(self, data: ContainerClient, manifests: ContainerClient, scan: str) -> None:
+        """Use these containers for this scan."""
+        self._data = data
+        self._manifests = manifests
+        self._scan = scan
+
+    def is_empty(self) -> bool:
+        """Look for one blob under each prefix; see the port."""
+        places = (
+            (self._data, parts_prefix(self._scan)),
+            (self._manifests, manifest_prefix(self._scan)),
+        )
+        return not any(_holds_any(container, prefix) for container, prefix in places)
+
+    def stage_block(self, part: str, block: Block, content: bytes) -> None:
+        """Stage a block; see the port."""
+        blob = self._data.get_blob_client(part)
+        try:
+            blob.stage_block(block.id, content, length=len(content))
+        except AzureError as error:
+            raise explained(error, "stage a block of", blob.url) from error
+
+    def has_staged(self, part: str, blocks: Sequence[Block]) -> bool:
+        """Compare ids and sizes with the uncommitted block list; see the port."""
+        _, staged = _block_lists(self._data.get_blob_client(part))
+        return {(block.id, block.size) for block in blocks} <= set(staged)
+
+    def commit_part(
+        self, part: str, blocks: Sequence[Block], *, metadata: Mapping[str, str]
+    ) -> None:
+        """Commit the block list, or recognise it as committed; see the port."""
+        blob = self._data.get_blob_client(part)
+        try:
+            blob.commit_block_list(
+                [BlobBlock(block.id) for block in blocks],
+                content_settings=GZIP,
+                metadata=dict(metadata),
+                match_condition=MatchConditions.IfMissing,
+            )
+        except HttpResponseError as error:
+            _judge_commit(blob, blocks, error)
+        except AzureError as error:
+            raise explained(error, "commit", blob.url) from error
+
+    def put_manifest(self, number: int, content: bytes) -> None:
+        """Write a manifest, or recognise it as written; see the port."""
+        name = manifest_name(self._scan, number)
+        blob = self._manifests.get_blob_client(name)
+        try:
+            blob.upload_blob(
+                content,
+                overwrite=True,
+                match_condition=MatchConditions.IfMissing,
+                content_settings=JSON,
+            )
+        except HttpResponseError as error:
+            if error.status_code not in EXISTS_STATUSES:
+                raise explained(error, "write", blob.url) from error
+            if self.manifest(number) != content:
+                raise StoreConflict(
+                    f"manifest {name} exists already with other content: another program writes "
+                    "under this scan's name. Nothing was changed; see the runbook"
+                ) from error
+        except AzureError as error:
+            raise explained(error, "write", blob.url) from error
+
+    def manifest(self, number: int) -> bytes | None:
+        """Read a manifest; see the port."""
+        blob = self._manifests.get_blob_client(manifest_name(self._scan, number))
+        try:
+            content: bytes = blob.download_blob().readall()
+        except ResourceNotFoundError as error:
+            if error_code(error) != "BlobNotFound":
+                raise explained(error, "read", blob.url) from error
+            return None
+        except AzureError as error:
+            raise explained(error, "read", blob.url) from error
+        return content
+
+
+def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpResponseError) -> None:
+    """Return when the part is there as it should be; raise what is wrong otherwise."""
+    committed, _ = _block_lists(blob)
+    if committed == [(block.id, block.size) for block in blocks]:
+        return
+    if committed:
+        raise StoreConflict(
+            f"part {blob.url.partition('?')[0]} exists already with other blocks: another program "
+            "writes under this scan's name. Nothing was changed; see the runbook"
+        ) from refusal
+    if error_code(refusal) == "InvalidBlockList":
+        raise BlocksLost(
+            f"the service no longer has all staged blocks of {blob.url.partition('?')[0]}; "
+            "it keeps them for a week"
+        ) from refusal
+    raise explained(refusal, "commit", blob.url) from refusal
+
+
+def _block_lists(blob: BlobClient) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return committed and staged blocks as (id, size); both empty when there is no such blob."""
+    try:
+        committed, staged = blob.get_block_list("all")
+    except ResourceNotFoundError as error:
+        if error_code(error) != "BlobNotFound":
+            raise explained(error, "list the blocks of", blob.url) from error
+        return [], []
+    except AzureError as error:
+        raise explained(error, "list the blocks of", blob.url) from error
+    return [_named(block) for block in committed], [_named(block) for block in staged]
+
+
+def _named(block: BlobBlock) -> tuple[str, int]:
+    return block.id, block.size
+
+
+def _holds_any(container: ContainerClient, prefix: str) -> bool:
+    try:
+        return any(True for _ in container.list_blob_names(name_starts_with=prefix))
+    except AzureError as error:
+        raise explained(error, "list", container.url) from error

@@ -1,0 +1,156 @@
+"""Where everything is put together: settings, adapters, the use case, and the report line."""
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.adapters.activities_api import HttpActivitySource
+from shared.adapters.blob_ledger import BlobLedgerStore
+from shared.adapters.blob_results import BlobResultStore
+from shared.adapters.blob_storage import Containers, make_missing, open_containers
+from shared.adapters.credentials import authorization, storage_credential
+from shared.adapters.system_clock import SystemClock
+from shared.core.access import ApiSettings
+from shared.core.errors import ScanError, SettingsError, StoreError
+from shared.core.model import Policy
+from shared.core.report import Outcome, Tally, report_line
+from shared.ports import LedgerStore
+from shared.scan import Ports, scan_once
+from shared.settings import Settings, read_settings
+
+logger = logging.getLogger("activity_scan")
+"""Everything this program says; one line per scan and run is the report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How one run of one scan ended.
+
+    Attributes:
+        scan: the scan's name.
+        outcome: why it ended.
+        line: its report, as logged.
+        error: what ended it, when it failed.
+    """
+
+    scan: str
+    outcome: Outcome
+    line: str
+    error: Exception | None
+
+
+def run(*, past_due: bool = False) -> None:
+    """Run one iteration of every configured scan, as the timer does.
+
+    Raises:
+        ScanError: at least one scan failed; the others have run all the same. The platform
+            marks the run as failed.
+    """
+    results = run_scans(os.environ, past_due=past_due)
+    failed = [result.error for result in results if result.error]
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise ExceptionGroup("several scans failed", failed)
+
+
+def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[RunResult]:
+    """Run one iteration of every configured scan; report each with one log line."""
+    quiet_azure()
+    clock = SystemClock()
+    try:
+        settings = read_settings(environ)
+    except SettingsError as error:
+        return [_report(Tally(scan="", run=_run_id()), None, "failed", 0, error, past_due)]
+    source = api_source(settings.api)
+    containers = storage(settings, environ)
+    try:
+        return [
+            _run_one(policy, settings, containers, source, clock, past_due=past_due)
+            for policy in settings.scans
+        ]
+    finally:
+        source.close()
+
+
+def quiet_azure() -> None:
+    """Keep the SDKs' request logging out of the log; the report line is what counts."""
+    logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+def api_source(api: ApiSettings) -> HttpActivitySource:
+    """Return the API as configured; nothing is requested yet."""
+    return HttpActivitySource(api.url, authorization(api))
+
+
+def storage(settings: Settings, environ: Mapping[str, str]) -> Containers:
+    """Return the containers as configured; nothing is requested yet."""
+    in_azure = bool(environ.get("IDENTITY_ENDPOINT"))
+    identity = settings.api.identity_client_id
+    return open_containers(
+        settings.storage, lambda: storage_credential(identity, in_azure=in_azure)
+    )
+
+
+def _run_one(  # noqa: PLR0913 - the composition root hands over what it made
+    policy: Policy,
+    settings: Settings,
+    containers: Containers,
+    source: HttpActivitySource,
+    clock: SystemClock,
+    *,
+    past_due: bool,
+) -> RunResult:
+    ports = Ports(
+        source=source,
+        ledgers=BlobLedgerStore(containers.state, policy.scan),
+        results=BlobResultStore(containers.data, containers.manifests, policy.scan),
+        clock=clock,
+    )
+    tally = Tally(scan=policy.scan, run=_run_id())
+    started = clock.elapsed()
+    outcome: Outcome = "failed"
+    failure: Exception | None = None
+    try:
+        if settings.storage.connection_string:
+            make_missing(containers)
+        outcome = scan_once(ports, policy, tally)
+    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run`
+        failure = error
+    duration = clock.elapsed() - started
+    result = _report(tally, policy, outcome, duration, failure, past_due)
+    if not isinstance(failure, StoreError):
+        _keep(ports.ledgers, result.line, clock.now())
+    return result
+
+
+def _report(  # noqa: PLR0913, PLR0917 - private, the report's own fields
+    tally: Tally,
+    policy: Policy | None,
+    outcome: Outcome,
+    duration: int,
+    error: Exception | None,
+    past_due: bool,  # noqa: FBT001 - private
+) -> RunResult:
+    line = report_line(tally, policy, outcome, duration=duration, error=error, past_due=past_due)
+    if error is None:
+        logger.info(line)
+    elif isinstance(error, ScanError):
+        logger.error(line)
+    else:
+        logger.error(line, exc_info=error)
+    return RunResult(scan=tally.scan, outcome=outcome, line=line, error=error)
+
+
+def _keep(ledgers: LedgerStore, line: str, now: int) -> None:
+    """Append the report to the run log; its loss is worth a warning, not the run."""
+    try:
+        ledgers.append_run(line, now=now)
+    except StoreError as error:
+        logger.warning("the run log could not be written: %s", error)
+
+
+def _run_id() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,1 @@
+"""Pure decisions: no clock, environment, log, network or SDK; values in, values out."""

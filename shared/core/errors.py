@@ -1,0 +1,124 @@
+"""Every error a scan can end with, sorted by what the caller can do about it.
+
+ScanError
+ ├─ SettingsError         the configuration is wrong: mend it; nothing was requested
+ ├─ SourceRefused         the API or its sign-in refuses us: mend access; nothing advanced
+ │   └─ TokenRefused      the API does not accept the token, which may only have expired
+ ├─ QueryFailed           a `query` could not be followed to its end
+ ├─ LedgerError           the saved state cannot be trusted or used: a person decides
+ │   ├─ LedgerUnreadable  not what this program writes
+ │   ├─ LedgerTooNew      written by a newer version
+ │   ├─ LedgerMissing     absent, although the scan has manifests or parts
+ │   ├─ LedgerRolledBack  older than the chain of manifests says
+ │   └─ ScopeChanged      filters or sort field differ from those that were covered
+ └─ StoreError            storage did not do what the protocol needs
+     ├─ LedgerConflict    another run saved the ledger first: this one ends, harmlessly
+     ├─ BlocksLost        the service dropped staged blocks: the slice starts over
+     ├─ StoreConflict     a create-only blob exists with other content
+     └─ StoreUnavailable  storage cannot be reached, or refuses us
+"""
+
+from typing import ClassVar
+
+
+class ScanError(Exception):
+    """Base of all errors that end a run; `page` is the documentation that helps."""
+
+    page: ClassVar[str] = "docs/runbook.md"
+
+
+class SettingsError(ScanError):
+    """One or more settings are wrong.
+
+    Attributes:
+        problems: one sentence each: which setting, what is wrong, what to set instead.
+    """
+
+    page = "docs/settings.md"
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep all problems; the message lists them one to a line."""
+        self.problems = tuple(problems)
+        super().__init__("the settings are wrong:\n- " + "\n- ".join(problems))
+
+
+class SourceRefused(ScanError):
+    """The API (or the sign-in for it) refuses this caller; trying again cannot help."""
+
+    page = "docs/runbook.md#source-refused"
+
+
+class TokenRefused(SourceRefused):
+    """The API does not accept the token (401); a renewed one may be accepted."""
+
+
+class QueryFailed(ScanError):
+    """A query could not be followed to its end; what was written so far is incomplete."""
+
+    page = "docs/runbook.md#query-failed"
+
+
+class LedgerError(ScanError):
+    """The ledger cannot be used as it is; the run stops and leaves it untouched."""
+
+    page = "docs/runbook.md#ledger"
+
+
+class LedgerUnreadable(LedgerError):
+    """The ledger's bytes are not a ledger."""
+
+    page = "docs/runbook.md#ledger-unreadable"
+
+
+class LedgerTooNew(LedgerError):
+    """The ledger was written by a version that this one does not understand."""
+
+    page = "docs/runbook.md#ledger-too-new"
+
+
+class LedgerMissing(LedgerError):
+    """There is no ledger, but the scan has already written manifests or parts."""
+
+    page = "docs/runbook.md#ledger-missing"
+
+
+class LedgerRolledBack(LedgerError):
+    """The ledger is older than the chain of manifests: somebody put an old copy back."""
+
+    page = "docs/runbook.md#ledger-rolled-back"
+
+
+class ScopeChanged(LedgerError):
+    """Filters or sort field differ from those under which the coverage was made."""
+
+    page = "docs/runbook.md#scope-changed"
+
+
+class StoreError(ScanError):
+    """Blob storage did not do what the protocol needs."""
+
+    page = "docs/runbook.md#storage"
+
+
+class LedgerConflict(StoreError):
+    """Another run saved the ledger since it was read; it goes on, this one ends."""
+
+    page = "docs/runbook.md#ledger-conflict"
+
+
+class BlocksLost(StoreError):
+    """Staged blocks are gone although their part was never committed."""
+
+    page = "docs/runbook.md#blocks-lost"
+
+
+class StoreConflict(StoreError):
+    """A blob that is written once exists already, with other content."""
+
+    page = "docs/runbook.md#store-conflict"
+
+
+class StoreUnavailable(StoreError):
+    """Storage cannot be reached, throttles for too long, or refuses this identity."""
+
+    page = "docs/runbook.md#storage"

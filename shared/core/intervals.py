@@ -1,0 +1,47 @@
+"""Sets of time as sorted, disjoint, half-open intervals of epoch milliseconds."""
+
+from collections.abc import Iterable, Iterator
+
+Interval = tuple[int, int]
+"""`[start, end)` in epoch milliseconds, start < end."""
+
+Intervals = tuple[Interval, ...]
+"""Sorted by start; no two touch or overlap."""
+
+
+def merge(intervals: Iterable[Interval]) -> Intervals:
+    """Return the union; intervals that touch become one, empty ones vanish."""
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
+        if start >= end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
+    """Yield the pieces of `wanted` that `taken` (merged) leaves, in ascending order."""
+    start, end = wanted
+    for taken_start, taken_end in taken:
+        if taken_end <= start:
+            continue
+        if taken_start >= end:
+            break
+        if start < taken_start:
+            yield (start, taken_start)
+        start = max(start, taken_end)
+    if start < end:
+        yield (start, end)
+
+
+def holds(covered: Intervals, wanted: Interval) -> bool:
+    """Say whether `wanted` lies wholly inside `covered` (merged)."""
+    return not any(True for _ in subtract(wanted, covered))
+
+
+def total(intervals: Iterable[Interval]) -> int:
+    """Return the summed length in milliseconds."""
+    return sum(end - start for start, end in intervals)

@@ -1,0 +1,350 @@
+"""The ledger: its codec, and every change that may be made to it, as pure functions.
+
+The codec refuses what it does not know and never resets anything. A change returns a new ledger;
+the use case saves it before anything that depends on it happens.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.core import manifest as manifests
+from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
+from shared.core.intervals import Intervals, merge
+from shared.core.manifest import Manifest, Requests, part_of
+from shared.core.model import (
+    DAY_MS,
+    FIRST_PASS,
+    HOUR_MS,
+    MINUTE_MS,
+    SECOND_MS,
+    Accepted,
+    Commit,
+    Doubt,
+    Head,
+    Ledger,
+    Load,
+    Loss,
+    Policy,
+    Slice,
+)
+from shared.core.planning import credited, out_of_reach
+from shared.core.traversal import Finished, Turn, same_again
+
+VERSION = 1
+"""Of the format that is written."""
+
+MIN_READER = 1
+"""The oldest version of the format whose readers may touch what is written."""
+
+CLAIM_MARGIN_MS = 30 * SECOND_MS
+"""A claim outlives the time budget by this much, for the last saves of an iteration."""
+
+SKEW_REPORTED_MS = MINUTE_MS
+"""Clocks that differ by more are reported."""
+
+LOAD_KEPT_MS = 2 * DAY_MS
+"""The load is averaged over about this much covered time."""
+
+change = msgspec.structs.replace
+
+
+class _Version(msgspec.Struct):
+    """What every version of a ledger says of itself, whatever else it holds."""
+
+    version: int
+    min_reader: int
+
+
+_versions = msgspec.json.Decoder(_Version)
+_ledgers = msgspec.json.Decoder(Ledger)
+
+
+def encode(ledger: Ledger) -> bytes:
+    """Return the ledger's bytes; equal ledgers give equal bytes."""
+    return msgspec.json.encode(ledger) + b"\n"
+
+
+def decode(content: bytes) -> Ledger:
+    """Return the ledger in these bytes.
+
+    Raises:
+        LedgerUnreadable: they are no ledger, or hold what this version does not know.
+        LedgerTooNew: a newer version wrote them.
+    """
+    try:
+        stated = _versions.decode(content)
+        if stated.min_reader > VERSION or stated.version > VERSION:
+            raise LedgerTooNew(
+                f"the ledger has format version {stated.version} (readable from version "
+                f"{stated.min_reader} on), and this program knows version {VERSION}: "
+                "deploy the newer program again; the ledger is left as it is"
+            )
+        return _ledgers.decode(content)
+    except msgspec.MsgspecError as error:
+        raise LedgerUnreadable(
+            f"the ledger cannot be read ({error}): put back its last good version from the state "
+            "container's blob versions; it is left as it is, and never reset"
+        ) from error
+
+
+def begin(policy: Policy, now: int) -> Ledger:
+    """Return the ledger of a scan that has done nothing yet; the origin is fixed here."""
+    return Ledger(
+        version=VERSION,
+        min_reader=MIN_READER,
+        scan=policy.scan,
+        axis=policy.axis,
+        fingerprint=policy.fingerprint,
+        api=policy.api,
+        made=now,
+        origin=(now - policy.lookback) // HOUR_MS * HOUR_MS,
+        lookback=policy.lookback,
+        epoch=0,
+        run="",
+        claimed_until=0,
+        coverage={FIRST_PASS: ()},
+    )
+
+
+def is_held(ledger: Ledger, now: int, policy: Policy) -> bool:
+    """Say whether another run's claim holds; one too far ahead is a clock's mistake."""
+    return now < ledger.claimed_until <= now + policy.budget + CLAIM_MARGIN_MS
+
+
+def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
+    """Return the ledger claimed by `run` until its time budget must have passed.
+
+    Raises:
+        ScopeChanged: the policy's filters or sort field are not those of the coverage, and
+            the operator has not accepted the change.
+    """
+    ledger = _rescoped(ledger, now, policy)
+    return change(
+        ledger,
+        epoch=ledger.epoch + 1,
+        run=run,
+        claimed_until=now + policy.budget + CLAIM_MARGIN_MS,
+        api=policy.api,
+    )
+
+
+def release(ledger: Ledger) -> Ledger:
+    """Return the ledger free for the next run."""
+    return change(ledger, claimed_until=0)
+
+
+def _rescoped(ledger: Ledger, now: int, policy: Policy) -> Ledger:
+    if ledger.scan != policy.scan:
+        raise ScopeChanged(f"the ledger is of scan {ledger.scan!r}, not of {policy.scan!r}")
+    if ledger.axis != policy.axis:
+        raise ScopeChanged(
+            f"scan {ledger.scan!r} cuts its slices by {ledger.axis}, and SCAN_SORT_FIELD is "
+            f"{policy.axis}: coverage on one cannot be carried to the other. Give the scan a new "
+            "SCAN_NAME, or set SCAN_SORT_FIELD back"
+        )
+    if ledger.fingerprint == policy.fingerprint:
+        return ledger
+    if policy.accept != policy.fingerprint:
+        raise ScopeChanged(
+            f"the filters of scan {ledger.scan!r} have changed (fingerprint {ledger.fingerprint} "
+            f"to {policy.fingerprint}), which would make its coverage a lie: give the scan a new "
+            "SCAN_NAME, which begins afresh, or accept that earlier time was scanned with the old "
+            f"filters with SCAN_ACCEPT_FILTERS={policy.fingerprint}"
+        )
+    accepted = Accepted(fingerprint=policy.fingerprint, at=now)
+    fresh = tuple(same_again(piece, (piece.start, piece.end)) for piece in ledger.open)
+    return change(
+        ledger,
+        fingerprint=policy.fingerprint,
+        accepted=(*ledger.accepted, accepted),
+        open=fresh,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainCheck:
+    """What the chain of manifests must look like if this ledger is its newest.
+
+    Attributes:
+        head: number and hash of the manifest that must exist, None when there is none yet.
+        absent: the number that must not exist.
+    """
+
+    head: Head | None
+    absent: int
+
+
+def chain_check(ledger: Ledger) -> ChainCheck:
+    """Return what to look for, so that a ledger that was rolled back is noticed."""
+    last = ledger.committing.number if ledger.committing else ledger.head.number
+    return ChainCheck(head=ledger.head if ledger.head.number else None, absent=last + 1)
+
+
+def require_head(check: ChainCheck, content: bytes | None, following_exists: bool) -> None:  # noqa: FBT001
+    """Compare what was found with what must be.
+
+    Args:
+        check: what to look for.
+        content: the bytes of the head's manifest, None when it does not exist.
+        following_exists: whether the number that must be absent exists.
+
+    Raises:
+        LedgerRolledBack: the chain is longer than the ledger says, or lacks its head.
+    """
+    if check.head and (content is None or manifests.digest(content) != check.head.sha256):
+        found = "is missing" if content is None else "has another hash"
+        raise LedgerRolledBack(
+            f"manifest {check.head.number}, the chain's head as the ledger knows it, {found}: "
+            "ledger and manifests are not of one history. Put back the copies that belong together"
+        )
+    if following_exists:
+        raise LedgerRolledBack(
+            f"manifest {check.absent} exists, and the ledger ends before it: the ledger was put "
+            "back to an older copy. Put back its newest version from the state container's blob "
+            "versions; going on would write duplicates"
+        )
+
+
+def opened(ledger: Ledger, piece: Slice) -> Ledger:
+    """Return the ledger with the slice open; unchanged when it is open already."""
+    if _is_open(ledger, piece):
+        return ledger
+    return change(ledger, open=_sorted((*ledger.open, piece)))
+
+
+def replaced(ledger: Ledger, before: Slice, after: tuple[Slice, ...]) -> Ledger:
+    """Return the ledger with `after` open in the place of `before`."""
+    kept = tuple(piece for piece in ledger.open if piece.start != before.start)
+    return change(ledger, open=_sorted((*kept, *after)))
+
+
+def turned(ledger: Ledger, before: Slice, turn: Turn, policy: Policy) -> Ledger:
+    """Return the ledger after one turn of a slice; a finished one begins to commit."""
+    after = (*turn.opened, *((turn.goes_on,) if turn.goes_on else ()))
+    ledger = replaced(ledger, before, after)
+    return _committing(ledger, turn.finished, policy) if turn.finished else ledger
+
+
+def _committing(ledger: Ledger, finished: Finished, policy: Policy) -> Ledger:
+    """Fix everything about the commit of a finished slice."""
+    if ledger.committing:
+        raise AssertionError("at most one slice commits at a time")
+    lost = _loss(finished, policy)
+    covers = () if lost else _covers(finished, policy)
+    content = manifests.encode(_manifest(ledger, finished, covers, lost))
+    commit = Commit(
+        slice=finished.slice,
+        start=finished.start,
+        end=finished.end,
+        number=ledger.head.number + 1,
+        manifest=content.decode(),
+        covers=covers,
+        lost=lost.reason if lost else None,
+    )
+    return change(ledger, committing=commit)
+
+
+def _loss(finished: Finished, policy: Policy) -> Loss | None:
+    answered = finished.slice.last_answer or 0
+    if not out_of_reach(finished.start, answered, policy):
+        return None
+    reason = f"past the API's reach of {policy.reach // DAY_MS} days when it was scanned"
+    return Loss(start=finished.start, end=finished.end, reason=reason)
+
+
+def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
+    piece = finished.slice
+    if piece.pass_name != FIRST_PASS:
+        return (piece.pass_name,)
+    return credited(
+        end=finished.end,
+        first_request=piece.first_request or 0,
+        doubtful=bool(piece.doubt),
+        policy=policy,
+    )
+
+
+def _manifest(
+    ledger: Ledger, finished: Finished, covers: tuple[str, ...], lost: Loss | None
+) -> Manifest:
+    piece = finished.slice
+    return Manifest(
+        version=manifests.VERSION,
+        number=ledger.head.number + 1,
+        previous=ledger.head.sha256,
+        scan=ledger.scan,
+        pass_name=piece.pass_name,
+        axis=ledger.axis,
+        fingerprint=ledger.fingerprint,
+        epoch=ledger.epoch,
+        start=finished.start,
+        end=finished.end,
+        requests=Requests(
+            count=piece.requests, first=piece.first_request or 0, last=piece.last_answer or 0
+        ),
+        part=part_of(ledger.scan, piece),
+        counts=piece.counts,
+        doubt=piece.doubt,
+        lost=lost,
+        complete=_grown(ledger.coverage, covers, (finished.start, finished.end)),
+    )
+
+
+def _grown(
+    coverage: dict[str, Intervals], covers: tuple[str, ...], proven: tuple[int, int]
+) -> dict[str, Intervals]:
+    grown = {name: merge([*coverage.get(name, ()), proven]) for name in covers}
+    return {**coverage, **grown}
+
+
+def committed(ledger: Ledger) -> Ledger:
+    """Return the ledger once part and manifest are there: coverage grows, the head moves."""
+    commit = _commit_of(ledger)
+    content = commit.manifest.encode()
+    lost = [Loss(start=commit.start, end=commit.end, reason=commit.lost)] if commit.lost else []
+    return change(
+        ledger,
+        committing=None,
+        head=manifests.following(ledger.head, content),
+        coverage=_grown(ledger.coverage, commit.covers, (commit.start, commit.end)),
+        lost=(*ledger.lost, *lost),
+        doubt=_doubt(ledger.doubt, commit),
+        load=_heavier(ledger.load, commit),
+    )
+
+
+def _doubt(doubt: tuple[Doubt, ...], commit: Commit) -> tuple[Doubt, ...]:
+    """Return the doubt after a commit: a second look replaces what the first one doubted."""
+    settled = commit.slice.pass_name != FIRST_PASS
+    kept = [d for d in doubt if not (settled and commit.start <= d.start and d.end <= commit.end)]
+    return (*kept, *commit.slice.doubt)
+
+
+def _heavier(load: Load, commit: Commit) -> Load:
+    covered = commit.end - commit.start if FIRST_PASS in commit.covers else 0
+    grown = Load(requests=load.requests + commit.slice.requests, covered=load.covered + covered)
+    if grown.covered <= LOAD_KEPT_MS:
+        return grown
+    return Load(requests=grown.requests // 2, covered=grown.covered // 2)
+
+
+def restarted(ledger: Ledger) -> Ledger:
+    """Return the ledger with the committing slice open again, since its blocks are gone."""
+    commit = _commit_of(ledger)
+    again = same_again(commit.slice, (commit.start, commit.end))
+    return change(ledger, committing=None, open=_sorted((*ledger.open, again)))
+
+
+def _commit_of(ledger: Ledger) -> Commit:
+    if ledger.committing is None:
+        raise AssertionError("no slice is committing")
+    return ledger.committing
+
+
+def _is_open(ledger: Ledger, piece: Slice) -> bool:
+    return any((it.start, it.end) == (piece.start, piece.end) for it in ledger.open)
+
+
+def _sorted(pieces: tuple[Slice, ...]) -> tuple[Slice, ...]:
+    return tuple(sorted(pieces, key=lambda piece: piece.start))

@@ -1,0 +1,402 @@
+"""The words of the design as frozen values.
+
+Persisted values are `msgspec.Struct`s: their fields are the ledger's format (`docs/formats.md`),
+and unknown fields are refused. All others are frozen dataclasses. Times are epoch milliseconds.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from shared.core.intervals import Intervals
+
+Axis = Literal["date", "created"]
+"""The API's `sortField`: `date` is event time, `created` is ingestion time."""
+
+Direction = Literal["asc", "desc"]
+
+Span = tuple[int, int]
+"""Smallest and largest value, both inclusive."""
+
+FIRST_PASS = "first"  # noqa: S105 - a pass over time, no password
+
+SECOND_MS = 1_000
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+LIMIT_MIN = 500
+"""The smallest page that scan mode serves (the API's documentation of `limit`)."""
+
+LIMIT_MAX = 5_000
+"""The largest page that scan mode serves (the API's documentation of `limit`)."""
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An interval about which the API contradicted itself.
+
+    Attributes:
+        start: first millisecond in doubt.
+        end: first millisecond after it.
+        reason: what the contradiction was.
+    """
+
+    start: int
+    end: int
+    reason: str
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An interval that is declared lost: the API no longer reached it when it was scanned.
+
+    Attributes:
+        start: first millisecond lost.
+        end: first millisecond after it.
+        reason: why it is lost.
+    """
+
+    start: int
+    end: int
+    reason: str
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One page's records within a part: one gzip member, staged as one block.
+
+    Attributes:
+        id: the block id before base64, `{epoch:08}-{n:06}-{16 hex of the SHA-256}`.
+        size: bytes as stored (compressed).
+        records: lines in it.
+        sha256: hex digest of the stored bytes.
+        timestamp: smallest and largest `timestamp` in it, null when no record has one.
+        created: smallest and largest `created` in it, null when no record has one.
+    """
+
+    id: str
+    size: int
+    records: int
+    sha256: str
+    timestamp: Span | None
+    created: Span | None
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """A record at or after the cursor, kept so that its repetition is recognised.
+
+    Attributes:
+        at: its position on the axis.
+        identity: digest of `_id`, `timestamp`, `created` (or of the line where one is missing).
+        content: digest of the line as stored.
+    """
+
+    at: int
+    identity: str
+    content: str
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happened to the records and answers of one slice.
+
+    Attributes:
+        records: stored.
+        repeated: dropped, because this slice stored the same identity with the same bytes.
+        changed: dropped, because this slice stored the same identity with other bytes.
+        outside: dropped, because they were outside what the query asked for.
+        irregular: stored in a wrapped form that strict readers accept.
+        drifted: continuations whose other filters differ from ours.
+        late: stored by a sweep, because an earlier pass had not seen them.
+        vanished: stored by an earlier pass and no longer shown to a sweep.
+        faults: answers that were no page.
+    """
+
+    records: int = 0
+    repeated: int = 0
+    changed: int = 0
+    outside: int = 0
+    irregular: int = 0
+    drifted: int = 0
+    late: int = 0
+    vanished: int = 0
+    faults: int = 0
+
+    def plus(self, **more: int) -> "Counts":
+        """Return the counts with the named ones raised."""
+        raised = {name: getattr(self, name) + extra for name, extra in more.items()}
+        return msgspec.structs.replace(self, **raised)
+
+
+class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a slice stands inside one millisecond that is paged on the other time field.
+
+    Attributes:
+        at: the millisecond.
+        cursor: the value of the other field to go on from; null at the beginning.
+    """
+
+    at: int
+    cursor: int | None
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An open slice: a half-open interval of the axis that is being scanned.
+
+    Attributes:
+        start: first millisecond; with `end` and `pass` it names the part.
+        end: first millisecond after it, within the same UTC hour.
+        pass_name: why it is scanned: `first`, `sweep-<age>` or `rescan-<epoch>`.
+        direction: the one that it was opened with.
+        limit: the page limit that it asks for; halved by heavy answers.
+        at: the cursor: with `asc` all before it is known, with `desc` all from it on.
+        continuation: the last page's `nextQueryFilters`, verbatim; null asks afresh from `at`.
+        mode: `page` follows the continuation; the others settle a contradiction at `dense.at`:
+            `dense` pages one millisecond, `beyond` looks past it, `opposite` from the other end.
+        dense: where the dense query stands.
+        blocks: staged so far, in order.
+        furthest: position of the record staged farthest along, null when there is none.
+        seen: records at or after the cursor.
+        counts: what happened to the records so far.
+        requests: sent for this slice so far.
+        first_request: when the first one was sent, by the slower clock.
+        last_answer: when the last answer arrived, by the faster clock.
+        faults: answers in a row that were no page.
+        fault: the last of them, for people.
+        not_before: when the next request may be sent.
+        blocked: whether it is only retried hourly.
+        doubt: found so far.
+    """
+
+    start: int
+    end: int
+    pass_name: str = msgspec.field(name="pass")
+    direction: Direction
+    limit: int
+    at: int
+    continuation: str | None = None
+    mode: Literal["page", "dense", "beyond", "opposite"] = "page"
+    dense: Dense | None = None
+    blocks: tuple[Block, ...] = ()
+    furthest: int | None = None
+    seen: tuple[Seen, ...] = ()
+    counts: Counts = Counts()
+    requests: int = 0
+    first_request: int | None = None
+    last_answer: int | None = None
+    faults: int = 0
+    fault: str | None = None
+    not_before: int = 0
+    blocked: bool = False
+    doubt: tuple[Doubt, ...] = ()
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The one slice that is being committed; everything about it is fixed before it starts.
+
+    Attributes:
+        slice: the finished slice, with the block list.
+        start: first proven millisecond.
+        end: first millisecond after the proven ones.
+        number: the manifest's place in the chain.
+        manifest: the manifest's bytes (JSON text).
+        covers: the passes whose coverage grows; empty when the interval is declared lost.
+        lost: the reason when it is declared lost, else null.
+    """
+
+    slice: Slice
+    start: int
+    end: int
+    number: int
+    manifest: str
+    covers: tuple[str, ...]
+    lost: str | None
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last manifest of the chain.
+
+    Attributes:
+        number: 0 when there is none yet.
+        sha256: hex digest of its bytes, null when there is none yet.
+    """
+
+    number: int = 0
+    sha256: str | None = None
+
+
+class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What keeps requests inside the tenant's budget, across iterations.
+
+    Attributes:
+        requests: when the requests of the last 60 s were sent.
+        not_before: the whole scan waits until then (a throttle).
+        steps: duration in ms of the last answered steps, newest last.
+        turns: requests so far; with one lane every fifth serves the oldest slice.
+    """
+
+    requests: tuple[int, ...] = ()
+    not_before: int = 0
+    steps: tuple[int, ...] = ()
+    turns: int = 0
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many requests the tenant's activity costs, over about the last two days covered.
+
+    Attributes:
+        requests: sent for slices that were committed.
+        covered: milliseconds of the axis that the first pass covered with them.
+    """
+
+    requests: int = 0
+    covered: int = 0
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of filters that an operator accepted.
+
+    Attributes:
+        fingerprint: of the new filters and sort field.
+        at: when.
+    """
+
+    fingerprint: str
+    at: int
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The scan's whole state; one small JSON blob with one writer.
+
+    Attributes:
+        version: of this format.
+        min_reader: the oldest format version whose readers may touch it.
+        scan: the scan's name.
+        axis: the sort field by which slices cut.
+        fingerprint: of the filters and sort field that the coverage holds for.
+        accepted: changes of the fingerprint that an operator accepted.
+        api: host of the API when the ledger was last claimed.
+        made: when the ledger was created.
+        origin: where the scan begins; fixed on the first run, floored to the hour.
+        lookback: the setting that `origin` was computed from, in ms.
+        epoch: counts claims; part of every block id.
+        run: random id of the run that claimed it last.
+        claimed_until: when the claim expires; 0 when released.
+        coverage: per pass, what is finished; it only grows.
+        lost: declared loss.
+        doubt: what the API contradicted itself about.
+        open: slices in work; they never overlap.
+        committing: the one slice that is being committed.
+        head: the chain's last manifest.
+        pacing: the request budget.
+        load: the cost of the tenant's activity.
+    """
+
+    version: int
+    min_reader: int
+    scan: str
+    axis: Axis
+    fingerprint: str
+    accepted: tuple[Accepted, ...] = ()
+    api: str
+    made: int
+    origin: int
+    lookback: int
+    epoch: int
+    run: str
+    claimed_until: int
+    coverage: dict[str, Intervals]
+    lost: tuple[Loss, ...] = ()
+    doubt: tuple[Doubt, ...] = ()
+    open: tuple[Slice, ...] = ()
+    committing: Commit | None = None
+    head: Head = Head()
+    pacing: Pacing = Pacing()
+    load: Load = Load()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How one scan is to be done; durations in milliseconds (`docs/settings.md`).
+
+    Attributes:
+        scan: its name.
+        filters: the user's filters, without the axis.
+        fingerprint: identifies filters and sort field.
+        accept: fingerprint of a change that the operator accepts, if any.
+        axis: the sort field.
+        direction: of new slices.
+        limit: of new slices.
+        api: host of the API, to notice a changed tenant.
+        budget: wall time of one iteration.
+        lookback: how far back the first run begins.
+        settle: how old time must be before it is first scanned.
+        fresh: time younger than this is cut in `slice_length`, older time in hours.
+        slice_length: of fresh slices; divides an hour.
+        sweeps: ages of the later looks, ascending, with their pass names.
+        reach: how far back the API answers.
+        concurrency: slices in work at once.
+        requests_per_minute: this scan's share of the tenant's budget.
+    """
+
+    scan: str
+    filters: dict[str, Any]
+    fingerprint: str
+    accept: str | None
+    axis: Axis
+    direction: Direction
+    limit: int
+    api: str
+    budget: int
+    lookback: int
+    settle: int
+    fresh: int
+    slice_length: int
+    sweeps: tuple[tuple[str, int], ...]
+    reach: int
+    concurrency: int
+    requests_per_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One request to the Activities API, ready to send.
+
+    Attributes:
+        body: the JSON body, UTF-8.
+    """
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back, complete, whatever it says.
+
+    Attributes:
+        status: HTTP status.
+        body: decoded from its content encoding.
+        date: the `Date` header in epoch ms, None when absent or unreadable.
+        retry_after: the `Retry-After` header as sent.
+        content_type: the `Content-Type` header as sent.
+        location: where a redirect points.
+    """
+
+    status: int
+    body: bytes
+    date: int | None = None
+    retry_after: str | None = None
+    content_type: str | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """No complete answer arrived.
+
+    Attributes:
+        kind: `timeout` (the total deadline), `connection` (refused, reset, cut),
+            `too large` (over the byte cap) or `sign-in` (no token for a passing reason).
+        detail: for people; never holds a secret.
+    """
+
+    kind: Literal["timeout", "connection", "too large", "sign-in"]
+    detail: str

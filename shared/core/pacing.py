@@ -1,0 +1,72 @@
+"""The request budget: when the next request may go out, and whether a step still fits."""
+
+import msgspec
+
+from shared.core.model import MINUTE_MS, Pacing
+
+BURST = 5
+"""Requests that may follow each other at once: an ordinary tick needs no more."""
+
+STEPS_KEPT = 5
+"""The slowest of the last few steps is what the next one is expected to take."""
+
+OLDEST_EVERY = 5
+"""With one lane, every fifth request serves the oldest slice."""
+
+
+def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
+    """Return the earliest instant for the next request; `now` when it may go at once.
+
+    Never more than `per_minute` in any 60 seconds. After a short burst the rest of the budget
+    is spread over the rest of the window, so that a busy scan waits a little before each
+    request and not long before a few: a long wait would end the iteration.
+    """
+    sent = recent(pacing, now)
+    if len(sent) < min(BURST, per_minute):
+        paced = now
+    elif len(sent) >= per_minute:
+        paced = sent[len(sent) - per_minute] + MINUTE_MS
+    else:
+        free = per_minute - len(sent)
+        paced = sent[-1] + (sent[0] + MINUTE_MS - sent[-1]) // (free + 1)
+    return max(now, paced, pacing.not_before)
+
+
+def longest_wait(per_minute: int) -> int:
+    """Return how long an iteration may wait for its next request, in ms.
+
+    A few seconds, since waiting is billed; with a small budget one even gap.
+    """
+    return max(5_000, MINUTE_MS // per_minute + 1)
+
+
+def recent(pacing: Pacing, now: int) -> tuple[int, ...]:
+    """Return the send times of the last 60 s; those in the future are a clock's mistake."""
+    return tuple(sorted(at for at in pacing.requests if now - MINUTE_MS < at <= now))
+
+
+def note_request(pacing: Pacing, now: int) -> Pacing:
+    """Return the pacing with a request sent at `now`."""
+    return msgspec.structs.replace(
+        pacing, requests=(*recent(pacing, now), now), turns=pacing.turns + 1
+    )
+
+
+def note_step(pacing: Pacing, duration: int) -> Pacing:
+    """Return the pacing with a finished step of `duration` ms."""
+    return msgspec.structs.replace(pacing, steps=(*pacing.steps, duration)[-STEPS_KEPT:])
+
+
+def note_throttle(pacing: Pacing, now: int, wait: int) -> Pacing:
+    """Return the pacing with the whole scan waiting for `wait` ms."""
+    return msgspec.structs.replace(pacing, not_before=max(pacing.not_before, now + wait))
+
+
+def expected_step(pacing: Pacing) -> int:
+    """Return how long the next step may take, in ms: as long as the slowest of the last."""
+    return max(pacing.steps, default=0)
+
+
+def serves_oldest(pacing: Pacing) -> bool:
+    """Say whether, with one lane, this turn is the oldest slice's."""
+    return pacing.turns % OLDEST_EVERY == OLDEST_EVERY - 1

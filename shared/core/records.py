@@ -1,0 +1,306 @@
+"""From a response body to records, and from records to the bytes of a block.
+
+A record is kept byte for byte as the API sent it: records are sliced out of the body and never
+re-encoded. Two exceptions keep one strange record from costing a page or blinding a reader:
+raw newlines between tokens are removed (every string and number keeps its bytes), and a record
+that a strict JSON reader would refuse is wrapped (`docs/formats.md`, irregular records).
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import Any
+
+import msgspec
+from isal import igzip
+
+from shared.core.layout import block_id
+from shared.core.model import Axis, Block, Span
+
+GZIP_LEVEL = 2
+"""isal's level 2: a fifth larger than zlib 6 and twelve times faster (docs/adr/0006)."""
+
+
+class Malformed(Exception):
+    """The body is not a page; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One activity.
+
+    Attributes:
+        line: as stored, without the newline.
+        id: `_id`, None where it is missing or no string.
+        timestamp: event time, None where it is missing or no integer.
+        created: ingestion time, None where it is missing or no integer.
+        original: the API's bytes when `line` wraps an irregular record, else None.
+    """
+
+    line: bytes
+    id: str | None
+    timestamp: int | None
+    created: int | None
+    original: bytes | None = None
+
+    def on(self, axis: Axis) -> int | None:
+        """Return the record's own position on the axis."""
+        return self.timestamp if axis == "date" else self.created
+
+    @property
+    def identity(self) -> str:
+        """Digest of `_id`, `timestamp` and `created`; of the bytes where one is missing."""
+        if self.id is None or self.timestamp is None or self.created is None:
+            return _digest(self.original or self.line)
+        named = f"{self.id}\x1f{self.timestamp}\x1f{self.created}"
+        return _digest(named.encode("utf-8", "surrogatepass"))
+
+    @property
+    def content(self) -> str:
+        """Digest of the line as stored."""
+        return _digest(self.line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A well-formed scan answer.
+
+    Attributes:
+        records: in the API's order.
+        has_next: whether the API says that there is more.
+        continuation: `nextQueryFilters` verbatim, None when absent.
+        total: the API's estimate, None when absent or no number.
+    """
+
+    records: tuple[Record, ...]
+    has_next: bool
+    continuation: str | None
+    total: int | None
+
+
+class _Envelope(msgspec.Struct):
+    """The answer's outer object; every field may be missing or wrong in practice."""
+
+    data: list[msgspec.Raw] | None = None
+    hasNext: bool | None = None  # noqa: N815 - the API's name
+    nextQueryFilters: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - the API's name
+    total: Any = None
+
+
+class _Fields(msgspec.Struct):
+    """The fields of a record that the scan looks at, of whatever type they come."""
+
+    id: Any = msgspec.field(default=None, name="_id")
+    timestamp: Any = None
+    created: Any = None
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_fields = msgspec.json.Decoder(_Fields)
+
+
+def read_page(body: bytes) -> Page:
+    """Slice a response body into records.
+
+    Raises:
+        Malformed: it is no JSON object with a `data` list of objects and a boolean `hasNext`,
+            or it promises more without saying how to go on.
+    """
+    try:
+        envelope = _envelopes.decode(body)
+        strict = _is_utf8(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        envelope, strict = _decode_leniently(body), False
+    if envelope.data is None:
+        raise Malformed("the answer has no data")
+    if envelope.hasNext is None:
+        raise Malformed("the answer does not say hasNext")
+    continuation = _continuation(bytes(envelope.nextQueryFilters))
+    if envelope.hasNext and continuation is None:
+        raise Malformed("the answer says hasNext and has no nextQueryFilters")
+    pretty = b"\n" in body or b"\r" in body
+    read = _regular if strict else _guarded
+    records = tuple(read(bytes(raw), pretty) for raw in envelope.data)
+    total = envelope.total if type(envelope.total) is int else None
+    return Page(records=records, has_next=envelope.hasNext, continuation=continuation, total=total)
+
+
+def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple[Block, bytes]:
+    """Return the block of these records and its bytes: NDJSON in one gzip member.
+
+    Deterministic: the same records give the same bytes.
+    """
+    kept = list(records)
+    lines = b"\n".join([record.line for record in kept]) + b"\n"
+    content = bytes(igzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0))
+    digest = sha256(content).hexdigest()
+    block = Block(
+        id=block_id(epoch, number, digest),
+        size=len(content),
+        records=len(kept),
+        sha256=digest,
+        timestamp=span(record.timestamp for record in kept),
+        created=span(record.created for record in kept),
+    )
+    return block, content
+
+
+def span(values: Iterable[int | None]) -> Span | None:
+    """Return the smallest and the largest value, None when there is none."""
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else None
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Raise UnicodeDecodeError where the fast decoder is content with invalid UTF-8."""
+    return body.isascii() or bool(body.decode("utf-8"))
+
+
+def _continuation(raw: bytes) -> str | None:
+    if raw == b"null":
+        return None
+    if not raw.startswith(b"{"):
+        raise Malformed("nextQueryFilters is no object")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"nextQueryFilters is not UTF-8 ({error})") from error
+
+
+def _regular(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
+    """Read a record out of a body that a strict reader accepts."""
+    if not raw.startswith(b"{"):
+        raise Malformed(f"data holds {raw[:20]!r} where a record is expected")
+    line = bytes(msgspec.json.format(raw, indent=-1)) if pretty and _has_newline(raw) else raw
+    fields = _fields.decode(raw)
+    return Record(
+        line=line,
+        id=fields.id if isinstance(fields.id, str) else None,
+        timestamp=_integer(fields.timestamp),
+        created=_integer(fields.created),
+    )
+
+
+def _has_newline(raw: bytes) -> bool:
+    return b"\n" in raw or b"\r" in raw
+
+
+def _guarded(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
+    """Read a record out of a body that holds something a strict reader refuses."""
+    try:
+        raw.decode("utf-8")
+        msgspec.json.decode(raw)
+        return _regular(raw, pretty)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _wrapped(raw)
+
+
+def _wrapped(raw: bytes) -> Record:
+    """Wrap an irregular record: its identifying fields, and its bytes in base64."""
+    fields = json.JSONDecoder(strict=False).decode(raw.decode("utf-8", "surrogateescape"))
+    if not isinstance(fields, dict):
+        raise Malformed(f"data holds {raw[:20]!r} where a record is expected")
+    name = fields.get("_id")
+    known = name if isinstance(name, str) and _encodable(name) else None
+    timestamp, created = _integer(fields.get("timestamp")), _integer(fields.get("created"))
+    wrapper = {
+        "_id": known,
+        "timestamp": timestamp,
+        "created": created,
+        "irregular": base64.b64encode(raw).decode("ascii"),
+    }
+    return Record(
+        line=msgspec.json.encode(wrapper),
+        id=known,
+        timestamp=timestamp,
+        created=created,
+        original=raw,
+    )
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(value: object) -> int | None:
+    """Return a JSON number that is a whole 64-bit number; booleans are none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
+
+
+def _decode_leniently(body: bytes) -> _Envelope:
+    """Slice a body that the fast decoder refuses: lone surrogates, NaN, raw control characters.
+
+    About twelve times slower; offsets in the text are offsets in the bytes' surrogate-escaped
+    form, so every record keeps its bytes.
+    """
+    text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    try:
+        envelope = _lenient.decode(text)
+    except (ValueError, RecursionError) as error:
+        beginning = text[:80].encode("ascii", "backslashreplace").decode("ascii")
+        raise Malformed(f"the answer is no JSON ({error}); it begins {beginning!r}") from error
+    if not isinstance(envelope, dict):
+        raise Malformed("the answer is no JSON object")
+    data, has_next = envelope.get("data"), envelope.get("hasNext")
+    if data is not None and not isinstance(data, list):
+        raise Malformed("the answer's data is no list")
+    spans = dict(_members(text))
+    return _Envelope(
+        data=None if data is None else [msgspec.Raw(raw) for raw in _elements(text, spans["data"])],
+        hasNext=has_next if isinstance(has_next, bool) else None,
+        nextQueryFilters=msgspec.Raw(_bytes(text, spans.get("nextQueryFilters"))),
+        total=envelope.get("total"),
+    )
+
+
+_lenient = json.JSONDecoder(strict=False)
+
+
+def _members(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield each key of the outer object with the offsets of its value."""
+    at = _skip_space(text, _skip_space(text, 0) + 1)
+    while text[at] != "}":
+        key, end = _lenient.raw_decode(text, at)
+        at = _skip_space(text, _skip_space(text, end) + 1)
+        _, end = _lenient.raw_decode(text, at)
+        yield key, (at, end)
+        at = _after_comma(text, end)
+
+
+def _elements(text: str, span: tuple[int, int]) -> Iterator[bytes]:
+    """Yield the bytes of each element of the list at these offsets."""
+    at = _skip_space(text, span[0] + 1)
+    while text[at] != "]":
+        _, end = _lenient.raw_decode(text, at)
+        yield _bytes(text, (at, end))
+        at = _after_comma(text, end)
+
+
+def _bytes(text: str, span: tuple[int, int] | None) -> bytes:
+    return b"null" if span is None else text[slice(*span)].encode("utf-8", "surrogateescape")
+
+
+def _after_comma(text: str, at: int) -> int:
+    at = _skip_space(text, at)
+    return _skip_space(text, at + 1) if text[at] == "," else at
+
+
+def _skip_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _digest(content: bytes) -> str:
+    """128 bits: by accident, no two of a slice's records will ever share them."""
+    return blake2b(content, digest_size=16).hexdigest()

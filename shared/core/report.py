@@ -1,0 +1,186 @@
+"""The canonical report: one JSON line per run, for logs, alerts and people at 3 a.m.
+
+Every run ends with exactly one, whatever happened. Its fields are documented in
+`docs/formats.md`; alert rules read them, so a field is only ever added.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from shared.core.errors import ScanError
+from shared.core.intervals import total
+from shared.core.model import DAY_MS, FIRST_PASS, MINUTE_MS, SECOND_MS, Ledger, Policy, Slice
+from shared.core.planning import covered, soon_out_of_reach, uncovered
+from shared.core.traversal import Turn
+
+Outcome = Literal["idle", "waiting", "budget", "faults", "busy", "failed"]
+"""Why the run ended.
+
+- `idle`: nothing was due any more.
+- `waiting`: all that is due waits: a throttle, a back-off, a blocked slice.
+- `budget`: the next step would not fit the time budget; the next run goes on.
+- `faults`: three faults in a row on different slices: the API is not well.
+- `busy`: another run holds the claim; nothing was done.
+- `failed`: an error ended it; see `error`.
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What one run has done so far; kept while it runs, so that a failed run reports, too.
+
+    Attributes:
+        scan: the scan's name.
+        run: random id of the run.
+        ledger: as last known, None before it was read.
+        now: the run's clock when it last looked, epoch ms.
+        skew: local clock minus the storage's, in ms, when it is worth telling.
+        warnings: sentences for people.
+        requests: sent.
+        pages: answers that were pages.
+        records: stored.
+        bytes: staged, compressed.
+        commits: slices finished.
+        parts: blobs that became visible.
+        throttled: 429 answers.
+        faults: other answers that were no page.
+        repeated: records dropped as stored already.
+        changed: records dropped as stored already with other bytes.
+        outside: records dropped as not asked for.
+        irregular: records stored in wrapped form.
+        drifted: continuations whose other filters differ from ours.
+        last_fault: the newest fault, for people.
+    """
+
+    scan: str
+    run: str
+    ledger: Ledger | None = None
+    now: int = 0
+    skew: int | None = None
+    warnings: list[str] = field(default_factory=list)
+    requests: int = 0
+    pages: int = 0
+    records: int = 0
+    bytes: int = 0
+    commits: int = 0
+    parts: int = 0
+    throttled: int = 0
+    faults: int = 0
+    repeated: int = 0
+    changed: int = 0
+    outside: int = 0
+    irregular: int = 0
+    drifted: int = 0
+    last_fault: str | None = None
+
+    def note_turn(self, turn: Turn, before: Slice) -> None:
+        """Count what a turn did to the slice that was `before`."""
+        if turn.fault:
+            self.faults += 1
+            self.last_fault = turn.fault.detail
+            return
+        self.pages += 1
+        after = turn.finished.slice if turn.finished else turn.goes_on
+        if after is None:
+            return
+        for name in ("records", "repeated", "changed", "outside", "irregular", "drifted"):
+            grown = getattr(after.counts, name) - getattr(before.counts, name)
+            setattr(self, name, getattr(self, name) + grown)
+
+
+def report_line(  # noqa: PLR0913 - the facts of a run, by name
+    tally: Tally,
+    policy: Policy | None,
+    outcome: Outcome,
+    *,
+    duration: int,
+    error: BaseException | None = None,
+    past_due: bool = False,
+) -> str:
+    """Return the report as one line of JSON.
+
+    Args:
+        tally: what the run did.
+        policy: how it was to be done, None when the settings were wrong.
+        outcome: why it ended.
+        duration: wall time in ms.
+        error: what ended it, when it failed.
+        past_due: whether the platform started it late.
+    """
+    fields: dict[str, Any] = {
+        "event": "scan",
+        "scan": tally.scan,
+        "outcome": outcome,
+        **(_failure(error) if error else {}),
+        "run": tally.run,
+        "duration_seconds": _seconds(duration),
+        "past_due": past_due,
+        **_work(tally),
+        **(_state(tally.ledger, tally.now, policy) if tally.ledger and policy else {}),
+    }
+    return msgspec.json.encode(fields).decode()
+
+
+def _work(tally: Tally) -> dict[str, Any]:
+    return {
+        "requests": tally.requests,
+        "pages": tally.pages,
+        "records": tally.records,
+        "bytes": tally.bytes,
+        "commits": tally.commits,
+        "parts": tally.parts,
+        "throttled": tally.throttled,
+        "faults": tally.faults,
+        "last_fault": tally.last_fault,
+        "repeated": tally.repeated,
+        "changed": tally.changed,
+        "outside": tally.outside,
+        "irregular": tally.irregular,
+        "drifted": tally.drifted,
+        "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
+        "warnings": tally.warnings,
+    }
+
+
+def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
+    missing = list(uncovered(ledger, now, policy))
+    reaching = [it for it in missing if soon_out_of_reach(it[0], now, policy)]
+    return {
+        "epoch": ledger.epoch,
+        "lag_seconds": _seconds(now - policy.settle - missing[0][0]) if missing else 0,
+        "backlog_seconds": _seconds(total(missing)),
+        "covered_until": _covered_until(ledger),
+        "open_slices": sum(not piece.blocked for piece in ledger.open),
+        "blocked_slices": sum(piece.blocked for piece in ledger.open),
+        "waiting_until": max(ledger.pacing.not_before, 0) if ledger.pacing.not_before > now else 0,
+        "lost_seconds": _seconds(sum(loss.end - loss.start for loss in ledger.lost)),
+        "doubt_seconds": _seconds(sum(doubt.end - doubt.start for doubt in ledger.doubt)),
+        "soon_lost_seconds": _seconds(total(reaching)),
+        "requests_per_day_needed": _needed(ledger),
+        "requests_per_day_budget": policy.requests_per_minute * DAY_MS // MINUTE_MS,
+        "manifest": ledger.head.number,
+        "manifest_sha256": ledger.head.sha256,
+    }
+
+
+def _covered_until(ledger: Ledger) -> int:
+    """Return the end of the first stretch that is covered without a gap from the origin."""
+    stretches = covered(ledger, FIRST_PASS)
+    begun = stretches and stretches[0][0] <= ledger.origin
+    return stretches[0][1] if begun else ledger.origin
+
+
+def _needed(ledger: Ledger) -> int | None:
+    load = ledger.load
+    return load.requests * DAY_MS // load.covered if load.covered else None
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    page = error.page if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+    return {"error": type(error).__name__, "message": str(error), "page": page}
+
+
+def _seconds(milliseconds: int) -> float:
+    return milliseconds / SECOND_MS

@@ -1,0 +1,161 @@
+"""What the use case needs from outside. Each docstring is the contract.
+
+Every adapter and every fake passes the same contract tests (`tests/contracts`). No adapter
+decides, and none waits for long: storage and identity SDKs may retry for 5 seconds in all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.core.model import Answer, Block, NoAnswer, Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedLedger:
+    """The ledger as it is stored.
+
+    Attributes:
+        content: its bytes, None when there is no ledger.
+        etag: to save against, None when there is no ledger.
+        date: the storage service's clock at the read, epoch ms; None when it did not say.
+    """
+
+    content: bytes | None
+    etag: str | None
+    date: int | None
+
+
+class SignInUnavailable(Exception):
+    """No token just now, for a passing reason."""
+
+
+class Authorization(Protocol):
+    """What goes into the `Authorization` header of the API. Thread-safe."""
+
+    def header(self) -> str:
+        """Return the header's value, signing in where needed.
+
+        Raises:
+            SourceRefused: signing in is refused.
+            SignInUnavailable: it failed for a passing reason.
+        """
+        ...
+
+    def renew(self) -> bool:
+        """Forget cached tokens; False when there is only a fixed one."""
+        ...
+
+
+class ActivitySource(Protocol):
+    """The Activities API. Thread-safe."""
+
+    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+        """Send exactly one request and return what came back within `timeout` seconds in all.
+
+        Redirects are not followed. Whatever the server does, the call returns soon after the
+        timeout; a late, cut or oversized answer is a `NoAnswer`, never half a body.
+
+        Raises:
+            SourceRefused: no token can be had, and trying again will not help.
+        """
+        ...
+
+    def renew_token(self) -> bool:
+        """Make the next request sign in anew; False when the token is a fixed one."""
+        ...
+
+
+class LedgerStore(Protocol):
+    """One scan's ledger: a single blob, changed only by whoever read its last version."""
+
+    def load(self) -> SavedLedger:
+        """Return the ledger; its absence is a value.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def save(self, content: bytes, *, etag: str | None) -> str:
+        """Replace the version with this ETag (None: create, only if absent); return the new ETag.
+
+        A refused save whose bytes are the stored ones was this very save, answered late: it
+        succeeds. On return the bytes are durable.
+
+        Raises:
+            LedgerConflict: another version is stored.
+            StoreUnavailable: storage cannot be reached or refuses; the save may have happened.
+        """
+        ...
+
+    def append_run(self, line: str, *, now: int) -> None:
+        """Append a report line to the day's run log; for people, nothing is read back.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+
+class ResultStore(Protocol):
+    """One scan's parts and manifests: written once, never changed. Thread-safe."""
+
+    def is_empty(self) -> bool:
+        """Say whether the scan has neither a part nor a manifest."""
+        ...
+
+    def stage_block(self, part: str, block: Block, content: bytes) -> None:
+        """Stage a block of a part, invisible to readers; staging it again changes nothing.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses; the block may be staged.
+        """
+        ...
+
+    def has_staged(self, part: str, blocks: Sequence[Block]) -> bool:
+        """Say whether all these blocks are staged, uncommitted, with their sizes."""
+        ...
+
+    def commit_part(
+        self, part: str, blocks: Sequence[Block], *, metadata: Mapping[str, str]
+    ) -> None:
+        """Make the part appear, whole: these blocks in this order.
+
+        Create-only. If the part exists with exactly these blocks it was this very commit.
+
+        Raises:
+            BlocksLost: the part does not exist and the service no longer has all the blocks.
+            StoreConflict: the part exists with other blocks.
+            StoreUnavailable: storage cannot be reached or refuses; it may have happened.
+        """
+        ...
+
+    def put_manifest(self, number: int, content: bytes) -> None:
+        """Write a manifest. Create-only; if it exists with these bytes it was this very put.
+
+        Raises:
+            StoreConflict: it exists with other bytes.
+            StoreUnavailable: storage cannot be reached or refuses; it may have happened.
+        """
+        ...
+
+    def manifest(self, number: int) -> bytes | None:
+        """Return a manifest's bytes, None when it does not exist."""
+        ...
+
+
+class Clock(Protocol):
+    """Time. The only source of it."""
+
+    def now(self) -> int:
+        """Return the local wall clock in epoch milliseconds; it may be wrong and may jump."""
+        ...
+
+    def elapsed(self) -> int:
+        """Return milliseconds on a clock that never jumps; only differences mean anything."""
+        ...
+
+    def sleep(self, milliseconds: int) -> None:
+        """Wait."""
+        ...

@@ -1,0 +1,462 @@
+"""Settings: a mapping of strings becomes frozen values, or one error that names every problem.
+
+`docs/settings.md` is the table of all of them; a test compares it with `NAMES`. Nothing here
+reads the environment: it is handed in.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from shared.core.access import AUTH_MODES, ApiSettings, AuthMode, Secret, StorageSettings
+from shared.core.errors import SettingsError
+from shared.core.model import (
+    DAY_MS,
+    HOUR_MS,
+    LIMIT_MAX,
+    LIMIT_MIN,
+    MINUTE_MS,
+    SECOND_MS,
+    Axis,
+    Direction,
+    Policy,
+)
+
+KNOWN_HOSTS = (
+    ".portal.cloudappsecurity.com",
+    ".portal.cloudappsecurity.us",
+    ".portal.cloudappsecuritygov.com",
+)
+"""Host suffixes of the API (Microsoft's network requirements); a token goes nowhere else."""
+
+UNRESOLVED = "@Microsoft.KeyVault("
+"""How a Key Vault reference arrives that the platform could not resolve."""
+
+NAMES = (
+    "MDA_API_URL",
+    "MDA_ALLOW_ANY_HOST",
+    "MDA_AUTH",
+    "MDA_TENANT_ID",
+    "MDA_CLIENT_ID",
+    "MDA_CLIENT_SECRET",
+    "MDA_API_TOKEN",
+    "IDENTITY_CLIENT_ID",
+    "STORAGE_ACCOUNT_URL",
+    "STORAGE_CONNECTION_STRING",
+    "STORAGE_DATA_CONTAINER",
+    "STORAGE_MANIFEST_CONTAINER",
+    "STORAGE_STATE_CONTAINER",
+    "SCAN_NAME",
+    "SCAN_FILTERS",
+    "SCAN_ACCEPT_FILTERS",
+    "SCAN_SORT_FIELD",
+    "SCAN_SORT_DIRECTION",
+    "SCAN_LIMIT",
+    "SCAN_SCHEDULE",
+    "SCAN_TIME_BUDGET",
+    "SCAN_LOOKBACK",
+    "SCAN_SETTLE",
+    "SCAN_FRESH",
+    "SCAN_SLICE",
+    "SCAN_SWEEPS",
+    "SCAN_SWEEP_BY",
+    "SCAN_REACH",
+    "SCAN_CONCURRENCY",
+    "SCAN_REQUESTS_PER_MINUTE",
+    "SCANS",
+)
+"""Every setting that the program reads."""
+
+PER_SCAN = tuple(
+    name
+    for name in NAMES
+    if name.startswith("SCAN_") and name not in {"SCAN_SCHEDULE", "SCAN_TIME_BUDGET"}
+)
+"""What an element of SCANS may set for its scan, in lower case and without `SCAN_`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that was configured.
+
+    Attributes:
+        api: how to reach the API.
+        storage: where results and state are.
+        scans: one policy per scan; time and request budget are divided among them.
+        schedule: the timer's NCRONTAB expression, None outside Azure.
+    """
+
+    api: ApiSettings
+    storage: StorageSettings
+    scans: tuple[Policy, ...]
+    schedule: str | None
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads settings one by one and remembers what is wrong with them."""
+
+    source: Mapping[str, str]
+    prefix: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    def problem(self, name: str, text: str) -> None:
+        self.problems.append(f"{self.prefix}{name} {text}")
+
+    def text(self, name: str) -> str | None:
+        """Return a setting, None when it is absent or empty."""
+        value = self.source.get(name, "").strip()
+        if value.startswith(UNRESOLVED):
+            self.problem(
+                name,
+                "is an unresolved Key Vault reference: check that the vault and secret exist and "
+                "that the app's identity has the role Key Vault Secrets User",
+            )
+            return None
+        return value or None
+
+    def parse(self, name: str, default: str, read: Callable[[str], Value], hint: str) -> Value:
+        """Return a setting through its parser, or its default's value and a problem."""
+        value = self.text(name) or default
+        try:
+            return read(value)
+        except ValueError as error:
+            self.problem(name, f"is {value!r}: {error}; {hint}")
+            return read(default)
+
+    def secret(self, name: str) -> Secret | None:
+        value = self.text(name)
+        return None if value is None else Secret(value)
+
+    def needs(self, name: str, value: object, why: str) -> None:
+        if value is None and not self._unresolved(name):
+            self.problem(name, f"is not set: {why}")
+
+    def _unresolved(self, name: str) -> bool:
+        return self.source.get(name, "").strip().startswith(UNRESOLVED)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings in a mapping such as the environment.
+
+    Raises:
+        SettingsError: at least one is wrong; all problems at once.
+    """
+    reader = _Reader(environ)
+    _refuse_unknown(reader)
+    settings = Settings(
+        api=_api(reader),
+        storage=_storage(reader),
+        scans=_scans(reader),
+        schedule=reader.text("SCAN_SCHEDULE"),
+    )
+    if reader.problems:
+        raise SettingsError(list(dict.fromkeys(reader.problems)))
+    return settings
+
+
+def read_api(environ: Mapping[str, str]) -> ApiSettings:
+    """Return only what is needed to reach the API (`query` needs no storage).
+
+    Raises:
+        SettingsError: at least one of them is wrong.
+    """
+    reader = _Reader(environ)
+    settings = _api(reader)
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+def _refuse_unknown(reader: _Reader) -> None:
+    """Name settings that look like ours and are none: a typing error is silent otherwise."""
+    for name in sorted(reader.source):
+        if name.startswith(("MDA_", "SCAN_")) and name not in NAMES:
+            reader.problem(name, "is no setting: remove it, or correct its name (docs/settings.md)")
+
+
+def _api(reader: _Reader) -> ApiSettings:
+    in_azure = bool(reader.source.get("IDENTITY_ENDPOINT"))
+    default: AuthMode = "managed-identity" if in_azure else "default"
+    mode = reader.parse(
+        "MDA_AUTH", default, _one_of(*AUTH_MODES), "leave it empty for the managed identity"
+    )
+    settings = ApiSettings(
+        url=_api_url(reader),
+        auth=cast("AuthMode", mode),
+        tenant_id=reader.text("MDA_TENANT_ID"),
+        client_id=reader.text("MDA_CLIENT_ID"),
+        client_secret=reader.secret("MDA_CLIENT_SECRET"),
+        api_token=reader.secret("MDA_API_TOKEN"),
+        identity_client_id=reader.text("IDENTITY_CLIENT_ID"),
+    )
+    _check_auth(reader, settings)
+    return settings
+
+
+def _check_auth(reader: _Reader, api: ApiSettings) -> None:
+    why = f"MDA_AUTH={api.auth} signs in with it"
+    if api.auth in {"client-secret", "federated"}:
+        reader.needs("MDA_TENANT_ID", api.tenant_id, why)
+        reader.needs("MDA_CLIENT_ID", api.client_id, why)
+    if api.auth == "client-secret":
+        reader.needs("MDA_CLIENT_SECRET", api.client_secret, why)
+    if api.auth == "api-token":
+        reader.needs("MDA_API_TOKEN", api.api_token, why)
+    if api.auth == "api-token" and api.api_token and not api.api_token.reveal().isascii():
+        reader.problem("MDA_API_TOKEN", "has characters that no token has: copy it again")
+
+
+def _api_url(reader: _Reader) -> str:
+    given = reader.text("MDA_API_URL")
+    if given is None:
+        reader.needs(
+            "MDA_API_URL",
+            None,
+            "it is shown in the Defender portal under Settings, Cloud Apps, About, as API URL",
+        )
+        return ""
+    any_host = reader.parse("MDA_ALLOW_ANY_HOST", "false", _boolean, "set true or false")
+    url = urlsplit(given)
+    if not url.hostname or url.query or url.fragment or url.username:
+        reader.problem("MDA_API_URL", f"is {given!r}: give an address such as {_EXAMPLE}")
+    elif url.scheme != "https" and not any_host:
+        reader.problem("MDA_API_URL", f"is {given!r}: it must begin with https://")
+    elif not any_host and not f".{url.hostname}".endswith(KNOWN_HOSTS):
+        reader.problem(
+            "MDA_API_URL",
+            f"is {given!r}, no host of the API ({', '.join(KNOWN_HOSTS)}): correct it, or set "
+            "MDA_ALLOW_ANY_HOST=true if the token may go there",
+        )
+    path = re.sub(r"/api/v1(/activities)?/?$", "", url.path.rstrip("/"))
+    return f"{url.scheme}://{url.netloc}{path}/api/v1/activities/"
+
+
+_EXAMPLE = "https://contoso.eu2.portal.cloudappsecurity.com"
+
+
+def _storage(reader: _Reader) -> StorageSettings:
+    url, connection = reader.text("STORAGE_ACCOUNT_URL"), reader.secret("STORAGE_CONNECTION_STRING")
+    if url is None and connection is None:
+        reader.needs(
+            "STORAGE_ACCOUNT_URL",
+            None,
+            "give the blob endpoint, such as https://NAME.blob.core.windows.net "
+            "(or STORAGE_CONNECTION_STRING for local use)",
+        )
+    if url is not None and connection is not None:
+        reader.problem("STORAGE_CONNECTION_STRING", "is set beside STORAGE_ACCOUNT_URL: keep one")
+    if url is not None and not url.startswith("https://"):
+        reader.problem("STORAGE_ACCOUNT_URL", f"is {url!r}: it must begin with https://")
+    names = [
+        reader.parse(setting, default, _container, "use 3 to 63 lower-case letters, digits, -")
+        for setting, default in (
+            ("STORAGE_DATA_CONTAINER", "activities"),
+            ("STORAGE_MANIFEST_CONTAINER", "manifests"),
+            ("STORAGE_STATE_CONTAINER", "scan-state"),
+        )
+    ]
+    if len(set(names)) < len(names):
+        reader.problem("STORAGE_*_CONTAINER", f"name one container twice ({', '.join(names)})")
+    data, manifests, state = names
+    return StorageSettings(
+        account_url=url,
+        connection_string=connection,
+        data=data,
+        manifests=manifests,
+        state=state,
+    )
+
+
+def _scans(reader: _Reader) -> tuple[Policy, ...]:
+    """Return one policy per scan; each of several has its own settings over the shared ones."""
+    budget = reader.parse("SCAN_TIME_BUDGET", "4m", _budget, _DURATION)
+    elements = reader.parse("SCANS", "[]", _elements, 'give a JSON array such as [{"name": "all"}]')
+    if not elements:
+        return (_policy(reader, budget),)
+    policies = []
+    for place, element in enumerate(elements):
+        own = {f"SCAN_{key.upper()}": _as_text(value) for key, value in element.items()}
+        inner = _Reader({**reader.source, **own}, f"SCANS[{place}]: ", reader.problems)
+        for name in sorted(set(own) - set(PER_SCAN)):
+            inner.problem(name.removeprefix("SCAN_").lower(), "cannot be set for one scan")
+        policies.append(_policy(inner, budget // len(elements), share=len(elements)))
+    names = [policy.scan for policy in policies]
+    if len(set(names)) < len(names):
+        reader.problem("SCANS", f"names a scan twice ({', '.join(names)}): each needs its own name")
+    return tuple(policies)
+
+
+def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
+    axis = reader.parse("SCAN_SORT_FIELD", "date", _one_of("date", "created"), "set one of them")
+    filters = reader.parse("SCAN_FILTERS", "{}", _filters, "give a JSON object, {} for everything")
+    if axis in filters:
+        reader.problem(
+            "SCAN_FILTERS",
+            f"filters on {axis}, which the scan itself cuts by: set SCAN_LOOKBACK for where it "
+            "begins and SCAN_SETTLE for where it ends, and remove the filter",
+        )
+    per_minute = reader.parse(
+        "SCAN_REQUESTS_PER_MINUTE", "25", _integer(1, 1000), "the tenant has 30"
+    )
+    policy = Policy(
+        scan=reader.parse("SCAN_NAME", "all", _scan_name, "use a-z, 0-9 and -, at most 40"),
+        filters=filters,
+        fingerprint=fingerprint(filters, axis),
+        accept=reader.text("SCAN_ACCEPT_FILTERS"),
+        axis=cast("Axis", axis),
+        direction=cast(
+            "Direction",
+            reader.parse("SCAN_SORT_DIRECTION", "asc", _one_of("asc", "desc"), "set one of them"),
+        ),
+        limit=reader.parse("SCAN_LIMIT", "5000", _integer(LIMIT_MIN, LIMIT_MAX), "5000 is best"),
+        api=urlsplit(reader.text("MDA_API_URL") or "").hostname or "",
+        budget=budget,
+        lookback=reader.parse("SCAN_LOOKBACK", "7d", _duration, _DURATION),
+        settle=reader.parse("SCAN_SETTLE", "10m", _duration, _DURATION),
+        fresh=reader.parse("SCAN_FRESH", "1h", _duration, _DURATION),
+        slice_length=reader.parse("SCAN_SLICE", "5m", _slice, _DURATION),
+        sweeps=reader.parse("SCAN_SWEEPS", "2h,24h,8d", _sweeps, _DURATION),
+        reach=reader.parse("SCAN_REACH", "30d", _duration, _DURATION),
+        concurrency=reader.parse("SCAN_CONCURRENCY", "3", _integer(1, 16), "3 suits most tenants"),
+        requests_per_minute=max(1, per_minute // share),
+    )
+    reader.parse("SCAN_SWEEP_BY", "full", _one_of("full"), "only full looks are supported")
+    _check_policy(reader, policy)
+    return policy
+
+
+def _check_policy(reader: _Reader, policy: Policy) -> None:
+    """Name durations that contradict each other."""
+    if policy.fresh < policy.settle:
+        reader.problem("SCAN_FRESH", "is shorter than SCAN_SETTLE: nothing would ever be fresh")
+    if policy.lookback >= policy.reach:
+        reader.problem(
+            "SCAN_LOOKBACK", "is not shorter than SCAN_REACH: the API no longer shows that time"
+        )
+    if policy.settle >= policy.reach:
+        reader.problem("SCAN_SETTLE", "is not shorter than SCAN_REACH: nothing could be scanned")
+    if policy.sweeps and policy.sweeps[0][1] <= policy.settle:
+        reader.problem("SCAN_SWEEPS", "begins no later than SCAN_SETTLE: a sweep looks again later")
+    if policy.sweeps and policy.sweeps[-1][1] >= policy.reach:
+        reader.problem("SCAN_SWEEPS", "ends past SCAN_REACH: the API no longer shows that time")
+
+
+def fingerprint(filters: dict[str, Any], axis: str) -> str:
+    """Return 16 hex digits that identify filters and sort field, whatever the keys' order."""
+    scope = json.dumps({"filters": filters, "sortField": axis}, sort_keys=True)
+    return sha256(scope.encode()).hexdigest()[:16]
+
+
+_DURATION = "write it as 90s, 5m, 24h, 8d or ISO 8601 such as PT5M"
+_SHORT_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)", re.ASCII)
+_ISO_DURATION = re.compile(
+    r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
+)
+_UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+
+
+def _duration(text: str) -> int:
+    """Return a positive duration in milliseconds."""
+    if short := _SHORT_DURATION.fullmatch(text.lower()):
+        length = int(short[1]) * _UNITS[short[2]]
+    elif (iso := _ISO_DURATION.fullmatch(text.upper())) and any(iso.groups()):
+        units = (7 * DAY_MS, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS)
+        length = sum(int(n or 0) * unit for n, unit in zip(iso.groups(), units, strict=True))
+    else:
+        raise ValueError("that is no duration")
+    if length <= 0:
+        raise ValueError("it must be longer than zero")
+    return length
+
+
+def _budget(text: str) -> int:
+    length = _duration(text)
+    if not 5 * SECOND_MS <= length <= 9 * MINUTE_MS:
+        raise ValueError("it must be between 5 s and 9 min: the platform ends a run after 10 min")
+    return length
+
+
+def _slice(text: str) -> int:
+    length = _duration(text)
+    if HOUR_MS % length or length < SECOND_MS:
+        raise ValueError("it must divide an hour")
+    return length
+
+
+def _sweeps(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the sweeps ascending by age, each with the name of its pass; `none` for none."""
+    if text.lower() == "none":
+        return ()
+    ages = sorted({_duration(age.strip()) for age in text.split(",")})
+    return tuple((f"sweep-{_short(age)}", age) for age in ages)
+
+
+def _short(length: int) -> str:
+    """Return a duration in the largest unit that divides it, hours up to two days."""
+    units = [("d", DAY_MS)] if length > 2 * DAY_MS else []
+    for unit, size in [*units, ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS)]:
+        if length % size == 0:
+            return f"{length // size}{unit}"
+    return f"{length}ms"
+
+
+def _filters(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - a wrong setting
+    return value
+
+
+def _elements(text: str) -> list[dict[str, Any]]:
+    value = json.loads(text)
+    if not isinstance(value, list) or not all(isinstance(element, dict) for element in value):
+        raise ValueError("it is no JSON array of objects")
+    return value
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _scan_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", text):
+        raise ValueError("that is no scan name")
+    return text
+
+
+def _container(text: str) -> str:
+    if not re.fullmatch(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text):
+        raise ValueError("that is no container name")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("that is neither true nor false")
+    return text.lower() == "true"
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"it must be {' or '.join(allowed)}")
+        return text
+
+    return read
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"it must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read

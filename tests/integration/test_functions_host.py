@@ -1,0 +1,181 @@
+"""The function app in the Functions worker's real library, and what that drive of it reports."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.functions_host import Log, index, invoke, start
+
+ROOT = Path(__file__).parents[2]
+SCHEDULE = {"SCAN_SCHEDULE": "0 */5 * * * *"}
+
+TIMER = """
+import logging
+import azure.functions as func
+from shared.bootstrap import run
+
+app = func.FunctionApp()
+
+@app.timer_trigger(arg_name="timer", schedule="%SCAN_SCHEDULE%")
+def tick(timer: func.TimerRequest) -> None:
+    run(timer)
+"""
+
+
+@pytest.fixture
+def app_dir(tmp_path: Path) -> Path:
+    """Return a folder with an app whose timer runs what `write_run` gives it."""
+    (tmp_path / "function_app.py").write_text(TIMER)
+    (tmp_path / "shared").mkdir()
+    return tmp_path
+
+
+def write_run(app_dir: Path, *body: str) -> None:
+    """Write what the timer of the app in `app_dir` runs."""
+    lines = ["import logging, os, sys, time", "def run(timer):", *(f"    {line}" for line in body)]
+    (app_dir / "shared/bootstrap.py").write_text("\n".join(lines))
+
+
+def test_the_app_has_exactly_one_function() -> None:
+    """The host accepts an app without functions in silence, so the set of names is asserted."""
+    seen = index(ROOT, SCHEDULE)
+
+    assert (seen.exception, set(seen.functions)) == (None, {"scan_activities"})
+
+
+def test_the_timer_follows_the_setting_and_the_schedule_monitor() -> None:
+    """The schedule is a setting, missed runs are seen, and a start of the host is no run."""
+    (timer,) = index(ROOT, SCHEDULE).functions["scan_activities"]
+
+    assert (
+        timer.items()
+        >= {
+            "type": "timerTrigger",
+            "name": "timer",
+            "schedule": "%SCAN_SCHEDULE%",
+            "runOnStartup": False,
+            "useMonitor": True,
+        }.items()
+    )
+
+
+@pytest.mark.parametrize("env", [{}, {"SCAN_SCHEDULE": ""}], ids=["unset", "empty"])
+def test_a_schedule_without_a_value_is_a_failure(env: dict[str, str]) -> None:
+    """The worker's library accepts it in silence; the host does not start the function."""
+    seen = index(ROOT, env)
+
+    assert not seen.success
+    assert "SCAN_SCHEDULE has no value" in str(seen.exception)
+
+
+def test_an_app_whose_import_fails_is_a_failure(app_dir: Path) -> None:
+    """The platform shows such an app as one without functions; here the reason is said."""
+    (app_dir / "shared/bootstrap.py").write_text("import no_such_module")
+
+    seen = index(app_dir, SCHEDULE)
+
+    assert (seen.success, seen.functions) == (False, {})
+    assert "no_such_module" in str(seen.exception)
+
+
+def test_a_folder_without_an_app_is_a_failure(tmp_path: Path) -> None:
+    """The worker's library reports success and no functions."""
+    seen = index(tmp_path, SCHEDULE)
+
+    assert not seen.success
+    assert "function_app.py" in str(seen.exception)
+
+
+def test_an_app_imports_its_own_modules_only(app_dir: Path) -> None:
+    """The deployed app has neither this repository's modules nor its current folder."""
+    write_run(app_dir, "import importlib.util", "print(importlib.util.find_spec('simulator'))")
+
+    ran = invoke(app_dir, SCHEDULE, "tick")
+
+    assert (ran.success, ran.console) == (True, "None\n")
+
+
+def test_the_process_has_only_the_environment_that_it_is_given(app_dir: Path) -> None:
+    """A setting of the developer's shell never decides what a test sees."""
+    write_run(app_dir, "print(sorted(name for name in os.environ if name != 'LC_CTYPE'))")
+
+    ran = invoke(app_dir, {**SCHEDULE, "MDA_AUTH": "default"}, "tick")
+
+    assert ran.console == "['MDA_AUTH', 'SCAN_SCHEDULE']\n"
+
+
+@pytest.mark.parametrize("past_due", [False, True])
+def test_a_timer_learns_whether_it_is_late(app_dir: Path, *, past_due: bool) -> None:
+    """`past_due` reaches the function through the same TimerInfo as the host sends."""
+    write_run(app_dir, "print(timer.past_due, sorted(timer.schedule_status))")
+
+    ran = invoke(app_dir, SCHEDULE, "tick", past_due=past_due)
+
+    assert ran.console == f"{past_due} ['Last', 'LastUpdated', 'Next']\n"
+
+
+def test_logs_arrive_with_level_category_and_text(app_dir: Path) -> None:
+    """The host gets the formatted text and no fields; below INFO it gets nothing."""
+    write_run(app_dir, "logging.getLogger('a.b').warning('%d left', 3)", "logging.debug('quiet')")
+
+    ran = invoke(app_dir, SCHEDULE, "tick")
+
+    assert ran.logs[-1] == Log(level="WARNING", category="a.b", message="3 left")
+
+
+def test_a_log_is_seen_while_the_function_runs(app_dir: Path) -> None:
+    """A demo shows progress, and a crash test waits for its moment."""
+    write_run(app_dir, "logging.warning('begun')", "time.sleep(600)")
+    running = start(app_dir, SCHEDULE, "tick")
+
+    seen = next(log for log in running if log.message == "begun")
+    running.kill()
+    ran = running.result()
+
+    assert seen in ran.logs
+    assert (ran.success, ran.exception) == (
+        False,
+        "the process ended with code -9 before it had a result",
+    )
+
+
+def test_an_exception_fails_the_invocation(app_dir: Path) -> None:
+    """What escapes the function is what the host marks the run as failed by."""
+    write_run(app_dir, "raise ValueError('out of order')")
+
+    ran = invoke(app_dir, SCHEDULE, "tick")
+
+    assert not ran.success
+    assert str(ran.exception).startswith("ValueError: out of order\nTraceback")
+
+
+def test_an_exit_of_the_process_fails_the_invocation(app_dir: Path) -> None:
+    """`sys.exit` takes the worker with it, and no result is ever sent."""
+    write_run(app_dir, "sys.exit(3)")
+
+    ran = invoke(app_dir, SCHEDULE, "tick")
+
+    assert (ran.success, ran.exception) == (
+        False,
+        "the process ended with code 3 before it had a result",
+    )
+
+
+def test_a_value_that_is_returned_fails_the_invocation(app_dir: Path) -> None:
+    """A timer has nowhere to return a value to."""
+    app = (app_dir / "function_app.py").read_text().replace("run(timer)", "return run(timer)")
+    (app_dir / "function_app.py").write_text(app)
+    write_run(app_dir, "return 1")
+
+    ran = invoke(app_dir, SCHEDULE, "tick")
+
+    assert "non-None" in str(ran.exception)
+
+
+def test_an_unknown_function_is_named_with_the_known_ones(app_dir: Path) -> None:
+    """A typing error in a test does not look like a failing function."""
+    write_run(app_dir, "pass")
+
+    ran = invoke(app_dir, SCHEDULE, "tock")
+
+    assert ran.exception == "there is no function 'tock', only ['tick']"
