@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.core.model import MINUTE_MS, Pacing
+from shared.core.model import HOUR_MS, MINUTE_MS, Pacing
 
 BURST = 5
 """Requests that may follow each other at once: an ordinary tick needs no more."""
@@ -19,7 +19,8 @@ def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
 
     Never more than `per_minute` in any 60 seconds. After a short burst the rest of the budget
     is spread over the rest of the window, so that a busy scan waits a little before each
-    request and not long before a few: a long wait would end the iteration.
+    request and not long before a few: a long wait would end the iteration. Nothing waits for
+    more than an hour: a throttle further ahead was noted by a clock that was fast.
     """
     sent = recent(pacing, now)
     if len(sent) < min(BURST, per_minute):
@@ -29,7 +30,8 @@ def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
     else:
         free = per_minute - len(sent)
         paced = sent[-1] + (sent[0] + MINUTE_MS - sent[-1]) // (free + 1)
-    return max(now, paced, pacing.not_before)
+    throttled = pacing.not_before if pacing.not_before <= now + HOUR_MS else now
+    return max(now, paced, throttled)
 
 
 def longest_wait(per_minute: int) -> int:

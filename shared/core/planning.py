@@ -36,7 +36,7 @@ def choose(
     candidates = [
         piece
         for piece in ledger.open
-        if piece.not_before <= now and (piece.start, piece.end) not in busy
+        if not waits(piece.not_before, now) and (piece.start, piece.end) not in busy
     ]
     if room_in(ledger).open:
         candidates += new_slices(ledger, now, policy)
@@ -45,6 +45,14 @@ def choose(
         return (piece.start,) if oldest else _urgency(piece, now, policy)
 
     return min(candidates, key=rank, default=None)
+
+
+def waits(not_before: int, now: int) -> bool:
+    """Say whether `not_before` still holds; nothing waits for more than an hour.
+
+    One that is further ahead was written by a clock that was fast.
+    """
+    return now < not_before <= now + HOUR_MS
 
 
 def room_in(ledger: Ledger) -> Room:
@@ -82,10 +90,11 @@ def wanted(ledger: Ledger, now: int, policy: Policy) -> Interval:
 
 def uncovered(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
     """Yield what the first pass wants and has not finished, open or not, ascending."""
-    yield from subtract(wanted(ledger, now, policy), _settled(ledger))
+    yield from subtract(wanted(ledger, now, policy), settled(ledger))
 
 
-def _settled(ledger: Ledger) -> Intervals:
+def settled(ledger: Ledger) -> Intervals:
+    """Return what the first pass will not look at again: covered, or declared lost."""
     lost = [(loss.start, loss.end) for loss in ledger.lost]
     return merge([*covered(ledger, FIRST_PASS), *lost])
 
@@ -119,7 +128,7 @@ def _taken(ledger: Ledger) -> Intervals:
     committing = ledger.committing
     return merge(
         [
-            *_settled(ledger),
+            *settled(ledger),
             *((piece.start, piece.end) for piece in ledger.open),
             *([(committing.start, committing.end)] if committing else []),
         ]

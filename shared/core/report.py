@@ -11,8 +11,8 @@ import msgspec
 
 from shared.core.errors import ScanError
 from shared.core.intervals import total
-from shared.core.model import DAY_MS, FIRST_PASS, MINUTE_MS, SECOND_MS, Ledger, Policy, Slice
-from shared.core.planning import covered, soon_out_of_reach, uncovered
+from shared.core.model import DAY_MS, MINUTE_MS, SECOND_MS, Ledger, Policy, Slice
+from shared.core.planning import settled, soon_out_of_reach, uncovered, waits
 from shared.core.traversal import Turn
 
 Outcome = Literal["idle", "waiting", "budget", "faults", "busy", "failed"]
@@ -154,7 +154,7 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "covered_until": _covered_until(ledger),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
-        "waiting_until": max(ledger.pacing.not_before, 0) if ledger.pacing.not_before > now else 0,
+        "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
         "lost_seconds": _seconds(sum(loss.end - loss.start for loss in ledger.lost)),
         "doubt_seconds": _seconds(sum(doubt.end - doubt.start for doubt in ledger.doubt)),
         "soon_lost_seconds": _seconds(total(reaching)),
@@ -166,8 +166,8 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
 
 
 def _covered_until(ledger: Ledger) -> int:
-    """Return the end of the first stretch that is covered without a gap from the origin."""
-    stretches = covered(ledger, FIRST_PASS)
+    """Return the end of the first stretch that is settled without a gap from the origin."""
+    stretches = settled(ledger)
     begun = stretches and stretches[0][0] <= ledger.origin
     return stretches[0][1] if begun else ledger.origin
 

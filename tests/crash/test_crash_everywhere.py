@@ -1,0 +1,104 @@
+"""Killed or suspended at any side effect, a scan ends with the same truth (P3, P4)."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from shared.core.errors import LedgerConflict
+from shared.core.model import Policy
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.world import World
+
+ORIGIN = NOW - 3 * HOUR
+END = NOW - 10 * MINUTE
+
+
+def small_world() -> World:
+    """Return a world of a few slices: some of one page, some of several, some empty."""
+    rng = random.Random(11)
+    busy = [ORIGIN + rng.randrange(HOUR) for _ in range(70)]
+    quiet = [ORIGIN + HOUR + rng.randrange(2 * HOUR - 10 * MINUTE) for _ in range(25)]
+    return World(busy + quiet, page=7)
+
+
+def effects_of(how: Policy) -> int:
+    """Return how many side effects an undisturbed scan has."""
+    world = small_world()
+    effects = Effects()
+    world.share(effects)
+    world.run_until_idle(how)
+    return len(effects.done)
+
+
+POLICIES = {"asc": policy(), "desc": policy(direction="desc")}
+
+
+@pytest.mark.parametrize("direction", POLICIES)
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> None:
+    """Before it, or after it with the answer lost: the next run goes on without a human."""
+    chosen = POLICIES[direction]
+    for number in range(1, effects_of(chosen) + 1):
+        world = small_world()
+        world.share(Effects(at=number, how=how))
+        with pytest.raises(Crash):
+            world.run_until_idle(chosen)
+        world.share(Effects())
+        world.clock.advance(5 * MINUTE)
+
+        world.run_until_idle(chosen)
+
+        world.assert_complete(ORIGIN, max(END, _covered(world)))
+
+
+def test_two_kills_in_a_row_change_nothing() -> None:
+    """The run that repairs may be killed, too, at any of its own first effects."""
+    total = effects_of(policy())
+    rng = random.Random(5)
+    for _ in range(150):
+        world = small_world()
+        for number in (rng.randrange(1, total + 1), rng.randrange(1, 8)):
+            world.share(Effects(at=number, how=rng.choice(["before", "after"])))
+            with pytest.raises(Crash):
+                world.run_until_idle()
+            world.clock.advance(5 * MINUTE)
+        world.share(Effects())
+
+        world.run_until_idle()
+
+        world.assert_complete(ORIGIN, _covered(world))
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int, how: str) -> None:
+    """Suspended at any effect past its claim while another run works: equals a serial order."""
+    chosen = policy(concurrency=lanes)
+    for number in range(1, effects_of(chosen) + 1):
+        world = small_world()
+        world.share(Effects(at=number, how=how, meanwhile=_another_run(world, chosen)))
+        # It either notices that it was overtaken, or had not begun.
+        with suppress(LedgerConflict):
+            world.run(chosen)
+        world.share(Effects())
+        world.clock.advance(10 * MINUTE)
+
+        world.run_until_idle(chosen)
+
+        world.assert_complete(ORIGIN, _covered(world))
+
+
+def _another_run(world: World, how: Policy) -> Callable[[], object]:
+    def meanwhile() -> None:
+        world.clock.advance(5 * MINUTE)
+        world.run(how)
+
+    return meanwhile
+
+
+def _covered(world: World) -> int:
+    ((start, end),) = world.ledgers.value()["coverage"]["first"]
+    assert start == ORIGIN
+    return int(end)

@@ -1,0 +1,315 @@
+"""Fakes of the ports: in memory, faithful to the contracts, and crashable at every side effect.
+
+They pass the same contract tests as the Azure adapters (`tests/contracts`).
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict
+from shared.core.model import Answer, Block, NoAnswer, Policy, Query
+from shared.ports import SavedLedger
+from shared.settings import fingerprint
+
+NOW = 1_795_435_200_000
+"""2026-11-23T12:00:00Z, the instant at which most tests happen."""
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+T = TypeVar("T")
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@dataclass(slots=True)
+class Effects:
+    """Numbers the side effects of a run, and lets the process die or sleep at one of them.
+
+    Attributes:
+        at: number of that effect, 0 for none.
+        how: `before` it happens, or `after`, which is also how an answer is lost.
+        meanwhile: what happens there while the process is suspended; it dies when there is none.
+        done: the effects so far, by name.
+    """
+
+    at: int = 0
+    how: str = "before"
+    meanwhile: Callable[[], object] | None = None
+    done: list[str] = field(default_factory=list)
+
+    def run(self, name: str, effect: Callable[[], T]) -> T:
+        """Do one side effect, unless this is where the process dies."""
+        self.done.append(name)
+        here = len(self.done) == self.at
+        if here and self.how == "before":
+            self._strike(name)
+        result = effect()
+        if here and self.how == "after":
+            self._strike(name)
+        return result
+
+    def _strike(self, name: str) -> None:
+        self.at = 0
+        if self.meanwhile is None:
+            raise Crash(name)
+        self.meanwhile()
+
+
+class FakeClock:
+    """A clock that tests move; sleeping moves it, too."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.wall = now
+        self.monotonic = 0
+        self.slept: list[int] = []
+
+    def now(self) -> int:
+        """Return the wall clock."""
+        return self.wall
+
+    def elapsed(self) -> int:
+        """Return the clock that never jumps."""
+        return self.monotonic
+
+    def sleep(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.slept.append(milliseconds)
+        self.advance(milliseconds)
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass on both clocks."""
+        self.wall += milliseconds
+        self.monotonic += milliseconds
+
+
+class InMemoryLedger:
+    """The `LedgerStore` in memory."""
+
+    def __init__(self, date: Callable[[], int | None] = lambda: None) -> None:
+        self.content: bytes | None = None
+        self.version = 0
+        self.date = date
+        self.runs: list[str] = []
+        self.history: list[bytes] = []
+        self.effects = Effects()
+
+    def load(self) -> SavedLedger:
+        """Return the ledger."""
+        etag = None if self.content is None else str(self.version)
+        return SavedLedger(content=self.content, etag=etag, date=self.date())
+
+    def save(self, content: bytes, *, etag: str | None) -> str:
+        """Replace the ledger if it is the version that was read."""
+        return self.effects.run("save ledger", lambda: self._save(content, etag))
+
+    def _save(self, content: bytes, etag: str | None) -> str:
+        stored = self.load()
+        if stored.etag != etag:
+            if stored.content == content and stored.etag is not None:
+                return stored.etag
+            raise LedgerConflict("saved by another run")
+        self.content = content
+        self.version += 1
+        self.history.append(content)
+        return str(self.version)
+
+    def append_run(self, line: str, *, now: int) -> None:
+        """Keep the line."""
+        del now
+        self.runs.append(line)
+
+    def value(self) -> dict[str, Any]:
+        """Return the stored ledger as plain JSON."""
+        value: dict[str, Any] = json.loads(self.content or b"{}")
+        return value
+
+
+class InMemoryResults:
+    """The `ResultStore` in memory; `parts` and `manifests` are what readers see."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, bytes] = {}
+        self.lists: dict[str, list[str]] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.staged: dict[str, dict[str, bytes]] = {}
+        self.manifests: dict[int, bytes] = {}
+        self.effects = Effects()
+        self.lock = threading.Lock()
+
+    def is_empty(self) -> bool:
+        """Say whether there is neither a part nor a manifest."""
+        return not self.parts and not self.manifests
+
+    def stage_block(self, part: str, block: Block, content: bytes) -> None:
+        """Keep a block out of sight."""
+        self.effects.run("stage block", lambda: self._stage(part, block.id, content))
+
+    def _stage(self, part: str, block_id: str, content: bytes) -> None:
+        with self.lock:
+            self.staged.setdefault(part, {})[block_id] = content
+
+    def has_staged(self, part: str, blocks: Sequence[Block]) -> bool:
+        """Compare ids and sizes."""
+        staged = self.staged.get(part, {})
+        return all(len(staged.get(block.id, b"")) == block.size for block in blocks)
+
+    def commit_part(
+        self, part: str, blocks: Sequence[Block], *, metadata: Mapping[str, str]
+    ) -> None:
+        """Make the part appear."""
+        self.effects.run("commit part", lambda: self._commit(part, blocks, metadata))
+
+    def _commit(self, part: str, blocks: Sequence[Block], metadata: Mapping[str, str]) -> None:
+        ids = [block.id for block in blocks]
+        if part in self.parts:
+            if self.lists[part] != ids:
+                raise StoreConflict(f"part {part} exists with other blocks")
+            return
+        staged = self.staged.get(part, {})
+        if not set(ids) <= set(staged):
+            raise BlocksLost(f"blocks of {part} are gone")
+        self.parts[part] = b"".join(staged[block_id] for block_id in ids)
+        self.lists[part] = ids
+        self.metadata[part] = dict(metadata)
+        del self.staged[part]
+
+    def put_manifest(self, number: int, content: bytes) -> None:
+        """Write a manifest once."""
+        self.effects.run("put manifest", lambda: self._put(number, content))
+
+    def _put(self, number: int, content: bytes) -> None:
+        if self.manifests.setdefault(number, content) != content:
+            raise StoreConflict(f"manifest {number} exists with other bytes")
+
+    def manifest(self, number: int) -> bytes | None:
+        """Return a manifest."""
+        return self.manifests.get(number)
+
+
+Reply = Answer | NoAnswer | Exception
+
+
+class FakeApi:
+    """The `ActivitySource` over a list of instants: whole-millisecond tail drop, both directions.
+
+    Attributes:
+        truth: event times of the activities it holds; each is one record.
+        page: records on a page, whatever limit is asked for.
+        latency: ms that every answer takes on the clock.
+        replies: scripted answers by request number (from 1), instead of pages.
+        asked: the bodies of the requests, parsed.
+        bodies: the same as sent.
+    """
+
+    def __init__(self, truth: Sequence[int], *, clock: FakeClock, page: int = 10) -> None:
+        self.truth = sorted(truth)
+        self.clock = clock
+        self.page = page
+        self.latency = 0
+        self.replies: dict[int, Reply] = {}
+        self.always: Callable[[dict[str, Any]], Reply | None] = lambda _: None
+        self.asked: list[dict[str, Any]] = []
+        self.bodies: list[bytes] = []
+        self.timeouts: list[float] = []
+        self.renewable = False
+        self.renewed = 0
+        self.effects = Effects()
+        self.date: Callable[[], int | None] = lambda: None
+        self.lock = threading.Lock()
+
+    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+        """Answer one request."""
+        return self.effects.run("request", lambda: self._locked(query, timeout))
+
+    def _locked(self, query: Query, timeout: float) -> Answer | NoAnswer:
+        with self.lock:
+            return self._ask(query, timeout)
+
+    def _ask(self, query: Query, timeout: float) -> Answer | NoAnswer:
+        body = json.loads(query.body)
+        self.asked.append(body)
+        self.bodies.append(query.body)
+        self.timeouts.append(timeout)
+        if self.latency > timeout * 1000:
+            self.clock.advance(int(timeout * 1000))
+            return NoAnswer(kind="timeout", detail=f"no complete answer in {timeout:.0f} s")
+        self.clock.advance(self.latency)
+        scripted = self.replies.get(len(self.asked)) or self.always(body)
+        if isinstance(scripted, Exception):
+            raise scripted
+        return scripted or page_of(self._select(body), self.date())
+
+    def _select(self, body: dict[str, Any]) -> dict[str, Any]:
+        bounds = body["filters"]["date"]
+        ascending = body["sortDirection"] == "asc"
+        found = [at for at in self.truth if bounds["gte"] <= at <= bounds["lte"]]
+        ordered = found if ascending else found[::-1]
+        shown = ordered[: self.page]
+        answer: dict[str, Any] = {
+            "data": [],
+            "hasNext": len(ordered) > len(shown),
+            "total": len(found),
+        }
+        if answer["hasNext"]:
+            cursor = ordered[self.page]
+            shown = [at for at in shown if at != cursor]
+            moved = {"gte": cursor} if ascending else {"lte": cursor}
+            answer["nextQueryFilters"] = {**body["filters"], "date": {**bounds, **moved}}
+        counted: dict[int, int] = {}
+        for at in shown:
+            counted[at] = counted.get(at, 0) + 1
+            answer["data"].append(activity(at, counted[at]))
+        return answer
+
+    def renew_token(self) -> bool:
+        """Count it."""
+        self.renewed += 1
+        return self.renewable
+
+
+def activity(at: int, copy: int = 1) -> dict[str, Any]:
+    """Return a small record; activities at one instant differ by `copy`."""
+    return {"_id": f"{at}-{copy}", "timestamp": at, "created": at + 200_000, "n": copy}
+
+
+def page_of(answer: dict[str, Any], date: int | None = None) -> Answer:
+    """Return a successful answer with this body."""
+    return Answer(status=200, body=json.dumps(answer).encode(), date=date)
+
+
+def status(code: int, body: str = "", **headers: Any) -> Answer:
+    """Return an answer that is no page."""
+    return Answer(status=code, body=body.encode(), **headers)
+
+
+def policy(**changes: Any) -> Policy:
+    """Return a policy with the settings' defaults, one lane, and the named changes."""
+    values: dict[str, Any] = {
+        "scan": "all",
+        "filters": {},
+        "accept": None,
+        "axis": "date",
+        "direction": "asc",
+        "limit": 5000,
+        "api": "contoso.eu2.portal.cloudappsecurity.com",
+        "budget": 240_000,
+        "lookback": 3 * HOUR,
+        "settle": 10 * MINUTE,
+        "fresh": HOUR,
+        "slice_length": 5 * MINUTE,
+        "sweeps": (("sweep-2h", 2 * HOUR), ("sweep-24h", DAY)),
+        "reach": 30 * DAY,
+        "concurrency": 1,
+        "requests_per_minute": 1000,
+        **changes,
+    }
+    values.setdefault("fingerprint", fingerprint(values["filters"], values["axis"]))
+    return Policy(**values)

@@ -1,0 +1,669 @@
+"""The use case on fakes: what it stores, what it sends, and how it ends."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.core.errors import (
+    LedgerMissing,
+    LedgerRolledBack,
+    LedgerTooNew,
+    LedgerUnreadable,
+    ScanError,
+    ScopeChanged,
+    SourceRefused,
+    StoreConflict,
+    TokenRefused,
+)
+from shared.core.model import Answer, NoAnswer
+from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
+from tests.world import World
+
+ORIGIN = NOW - 3 * HOUR
+END = NOW - 10 * MINUTE
+EMPTY: dict[str, Any] = {"data": [], "hasNext": False, "total": 0}
+
+
+def every(step: int) -> list[int]:
+    """Return instants `step` ms apart over the whole lookback."""
+    return list(range(ORIGIN, NOW, step))
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("lanes", [1, 3, 6])
+def test_a_scan_stores_every_activity_once(direction: str, lanes: int) -> None:
+    """Whatever the direction and the number of lanes, the feed equals the truth."""
+    world = World(every(7_777), page=9)
+
+    world.run_until_idle(policy(direction=direction, concurrency=lanes))
+
+    world.assert_complete(ORIGIN, END)
+
+
+def test_an_empty_tenant_is_covered_without_a_part() -> None:
+    """Slices without records have manifests and no parts."""
+    world = World([])
+
+    outcome = world.run()
+
+    assert outcome == "idle"
+    assert world.results.parts == {}
+    assert world.ledgers.value()["coverage"]["first"] == [[ORIGIN, END]]
+    assert len(world.results.manifests) == len(world.api.asked)
+
+
+def test_a_single_activity_is_stored() -> None:
+    """One activity on the first millisecond of a slice."""
+    world = World([NOW - HOUR])
+
+    world.run()
+
+    world.assert_complete(ORIGIN, END)
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_a_page_boundary_on_the_last_record_loses_nothing(direction: str) -> None:
+    """Exactly one page, exactly two pages, and one record more."""
+    start = NOW - 2 * HOUR
+    for count in (9, 10, 11, 20, 21):
+        world = World([start + 1000 * n for n in range(count)], page=10)
+
+        world.run_until_idle(policy(direction=direction))
+
+        world.assert_complete(ORIGIN, END)
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_activities_that_share_a_millisecond_stay_together(direction: str) -> None:
+    """Pages end between milliseconds, and siblings are never dropped as repetitions."""
+    world = World([ORIGIN + 60_000 * (n // 6) for n in range(600)], page=10)
+
+    world.run_until_idle(policy(direction=direction))
+
+    world.assert_complete(ORIGIN, END)
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_a_slice_of_200_pages_becomes_many_parts(direction: str) -> None:
+    """It closes a part every 16 pages by splitting at the cursor; ledger and memory stay small."""
+    start = NOW - 2 * HOUR
+    world = World([start + 1_500 * n for n in range(2000)], page=10)
+
+    world.run_until_idle(policy(direction=direction))
+
+    world.assert_complete(ORIGIN, END)
+    assert len(world.api.asked) >= 200
+    pages = [len(_manifest(world, n)["part"]["blocks"]) for n in _with_part(world)]
+    assert max(pages) == 16
+    assert max(len(content) for content in world.ledgers.history) < 20_000
+
+
+def test_the_continuation_goes_back_verbatim() -> None:
+    """`nextQueryFilters` becomes the next `filters`, key order and unknown keys included."""
+    world = World([], page=10)
+    start = NOW - HOUR
+    filters = f'{{"zz":{{"eq":[1]}},"date":{{"lte":{start + 300_000 - 1},"gte":{start + 5}}}}}'
+    first = (
+        f'{{"data":[{{"_id":"a","timestamp":{start},"created":{start}}}],'
+        f'"hasNext":true,"nextQueryFilters":{filters},"total":2}}'
+    )
+    page = Answer(status=200, body=first.encode())
+    world.api.always = lambda it: page if it["filters"]["date"]["gte"] == start else None
+
+    world.run(policy(lookback=HOUR))
+
+    assert filters in [_sent_filters(body) for body in world.api.bodies]
+    assert world.tally.drifted == 1
+
+
+def test_a_scan_that_runs_out_of_budget_resumes_from_the_saved_continuation() -> None:
+    """The next invocation asks where the last one stopped, not from the slice's start."""
+    start = NOW - HOUR
+    world = World([start + 1000 * n for n in range(250)], page=10)
+    world.api.latency = 3_000
+    how = policy(lookback=HOUR, fresh=20 * MINUTE, budget=20_000)
+
+    outcome = world.run(how)
+
+    assert outcome == "budget"
+    (piece,) = world.ledgers.value()["open"]
+    assert piece["continuation"] is not None
+    asked = len(world.api.asked)
+    world.run(how)
+    assert world.api.asked[asked]["filters"] == json.loads(piece["continuation"])
+    world.run_until_idle(how)
+    world.assert_complete(NOW - HOUR, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_a_changed_slice_length_between_two_runs_changes_no_record() -> None:
+    """What is open and covered is subtracted; the new grid fills what is left."""
+    world = World(every(5_000), page=9)
+    world.api.latency = 1_000
+    world.run(policy(budget=30_000))
+
+    for length in (10, 1, 30):
+        world.run(policy(slice_length=length * MINUTE, budget=30_000))
+    world.run_until_idle()
+
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_a_claim_that_another_run_holds_is_respected() -> None:
+    """The run reports busy, asks nothing and leaves the ledger as it is."""
+    world = World(every(60_000))
+    world.share(Effects(at=5))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    before, asked = world.ledgers.content, len(world.api.asked)
+
+    outcome = world.run()
+
+    assert outcome == "busy"
+    assert (before, asked) == (world.ledgers.content, len(world.api.asked))
+
+
+def test_a_claim_expires() -> None:
+    """A killed run holds the scan up for no longer than its budget and 30 s."""
+    world = World(every(60_000))
+    world.share(Effects(at=5))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    world.clock.advance(240_000 + 30_000)
+
+    assert world.run() == "idle"
+
+
+def test_a_claim_far_in_the_future_counts_as_expired() -> None:
+    """A clock that was an hour fast when it claimed cannot stop the scan for an hour."""
+    world = World(every(60_000), now=NOW + HOUR)
+    world.share(Effects(at=5))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    world.clock.wall = NOW + 5 * MINUTE
+
+    assert world.run() != "busy"
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -HOUR])
+def test_a_clock_that_is_an_hour_wrong_loses_nothing(wrong: int) -> None:
+    """Never later than the storage service's clock; an hour slow only delays. It is reported."""
+    world = World(every(30_000), page=9)
+    world.ledgers.date = lambda: world.clock.wall - wrong
+    world.clock.wall = NOW + wrong
+
+    world.run()
+
+    assert world.tally.skew == wrong
+    ((start, end),) = world.ledgers.value()["coverage"]["first"]
+    assert end <= END
+    world.assert_complete(start, end)
+    world.ledgers.date = lambda: world.clock.wall
+    world.clock.wall = NOW + 10 * MINUTE
+    world.run_until_idle()
+    world.assert_complete(start, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_two_runs_that_claim_at_the_same_instant_are_one_and_one_busy() -> None:
+    """Both have read the free ledger; one save is refused, and that run does nothing."""
+    world = World(every(60_000), page=9)
+    second: list[str] = []
+    world.run(policy(lookback=HOUR))
+    world.clock.advance(5 * MINUTE)
+    overtaken = Effects(at=1, how="before", meanwhile=lambda: second.append(world.run()))
+    world.share(overtaken)
+
+    first = world.run()
+
+    assert (first, second) == ("busy", ["idle"])
+    world.share(Effects())
+    world.clock.advance(5 * MINUTE)
+    world.run_until_idle()
+    world.assert_complete(NOW - HOUR, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_two_first_runs_at_the_same_instant_are_one_and_one_busy() -> None:
+    """Even without a ledger: its creation is create-only."""
+    world = World(every(60_000), page=9)
+    second: list[str] = []
+    world.share(Effects(at=1, meanwhile=lambda: second.append(world.run())))
+
+    first = world.run()
+
+    assert (first, second) == ("busy", ["idle"])
+    world.assert_complete(ORIGIN, END)
+
+
+def test_a_step_slower_than_the_whole_budget_is_ended_and_asks_for_less() -> None:
+    """Its request gets what the budget leaves; after three in a row the limit is halved."""
+    world = World(every(60_000))
+    world.api.latency = 60_000
+    how = policy(budget=30_000, lookback=HOUR, concurrency=3)
+
+    for _ in range(12):
+        world.run(how)
+        world.clock.advance(5 * MINUTE)
+
+    assert max(world.api.timeouts) <= 30
+    assert min(asked["limit"] for asked in world.api.asked) < 5000
+    assert world.tally.faults > 0
+
+
+def test_the_time_budget_bounds_every_iteration() -> None:
+    """Whatever the latency, no step begins that is not expected to end in time."""
+    world = World(every(2_000), page=10)
+    for latency in (500, 4_000, 9_000):
+        world.api.latency = latency
+        started = world.clock.elapsed()
+
+        world.run(policy(budget=60_000))
+
+        assert world.clock.elapsed() - started <= 60_000
+
+
+def test_a_missing_ledger_beside_manifests_stops_the_run_untouched() -> None:
+    """Creating a new one would write everything twice."""
+    world = World(every(60_000))
+    world.run()
+    world.ledgers.content = None
+    before = dict(world.results.manifests)
+
+    with pytest.raises(LedgerMissing, match="SCAN_NAME"):
+        world.run()
+
+    assert world.ledgers.content is None
+    assert before == world.results.manifests
+
+
+def test_a_missing_ledger_beside_a_part_stops_the_run() -> None:
+    """A part without a manifest is a trace of an interrupted commit."""
+    world = World([])
+    world.results.parts["scan=all/x.jsonl.gz"] = b""
+
+    with pytest.raises(LedgerMissing):
+        world.run()
+
+
+def test_a_ledger_put_back_to_an_older_idle_copy_stops_the_run_untouched() -> None:
+    """The chain goes on past its head: somebody rolled it back."""
+    world = World(every(60_000))
+    world.run(policy(lookback=HOUR))
+    older = world.ledgers.content
+    world.clock.advance(10 * MINUTE)
+    world.run()
+    world.ledgers.content = older
+
+    with pytest.raises(LedgerRolledBack, match="older copy"):
+        world.run()
+
+    assert older == world.ledgers.content
+
+
+def test_a_ledger_put_back_to_an_older_committing_copy_stops_the_run_untouched() -> None:
+    """Its own commit is there, and one more that it knows nothing of."""
+    world = World(every(60_000))
+    world.run()
+    older = next(c for c in world.ledgers.history if json.loads(c)["committing"])
+    world.ledgers.content = older
+    world.clock.advance(10 * MINUTE)
+
+    with pytest.raises(LedgerRolledBack):
+        world.run()
+
+    assert older == world.ledgers.content
+
+
+def test_a_ledger_put_back_by_one_commit_is_repaired() -> None:
+    """The newest committing copy does its own commit again, and recognises it."""
+    world = World(every(60_000))
+    world.run()
+    world.ledgers.content = [c for c in world.ledgers.history if json.loads(c)["committing"]][-1]
+    world.clock.advance(10 * MINUTE)
+
+    world.run_until_idle()
+
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_a_chain_whose_head_is_gone_stops_the_run() -> None:
+    """Ledger and manifests are not of one history."""
+    world = World(every(60_000))
+    world.run()
+    del world.results.manifests[max(world.results.manifests)]
+
+    with pytest.raises(LedgerRolledBack, match="missing"):
+        world.run()
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", LedgerUnreadable),
+        (b"<html>", LedgerUnreadable),
+        (b'{"version":1,"min_reader":1}', LedgerUnreadable),
+        (b'{"version":2,"min_reader":2}', LedgerTooNew),
+    ],
+)
+def test_a_ledger_that_cannot_be_used_stops_the_run_untouched(
+    content: bytes, error: type[ScanError]
+) -> None:
+    """It is never reset, and nothing is asked."""
+    world = World(every(60_000))
+    world.ledgers.content = content
+
+    with pytest.raises(error):
+        world.run()
+
+    assert content == world.ledgers.content
+    assert world.api.asked == []
+
+
+def test_changed_filters_are_refused_before_anything_is_asked() -> None:
+    """Coverage under other filters would be a lie; the message offers both ways out."""
+    world = World(every(60_000))
+    world.run()
+    before, asked = world.ledgers.content, len(world.api.asked)
+    changed = policy(filters={"service": {"eq": [11161]}})
+
+    with pytest.raises(ScopeChanged, match=f"SCAN_ACCEPT_FILTERS={changed.fingerprint}"):
+        world.run(changed)
+
+    assert (before, asked) == (world.ledgers.content, len(world.api.asked))
+
+
+def test_accepted_filters_are_recorded_in_ledger_and_manifests() -> None:
+    """The change is visible for ever."""
+    world = World(every(60_000))
+    world.run()
+    world.clock.advance(10 * MINUTE)
+    filters = {"service": {"eq": [11161]}}
+    changed = policy(filters=filters)
+
+    world.run(policy(filters=filters, accept=changed.fingerprint))
+
+    assert world.ledgers.value()["accepted"][0]["fingerprint"] == changed.fingerprint
+    last = _manifest(world, max(world.results.manifests))
+    assert last["fingerprint"] == changed.fingerprint
+    assert world.api.asked[-1]["filters"]["service"] == filters["service"]
+
+
+def test_a_throttle_makes_the_whole_scan_wait_across_invocations() -> None:
+    """The wait is in the ledger; a run before it is over asks nothing."""
+    world = World(every(60_000))
+    world.api.replies[2] = status(429, retry_after="90")
+
+    outcome = world.run()
+
+    assert outcome == "waiting"
+    assert world.tally.throttled == 1
+    assert world.ledgers.value()["pacing"]["not_before"] == world.clock.now() + 90_000
+    world.clock.advance(80_000)
+    asked = len(world.api.asked)
+    assert world.run() == "waiting"
+    assert asked == len(world.api.asked)
+    world.clock.advance(10_000)
+    world.run_until_idle()
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+FAULTS: dict[str, Reply] = {
+    "500": status(500, "<html>Internal error</html>"),
+    "503": status(503),
+    "408": status(408),
+    "timeout": NoAnswer(kind="timeout", detail="120 s"),
+    "reset": NoAnswer(kind="connection", detail="reset"),
+    "too large": NoAnswer(kind="too large", detail="cap"),
+    "HTML with 200": Answer(status=200, body=b"<html></html>"),
+    "truncated": Answer(status=200, body=b'{"data":[{"_id":"a"'),
+    "no data": page_of({"hasNext": False}),
+    "null data": page_of({"data": None, "hasNext": False}),
+    "null record": page_of({"data": [None], "hasNext": False}),
+    "no hasNext": page_of({"data": []}),
+    "no continuation": page_of({"data": [], "hasNext": True}),
+    "contradiction": page_of({"data": [], "hasNext": False, "total": 7}),
+    "outside": page_of(
+        {"data": [{"_id": "x", "timestamp": 5, "created": 6}], "hasNext": False, "total": 1}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_now_and_then_costs_no_activity(kind: str) -> None:
+    """Every fourth answer is broken; the slice backs off and is asked again."""
+    world = World(every(20_000), page=9)
+    world.api.replies = dict.fromkeys(range(2, 4000, 4), FAULTS[kind])
+
+    world.run_until_idle()
+
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_poisoned_slice_holds_up_no_other_and_heals(kind: str) -> None:
+    """It is bisected down to a second and blocked; all other time is covered meanwhile."""
+    poison = NOW - 2 * HOUR + 1_234_000
+    world = World(every(20_000), page=9)
+
+    def poisoned(asked: dict[str, Any]) -> Reply | None:
+        bounds = asked["filters"]["date"]
+        return FAULTS[kind] if bounds["gte"] <= poison <= bounds["lte"] else None
+
+    world.api.always = poisoned
+    for _ in range(150):
+        world.run()
+        world.clock.advance(5 * MINUTE)
+
+    (piece,) = world.ledgers.value()["open"]
+    assert piece["blocked"]
+    assert piece["start"] <= poison < piece["end"] <= piece["start"] + 1000
+    assert piece["fault"]
+    world.api.always = lambda _: None
+    world.clock.advance(HOUR)
+    world.run_until_idle()
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_three_faults_in_a_row_on_different_slices_end_the_iteration() -> None:
+    """An API that is not well is left in peace until the next tick."""
+    world = World(every(60_000))
+    world.api.always = lambda _: status(503)
+
+    outcome = world.run()
+
+    assert outcome == "faults"
+    assert len(world.api.asked) == 3
+
+
+def test_an_outage_of_hours_is_survived() -> None:
+    """Nothing is lost, the ledger stays small, and the backlog drains afterwards."""
+    world = World(every(30_000), page=9)
+    world.api.always = lambda _: status(503)
+    for _ in range(36):
+        world.run()
+        world.clock.advance(5 * MINUTE)
+    assert len(world.ledgers.content or b"") < 60_000
+    world.api.always = lambda _: None
+    world.clock.advance(HOUR)
+
+    world.run_until_idle()
+
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+@pytest.mark.parametrize("code", [301, 302, 400, 403, 404, 410])
+def test_a_refusal_fails_the_run_and_frees_the_claim(code: int) -> None:
+    """Nothing advances, and the next run may begin as soon as access is mended."""
+    world = World(every(60_000))
+    world.api.replies[1] = status(code, '{"detail":"Insufficient role based permissions"}')
+
+    with pytest.raises(SourceRefused, match=str(code)):
+        world.run()
+
+    assert world.ledgers.value()["claimed_until"] == 0
+    assert world.ledgers.value()["coverage"]["first"] == []
+    world.run_until_idle()
+    world.assert_complete(ORIGIN, END)
+
+
+def test_an_expired_token_is_renewed_once() -> None:
+    """A 401 in mid-scan signs in anew; the slice is asked for again."""
+    world = World(every(60_000))
+    world.api.renewable = True
+    world.api.replies[3] = status(401, '{"detail":"Invalid token"}')
+
+    assert world.run() == "idle"
+
+    assert world.api.renewed == 1
+    world.assert_complete(ORIGIN, END)
+
+
+@pytest.mark.parametrize("renewable", [True, False])
+def test_a_token_that_stays_refused_fails_the_run(renewable: bool) -> None:  # noqa: FBT001
+    """A fixed token at once, a renewable one after signing in anew."""
+    world = World(every(60_000))
+    world.api.renewable = renewable
+    world.api.always = lambda _: status(401)
+
+    with pytest.raises(TokenRefused, match="401"):
+        world.run()
+
+    assert len(world.api.asked) == 1 + renewable
+
+
+def test_staged_blocks_that_expired_make_their_slice_start_over() -> None:
+    """The service keeps uncommitted blocks for a week; a longer pause costs only requests."""
+    start = NOW - HOUR
+    world = World([start + 1000 * n for n in range(250)], page=10)
+    world.api.latency = 3_000
+    how = policy(lookback=HOUR, fresh=20 * MINUTE, budget=20_000)
+    world.run(how)
+    world.results.staged.clear()
+    world.api.latency = 0
+
+    world.run_until_idle()
+
+    world.assert_complete(start, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_committing_blocks_that_expired_make_their_slice_start_over() -> None:
+    """Killed between the save and the commit, and resumed after more than a week."""
+    world = World(every(60_000))
+    kinds = Effects()
+    world.share(kinds)
+    world.run()
+    first = kinds.done.index("commit part") + 1
+    world = World(every(60_000))
+    world.share(Effects(at=first))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    world.results.staged.clear()
+    world.clock.advance(5 * MINUTE)
+
+    world.run_until_idle()
+
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_a_manifest_of_another_program_stops_the_run() -> None:
+    """What is written once and differs is never overwritten."""
+    world = World(every(60_000))
+    effects = Effects()
+    world.share(effects)
+    world.run()
+    put = effects.done.index("put manifest") + 1
+    world = World(every(60_000))
+
+    def plant() -> None:
+        world.results.manifests[1] = b"{}"
+
+    world.share(Effects(at=put, meanwhile=plant))
+
+    with pytest.raises(StoreConflict):
+        world.run()
+
+    assert world.results.manifests == {1: b"{}"}
+
+
+def test_time_past_the_reach_is_declared_lost_and_its_records_kept() -> None:
+    """After an outage of a month: a manifest says so, and coverage does not grow over it."""
+    world = World(every(60_000))
+    world.run(policy(lookback=HOUR))
+    covered = world.ledgers.value()["coverage"]["first"][0]
+    world.clock.advance(30 * DAY)
+
+    world.run_until_idle(policy(lookback=HOUR), most=400)
+
+    value = world.ledgers.value()
+    lost = value["lost"]
+    assert lost[0]["start"] == covered[1]
+    assert max(loss["end"] for loss in lost) <= world.clock.now() - 29 * DAY
+    assert all("30 days" in loss["reason"] for loss in lost)
+    assert [covered[0], covered[1]] in value["coverage"]["first"]
+    declared = [m for m in map(json.loads, world.results.manifests.values()) if m["lost"]]
+    assert len(declared) == len(lost)
+
+
+def test_a_first_pass_over_old_time_counts_as_the_sweeps_of_its_age() -> None:
+    """A look that began more than two hours after the slice's end needs no two-hour sweep."""
+    world = World(every(60_000))
+
+    world.run()
+
+    coverage = world.ledgers.value()["coverage"]
+    assert coverage["sweep-2h"] == [[ORIGIN, ORIGIN + HOUR]]
+    assert "sweep-24h" not in coverage
+
+
+def test_fresh_time_goes_first_and_the_oldest_has_its_lane() -> None:
+    """With one lane every fifth request serves the oldest slice."""
+    world = World([])
+
+    world.run()
+
+    asked = [it["filters"]["date"]["gte"] for it in world.api.asked]
+    assert asked[0] == END - 5 * MINUTE
+    assert asked[4] == ORIGIN
+    assert asked[:4] == sorted(asked[:4], reverse=True)
+
+
+def test_requests_keep_to_the_budget_across_invocations() -> None:
+    """Never more than the share of any 60 seconds, though each run begins afresh."""
+    world = World(every(1_000), page=10)
+    sent: list[int] = []
+    world.api.always = lambda _: sent.append(world.clock.now())
+    for _ in range(20):
+        world.run(policy(requests_per_minute=25, budget=30_000))
+        world.clock.advance(7_000)
+
+    for at in sent:
+        assert sum(at <= other < at + 60_000 for other in sent) <= 25
+    assert len(sent) > 150
+
+
+def test_a_changed_lookback_is_told_and_ignored() -> None:
+    """The origin is fixed on the first run."""
+    world = World(every(60_000))
+    world.run()
+
+    world.run(policy(lookback=2 * DAY))
+
+    assert world.ledgers.value()["origin"] == ORIGIN
+    assert "SCAN_LOOKBACK" in world.tally.warnings[0]
+
+
+def _sent_filters(body: bytes) -> str:
+    """Return the text of `filters` in a request body, which begins with it."""
+    return body.decode().removeprefix('{"filters":').partition(',"isScan"')[0]
+
+
+def _manifest(world: World, number: int) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(world.results.manifests[number])
+    return manifest
+
+
+def _with_part(world: World) -> list[int]:
+    return [n for n in world.results.manifests if _manifest(world, n)["part"]]

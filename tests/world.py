@@ -1,0 +1,102 @@
+"""A whole scan on fakes: one world that runs iterations and tells what its readers see."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from shared.core.model import Policy
+from shared.core.report import Outcome, Tally
+from shared.scan import Ports, scan_once
+from tests.fakes import (
+    NOW,
+    Effects,
+    FakeApi,
+    FakeClock,
+    InMemoryLedger,
+    InMemoryResults,
+    activity,
+    policy,
+)
+
+
+class World:
+    """API, storage and clock of one scan.
+
+    Attributes:
+        tally: of the last iteration.
+    """
+
+    def __init__(self, truth: Sequence[int], *, page: int = 10, now: int = NOW) -> None:
+        self.clock = FakeClock(now)
+        self.api = FakeApi(truth, clock=self.clock, page=page)
+        self.ledgers = InMemoryLedger()
+        self.results = InMemoryResults()
+        self.tally = Tally(scan="all", run="")
+        self.runs = 0
+
+    def run(self, how: Policy | None = None) -> Outcome:
+        """Run one iteration as a new process would."""
+        self.runs += 1
+        self.tally = Tally(scan="all", run=f"run-{self.runs}")
+        ports = Ports(source=self.api, ledgers=self.ledgers, results=self.results, clock=self.clock)
+        return scan_once(ports, how or policy(), self.tally)
+
+    def run_until_idle(self, how: Policy | None = None, most: int = 60) -> int:
+        """Run iterations five minutes apart until nothing is due; return how many."""
+        for number in range(1, most + 1):
+            if self.run(how) == "idle":
+                return number
+            self.clock.advance(300_000)
+        raise AssertionError(f"not idle after {most} iterations: {self.ledgers.value()}")
+
+    def share(self, effects: Effects) -> None:
+        """Number the effects of all fakes in one sequence."""
+        self.api.effects = self.ledgers.effects = self.results.effects = effects
+
+    def followed(self) -> list[dict[str, Any]]:
+        """Return every record as a reader of the feed sees it, the chain checked on the way."""
+        records: list[dict[str, Any]] = []
+        previous, number = None, 1
+        while (content := self.results.manifests.get(number)) is not None:
+            manifest = json.loads(content)
+            assert (manifest["number"], manifest["previous"]) == (number, previous)
+            records += self._records(manifest["part"])
+            previous, number = sha256(content).hexdigest(), number + 1
+        assert len(self.results.manifests) == number - 1
+        return records
+
+    def _records(self, part: dict[str, Any] | None) -> list[dict[str, Any]]:
+        if part is None:
+            return []
+        stored = self.results.parts[part["name"]]
+        assert len(stored) == part["size"]
+        lines = gzip.decompress(stored).splitlines()
+        assert len(lines) == part["records"]
+        return [json.loads(line) for line in lines]
+
+    def expected(self, start: int, end: int) -> list[dict[str, Any]]:
+        """Return the truth of `[start, end)` as records, in order."""
+        records, copies = [], dict[int, int]()
+        for at in self.api.truth:
+            copies[at] = copies.get(at, 0) + 1
+            if start <= at < end:
+                records.append(activity(at, copies[at]))
+        return records
+
+    def assert_complete(self, start: int, end: int) -> None:
+        """Assert that the feed holds exactly the truth of `[start, end)`, each record once."""
+        seen = sorted(self.followed(), key=_order)
+        assert sorted(self.expected(start, end), key=_order) == seen
+        in_parts = set(self.results.parts)
+        listed = {
+            json.loads(content)["part"]["name"]
+            for content in self.results.manifests.values()
+            if json.loads(content)["part"]
+        }
+        assert listed == in_parts
+
+
+def _order(record: dict[str, Any]) -> tuple[int, int]:
+    return record["timestamp"], record["n"]
