@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.core.model import Policy
 from shared.core.report import Outcome, Tally
+from shared.ports import ActivitySource
 from shared.scan import Ports, scan_once
 from tests.fakes import (
     NOW,
@@ -25,12 +26,14 @@ class World:
     """API, storage and clock of one scan.
 
     Attributes:
+        source: what is asked; the fake API, unless a test puts another there.
         tally: of the last iteration.
     """
 
     def __init__(self, truth: Sequence[int], *, page: int = 10, now: int = NOW) -> None:
         self.clock = FakeClock(now)
         self.api = FakeApi(truth, clock=self.clock, page=page)
+        self.source: ActivitySource = self.api
         self.ledgers = InMemoryLedger()
         self.results = InMemoryResults()
         self.tally = Tally(scan="all", run="")
@@ -40,7 +43,9 @@ class World:
         """Run one iteration as a new process would."""
         self.runs += 1
         self.tally = Tally(scan="all", run=f"run-{self.runs}")
-        ports = Ports(source=self.api, ledgers=self.ledgers, results=self.results, clock=self.clock)
+        ports = Ports(
+            source=self.source, ledgers=self.ledgers, results=self.results, clock=self.clock
+        )
         return scan_once(ports, how or policy(), self.tally)
 
     def run_until_idle(self, how: Policy | None = None, most: int = 60) -> int:

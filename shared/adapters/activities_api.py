@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -42,9 +43,8 @@ class HttpActivitySource:
         self._authorization = authorization
         self._body_cap = body_cap
         self._session = requests.Session()
-        self._session.trust_env = True
-        self._session.mount("https://", _WatchedAdapter())
-        self._session.mount("http://", _WatchedAdapter())
+        self._session.mount("https://", _WatchedAdapter(pool_maxsize=16))
+        self._session.mount("http://", _WatchedAdapter(pool_maxsize=16))
 
     def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
         """Send one request; see the port."""
@@ -75,8 +75,8 @@ class HttpActivitySource:
         response = self._session.post(
             self._url,
             data=query.body,
+            auth=_Header(header),
             headers={
-                "Authorization": header,
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "User-Agent": USER_AGENT,
@@ -98,6 +98,18 @@ class HttpActivitySource:
                 raise _TooLarge
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+class _Header(AuthBase):
+    """Sets our own header; without it a `.netrc` entry for the host would replace it."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign the request."""
+        request.headers["Authorization"] = self._value
+        return request
 
 
 def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:

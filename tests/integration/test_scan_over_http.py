@@ -1,0 +1,205 @@
+"""The whole scan through real HTTP, between the simulator and the storage emulator."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from shared.adapters.activities_api import HttpActivitySource
+from shared.adapters.credentials import FixedToken
+from shared.adapters.system_clock import SystemClock
+from shared.bootstrap import RunResult, run_scans
+from shared.core.access import Secret
+from shared.core.model import Direction
+from simulator import FOREVER, Fault, Identity, Simulator, Switches, Tenant
+from tests.fakes import MINUTE, NOW, policy
+from tests.world import World
+
+OPEN = Switches(page_cap=500, throttle_per_minute=None)
+
+
+def settings(api: Simulator, storage: dict[str, str], **more: str) -> dict[str, str]:
+    """Return the settings of a scan of three hours against this simulator."""
+    return {
+        "MDA_API_URL": api.url,
+        "MDA_ALLOW_ANY_HOST": "true",
+        "MDA_AUTH": "api-token",
+        "MDA_API_TOKEN": api.credentials.header["Authorization"].removeprefix("Token "),
+        "SCAN_LOOKBACK": "3h",
+        "SCAN_TIME_BUDGET": "60s",
+        "SCAN_REQUESTS_PER_MINUTE": "1000",
+        **storage,
+        **more,
+    }
+
+
+def run_until_idle(environ: dict[str, str], most: int = 20) -> list[RunResult]:
+    """Run iterations until nothing is due; a failure is raised."""
+    results: list[RunResult] = []
+    for _ in range(most):
+        results += run_scans(environ)
+        if results[-1].error:
+            raise results[-1].error
+        if results[-1].outcome == "idle":
+            return results
+    raise AssertionError(results[-1].line)
+
+
+def stored(storage: dict[str, str], scan: str = "all") -> list[Identity]:
+    """Return the identities that a reader of the feed sees, in its order."""
+    service = BlobServiceClient.from_connection_string(storage["STORAGE_CONNECTION_STRING"])
+    data = service.get_container_client(storage["STORAGE_DATA_CONTAINER"])
+    manifests = service.get_container_client(storage["STORAGE_MANIFEST_CONTAINER"])
+    found: list[Identity] = []
+    for name in manifests.list_blob_names(name_starts_with=f"scan={scan}/"):
+        part = json.loads(manifests.download_blob(name).readall())["part"]
+        if part:
+            lines = gzip.decompress(data.download_blob(part["name"]).readall()).splitlines()
+            found += [_identity(json.loads(line)) for line in lines]
+    return found
+
+
+def _identity(record: dict[str, Any]) -> Identity:
+    return Identity(record["_id"], record["timestamp"], record["created"])
+
+
+def history(count: int, seed: int = 7) -> Tenant:
+    """Return a tenant whose last activity is twenty minutes old, so that all of it is settled."""
+    now = SystemClock().now()
+    return Tenant.generate(seed=seed, count=count, per_second=0.8, until_ms=now - 20 * MINUTE)
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("lanes", ["1", "3"])
+def test_parts_equal_the_truth(
+    storage_settings: dict[str, str], direction: str, lanes: str
+) -> None:
+    """Every activity that the simulator holds is in the feed, once."""
+    tenant = history(4000)
+    with Simulator(tenant, switches=OPEN) as api:
+        environ = settings(api, storage_settings, SCAN_CONCURRENCY=lanes)
+
+        run_until_idle({**environ, "SCAN_SORT_DIRECTION": direction})
+
+    assert tenant.truth() == sorted(stored(storage_settings))
+
+
+def test_records_are_stored_byte_for_byte(storage_settings: dict[str, str]) -> None:
+    """What the API sent is what a reader gets: escapes, number forms, key order, colliding keys."""
+    tenant = history(300)
+    with Simulator(tenant, switches=OPEN) as api:
+        run_until_idle(settings(api, storage_settings))
+
+    service = BlobServiceClient.from_connection_string(
+        storage_settings["STORAGE_CONNECTION_STRING"]
+    )
+    data = service.get_container_client(storage_settings["STORAGE_DATA_CONTAINER"])
+    lines: list[bytes] = []
+    for name in data.list_blob_names():
+        lines += gzip.decompress(data.download_blob(name).readall()).splitlines()
+    assert sorted(tenant.record(identity) for identity in tenant.truth()) == sorted(lines)
+
+
+KINDS = [
+    ("status", 500),
+    ("status", 503),
+    ("status", 408),
+    ("reset", None),
+    ("cut", None),
+    ("truncate", None),
+    ("html", None),
+    ("empty-object", None),
+    ("data-null", None),
+    ("no-data", None),
+    ("null-item", None),
+    ("no-has-next", None),
+]
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_faults_of_every_kind_cost_no_activity(direction: Direction) -> None:
+    """More than a third of the answers is broken, at random with a seed; the rest is enough.
+
+    The requests are real, the time is not: back-offs pass at once.
+    """
+    end = NOW - 20 * MINUTE
+    tenant = Tenant.generate(seed=3, count=6000, per_second=0.7, until_ms=end)
+    faults = [
+        Fault(kind, 1, FOREVER, probability=0.04, seed=place, value=value)
+        for place, (kind, value) in enumerate(KINDS)
+    ]
+    world = World([])
+    clock = world.clock
+    with Simulator(tenant, switches=OPEN, faults=faults, clock=lambda: clock.wall) as api:
+        token = api.credentials.header["Authorization"].removeprefix("Token ")
+        url = f"{api.url}/api/v1/activities/"
+        world.source = source = HttpActivitySource(url, FixedToken(Secret(token)))
+
+        world.run_until_idle(policy(direction=direction, limit=500), most=400)
+
+        source.close()
+    assert tenant.truth() == sorted(_identity(record) for record in world.followed())
+    assert len(api.requests) > 40
+
+
+def test_several_scans_share_one_app(storage_settings: dict[str, str]) -> None:
+    """Each has its ledger, its chain and its filters."""
+    tenant = history(1500)
+    scans = json.dumps(
+        [{"name": "all"}, {"name": "exchange", "filters": {"service": {"eq": [20893]}}}]
+    )
+    with Simulator(tenant, switches=OPEN) as api:
+        run_until_idle(settings(api, storage_settings, SCANS=scans))
+
+    assert tenant.truth() == sorted(stored(storage_settings))
+    exchange = stored(storage_settings, "exchange")
+    assert exchange
+    assert set(exchange) < set(tenant.truth())
+    assert all(_service(tenant, identity) == 20893 for identity in exchange)
+
+
+def _service(tenant: Tenant, identity: Identity) -> int:
+    service: int = json.loads(tenant.record(identity))["appId"]
+    return service
+
+
+def test_a_throttled_run_ends_and_says_until_when(storage_settings: dict[str, str]) -> None:
+    """It does not sleep through the throttle: the platform bills waiting."""
+    tenant = history(4000)
+    with Simulator(tenant, switches=Switches(page_cap=500, throttle_per_minute=3)) as api:
+        (result,) = run_scans(settings(api, storage_settings, SCAN_CONCURRENCY="1"))
+
+    report = json.loads(result.line)
+    assert (report["outcome"], report["throttled"]) == ("waiting", 1)
+    assert report["waiting_until"] > SystemClock().now()
+
+
+def test_wrong_settings_are_reported_before_any_request(storage_settings: dict[str, str]) -> None:
+    """All of them at once, in the one report line of the run."""
+    with Simulator(history(10), switches=OPEN) as api:
+        environ = settings(api, storage_settings, SCAN_LIMIT="9", SCAN_SLICE="7m")
+
+        (result,) = run_scans(environ)
+
+        report = json.loads(result.line)
+        assert api.requests == []
+    assert (report["outcome"], report["error"]) == ("failed", "SettingsError")
+    assert "SCAN_LIMIT" in report["message"]
+    assert "SCAN_SLICE" in report["message"]
+    assert report["page"] == "docs/settings.md"
+
+
+def test_the_run_log_keeps_every_report(storage_settings: dict[str, str]) -> None:
+    """One line per run, beside the ledger."""
+    with Simulator(history(10), switches=OPEN) as api:
+        lines = [result.line for result in run_until_idle(settings(api, storage_settings))]
+
+    service = BlobServiceClient.from_connection_string(
+        storage_settings["STORAGE_CONNECTION_STRING"]
+    )
+    state = service.get_container_client(storage_settings["STORAGE_STATE_CONTAINER"])
+    logs = [name for name in state.list_blob_names() if "/runs/" in name]
+    kept = b"".join(state.download_blob(name).readall() for name in sorted(logs))
+    assert lines == kept.decode().splitlines()
