@@ -1,0 +1,116 @@
+"""Any schedule of faults, kills, suspensions and clock steps that ends leaves the whole truth."""
+
+import random
+from collections import Counter
+from contextlib import suppress
+from typing import Literal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.core.errors import LedgerConflict, TokenRefused
+from shared.core.model import Answer, NoAnswer, Policy
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
+from tests.world import World
+
+ORIGIN = NOW - 3 * HOUR
+
+REPLIES: list[Reply] = [
+    status(500),
+    status(401),
+    status(429),
+    status(429, retry_after="7"),
+    NoAnswer(kind="timeout", detail="120 s"),
+    NoAnswer(kind="connection", detail="reset"),
+    Answer(status=200, body=b'{"data":[{"_id":"a"'),
+    page_of({"data": None, "hasNext": False}),
+    page_of({"data": [None], "hasNext": False}),
+    page_of({"data": [], "hasNext": True}),
+    page_of({"data": [], "hasNext": False, "total": 7}),
+]
+
+
+class Schedule:
+    """One random history of a scan.
+
+    Attributes:
+        world: the scan.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        page = rng.choice([5, 9, 40])
+        self.world = World(_truth(rng, page), page=page)
+        self.world.api.renewable = True
+
+    def policy(self) -> Policy:
+        """Return one of the policies that an operator may change to between two runs."""
+        direction: Literal["asc", "desc"] = self.rng.choice(["asc", "desc"])
+        return policy(
+            direction=direction,
+            concurrency=self.rng.choice([1, 1, 3, 6]),
+            slice_length=self.rng.choice([1, 5, 10, 30]) * MINUTE,
+            budget=self.rng.choice([10_000, 60_000, 240_000]),
+            requests_per_minute=self.rng.choice([5, 25, 1000]),
+        )
+
+    def disturbed_run(self) -> None:
+        """Run once among faults; the process may die or be overtaken at any side effect."""
+        rng, world = self.rng, self.world
+        share = rng.choice([0, 0, 0.2, 0.6])
+        world.api.latency = rng.choice([0, 0, 500, 4_000, 30_000])
+        world.api.always = lambda _: rng.choice(REPLIES) if rng.random() < share else None
+        meanwhile = self.overtake if rng.random() < 0.5 else None
+        how = rng.choice(["before", "after"])
+        world.share(Effects(at=rng.randrange(0, 30), how=how, meanwhile=meanwhile))
+        with suppress(Crash, LedgerConflict, TokenRefused):
+            world.run(self.policy())
+
+    def overtake(self) -> None:
+        """Run once more, in the middle of a run."""
+        self.world.clock.advance(self.rng.choice([1_000, 300_000]))
+        with suppress(LedgerConflict, TokenRefused):
+            self.world.run(self.policy())
+
+    def pass_time(self) -> None:
+        """Let time pass, and now and then the clock step or the service drop staged blocks."""
+        self.world.clock.advance(self.rng.choice([0, 1_000, 300_000, 300_000, HOUR]))
+        if self.rng.random() < 0.1:
+            self.world.clock.wall += self.rng.choice([-HOUR, HOUR, -10 * MINUTE])
+        if self.rng.random() < 0.05:
+            self.world.results.staged.clear()
+
+    def end(self) -> None:
+        """Let all be well again until nothing is due."""
+        world = self.world
+        world.share(Effects())
+        world.api.always = lambda _: None
+        world.api.latency = 0
+        world.clock.wall = max(world.clock.wall, NOW) + 2 * HOUR
+        world.run_until_idle(policy(concurrency=self.rng.choice([1, 3])), most=200)
+
+
+def _truth(rng: random.Random, page: int) -> list[int]:
+    """Return random instants, fewer on each millisecond than a page holds."""
+    grain = rng.choice([1, 7, 1000])
+    count = rng.choice([0, 1, 50, 300])
+    drawn = [ORIGIN + rng.randrange(4 * HOUR) // grain * grain for _ in range(count)]
+    crowded = Counter(drawn)
+    return [at for at in drawn if crowded[at] < page - 1]
+
+
+@settings(max_examples=300)
+@given(seed=st.integers(0, 2**32))
+def test_any_schedule_that_ends_leaves_the_whole_truth(seed: int) -> None:
+    """Nothing lost, nothing twice, the chain whole, and no human was needed."""
+    schedule = Schedule(random.Random(seed))
+    for _ in range(schedule.rng.randrange(1, 25)):
+        schedule.disturbed_run()
+        schedule.pass_time()
+
+    schedule.end()
+
+    value = schedule.world.ledgers.value()
+    ((start, end),) = value["coverage"]["first"]
+    assert start == value["origin"]
+    schedule.world.assert_complete(start, end)
