@@ -55,13 +55,15 @@ class HttpActivitySource:
         watch = _Watch(timeout)
         try:
             with watch:
-                return self._exchange(query, header, timeout)
+                answer = self._exchange(query, header, timeout)
         except _TooLarge:
             return NoAnswer(kind="too large", detail=f"more than {self._body_cap} bytes")
         except (requests.RequestException, HTTPError, OSError) as error:
             if watch.expired or isinstance(error, requests.Timeout):
-                return NoAnswer(kind="timeout", detail=f"no complete answer in {timeout:.0f} s")
+                return _late(timeout)
             return NoAnswer(kind="connection", detail=_plain(error))
+        # A socket that was shut reads as the end of headers, or of a body without a length.
+        return _late(timeout) if watch.expired else answer
 
     def renew_token(self) -> bool:
         """Sign in anew before the next request; see the port."""
@@ -121,6 +123,10 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         content_type=headers.get("Content-Type"),
         location=headers.get("Location"),
     )
+
+
+def _late(timeout: float) -> NoAnswer:
+    return NoAnswer(kind="timeout", detail=f"no complete answer in {timeout:.0f} s")
 
 
 def _plain(error: Exception) -> str:

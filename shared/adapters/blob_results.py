@@ -21,8 +21,11 @@ GZIP = ContentSettings(content_type="application/gzip")
 
 JSON = ContentSettings(content_type="application/json")
 
+EXISTS_CODES = frozenset({"BlobAlreadyExists", "BlobImmutableDueToPolicy", "ConditionNotMet"})
+"""What a create-only write is told where something is already."""
+
 EXISTS_STATUSES = frozenset({409, 412})
-"""`BlobAlreadyExists`, `BlobImmutableDueToPolicy`, `ConditionNotMet`: something is there."""
+"""The statuses of `EXISTS_CODES`."""
 
 
 class BlobResultStore:
@@ -113,7 +116,7 @@ def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpRespon
     committed, _ = _block_lists(blob)
     if committed == [(block.id, block.size) for block in blocks]:
         return
-    if committed:
+    if committed or error_code(refusal) in EXISTS_CODES:  # One that was uploaded has no blocks.
         raise StoreConflict(
             f"part {blob.url.partition('?')[0]} exists already with other blocks: another program "
             "writes under this scan's name. Nothing was changed; see the runbook"

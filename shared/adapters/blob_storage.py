@@ -88,7 +88,8 @@ def explained(error: AzureError, action: str, url: str) -> StoreUnavailable:
 
 def error_code(error: AzureError) -> str | None:
     """Return the service's own name for what is wrong, such as `BlobNotFound`."""
-    return getattr(error, "error_code", None)
+    code = getattr(error, "error_code", None)
+    return getattr(code, "value", code)  # The SDK gives a text or an enum, by the kind of error.
 
 
 def _reason(error: AzureError) -> str:

@@ -1,0 +1,229 @@
+"""What the contract suites run on: every store, with a way to reach around it.
+
+A suite talks to the store through its port. What it must do behind the store's back (plant a
+foreign blob, see what readers see) is a method here: on Azurite through the storage SDK, on a
+fake through its attributes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from azure.core.credentials import TokenCredential
+from azure.storage.blob import ContainerClient
+
+from shared.adapters.blob_ledger import BlobLedgerStore
+from shared.adapters.blob_results import BlobResultStore
+from shared.adapters.blob_storage import Containers, make_missing, open_containers
+from shared.core.access import Secret, StorageSettings
+from shared.core.layout import block_id, ledger_name, manifest_name
+from shared.core.model import Block
+from shared.ports import LedgerStore, ResultStore
+from tests.fakes import NOW, InMemoryLedger, InMemoryResults
+
+SCAN = "all"
+PART = "scan=all/date=2026-11-23/hour=05/20261123T050500000Z-20261123T051000000Z.first.jsonl.gz"
+
+
+class LedgerPlace(Protocol):
+    """A ledger store and what lies behind it."""
+
+    @property
+    def store(self) -> LedgerStore:
+        """The store under test."""
+        ...
+
+    def another(self) -> LedgerStore:
+        """Return the same ledger as another process opens it."""
+        ...
+
+    def remove(self) -> None:
+        """Delete the ledger behind the store's back."""
+        ...
+
+    def runs(self) -> list[str]:
+        """Return all report lines, the oldest day first."""
+        ...
+
+
+class ResultPlace(Protocol):
+    """A result store and what lies behind it."""
+
+    @property
+    def store(self) -> ResultStore:
+        """The store under test."""
+        ...
+
+    def of_another_scan(self) -> ResultStore:
+        """Return the store of another scan in the same storage."""
+        ...
+
+    def parts(self) -> dict[str, bytes]:
+        """Return the parts that a reader's listing shows, with their bytes."""
+        ...
+
+    def metadata(self, part: str) -> dict[str, str]:
+        """Return a part's metadata."""
+        ...
+
+    def plant_manifest(self, number: int, content: bytes) -> None:
+        """Write a manifest behind the store's back."""
+        ...
+
+    def plant_part(self, part: str, content: bytes) -> None:
+        """Upload a part in one piece, without blocks, behind the store's back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FakeLedger:
+    """The fake, reached through its attributes."""
+
+    store: InMemoryLedger
+
+    def another(self) -> LedgerStore:
+        """Return the fake itself: it has nothing of its own per process."""
+        return self.store
+
+    def remove(self) -> None:
+        """Forget the content."""
+        self.store.content = None
+
+    def runs(self) -> list[str]:
+        """Return what it kept."""
+        return self.store.runs
+
+
+@dataclass(frozen=True, slots=True)
+class AzuriteLedger:
+    """The adapter, reached through its container."""
+
+    store: BlobLedgerStore
+    state: ContainerClient
+
+    def another(self) -> LedgerStore:
+        """Return a second adapter on the same blob."""
+        return BlobLedgerStore(self.state, SCAN)
+
+    def remove(self) -> None:
+        """Delete the blob."""
+        self.state.delete_blob(ledger_name(SCAN))
+
+    def runs(self) -> list[str]:
+        """Return the lines of all run logs, by name."""
+        logs = contents(self.state, f"scan={SCAN}/runs/")
+        return [line.decode() for name in sorted(logs) for line in logs[name].splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeResults:
+    """The fake, reached through its attributes."""
+
+    store: InMemoryResults
+
+    def of_another_scan(self) -> ResultStore:
+        """Return a fake of its own: one fake holds one scan."""
+        return InMemoryResults()
+
+    def parts(self) -> dict[str, bytes]:
+        """Return what it shows to readers."""
+        return self.store.parts
+
+    def metadata(self, part: str) -> dict[str, str]:
+        """Return what the commit set."""
+        return self.store.metadata[part]
+
+    def plant_manifest(self, number: int, content: bytes) -> None:
+        """Set it."""
+        self.store.manifests[number] = content
+
+    def plant_part(self, part: str, content: bytes) -> None:
+        """Set it, with a block list that no commit asks for."""
+        self.store.parts[part] = content
+        self.store.lists[part] = []
+
+
+@dataclass(frozen=True, slots=True)
+class AzuriteResults:
+    """The adapter, reached through its containers."""
+
+    store: BlobResultStore
+    data: ContainerClient
+    manifests: ContainerClient
+
+    def of_another_scan(self) -> ResultStore:
+        """Return an adapter in the same containers, whose name begins with this scan's."""
+        return BlobResultStore(self.data, self.manifests, f"{SCAN}-2")
+
+    def parts(self) -> dict[str, bytes]:
+        """List and download."""
+        return contents(self.data)
+
+    def metadata(self, part: str) -> dict[str, str]:
+        """Ask for the blob's properties."""
+        return dict(self.data.get_blob_client(part).get_blob_properties().metadata or {})
+
+    def plant_manifest(self, number: int, content: bytes) -> None:
+        """Upload it."""
+        self.manifests.upload_blob(manifest_name(SCAN, number), content)
+
+    def plant_part(self, part: str, content: bytes) -> None:
+        """Upload it."""
+        self.data.upload_blob(part, content)
+
+
+def contents(container: ContainerClient, prefix: str = "") -> dict[str, bytes]:
+    """Return all blobs that a listing shows, with their bytes."""
+    names = list(container.list_blob_names(name_starts_with=prefix))
+    return {name: container.download_blob(name).readall() for name in names}
+
+
+def fake_ledger() -> FakeLedger:
+    """Return an empty fake whose storage says what time it is."""
+    return FakeLedger(InMemoryLedger(date=lambda: NOW))
+
+
+def opened(environ: dict[str, str], *, make: bool = True) -> Containers:
+    """Return the containers of these settings, made unless they are to be missing."""
+    storage = StorageSettings(
+        account_url=None,
+        connection_string=Secret(environ["STORAGE_CONNECTION_STRING"]),
+        data=environ["STORAGE_DATA_CONTAINER"],
+        manifests=environ["STORAGE_MANIFEST_CONTAINER"],
+        state=environ["STORAGE_STATE_CONTAINER"],
+    )
+    containers = open_containers(storage, _no_credential)
+    if make:
+        make_missing(containers)
+    return containers
+
+
+def _no_credential() -> TokenCredential:
+    raise AssertionError("a connection string needs no credential")
+
+
+def block(content: bytes, *, number: int = 1, epoch: int = 1) -> Block:
+    """Return the block that holds this content."""
+    digest = sha256(content).hexdigest()
+    return Block(
+        id=block_id(epoch, number, digest),
+        size=len(content),
+        records=1,
+        sha256=digest,
+        timestamp=None,
+        created=None,
+    )
+
+
+def stage(store: ResultStore, *pages: bytes, part: str = PART, epoch: int = 1) -> list[Block]:
+    """Stage pages as a part's blocks and return the block list."""
+    blocks = [block(page, number=at, epoch=epoch) for at, page in enumerate(pages, start=1)]
+    for staged, page in zip(blocks, pages, strict=True):
+        store.stage_block(part, staged, page)
+    return blocks
+
+
+def commit(store: ResultStore, blocks: Sequence[Block], part: str = PART) -> None:
+    """Commit blocks with some metadata."""
+    store.commit_part(part, blocks, metadata={"records": str(len(blocks))})

@@ -1,0 +1,336 @@
+"""The contract of `ResultStore`, on the fake and on Azurite."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.core.errors import BlocksLost, StoreConflict
+from shared.core.model import Block
+from shared.ports import ResultStore
+from tests.contracts.storage import PART, ResultPlace, block, commit, stage
+
+MANIFEST = b'{"number": 1, "name": "\xc3\xa4"}\n'
+
+
+def test_a_new_scan_is_empty(results: ResultPlace) -> None:
+    """Neither parts nor manifests: a missing ledger is then no loss."""
+    assert results.store.is_empty()
+
+
+def test_a_part_makes_the_scan_not_empty(results: ResultPlace) -> None:
+    """A part alone tells that a ledger is missing."""
+    commit(results.store, stage(results.store, b"page"))
+
+    assert not results.store.is_empty()
+
+
+def test_a_manifest_makes_the_scan_not_empty(results: ResultPlace) -> None:
+    """A manifest alone tells that a ledger is missing."""
+    results.store.put_manifest(1, MANIFEST)
+
+    assert not results.store.is_empty()
+
+
+def test_staged_blocks_leave_the_scan_empty(results: ResultPlace) -> None:
+    """What no reader sees does not count."""
+    stage(results.store, b"page")
+
+    assert results.store.is_empty()
+
+
+def test_another_scan_leaves_this_one_empty(results: ResultPlace) -> None:
+    """Scans share containers, even where one name begins with the other."""
+    other = results.of_another_scan()
+    commit(other, stage(other, b"page", part="scan=all-2/p"), part="scan=all-2/p")
+    other.put_manifest(1, MANIFEST)
+
+    assert results.store.is_empty()
+
+
+def test_staged_blocks_are_invisible(results: ResultPlace) -> None:
+    """A part that is being written is in no listing."""
+    stage(results.store, b"one", b"two")
+
+    assert results.parts() == {}
+
+
+def test_staged_blocks_are_found(results: ResultPlace) -> None:
+    """Before a commit one asks whether all blocks are still there."""
+    blocks = stage(results.store, b"one", b"two")
+
+    assert results.store.has_staged(PART, blocks)
+
+
+def test_some_of_the_staged_blocks_are_found(results: ResultPlace) -> None:
+    """Blocks beyond the list, left by a run that died, do not matter."""
+    blocks = stage(results.store, b"one", b"two", b"three")
+
+    assert results.store.has_staged(PART, blocks[1:])
+
+
+def test_no_blocks_are_staged_where_nothing_is(results: ResultPlace) -> None:
+    """A part that nobody began has no blocks, which is no error."""
+    assert not results.store.has_staged(PART, [block(b"one")])
+
+
+def test_one_missing_block_is_noticed(results: ResultPlace) -> None:
+    """All of them means all of them."""
+    blocks = stage(results.store, b"one", b"two")
+
+    assert not results.store.has_staged(PART, [*blocks, block(b"three", number=3)])
+
+
+def test_a_staged_block_of_another_size_is_noticed(results: ResultPlace) -> None:
+    """A block with the id but not the length is another block."""
+    staged = block(b"one")
+    results.store.stage_block(PART, staged, b"one, and more")
+
+    assert not results.store.has_staged(PART, [staged])
+
+
+def test_blocks_of_another_part_are_not_found(results: ResultPlace) -> None:
+    """Blocks belong to their part."""
+    blocks = stage(results.store, b"one", part=f"{PART}-other")
+
+    assert not results.store.has_staged(PART, blocks)
+
+
+def test_committed_blocks_are_not_staged(results: ResultPlace) -> None:
+    """After the commit there is nothing left to commit."""
+    blocks = stage(results.store, b"one", b"two")
+    commit(results.store, blocks)
+
+    assert not results.store.has_staged(PART, blocks)
+
+
+def test_staging_a_block_again_changes_nothing(results: ResultPlace) -> None:
+    """A step whose answer was lost stages its block a second time."""
+    blocks = stage(results.store, b"one", b"two")
+    results.store.stage_block(PART, blocks[0], b"one")
+
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"onetwo"}
+
+
+def test_a_commit_makes_the_whole_part_appear(results: ResultPlace) -> None:
+    """A part is its blocks, one after the other."""
+    blocks = stage(results.store, b"one", b"two", b"three")
+
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"onetwothree"}
+
+
+def test_the_block_list_decides_the_order(results: ResultPlace) -> None:
+    """Lanes may stage in any order; the list is what counts."""
+    first, second = stage(results.store, b"one", b"two")
+
+    commit(results.store, [second, first])
+
+    assert results.parts() == {PART: b"twoone"}
+
+
+def test_a_commit_sets_the_metadata(results: ResultPlace) -> None:
+    """The proven bounds travel with the part."""
+    blocks = stage(results.store, b"one")
+
+    results.store.commit_part(PART, blocks, metadata={"start": "1", "pass": "first"})
+
+    assert results.metadata(PART) == {"start": "1", "pass": "first"}
+
+
+def test_a_commit_whose_answer_was_lost_succeeds_when_repeated(results: ResultPlace) -> None:
+    """A part with exactly these blocks was written by this very commit."""
+    blocks = stage(results.store, b"one", b"two")
+    commit(results.store, blocks)
+
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"onetwo"}
+
+
+def test_a_commit_repeated_after_staging_again_succeeds(results: ResultPlace) -> None:
+    """A run that stages late beside a finished part does not disturb it."""
+    blocks = stage(results.store, b"one", b"two")
+    commit(results.store, blocks)
+    stage(results.store, b"one", b"two")
+
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"onetwo"}
+
+
+def _others(store: ResultStore) -> dict[str, list[Block]]:
+    one, two = stage(store, b"one", b"two")
+    three = block(b"three", number=3)
+    return {"fewer": [one], "more": [one, two, three], "other order": [two, one], "else": [three]}
+
+
+@pytest.mark.parametrize("which", ["fewer", "more", "other order", "else"])
+def test_a_part_with_other_blocks_is_a_conflict(results: ResultPlace, which: str) -> None:
+    """Another program writes under this name: nothing is overwritten."""
+    commit(results.store, stage(results.store, b"one", b"two"))
+    other = _others(results.store)[which]
+
+    with pytest.raises(StoreConflict):
+        commit(results.store, other)
+
+    assert results.parts() == {PART: b"onetwo"}
+
+
+def test_a_part_that_others_uploaded_in_one_piece_is_a_conflict(results: ResultPlace) -> None:
+    """A blob without blocks is another program's, even with the very same bytes."""
+    results.plant_part(PART, b"one")
+    blocks = stage(results.store, b"one")
+
+    with pytest.raises(StoreConflict):
+        commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"one"}
+
+
+def test_a_part_that_others_uploaded_makes_the_scan_not_empty(results: ResultPlace) -> None:
+    """Whoever wrote it, the scan has a past."""
+    results.plant_part(PART, b"one")
+
+    assert not results.store.is_empty()
+
+
+def test_another_epochs_list_does_not_replace_a_part(results: ResultPlace) -> None:
+    """A process that wakes up late commits the same pages under its own ids: refused."""
+    commit(results.store, stage(results.store, b"one", epoch=2))
+    late = stage(results.store, b"one", epoch=1)
+
+    with pytest.raises(StoreConflict):
+        commit(results.store, late)
+
+    assert results.parts() == {PART: b"one"}
+
+
+def test_a_refused_commit_leaves_the_metadata(results: ResultPlace) -> None:
+    """Create-only holds for metadata, too."""
+    blocks = stage(results.store, b"one")
+    results.store.commit_part(PART, blocks, metadata={"start": "1"})
+
+    results.store.commit_part(PART, blocks, metadata={"start": "2"})
+
+    assert results.metadata(PART) == {"start": "1"}
+
+
+def test_a_commit_without_any_block_staged_finds_them_lost(results: ResultPlace) -> None:
+    """The service forgets staged blocks after a week."""
+    with pytest.raises(BlocksLost):
+        commit(results.store, [block(b"one")])
+
+    assert results.parts() == {}
+
+
+def test_a_commit_with_one_block_missing_finds_it_lost(results: ResultPlace) -> None:
+    """Half a part never appears."""
+    blocks = [*stage(results.store, b"one", b"two"), block(b"three", number=3)]
+
+    with pytest.raises(BlocksLost):
+        commit(results.store, blocks)
+
+    assert results.parts() == {}
+
+
+def test_staged_blocks_survive_a_refused_commit(results: ResultPlace) -> None:
+    """A commit that found one block missing takes nothing away."""
+    blocks = stage(results.store, b"one", b"two")
+    with pytest.raises(BlocksLost):
+        commit(results.store, [*blocks, block(b"three", number=3)])
+
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"onetwo"}
+
+
+def test_leftover_blocks_of_another_epoch_are_left_out(results: ResultPlace) -> None:
+    """A run that died left blocks; the next one's commit does not take them in."""
+    stage(results.store, b"dead", b"gone", epoch=1)
+    blocks = stage(results.store, b"one", epoch=2)
+
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"one"}
+
+
+def test_a_commit_discards_leftover_blocks(results: ResultPlace) -> None:
+    """After a commit, whoever left blocks behind finds that they are gone."""
+    left = stage(results.store, b"dead", epoch=1)
+    commit(results.store, stage(results.store, b"one", epoch=2))
+
+    assert not results.store.has_staged(PART, left)
+
+
+def test_blocks_staged_at_once_are_all_kept(results: ResultPlace) -> None:
+    """The store is used by the threads of several lanes."""
+    pages = [f"page {number:02};".encode() for number in range(16)]
+    blocks = [block(page, number=at) for at, page in enumerate(pages)]
+
+    with ThreadPoolExecutor(8) as lanes:
+        list(
+            lanes.map(lambda at: results.store.stage_block(PART, blocks[at], pages[at]), range(16))
+        )
+    commit(results.store, blocks)
+
+    assert results.parts() == {PART: b"".join(pages)}
+
+
+def test_a_manifest_that_does_not_exist_is_none(results: ResultPlace) -> None:
+    """The end of the chain is an answer, not an error."""
+    assert results.store.manifest(1) is None
+
+
+def test_a_manifest_is_read_as_it_was_written(results: ResultPlace) -> None:
+    """The chain hashes bytes."""
+    results.store.put_manifest(1, MANIFEST)
+
+    assert results.store.manifest(1) == MANIFEST
+    assert results.store.manifest(2) is None
+
+
+def test_a_manifest_whose_answer_was_lost_succeeds_when_repeated(results: ResultPlace) -> None:
+    """A manifest with these bytes was written by this very put."""
+    results.store.put_manifest(1, MANIFEST)
+
+    results.store.put_manifest(1, MANIFEST)
+
+    assert results.store.manifest(1) == MANIFEST
+
+
+def test_a_manifest_with_other_bytes_is_a_conflict(results: ResultPlace) -> None:
+    """A link of the chain is written once."""
+    results.plant_manifest(1, b"written by another program")
+
+    with pytest.raises(StoreConflict):
+        results.store.put_manifest(1, MANIFEST)
+
+    assert results.store.manifest(1) == b"written by another program"
+
+
+def test_a_manifest_that_others_planted_is_seen(results: ResultPlace) -> None:
+    """A ledger that was put back to an older copy is noticed by this."""
+    results.plant_manifest(412, MANIFEST)
+
+    assert results.store.manifest(412) == MANIFEST
+    assert not results.store.is_empty()
+
+
+def test_one_of_many_manifests_at_once_is_stored(results: ResultPlace) -> None:
+    """Of several writers of one number exactly one succeeds."""
+    candidates = [f"manifest {number}".encode() for number in range(8)]
+
+    def put(content: bytes) -> bytes | None:
+        try:
+            results.store.put_manifest(1, content)
+        except StoreConflict:
+            return None
+        return content
+
+    with ThreadPoolExecutor(8) as writers:
+        won = [content for content in writers.map(put, candidates) if content]
+
+    assert won == [results.store.manifest(1)]

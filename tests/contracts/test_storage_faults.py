@@ -1,0 +1,331 @@
+"""What both blob adapters do when storage refuses, is away, or loses an answer."""
+
+import base64
+import re
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared.adapters.blob_ledger import BlobLedgerStore
+from shared.adapters.blob_results import BlobResultStore
+from shared.adapters.blob_storage import Containers
+from shared.core.errors import StoreUnavailable
+from shared.core.layout import ledger_name, manifest_name, runs_name
+from shared.ports import LedgerStore, ResultStore
+from tests.contracts.storage import PART, SCAN, block, commit, contents, opened, stage
+from tests.fakes import NOW
+
+CONNECTION = "STORAGE_CONNECTION_STRING"
+
+Operation = Callable[[LedgerStore, ResultStore], object]
+
+OPERATIONS: dict[str, Operation] = {
+    "load the ledger": lambda ledger, _: ledger.load(),
+    "create the ledger": lambda ledger, _: ledger.save(b"one", etag=None),
+    "save the ledger": lambda ledger, _: ledger.save(b"two", etag='"0x1"'),
+    "append a report line": lambda ledger, _: ledger.append_run("line", now=NOW),
+    "look whether the scan is empty": lambda _, results: results.is_empty(),
+    "stage a block": lambda _, results: stage(results, b"page"),
+    "look for staged blocks": lambda _, results: results.has_staged(PART, [block(b"page")]),
+    "commit a part": lambda _, results: commit(results, [block(b"page")]),
+    "put a manifest": lambda _, results: results.put_manifest(1, b"{}"),
+    "read a manifest": lambda _, results: results.manifest(1),
+}
+
+OTHER_KEY = base64.b64encode(b"a key that opens nothing, 64 bytes of it in all".ljust(64)).decode()
+
+
+def stores(containers: Containers) -> tuple[BlobLedgerStore, BlobResultStore]:
+    """Return both adapters on these containers."""
+    return (
+        BlobLedgerStore(containers.state, SCAN),
+        BlobResultStore(containers.data, containers.manifests, SCAN),
+    )
+
+
+def refusal(environ: dict[str, str], what: str) -> StoreUnavailable:
+    """Return the error of one operation on storage that is not usable."""
+    with pytest.raises(StoreUnavailable) as caught:
+        OPERATIONS[what](*stores(opened(environ, make=False)))
+    return caught.value
+
+
+def everything(error: BaseException) -> str:
+    """Return all that a log could show of an error, its causes included."""
+    return "".join(traceback.format_exception(error)) + repr(error)
+
+
+def with_key(environ: dict[str, str], key: str) -> dict[str, str]:
+    """Return the settings with another account key."""
+    connection = re.sub("AccountKey=[^;]+", f"AccountKey={key}", environ[CONNECTION])
+    return {**environ, CONNECTION: connection}
+
+
+def at_port(environ: dict[str, str], port: int) -> dict[str, str]:
+    """Return the settings with the blob service at another port."""
+    connection = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", environ[CONNECTION])
+    return {**environ, CONNECTION: connection}
+
+
+def key_of(environ: dict[str, str]) -> str:
+    """Return the account key in the settings."""
+    return environ[CONNECTION].partition("AccountKey=")[2].partition(";")[0]
+
+
+@pytest.mark.parametrize("what", OPERATIONS)
+def test_a_missing_container_is_named(storage_settings: dict[str, str], what: str) -> None:
+    """The message says which container, and which settings to check."""
+    error = refusal(storage_settings, what)
+
+    assert "HTTP 404 ContainerNotFound" in str(error)
+    assert "/test-" in str(error)
+    assert "STORAGE_*_CONTAINER" in str(error)
+    assert key_of(storage_settings) not in everything(error)
+
+
+@pytest.mark.parametrize("what", OPERATIONS)
+def test_a_refused_identity_is_told_what_it_needs(
+    storage_settings: dict[str, str], what: str
+) -> None:
+    """A 403 names the role that is missing, and shows neither key."""
+    opened(storage_settings)
+
+    error = refusal(with_key(storage_settings, OTHER_KEY), what)
+
+    assert "HTTP 403" in str(error)
+    assert "StorageErrorCode" not in str(error)
+    assert "Storage Blob Data Contributor" in str(error)
+    assert OTHER_KEY not in everything(error)
+    assert key_of(storage_settings) not in everything(error)
+
+
+def test_storage_that_cannot_be_reached_is_given_up_on(storage_settings: dict[str, str]) -> None:
+    """No operation waits for long, and each says where it tried; all at once, to save time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        away = at_port(storage_settings, listener.getsockname()[1])
+
+    with ThreadPoolExecutor(len(OPERATIONS)) as callers:
+        errors = list(callers.map(lambda what: refusal(away, what), OPERATIONS, timeout=60))
+
+    for error in errors:
+        assert "127.0.0.1" in str(error)
+        assert "Check STORAGE_ACCOUNT_URL and the network" in str(error)
+        assert key_of(storage_settings) not in everything(error)
+
+
+@pytest.mark.parametrize("what", OPERATIONS)
+def test_an_error_of_storage_is_one_line(storage_settings: dict[str, str], what: str) -> None:
+    """It goes into the report line, so the service's XML stays out."""
+    error = refusal(storage_settings, what)
+
+    assert "\n" not in str(error)
+    assert "<?xml" not in str(error)
+    assert "?" not in str(error)
+
+
+def test_parts_are_gzip_files_and_not_encoded(containers: Containers) -> None:
+    """With a content encoding the SDK would unpack what readers ask for as it is."""
+    _, results = stores(containers)
+    commit(results, stage(results, b"page"))
+
+    settings = containers.data.get_blob_client(PART).get_blob_properties().content_settings
+
+    assert (settings.content_type, settings.content_encoding) == ("application/gzip", None)
+
+
+def test_manifest_ledger_and_run_log_say_what_they_are(containers: Containers) -> None:
+    """A browser or a pipeline opens them as what they are."""
+    ledger, results = stores(containers)
+    ledger.save(b"{}", etag=None)
+    ledger.append_run("{}", now=NOW)
+    results.put_manifest(412, b"{}")
+
+    types = [
+        container.get_blob_client(name).get_blob_properties().content_settings.content_type
+        for container, name in (
+            (containers.state, ledger_name(SCAN)),
+            (containers.state, runs_name(SCAN, NOW)),
+            (containers.manifests, manifest_name(SCAN, 412)),
+        )
+    ]
+
+    assert types == ["application/json", "application/x-ndjson", "application/json"]
+
+
+def test_names_are_those_of_the_formats(containers: Containers) -> None:
+    """Readers find blobs by these names."""
+    ledger, results = stores(containers)
+    ledger.save(b"{}", etag=None)
+    ledger.append_run("{}", now=NOW)
+    results.put_manifest(412, b"{}")
+
+    assert sorted(contents(containers.state)) == [
+        "scan=all/ledger.json",
+        "scan=all/runs/2026-11-23.jsonl",
+    ]
+    assert list(contents(containers.manifests)) == ["scan=all/00000000412.json"]
+
+
+def test_every_day_has_a_run_log_of_its_own(containers: Containers) -> None:
+    """Logs expire by the day."""
+    ledger, _ = stores(containers)
+    midnight = NOW - NOW % 86_400_000
+
+    ledger.append_run("before", now=midnight - 1)
+    ledger.append_run("after", now=midnight)
+
+    assert contents(containers.state, "scan=all/runs/") == {
+        "scan=all/runs/2026-11-22.jsonl": b"before\n",
+        "scan=all/runs/2026-11-23.jsonl": b"after\n",
+    }
+
+
+class LosingProxy:
+    """Passes requests on to Azurite, and loses the answers to the first ones that match.
+
+    Attributes:
+        lost: the first lines of the requests whose answers never came back.
+    """
+
+    def __init__(self, port: int, lose: str) -> None:
+        self.lost: list[str] = []
+        self._port = port
+        self._lose = re.compile(lose.encode())
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
+        self._threads[0].start()
+
+    def stop(self) -> None:
+        """Close everything and wait for the threads."""
+        for connection in [self._listener, *self._open]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._open.append(client)
+                thread = threading.Thread(target=self._serve, args=[client])
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with (
+            client,
+            socket.create_connection(("127.0.0.1", self._port)) as service,
+            suppress(OSError),
+        ):
+            while request := _message(client):
+                service.sendall(request)
+                answer = _message(service)
+                first_line = request.partition(b"\r\n")[0]
+                if not self.lost and self._lose.search(first_line):
+                    self.lost.append(first_line.decode())
+                    return
+                client.sendall(answer)
+
+
+def _message(connection: socket.socket) -> bytes:
+    """Return one HTTP message; nothing when the other side has gone."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    if re.search(rb"(?i)transfer-encoding: *chunked", head):
+        while not received.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
+            received += piece
+        return received
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    missing = int(length[1] if length else 0) - len(body)
+    while missing > 0 and (piece := connection.recv(65536)):
+        received += piece
+        missing -= len(piece)
+    return received
+
+
+@contextmanager
+def losing(environ: dict[str, str], lose: str) -> Iterator[tuple[Containers, LosingProxy]]:
+    """Open the containers through a proxy that loses the first answer to such a request."""
+    port = urlsplit(environ[CONNECTION].partition("BlobEndpoint=")[2].rstrip(";")).port
+    opened(environ)
+    proxy = LosingProxy(port or 0, lose)
+    try:
+        yield opened(at_port(environ, proxy.port), make=False), proxy
+    finally:
+        proxy.stop()
+
+
+def test_a_ledger_save_whose_answer_is_lost_on_the_way_succeeds(
+    storage_settings: dict[str, str],
+) -> None:
+    """The SDK sends it again, is refused, and the adapter recognises its own save."""
+    with losing(storage_settings, "PUT .*ledger.json") as (containers, proxy):
+        ledger, _ = stores(containers)
+
+        etag = ledger.save(b"one", etag=None)
+
+        saved = ledger.load()
+
+    assert len(proxy.lost) == 1
+    assert (saved.content, saved.etag) == (b"one", etag)
+
+
+def test_a_commit_whose_answer_is_lost_on_the_way_succeeds(
+    storage_settings: dict[str, str],
+) -> None:
+    """The part is there with exactly these blocks."""
+    with losing(storage_settings, "PUT .*comp=blocklist") as (containers, proxy):
+        _, results = stores(containers)
+
+        commit(results, stage(results, b"one", b"two"))
+
+        parts = contents(containers.data)
+
+    assert len(proxy.lost) == 1
+    assert parts == {PART: b"onetwo"}
+
+
+def test_a_block_whose_answer_is_lost_on_the_way_is_staged_once(
+    storage_settings: dict[str, str],
+) -> None:
+    """Staging again changes nothing."""
+    with losing(storage_settings, "PUT .*comp=block&") as (containers, proxy):
+        _, results = stores(containers)
+
+        blocks = stage(results, b"one", b"two")
+        commit(results, blocks)
+
+        parts = contents(containers.data)
+
+    assert len(proxy.lost) == 1
+    assert parts == {PART: b"onetwo"}
+
+
+def test_a_manifest_whose_answer_is_lost_on_the_way_is_written(
+    storage_settings: dict[str, str],
+) -> None:
+    """The manifest is there with these bytes."""
+    with losing(storage_settings, "PUT .*00000000001.json") as (containers, proxy):
+        _, results = stores(containers)
+
+        results.put_manifest(1, b"{}")
+
+        stored = results.manifest(1)
+
+    assert len(proxy.lost) == 1
+    assert stored == b"{}"

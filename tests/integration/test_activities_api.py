@@ -1,0 +1,744 @@
+"""The adapter for the Activities API through real HTTP: the simulator, or a server on the wire.
+
+No test measures time. A server that must not be waited for would hold its answer for
+`PATIENCE` seconds, or send a complete page in the end; the deadline shows in what comes back.
+"""
+
+import gzip
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from shared.adapters.activities_api import HttpActivitySource
+from shared.core.answers import Fault, read_answer
+from shared.core.errors import SourceRefused
+from shared.core.model import Answer, NoAnswer, Query
+from shared.ports import SignInUnavailable
+from simulator import Simulator, Switches, Tenant
+
+PATH = "/api/v1/activities/"
+BODY = b'{"filters": {"date": {"gte": 1, "lte":2}}, "isScan": true, "limit": 5000}'
+QUERY = Query(body=BODY)
+SECRET = "Token 9d3f-made-up"
+PATIENCE = 20.0
+DEADLINE = 0.3
+NOW = 1_795_435_200_000
+
+PAGE = b'{"data": [], "hasNext": false, "total": 0}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+class Signed:
+    """An authorization that tests script."""
+
+    def __init__(self, value: str = SECRET, problem: Exception | None = None) -> None:
+        self.value = value
+        self.problem = problem
+        self.renewed = 0
+
+    def header(self) -> str:
+        """Return the value, or fail as scripted."""
+        if self.problem:
+            raise self.problem
+        return self.value
+
+    def renew(self) -> bool:
+        """Count it."""
+        self.renewed += 1
+        return True
+
+
+class Wire:
+    """A server that sends exactly the bytes that a test wants sent.
+
+    Attributes:
+        requests: what arrived, head and body, in order.
+        latest: the same by connection, only the last one.
+        connections: how many were made.
+        ended: set when the test is over; whoever drips or waits looks at it.
+    """
+
+    def __init__(
+        self, say: Callable[["Wire", socket.socket], None], tls: ssl.SSLContext | None
+    ) -> None:
+        self.requests: list[bytes] = []
+        self.latest: dict[socket.socket, bytes] = {}
+        self.connections = 0
+        self.ended = threading.Event()
+        self._say = say
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the path of the real API."""
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}{PATH}"
+
+    def send(self, connection: socket.socket, *pieces: bytes, pause: float = 0) -> None:
+        """Send pieces with a pause after each, until the test is over."""
+        for piece in pieces:
+            connection.sendall(piece)
+            if pause and self.ended.wait(pause):
+                return
+
+    def stop(self) -> None:
+        """End everything that it started."""
+        self.ended.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            _shut(connection)
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.connections += 1
+                self._open.append(connection)
+                serving = threading.Thread(target=self._serve, args=[connection])
+                self._threads.append(serving)
+                serving.start()
+
+    def _serve(self, plain: socket.socket) -> None:
+        with suppress(OSError), plain:
+            if self._tls is None:
+                self._talk(plain)
+                return
+            with self._tls.wrap_socket(plain, server_side=True) as connection:
+                self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        while request := _read_request(connection):
+            self.requests.append(request)
+            self.latest[connection] = request
+            self._say(self, connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    """Return one request with its body; nothing when the client has gone."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = int(_field(head, b"content-length") or 0)
+    while len(body) < length and (piece := connection.recv(65536)):
+        body += piece
+    return head + b"\r\n\r\n" + body
+
+
+def _field(request: bytes, name: bytes) -> bytes | None:
+    for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+        field, _, value = line.partition(b":")
+        if field.lower() == name:
+            return value.strip()
+    return None
+
+
+@contextmanager
+def saying(
+    say: Callable[[Wire, socket.socket], None], tls: ssl.SSLContext | None = None
+) -> Iterator[Wire]:
+    """Serve what `say` sends after each request."""
+    wire = Wire(say, tls)
+    try:
+        yield wire
+    finally:
+        wire.stop()
+
+
+@contextmanager
+def source(
+    url: str, authorization: Signed | None = None, *, body_cap: int = 1_000_000
+) -> Iterator[HttpActivitySource]:
+    """Provide the adapter under test, and close what it keeps."""
+    made = HttpActivitySource(url, authorization or Signed(), body_cap=body_cap)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def once(wire: Wire, *, timeout: float = PATIENCE, body_cap: int = 1_000_000) -> Answer | NoAnswer:
+    """Ask a wire once."""
+    with source(wire.url, body_cap=body_cap) as asked:
+        return asked.ask(QUERY, timeout=timeout)
+
+
+def whole(body: bytes, *fields: bytes) -> bytes:
+    """Return a complete answer with its length."""
+    lines = b"".join(field + b"\r\n" for field in fields)
+    return OK + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def say_page(wire: Wire, connection: socket.socket) -> None:
+    """Answer with an empty page."""
+    wire.send(connection, whole(PAGE))
+
+
+def echo(wire: Wire, connection: socket.socket) -> None:
+    """Answer with the request's own body."""
+    wire.send(connection, whole(wire.latest[connection].partition(b"\r\n\r\n")[2]))
+
+
+def say_and_close(answer: bytes) -> Callable[[Wire, socket.socket], None]:
+    """Return what sends this and then closes the connection."""
+
+    def say(_: Wire, connection: socket.socket) -> None:
+        connection.sendall(answer)
+        _shut(connection)
+
+    return say
+
+
+@contextmanager
+def tenant_api(count: int = 3, **switches: object) -> Iterator[Simulator]:
+    """Serve a small tenant whose activities are all visible."""
+    tenant = Tenant.of([NOW - 3_600_000 + number for number in range(count)])
+    chosen = Switches(**{"throttle_per_minute": None, **switches})  # type: ignore[arg-type]
+    with Simulator(tenant, switches=chosen, clock=lambda: NOW) as api:
+        yield api
+
+
+def signed(api: Simulator) -> Signed:
+    """Return what a simulator accepts."""
+    return Signed(api.credentials.header["Authorization"])
+
+
+def scan_of(**filters: object) -> Query:
+    """Return an ascending scan query."""
+    body = {"filters": filters, "isScan": True, "sortField": "date", "sortDirection": "asc"}
+    return Query(body=json.dumps(body).encode())
+
+
+def test_a_page_of_the_simulator_comes_back_whole() -> None:
+    """Status and body are what the API sent."""
+    with tenant_api(40) as api, source(api.url + PATH, signed(api)) as asked:
+        answer = asked.ask(scan_of(), timeout=PATIENCE)
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    assert len(json.loads(answer.body)["data"]) == 40
+
+
+def test_filters_arrive_at_the_simulator_as_they_are() -> None:
+    """The API reads the very filters that were asked for."""
+    filters = {"date": {"gte": NOW - 3_600_000, "lte": NOW}, "service": {"eq": [20893]}}
+    with tenant_api() as api, source(api.url + PATH, signed(api)) as asked:
+        asked.ask(scan_of(**filters), timeout=PATIENCE)
+
+        (received,) = api.requests
+
+    assert (received.method, received.path) == ("POST", PATH)
+    assert (received.filters, received.is_scan) == (filters, True)
+    assert (received.sort_field, received.sort_direction) == ("date", "asc")
+
+
+def test_the_body_is_sent_byte_for_byte() -> None:
+    """White space, order and escapes of a continuation survive."""
+    body = b'{ "filters":{"b":"\xc3\xa4","a":"\\u00e4 \\/"},"limit":5000, "limit": 500 }'
+    with saying(say_page) as wire, source(wire.url) as asked:
+        asked.ask(Query(body=body), timeout=PATIENCE)
+
+    assert wire.requests[0].partition(b"\r\n\r\n")[2] == body
+
+
+def test_a_request_says_what_it_is() -> None:
+    """Method, path with its slash, content type and authorization are as documented."""
+    with saying(say_page) as wire:
+        once(wire)
+
+    request = wire.requests[0]
+    assert request.startswith(b"POST /api/v1/activities/ HTTP/1.1\r\n")
+    assert _field(request, b"authorization") == SECRET.encode()
+    assert _field(request, b"content-type") == b"application/json"
+    assert b"gzip" in (_field(request, b"accept-encoding") or b"")
+
+
+def test_a_netrc_entry_does_not_replace_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a developer's machine keeps for the host is not what the API gets."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with saying(say_page) as wire:
+        once(wire)
+
+    assert _field(wire.requests[0], b"authorization") == SECRET.encode()
+
+
+def test_a_refused_token_is_an_answer() -> None:
+    """What a 401 means is decided elsewhere."""
+    with tenant_api() as api, source(api.url + PATH, Signed("Token wrong")) as asked:
+        answer = asked.ask(scan_of(), timeout=PATIENCE)
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 401
+    assert b"Invalid token" in answer.body
+
+
+def test_no_token_for_a_passing_reason_is_no_answer() -> None:
+    """Nothing is sent without a token."""
+    problem = SignInUnavailable("the sign-in service is busy")
+    with saying(say_page) as wire, source(wire.url, Signed(problem=problem)) as asked:
+        answer = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert answer == NoAnswer(kind="sign-in", detail="the sign-in service is busy")
+    assert wire.requests == []
+
+
+def test_a_refused_sign_in_ends_the_question() -> None:
+    """Trying again cannot help, so it is an error and no value."""
+    refused = Signed(problem=SourceRefused("signing in failed"))
+    with (
+        saying(say_page) as wire,
+        source(wire.url, refused) as asked,
+        pytest.raises(SourceRefused, match="signing in failed"),
+    ):
+        asked.ask(QUERY, timeout=PATIENCE)
+
+    assert wire.requests == []
+
+
+def test_renewing_is_passed_on() -> None:
+    """The authorization decides whether there is anything to renew."""
+    authorization = Signed()
+    with source("http://127.0.0.1:9/", authorization) as asked:
+        renewed = asked.renew_token()
+
+    assert (renewed, authorization.renewed) == (True, 1)
+
+
+def test_redirects_are_not_followed() -> None:
+    """A redirect drops the query's body, so it is shown and not obeyed."""
+    with tenant_api() as api, source(api.url + PATH.rstrip("/"), signed(api)) as asked:
+        answer = asked.ask(scan_of(), timeout=PATIENCE)
+
+        assert isinstance(answer, Answer)
+        assert (answer.status, len(api.requests)) == (301, 1)
+        assert (answer.location or "").endswith(PATH)
+
+
+def test_a_throttle_says_how_long_and_when() -> None:
+    """`Retry-After` is passed on as sent, `Date` in epoch milliseconds."""
+    with tenant_api(throttle_per_minute=1) as api, source(api.url + PATH, signed(api)) as asked:
+        asked.ask(scan_of(), timeout=PATIENCE)
+
+        answer = asked.ask(scan_of(), timeout=PATIENCE)
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.date) == (429, NOW)
+    assert 0 < int(answer.retry_after or "") <= 60
+
+
+def test_headers_that_are_absent_or_unreadable_are_none() -> None:
+    """A server need not say what time it is."""
+    with saying(
+        say_and_close(b"HTTP/1.1 200 OK\r\nDate: soon\r\nContent-Length: 2\r\n\r\n{}")
+    ) as w:
+        answer = once(w)
+
+    assert answer == Answer(status=200, body=b"{}")
+
+
+def test_an_answer_without_a_body_is_an_answer() -> None:
+    """An empty body is complete."""
+    with saying(say_and_close(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")) as wire:
+        answer = once(wire)
+
+    assert answer == Answer(status=503, body=b"")
+
+
+def test_a_body_that_the_end_of_the_connection_ends_is_whole() -> None:
+    """Without length and chunks the server ends the body by closing."""
+    with saying(say_and_close(OK + b"\r\n" + PAGE)) as wire:
+        answer = once(wire)
+
+    assert isinstance(answer, Answer)
+    assert answer.body == PAGE
+
+
+def test_a_chunked_body_is_put_together() -> None:
+    """Chunk borders may lie anywhere."""
+    chunks = b"".join(b"1\r\n" + PAGE[at : at + 1] + b"\r\n" for at in range(len(PAGE)))
+    with saying(
+        say_and_close(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+    ) as wire:
+        answer = once(wire)
+
+    assert isinstance(answer, Answer)
+    assert answer.body == PAGE
+
+
+def test_a_compressed_answer_is_decoded() -> None:
+    """Records are counted and hashed as the API wrote them."""
+    with (
+        tenant_api(200, gzip_response=True) as api,
+        source(api.url + PATH, signed(api), body_cap=10_000_000) as asked,
+    ):
+        answer = asked.ask(scan_of(), timeout=PATIENCE)
+
+    assert isinstance(answer, Answer)
+    assert len(json.loads(answer.body)["data"]) == 200
+
+
+# What a server does that must not be waited for. Each would end with a complete page.
+
+Manner = Callable[[Wire, socket.socket], None]
+DRIP = 0.02
+DROPS = int(PATIENCE / DRIP)
+
+
+def silent(wire: Wire, connection: socket.socket) -> None:
+    """Say nothing for long."""
+    wire.ended.wait(PATIENCE)
+    wire.send(connection, whole(PAGE))
+
+
+def status_line_slowly(wire: Wire, connection: socket.socket) -> None:
+    """Spell out the first line."""
+    wire.send(connection, b"HTTP/1.1 200 ", *[b"O"] * DROPS, pause=DRIP)
+    wire.send(connection, whole(PAGE).partition(b"OK")[2])
+
+
+def headers_slowly(wire: Wire, connection: socket.socket) -> None:
+    """Spell out a header."""
+    wire.send(connection, OK, b"X: ", *[b"y"] * DROPS, pause=DRIP)
+    wire.send(connection, whole(PAGE, b"").partition(OK)[2])
+
+
+def continues(wire: Wire, connection: socket.socket) -> None:
+    """Promise an answer again and again."""
+    wire.send(connection, *[b"HTTP/1.1 100 Continue\r\n\r\n"] * DROPS, pause=DRIP)
+    wire.send(connection, whole(PAGE))
+
+
+def body_slowly(wire: Wire, connection: socket.socket) -> None:
+    """Spell out a body whose length is known."""
+    wire.send(connection, OK + b"Content-Length: %d\r\n\r\n" % DROPS, *[b" "] * DROPS, pause=DRIP)
+
+
+def chunks_slowly(wire: Wire, connection: socket.socket) -> None:
+    """Send tiny chunks."""
+    head = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+    wire.send(connection, head, *[b"1\r\n \r\n"] * DROPS, pause=DRIP)
+    wire.send(connection, b"0\r\n\r\n")
+
+
+def until_closed_slowly(wire: Wire, connection: socket.socket) -> None:
+    """Spell out a body that only closing the connection ends."""
+    wire.send(connection, OK + b"\r\n", *[b" "] * DROPS, pause=DRIP)
+    _shut(connection)
+
+
+def half_a_body(wire: Wire, connection: socket.socket) -> None:
+    """Stop in the middle of the body."""
+    wire.send(connection, whole(PAGE)[:-5])
+    wire.ended.wait(PATIENCE)
+    wire.send(connection, PAGE[-5:])
+
+
+def compressed_slowly(wire: Wire, connection: socket.socket) -> None:
+    """Spell out a compressed body that only closing the connection ends."""
+    packed = gzip.compress(bytes(range(256)) * 8, compresslevel=0)
+    wire.send(connection, OK + b"Content-Encoding: gzip\r\n\r\n")
+    wire.send(connection, *[packed[at : at + 1] for at in range(len(packed))], pause=DRIP)
+    _shut(connection)
+
+
+MANNERS: list[Manner] = [
+    silent,
+    status_line_slowly,
+    headers_slowly,
+    continues,
+    body_slowly,
+    chunks_slowly,
+    until_closed_slowly,
+    half_a_body,
+    compressed_slowly,
+]
+
+
+@pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: manner.__name__)
+def test_the_deadline_holds(manner: Manner) -> None:
+    """Whatever a server does, no complete answer in time is a timeout and never half a body."""
+    with saying(manner) as wire:
+        answer = once(wire, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
+@pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: manner.__name__)
+def test_the_deadline_holds_over_tls(manner: Manner, trusted: ssl.SSLContext) -> None:
+    """The same, where a shut socket could yield bytes that are still encrypted."""
+    with saying(manner, trusted) as wire:
+        answer = once(wire, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Provide a server's side of TLS with a certificate that the adapter trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def test_a_trusted_certificate_is_accepted(trusted: ssl.SSLContext) -> None:
+    """TLS itself is no hindrance."""
+    with saying(say_page, trusted) as wire:
+        answer = once(wire)
+
+    assert isinstance(answer, Answer)
+    assert answer.body == PAGE
+
+
+def test_an_unknown_certificate_is_a_connection_fault() -> None:
+    """A server that cannot prove its name gets neither query nor token."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with saying(say_page, context) as wire:
+        answer = once(wire)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "connection"
+    assert "certificate" in answer.detail.lower()
+    assert wire.requests == []
+
+
+def test_a_handshake_that_never_ends_is_a_timeout() -> None:
+    """The deadline holds before a request could be sent."""
+    with saying(silent) as wire, source(wire.url.replace("http:", "https:")) as asked:
+        answer = asked.ask(QUERY, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
+def reset(_: Wire, connection: socket.socket) -> None:
+    """Break the connection off with a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def reset_in_the_body(wire: Wire, connection: socket.socket) -> None:
+    """Break the connection off in the middle of the body."""
+    wire.send(connection, whole(PAGE)[:-5])
+    reset(wire, connection)
+
+
+PACKED = gzip.compress(PAGE)
+GZIP = b"Content-Encoding: gzip"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+BROKEN: dict[str, Manner] = {
+    "reset": reset,
+    "reset in the body": reset_in_the_body,
+    "closed at once": say_and_close(b""),
+    "cut in the status line": say_and_close(b"HTTP/1.1 2"),
+    "cut before the body": say_and_close(OK + b"Content-Length: 9\r\n\r\n"),
+    "cut in the body": say_and_close(whole(PAGE)[:-5]),
+    "cut in a chunk": say_and_close(CHUNKED + b"9\r\nabc"),
+    "cut between chunks": say_and_close(CHUNKED + b"3\r\nabc\r\n"),
+    "no chunk size": say_and_close(CHUNKED + b"xyz\r\nabc\r\n"),
+    "no HTTP": say_and_close(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "gzip cut by the connection": say_and_close(whole(PACKED, GZIP)[:-12]),
+    "gzip with a wrong checksum": say_and_close(whole(PACKED[:-8] + b"\0" * 8, GZIP)),
+    "no gzip": say_and_close(whole(PAGE, GZIP)),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_answer_is_a_connection_fault(how: str) -> None:
+    """Half a body is never taken for an answer, and the token is in no message."""
+    with saying(BROKEN[how]) as wire:
+        answer = once(wire)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "connection"
+    assert answer.detail
+    assert "made-up" not in answer.detail
+
+
+CUT_BY_THE_SERVER = {
+    "plain, no length": OK + b"\r\n" + PAGE[:-5],
+    "in the headers": OK + b"X-Something: abc",
+    "gzip": whole(PACKED[:-12], GZIP),
+    "gzip, no length": OK + GZIP + b"\r\n\r\n" + PACKED[:-12],
+    "gzip of half a page": whole(gzip.compress(PAGE[:-5]), GZIP),
+}
+
+
+@pytest.mark.parametrize("how", CUT_BY_THE_SERVER)
+def test_an_answer_that_the_server_itself_cut_is_no_page(how: str) -> None:
+    """Where HTTP cannot tell that something is missing, reading the page does."""
+    with saying(say_and_close(CUT_BY_THE_SERVER[how])) as wire:
+        answer = once(wire)
+
+    assert isinstance(read_answer(answer, now=NOW), Fault)
+
+
+def test_a_refused_connection_is_a_connection_fault() -> None:
+    """Nobody listens: the message says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with source(f"http://127.0.0.1:{port}{PATH}") as asked:
+        answer = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "connection"
+    assert "refused" in answer.detail.lower()
+
+
+def test_a_fault_is_not_retried_here() -> None:
+    """One question is one request; whether to ask again is decided elsewhere."""
+    with saying(BROKEN["closed at once"]) as wire:
+        once(wire)
+
+    assert (len(wire.requests), wire.connections) == (1, 1)
+
+
+def endless(wire: Wire, connection: socket.socket) -> None:
+    """Send a body without end."""
+    connection.sendall(OK + b"\r\n")
+    while not wire.ended.is_set():
+        connection.sendall(b" " * 65536)
+
+
+BOMB = whole(gzip.compress(b" " * 30_000_000), GZIP)
+
+
+@pytest.mark.parametrize("manner", [endless, say_and_close(BOMB)], ids=["endless", "bomb"])
+def test_a_body_over_the_cap_is_too_large(manner: Manner) -> None:
+    """Decoded bytes count, so that no answer fills the memory."""
+    with saying(manner) as wire:
+        answer = once(wire, body_cap=100_000)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "too large"
+    assert "100000" in answer.detail
+
+
+def test_a_body_as_large_as_the_cap_is_read() -> None:
+    """The cap itself is allowed."""
+    with saying(say_page) as wire:
+        answer = once(wire, body_cap=len(PAGE))
+
+    assert isinstance(answer, Answer)
+    assert answer.body == PAGE
+
+
+def test_a_connection_is_kept_for_the_next_request() -> None:
+    """A handshake per request would cost more than the request."""
+    with saying(say_page) as wire, source(wire.url) as asked:
+        for _ in range(5):
+            asked.ask(QUERY, timeout=PATIENCE)
+
+    assert (len(wire.requests), wire.connections) == (5, 1)
+
+
+def test_a_connection_is_kept_across_threads() -> None:
+    """Each step runs in a thread of its own; the connections belong to all."""
+    with saying(say_page) as wire, source(wire.url) as asked:
+        for _ in range(3):
+            with ThreadPoolExecutor(1) as lane:
+                lane.submit(asked.ask, QUERY, timeout=PATIENCE).result()
+
+    assert (len(wire.requests), wire.connections) == (3, 1)
+
+
+def test_a_connection_that_the_server_closed_is_replaced() -> None:
+    """An idle connection ends without a word; the next request is not lost over it."""
+    closed = threading.Semaphore(0)
+
+    def say_page_and_close(wire: Wire, connection: socket.socket) -> None:
+        say_page(wire, connection)
+        _shut(connection)
+        closed.release()
+
+    with saying(say_page_and_close) as wire, source(wire.url) as asked:
+        first = asked.ask(QUERY, timeout=PATIENCE)
+        closed.acquire(timeout=PATIENCE)
+        second = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert isinstance(first, Answer)
+    assert second == first
+    assert wire.connections == 2
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
+    """After a timeout the connection is not used again."""
+
+    def late_then_page(wire: Wire, connection: socket.socket) -> None:
+        if len(wire.requests) == 1:
+            wire.ended.wait(2 * DEADLINE)
+            connection.sendall(whole(b"the late one"))
+        else:
+            connection.sendall(whole(PAGE))
+
+    with saying(late_then_page) as wire, source(wire.url) as asked:
+        first = asked.ask(QUERY, timeout=DEADLINE)
+        second = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert isinstance(first, NoAnswer)
+    assert isinstance(second, Answer)
+    assert (second.body, wire.connections) == (PAGE, 2)
+
+
+def test_a_deadline_that_has_passed_does_not_end_the_next_answer() -> None:
+    """The watch over one exchange lets go of a connection that is kept."""
+
+    def wait_then_page(wire: Wire, connection: socket.socket) -> None:
+        if len(wire.requests) == 2:
+            wire.ended.wait(5 * DEADLINE)
+        connection.sendall(whole(PAGE))
+
+    with saying(wait_then_page) as wire, source(wire.url) as asked:
+        asked.ask(QUERY, timeout=4 * DEADLINE)
+        answer = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert isinstance(answer, Answer)
+    assert wire.connections == 1
+
+
+def test_threads_that_ask_at_once_get_their_own_answers() -> None:
+    """Lanes share the adapter and never each other's pages."""
+    bodies = [b"question %d" % number for number in range(24)]
+    with saying(echo) as wire, source(wire.url) as asked, ThreadPoolExecutor(8) as lanes:
+        answers = list(
+            lanes.map(lambda body: asked.ask(Query(body=body), timeout=PATIENCE), bodies)
+        )
+
+    assert [answer.body for answer in answers if isinstance(answer, Answer)] == bodies
+    assert wire.connections <= 8
