@@ -96,6 +96,27 @@ class Settings:
     schedule: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySettings:
+    """What one query needs, without storage.
+
+    Attributes:
+        api: how to reach the API.
+        filters: any filters, those on the sort field included.
+        axis: `sortField`.
+        direction: `sortDirection`.
+        limit: records per page, as wished.
+        requests_per_minute: in any 60 seconds, at most.
+    """
+
+    api: ApiSettings
+    filters: dict[str, Any]
+    axis: Axis
+    direction: Direction
+    limit: int
+    requests_per_minute: int
+
+
 Value = TypeVar("Value")
 
 
@@ -139,6 +160,10 @@ class _Reader:
         if value is None and not self._unresolved(name):
             self.problem(name, f"is not set: {why}")
 
+    def require_no_problems(self) -> None:
+        if self.problems:
+            raise SettingsError(list(dict.fromkeys(self.problems)))
+
     def _unresolved(self, name: str) -> bool:
         return self.source.get(name, "").strip().startswith(UNRESOLVED)
 
@@ -157,21 +182,27 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         scans=_scans(reader),
         schedule=reader.text("SCAN_SCHEDULE"),
     )
-    if reader.problems:
-        raise SettingsError(list(dict.fromkeys(reader.problems)))
+    reader.require_no_problems()
     return settings
 
 
-def read_api(environ: Mapping[str, str]) -> ApiSettings:
-    """Return only what is needed to reach the API (`query` needs no storage).
+def read_query(environ: Mapping[str, str]) -> QuerySettings:
+    """Return what one query needs; what belongs to storage or to the run is not read.
 
     Raises:
-        SettingsError: at least one of them is wrong.
+        SettingsError: at least one is wrong; all problems at once.
     """
     reader = _Reader(environ)
-    settings = _api(reader)
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    _refuse_unknown(reader)
+    settings = QuerySettings(
+        api=_api(reader),
+        filters=_filters_of(reader),
+        axis=_axis(reader),
+        direction=_direction(reader),
+        limit=_limit(reader),
+        requests_per_minute=_requests_per_minute(reader),
+    )
+    reader.require_no_problems()
     return settings
 
 
@@ -295,28 +326,21 @@ def _scans(reader: _Reader) -> tuple[Policy, ...]:
 
 
 def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
-    axis = reader.parse("SCAN_SORT_FIELD", "date", _one_of("date", "created"), "set one of them")
-    filters = reader.parse("SCAN_FILTERS", "{}", _filters, "give a JSON object, {} for everything")
+    axis, filters = _axis(reader), _filters_of(reader)
     if axis in filters:
         reader.problem(
             "SCAN_FILTERS",
             f"filters on {axis}, which the scan itself cuts by: set SCAN_LOOKBACK for where it "
             "begins and SCAN_SETTLE for where it ends, and remove the filter",
         )
-    per_minute = reader.parse(
-        "SCAN_REQUESTS_PER_MINUTE", "25", _integer(1, 1000), "the tenant has 30"
-    )
     policy = Policy(
         scan=reader.parse("SCAN_NAME", "all", _scan_name, "use a-z, 0-9 and -, at most 40"),
         filters=filters,
         fingerprint=fingerprint(filters, axis),
         accept=reader.text("SCAN_ACCEPT_FILTERS"),
-        axis=cast("Axis", axis),
-        direction=cast(
-            "Direction",
-            reader.parse("SCAN_SORT_DIRECTION", "asc", _one_of("asc", "desc"), "set one of them"),
-        ),
-        limit=reader.parse("SCAN_LIMIT", "5000", _integer(LIMIT_MIN, LIMIT_MAX), "5000 is best"),
+        axis=axis,
+        direction=_direction(reader),
+        limit=_limit(reader),
         api=urlsplit(reader.text("MDA_API_URL") or "").hostname or "",
         budget=budget,
         lookback=reader.parse("SCAN_LOOKBACK", "7d", _duration, _DURATION),
@@ -326,11 +350,34 @@ def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
         sweeps=reader.parse("SCAN_SWEEPS", "2h,24h,8d", _sweeps, _DURATION),
         reach=reader.parse("SCAN_REACH", "30d", _duration, _DURATION),
         concurrency=reader.parse("SCAN_CONCURRENCY", "3", _integer(1, 16), "3 suits most tenants"),
-        requests_per_minute=max(1, per_minute // share),
+        requests_per_minute=max(1, _requests_per_minute(reader) // share),
     )
     reader.parse("SCAN_SWEEP_BY", "full", _one_of("full"), "only full looks are supported")
     _check_policy(reader, policy)
     return policy
+
+
+def _filters_of(reader: _Reader) -> dict[str, Any]:
+    return reader.parse("SCAN_FILTERS", "{}", _filters, "give a JSON object, {} for everything")
+
+
+def _axis(reader: _Reader) -> Axis:
+    choice = _one_of("date", "created")
+    return cast("Axis", reader.parse("SCAN_SORT_FIELD", "date", choice, "set one of them"))
+
+
+def _direction(reader: _Reader) -> Direction:
+    choice = _one_of("asc", "desc")
+    return cast("Direction", reader.parse("SCAN_SORT_DIRECTION", "asc", choice, "set one of them"))
+
+
+def _limit(reader: _Reader) -> int:
+    return reader.parse("SCAN_LIMIT", "5000", _integer(LIMIT_MIN, LIMIT_MAX), "5000 is best")
+
+
+def _requests_per_minute(reader: _Reader) -> int:
+    number = _integer(1, 1000)
+    return reader.parse("SCAN_REQUESTS_PER_MINUTE", "25", number, "the tenant has 30")
 
 
 def _check_policy(reader: _Reader, policy: Policy) -> None:
@@ -409,10 +456,14 @@ def _short(length: int) -> str:
 
 
 def _filters(text: str) -> dict[str, Any]:
-    value = json.loads(text)
+    value = json.loads(text, parse_constant=_no_constant)
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - a wrong setting
     return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _elements(text: str) -> list[dict[str, Any]]:

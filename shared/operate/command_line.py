@@ -1,0 +1,207 @@
+"""The commands `run` and `query`: options, exit codes, and what is said on standard error.
+
+Exit codes: 0 done, 1 failed, 2 wrong settings or options.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from shared.adapters.system_clock import SystemClock
+from shared.bootstrap import RunResult, api_source, logger, quiet_azure, run_scans
+from shared.core.errors import ScanError, SettingsError
+from shared.operate.display import display, standard_error
+from shared.operate.environment import read_file, read_filters, read_question
+from shared.operate.following import Request
+from shared.operate.output import STANDARD_OUTPUT, opened, partial
+from shared.operate.querying import Asker, Found, follow
+from shared.operate.running import run_once, run_until_idle
+from shared.settings import QuerySettings
+
+FAILED = 1
+WRONG_SETTINGS = 2
+
+app = typer.Typer(
+    help="Collect activities of Microsoft Defender for Cloud Apps: RUN the scan that the function "
+    "app runs, or QUERY the API once, without storage.\n\nSettings are environment variables "
+    "(docs/settings.md); an --env-file goes before them, and an option before both.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong settings or options. More: docs/command-line.md",
+    no_args_is_help=True,
+    add_completion=False,
+    # The library's own tracebacks show local variables, and with them secrets.
+    pretty_exceptions_enable=False,
+)
+
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="Settings that go before the environment's: lines of KEY=VALUE, or a "
+        "local.settings.json.",
+    ),
+]
+
+
+@app.command()
+def run(
+    *,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Repeat until nothing is due any more.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Run one iteration of every scan, as the timer does, with the same settings.
+
+    Standard error tells how it goes. Standard output, when it is no terminal, carries the report
+    lines (JSON, docs/formats.md).
+    """
+    console = standard_error()
+    with _failures(console), _log_without_reports():
+        environ = _environ(env_file)
+        with display(console, live=True) as shown:
+            if until_idle:
+                clock = SystemClock()
+                results = run_until_idle(lambda: run_scans(environ), clock, shown, _report)
+            else:
+                results = run_once(lambda: run_scans(environ), shown, _report)
+    _exit_for(console, results)
+
+
+@app.command()
+def query(  # noqa: PLR0913 - each is an option
+    *,
+    filters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON|@FILE",
+            help="What to look for, as the API documents it: any filters. [SCAN_FILTERS, {}]",
+        ),
+    ] = None,
+    sort_field: Annotated[
+        str | None,
+        typer.Option(metavar="date|created", help="Time to sort by. [SCAN_SORT_FIELD, date]"),
+    ] = None,
+    sort_direction: Annotated[
+        str | None,
+        typer.Option(metavar="asc|desc", help="Oldest or newest first. [SCAN_SORT_DIRECTION, asc]"),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(metavar="500-5000", help="Activities on a page. [SCAN_LIMIT, 5000]"),
+    ] = None,
+    output: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|-",
+            help="Where the activities go, one JSON object a line: a file, compressed when its "
+            "name ends with .gz, or standard output (-).",
+        ),
+    ] = STANDARD_OUTPUT,
+    env_file: EnvFile = None,
+) -> None:
+    """Ask the API one query in scan mode, and follow it to the last page.
+
+    Only the API's settings are needed. A file gets its name when it is complete; until then, and
+    after a failure, it is FILE.partial.
+    """
+    console = standard_error()
+    options = {
+        "SCAN_FILTERS": filters,
+        "SCAN_SORT_FIELD": sort_field,
+        "SCAN_SORT_DIRECTION": sort_direction,
+        "SCAN_LIMIT": limit,
+    }
+    with _failures(console, output):
+        if filters is not None:
+            options["SCAN_FILTERS"] = read_filters(filters)
+        given = {name: value for name, value in options.items() if value is not None}
+        found = _ask(read_question({**_environ(env_file), **given}), output, console)
+    console.print(f"done: {found}", soft_wrap=True)
+
+
+def _ask(question: QuerySettings, output: str, console: Console) -> Found:
+    quiet_azure()
+    request = Request(
+        filters=question.filters,
+        axis=question.axis,
+        direction=question.direction,
+        limit=question.limit,
+    )
+    live = output != STANDARD_OUTPUT or not sys.stdout.isatty()
+    with (
+        closing(api_source(question.api)) as source,
+        opened(output) as write,
+        display(console, live=live) as shown,
+    ):
+        asker = Asker(source, SystemClock(), shown, per_minute=question.requests_per_minute)
+        return follow(request, asker, write, shown)
+
+
+def _environ(env_file: Path | None) -> dict[str, str]:
+    return {**os.environ, **(read_file(env_file) if env_file else {})}
+
+
+@contextmanager
+def _failures(console: Console, output: str = STANDARD_OUTPUT) -> Iterator[None]:
+    """End the program with what failed, what to do and the right exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; Python must not complain again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+    except (ScanError, OSError) as error:
+        _explain(console, error)
+        if _code(error) == FAILED and output != STANDARD_OUTPUT and partial(output).exists():
+            kept = f"What had been written until then is in {partial(output)}; it is not complete."
+            console.print(kept, soft_wrap=True)
+        raise typer.Exit(_code(error)) from None
+
+
+def _exit_for(console: Console, results: list[RunResult]) -> None:
+    errors = [(result.scan, result.error) for result in results if result.error]
+    for scan, error in errors:
+        _explain(console, error, scan)
+    if errors:
+        raise typer.Exit(max(_code(error) for _, error in errors))
+
+
+def _explain(console: Console, error: Exception, scan: str = "") -> None:
+    if not isinstance(error, ScanError | OSError):
+        console.print("".join(traceback.format_exception(error)), soft_wrap=True)
+    place = f" {scan}" if scan else ""
+    console.print(f"failed{place}: {type(error).__name__}: {error}", style="red", soft_wrap=True)
+    page = error.page if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+    console.print(f"See {page}", soft_wrap=True)
+
+
+def _code(error: Exception) -> int:
+    return WRONG_SETTINGS if isinstance(error, SettingsError) else FAILED
+
+
+def _report(line: str) -> None:
+    """Hand a report line to whatever reads standard output; a person reads the summary."""
+    if not sys.stdout.isatty():
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def _log_without_reports() -> Iterator[None]:
+    """Show what the log says, but for the report lines: those are for standard output."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: not record.getMessage().startswith('{"event":'))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

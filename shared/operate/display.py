@@ -1,0 +1,63 @@
+"""What a command shows on standard error: live on a terminal, plain lines everywhere else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+
+class PlainDisplay:
+    """The `Display` for logs and pipes: one line after the other."""
+
+    def __init__(self, console: Console) -> None:
+        """Write to this console."""
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self._console.print(text, soft_wrap=True)
+
+    def progress(self, text: str) -> None:
+        """Write a line."""
+        self.say(text)
+
+    def tick(self, text: str) -> None:
+        """Write nothing: a line a second would bury the rest."""
+
+
+class LiveDisplay:
+    """The `Display` for a terminal: the last line tells what happens now, and for how long."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        """Show progress as this task of this bar."""
+        self._bar = bar
+        self._task = task
+
+    def say(self, text: str) -> None:
+        """Write a line above the live one."""
+        self._bar.console.print(text, soft_wrap=True)
+
+    def progress(self, text: str) -> None:
+        """Replace the live line."""
+        self._bar.update(self._task, description=text)
+
+    def tick(self, text: str) -> None:
+        """Replace the live line."""
+        self._bar.update(self._task, description=text)
+
+
+def standard_error() -> Console:
+    """Return the console of standard error; texts are shown as they are, brackets included."""
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def display(console: Console, *, live: bool) -> Iterator[PlainDisplay | LiveDisplay]:
+    """Provide the display; `live` asks for the terminal's, where there is a terminal."""
+    if not (live and console.is_terminal):
+        yield PlainDisplay(console)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield LiveDisplay(bar, bar.add_task("starting"))

@@ -1,0 +1,99 @@
+"""The settings of a command: the environment, a file of settings over it, options over both."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.core.errors import SettingsError
+from shared.settings import QuerySettings, read_query
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """Return the settings in a file: lines of KEY=VALUE, or a local.settings.json.
+
+    Raises:
+        SettingsError: it cannot be read, or a line is neither a setting nor a comment.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"--env-file {path} cannot be read: {error}"]) from error
+    return _json_values(path, text) if text.lstrip().startswith("{") else _lines(path, text)
+
+
+def _json_values(path: Path, text: str) -> dict[str, str]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise SettingsError([f"--env-file {path} is no JSON: {error}"]) from error
+    values = content.get("Values")
+    if content.get("IsEncrypted"):
+        hint = "decrypt it with `func settings decrypt`"
+        raise SettingsError([f"--env-file {path} is encrypted: {hint}"])
+    if not isinstance(values, dict) or not all(isinstance(it, str) for it in values.values()):
+        shape = '{"Values": {"MDA_API_URL": "https://..."}}'
+        raise SettingsError([f"--env-file {path} has no Values of text: write {shape}"])
+    return values
+
+
+_SETTING = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", re.ASCII)
+
+
+def _lines(path: Path, text: str) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    problems: list[str] = []
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        found = _SETTING.fullmatch(line)
+        if found:
+            settings[found[1]] = _unquoted(found[2])
+        elif line and not line.startswith("#"):
+            # The line itself may hold a secret, so it is not shown.
+            problems.append(f"--env-file {path}, line {number} is no KEY=VALUE and no # comment")
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in {'"', "'"}
+    return value[1:-1] if quoted else value
+
+
+def read_filters(given: str) -> str:
+    """Return the JSON of `--filters`: the value itself, or the content of the file in `@file`.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"--filters {given} cannot be read: {error}"]) from error
+
+
+def read_question(environ: Mapping[str, str]) -> QuerySettings:
+    """Return what `query` needs, and name the option beside a setting that is wrong.
+
+    Raises:
+        SettingsError: at least one is wrong; all problems at once.
+    """
+    try:
+        return read_query(environ)
+    except SettingsError as error:
+        raise SettingsError([_with_option(problem) for problem in error.problems]) from None
+
+
+_OPTIONS = {
+    "SCAN_FILTERS": "--filters",
+    "SCAN_SORT_FIELD": "--sort-field",
+    "SCAN_SORT_DIRECTION": "--sort-direction",
+    "SCAN_LIMIT": "--limit",
+}
+
+
+def _with_option(problem: str) -> str:
+    name, _, rest = problem.partition(" ")
+    return f"{name} ({_OPTIONS[name]}) {rest}" if name in _OPTIONS else problem

@@ -1,0 +1,151 @@
+"""`query`: ask the Activities API for one query's activities, to the last page."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from shared.core import pacing
+from shared.core.answers import Fault, Throttle, read_answer
+from shared.core.errors import QueryFailed, TokenRefused
+from shared.core.model import Pacing
+from shared.core.records import Page, Record
+from shared.operate.following import Position, Request, begin, next_query, take
+from shared.operate.pausing import Display, counted, pause
+from shared.ports import ActivitySource, Clock
+
+TIMEOUT_SECONDS = 120.0
+"""For one answer in all: a page of 5,000 records takes a slow tenant tens of seconds."""
+
+FAULTS_MOST = 5
+"""Answers in a row that are no page; what does not pass in half a minute needs a person."""
+
+THROTTLES_MOST = 30
+"""Throttles in a row: another program uses up the tenant's whole request budget."""
+
+BACKOFF_FIRST_MS = 2_000
+"""After the first fault; it doubles with every further one."""
+
+Write = Callable[[Iterable[Record]], None]
+"""Takes the records of one page, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a query brought so far.
+
+    Attributes:
+        pages: answers that were pages.
+        records: written.
+        repeated: left out, because the API showed them twice.
+        irregular: written in wrapped form (`docs/formats.md`).
+    """
+
+    pages: int = 0
+    records: int = 0
+    repeated: int = 0
+    irregular: int = 0
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        said = f"{counted(self.records, 'activity', 'activities')} on "
+        said += counted(self.pages, "page", "pages")
+        said += f", {self.repeated:,} shown twice and written once" if self.repeated else ""
+        return said + (f", {self.irregular:,} irregular" if self.irregular else "")
+
+
+class Asker:
+    """Sends the requests of one query, inside the request budget and past passing faults."""
+
+    def __init__(
+        self, source: ActivitySource, clock: Clock, display: Display, *, per_minute: int
+    ) -> None:
+        """Begin with an unused request budget."""
+        self._source = source
+        self._clock = clock
+        self._display = display
+        self._per_minute = per_minute
+        self._pacing = Pacing()
+        self._renewed = False
+
+    def page(self, position: Position) -> Page:
+        """Return the next page, however many requests it takes.
+
+        Raises:
+            QueryFailed: no page came, time after time.
+            SourceRefused: the API refuses the query or the caller.
+        """
+        faults = throttles = 0
+        while True:
+            verdict = self._ask(position)
+            if isinstance(verdict, Page):
+                return verdict
+            if isinstance(verdict, Throttle):
+                throttles += 1
+                self._require_patience(throttles)
+                self._throttled(verdict)
+            else:
+                faults += 1
+                self._back_off(verdict, faults)
+
+    def _ask(self, position: Position) -> Page | Throttle | Fault:
+        self._keep_pace()
+        self._pacing = pacing.note_request(self._pacing, self._clock.now())
+        answer = self._source.ask(next_query(position), timeout=TIMEOUT_SECONDS)
+        try:
+            verdict = read_answer(answer, now=self._clock.now())
+        except TokenRefused:
+            # A long query may outlive its token; a second refusal in a row is meant.
+            if self._renewed or not self._source.renew_token():
+                raise
+            self._renewed = True
+            return self._ask(position)
+        self._renewed = False
+        return verdict
+
+    def _keep_pace(self) -> None:
+        now = self._clock.now()
+        wait = pacing.next_allowed(self._pacing, now, self._per_minute) - now
+        pause(self._clock, self._display, wait, f"{self._per_minute} requests a minute are allowed")
+
+    def _throttled(self, throttle: Throttle) -> None:
+        why = "the API throttles this tenant (429)"
+        pause(self._clock, self._display, throttle.wait, why)
+
+    def _require_patience(self, throttles: int) -> None:
+        if throttles > THROTTLES_MOST:
+            raise QueryFailed(
+                f"the API has throttled {throttles} requests in a row: other programs use up the "
+                "tenant's requests. Stop them, or ask again when they have ended"
+            )
+
+    def _back_off(self, fault: Fault, faults: int) -> None:
+        if faults >= FAULTS_MOST:
+            raise QueryFailed(
+                f"the API gave no page {faults} times in a row; the last answer: {fault.detail}. "
+                "Ask again later, or with a smaller --limit"
+            )
+        wait = BACKOFF_FIRST_MS * 2 ** (faults - 1)
+        pause(self._clock, self._display, wait, f"no page ({fault.detail})")
+
+
+def follow(request: Request, asker: Asker, write: Write, display: Display) -> Found:
+    """Write every activity of a query, and return how many there were.
+
+    Raises:
+        QueryFailed: the query cannot be followed to its end without losing activities.
+        SourceRefused: the API refuses the query or the caller.
+    """
+    found = Found()
+    position: Position | None = begin(request)
+    while position is not None:
+        taken = take(position, asker.page(position))
+        write(taken.records)
+        found = replace(
+            found,
+            pages=found.pages + 1,
+            records=found.records + len(taken.records),
+            repeated=found.repeated + taken.repeated,
+            irregular=found.irregular + sum(it.original is not None for it in taken.records),
+        )
+        display.progress(str(found))
+        position = taken.goes_on
+    return found

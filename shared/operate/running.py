@@ -1,0 +1,108 @@
+"""`run`: the iteration that the timer starts, once or until nothing is due any more."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.bootstrap import RunResult
+from shared.operate.pausing import Display, counted, duration, pause
+from shared.ports import Clock
+
+BACKOFF_FIRST_MS = 2_000
+"""Before the next iteration, where the last one got no page and does not say until when."""
+
+BACKOFF_MOST_MS = 120_000
+"""The longest such pause; a blocked slice is due hourly, other waits are far shorter."""
+
+Iterate = Callable[[], list[RunResult]]
+"""Runs one iteration of every scan."""
+
+
+def run_once(iterate: Iterate, display: Display, show: Callable[[str], None]) -> list[RunResult]:
+    """Run one iteration of every scan, and show how each ended.
+
+    Args:
+        iterate: runs them.
+        display: where a person looks.
+        show: takes the report lines.
+    """
+    display.progress("scanning")
+    results = iterate()
+    for result in results:
+        show(result.line)
+        if result.error is None:
+            display.say(summary(json.loads(result.line)))
+    return results
+
+
+def run_until_idle(
+    iterate: Iterate, clock: Clock, display: Display, show: Callable[[str], None]
+) -> list[RunResult]:
+    """Run iterations until every scan is idle or one fails; return the last one's results."""
+    quiet = 0
+    while True:
+        results = run_once(iterate, display, show)
+        if any(it.error for it in results) or all(it.outcome == "idle" for it in results):
+            return results
+        reports = [json.loads(it.line) for it in results if it.outcome != "idle"]
+        quiet = 0 if any(report["pages"] for report in reports) else quiet + 1
+        pause(clock, display, next_pause(reports, clock.now(), quiet), _why(reports))
+
+
+def next_pause(reports: Sequence[dict[str, Any]], now: int, quiet: int) -> int:
+    """Return how long to wait before the next iteration, in ms: as long as the most eager scan.
+
+    Args:
+        reports: of the scans that are not idle.
+        now: epoch ms.
+        quiet: iterations in a row without a page.
+    """
+    backoff = min(BACKOFF_FIRST_MS * 2 ** min(quiet, 10), BACKOFF_MOST_MS)
+    return min(_wait(report, now, backoff) for report in reports)
+
+
+def _wait(report: dict[str, Any], now: int, backoff: int) -> int:
+    if report["outcome"] == "budget":
+        return 0
+    until: int = report.get("waiting_until", 0)
+    return until - now if until > now else backoff
+
+
+def _why(reports: Sequence[dict[str, Any]]) -> str:
+    outcomes = {report["outcome"] for report in reports}
+    if any(report["throttled"] for report in reports):
+        return "the API throttles this tenant (429)"
+    if "faults" in outcomes:
+        return "the API is not well"
+    return "another run is at work" if outcomes == {"busy"} else "what is due waits"
+
+
+def summary(report: dict[str, Any]) -> str:
+    """Return a report line as a sentence for people."""
+    said = (
+        f"{report['scan']}: {_MEANING[report['outcome']]}; "
+        f"{counted(report['records'], 'activity', 'activities')} in "
+        f"{counted(report['parts'], 'part', 'parts')}, "
+        f"{counted(report['requests'], 'request', 'requests')}, "
+        f"{duration(round(report['duration_seconds'] * 1000))}"
+    )
+    if report.get("covered_until"):
+        said += f"; complete until {instant(report['covered_until'])}"
+    if report.get("lag_seconds"):
+        said += f", {duration(round(report['lag_seconds'] * 1000))} behind"
+    return "\n".join([said, *(f"  warning: {warning}" for warning in report["warnings"])])
+
+
+_MEANING = {
+    "idle": "idle, nothing is due",
+    "waiting": "waiting, nothing can be asked just now",
+    "budget": "paused, the time budget is spent",
+    "faults": "paused, the API gave three faults in a row",
+    "busy": "busy, another run holds the scan",
+}
+
+
+def instant(milliseconds: int) -> str:
+    """Return epoch milliseconds for people, in UTC to the second."""
+    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,270 @@
+"""The command line against the simulator and the storage emulator."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from shared.adapters.system_clock import SystemClock
+from shared.operate.command_line import app
+from simulator import FOREVER, Fault, Simulator, Tenant
+from tests.fakes import MINUTE
+from tests.integration.test_scan_over_http import OPEN, history, settings, stored
+
+ROOT = Path(__file__).parents[2]
+
+
+def invoke(environ: dict[str, str], *arguments: str) -> Result:
+    """Run a command in this process; standard output and error are kept apart."""
+    return CliRunner().invoke(app, arguments, env=dict(environ))
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Tenant:
+    """Provide a tenant with nine pages of activities."""
+    return history(4200)
+
+
+@pytest.fixture
+def api(tenant: Tenant) -> Iterator[Simulator]:
+    """Provide the simulated API."""
+    with Simulator(tenant, switches=OPEN) as running:
+        yield running
+
+
+def truth(tenant: Tenant) -> list[bytes]:
+    """Return the bytes of all records, sorted."""
+    return sorted(tenant.record(identity) for identity in tenant.truth())
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("field", ["date", "created"])
+def test_a_query_brings_everything(
+    api: Simulator, tenant: Tenant, tmp_path: Path, field: str, direction: str
+) -> None:
+    """All pages, byte for byte, in either order."""
+    target = tmp_path / "found.jsonl"
+    options = ("--sort-field", field, "--sort-direction", direction, "--output", str(target))
+
+    result = invoke(settings(api, {}), "query", *options)
+
+    assert result.exit_code == 0, result.stderr
+    assert sorted(target.read_bytes().splitlines()) == truth(tenant)
+    assert "done: 4,200 activities on 9 pages" in result.stderr
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_may_be_compressed(api: Simulator, tenant: Tenant, tmp_path: Path) -> None:
+    """When its name says so."""
+    target = tmp_path / "found.jsonl.gz"
+
+    invoke(settings(api, {}), "query", "--output", str(target))
+
+    assert sorted(gzip.decompress(target.read_bytes()).splitlines()) == truth(tenant)
+
+
+def test_settings_ask_the_same_as_options(api: Simulator) -> None:
+    """Each parameter has both; an option goes before its setting."""
+    by_settings = {
+        "SCAN_FILTERS": '{"date": {"gte_ndays": 1}, "service": {"eq": [20893]}}',
+        "SCAN_SORT_FIELD": "created",
+        "SCAN_SORT_DIRECTION": "desc",
+        "SCAN_LIMIT": "700",
+    }
+
+    invoke(settings(api, by_settings), "query", "--limit", "800")
+
+    asked = api.requests[0]
+    assert asked.filters == {"date": {"gte_ndays": 1}, "service": {"eq": [20893]}}
+    assert (asked.sort_field, asked.sort_direction, asked.limit) == ("created", "desc", 800)
+    assert asked.is_scan
+
+
+def test_filters_come_from_a_file(api: Simulator, tenant: Tenant, tmp_path: Path) -> None:
+    """Long ones are not typed twice."""
+    (tmp_path / "filters.json").write_text('{"service": {"eq": [20893]}}')
+
+    result = invoke(settings(api, {}), "query", "--filters", f"@{tmp_path}/filters.json")
+
+    found = [json.loads(line)["appId"] for line in result.stdout_bytes.splitlines()]
+    wanted = [1 for record in truth(tenant) if json.loads(record)["appId"] == 20893]
+    assert found == [20893] * len(wanted)
+
+
+def test_standard_output_is_clean(api: Simulator, tenant: Tenant) -> None:
+    """Only records, so that it can be piped; progress goes to standard error. No storage needed."""
+    environ = settings(api, {})
+    command = [sys.executable, "-m", "shared", "query"]
+
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True)
+
+    assert sorted(ran.stdout.splitlines()) == truth(tenant)
+    assert "9 pages" in ran.stderr.decode()
+
+
+def test_an_empty_tenant_is_no_failure(tmp_path: Path) -> None:
+    """The file is there, and empty."""
+    target = tmp_path / "found.jsonl"
+    with Simulator(Tenant(), switches=OPEN) as api:
+        result = invoke(settings(api, {}), "query", "--output", str(target))
+
+    assert result.exit_code == 0
+    assert target.read_bytes() == b""
+    assert "0 activities on 1 page" in result.stderr
+
+
+def test_a_throttled_query_waits_and_goes_on(tenant: Tenant, tmp_path: Path) -> None:
+    """A 429 is no end."""
+    target = tmp_path / "found.jsonl"
+    faults = [Fault("status", 3, 4, value=429, seconds=1)]
+    with Simulator(tenant, switches=OPEN, faults=faults) as api:
+        result = invoke(settings(api, {}), "query", "--output", str(target))
+
+    assert result.exit_code == 0, result.stderr
+    assert sorted(target.read_bytes().splitlines()) == truth(tenant)
+    assert len(api.requests) == 11
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Fault("stuck-cursor", 3, FOREVER), "instead of moving on"),
+        (Fault("status", 3, value=400), "HTTP 400"),
+        (Fault("status", 3, value=403), "investigation.read"),
+        (Fault("status", 3, value=404), "Check MDA_API_URL"),
+    ],
+)
+def test_what_would_lose_activities_leaves_no_file(
+    tenant: Tenant, tmp_path: Path, fault: Fault, why: str
+) -> None:
+    """A clear error, exit code 1, and what was written is only kept as a partial file."""
+    target = tmp_path / "found.jsonl"
+    with Simulator(tenant, switches=OPEN, faults=[fault]) as api:
+        result = invoke(settings(api, {}), "query", "--output", str(target))
+
+    assert result.exit_code == 1
+    assert why in result.stderr
+    assert "See docs/runbook.md#" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["found.jsonl.partial"]
+    assert "found.jsonl.partial" in result.stderr
+
+
+def test_more_activities_on_a_millisecond_than_a_page_holds_end_the_query(tmp_path: Path) -> None:
+    """The documented sample asks for the same page for ever."""
+    at = SystemClock().now() - 60 * MINUTE
+    with Simulator(Tenant.of([at] * 1200), switches=OPEN) as api:
+        result = invoke(settings(api, {}), "query", "--output", str(tmp_path / "found"))
+
+    assert result.exit_code == 1
+    assert "millisecond" in result.stderr
+    assert len(api.requests) == 2
+
+
+def test_wrong_settings_end_a_query_before_any_request(api: Simulator) -> None:
+    """Exit code 2, every problem listed, nothing asked."""
+    environ = settings(api, {"MDA_AUTH": "client-secret"})
+
+    result = invoke(environ, "query", "--limit", "1", "--filters", "{", "--sort-field", "x")
+
+    assert result.exit_code == 2
+    assert api.requests == []
+    for name in ("MDA_TENANT_ID", "MDA_CLIENT_ID", "MDA_CLIENT_SECRET", "--limit", "--filters"):
+        assert name in result.stderr
+
+
+def test_a_folder_is_refused_as_output_before_any_request(api: Simulator, tmp_path: Path) -> None:
+    """Not after an hour of pages."""
+    result = invoke(settings(api, {}), "query", "--output", str(tmp_path))
+
+    assert (result.exit_code, api.requests) == (1, [])
+    assert "is a folder" in result.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_query_quietly(api: Simulator) -> None:
+    """As `head` does."""
+    command = f"{sys.executable} -m shared query | head -n 1"
+
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=ROOT, env=settings(api, {}), capture_output=True, check=True
+    )
+
+    assert len(ran.stdout.splitlines()) == 1
+    assert b"Traceback" not in ran.stderr
+    assert b"BrokenPipe" not in ran.stderr
+
+
+def test_a_run_repeats_until_idle(
+    api: Simulator, tenant: Tenant, storage_settings: dict[str, str], tmp_path: Path
+) -> None:
+    """The scan is complete, with settings from a file; each report line is on standard output."""
+    environ = settings(api, storage_settings, SCAN_TIME_BUDGET="5s")
+    lines = "".join(f"{name}={value}\n" for name, value in environ.items())
+    (tmp_path / "settings").write_text(lines)
+
+    result = invoke({}, "run", "--until-idle", "--env-file", f"{tmp_path}/settings")
+
+    assert result.exit_code == 0, result.stderr
+    assert tenant.truth() == sorted(stored(storage_settings))
+    reports = [json.loads(line) for line in result.stdout.splitlines()]
+    assert reports[-1]["outcome"] == "idle"
+    assert "all: idle, nothing is due" in result.stderr
+
+
+def test_a_run_is_one_iteration(api: Simulator, storage_settings: dict[str, str]) -> None:
+    """One report line, exit code 0."""
+    result = invoke(settings(api, storage_settings, SCAN_LOOKBACK="1h"), "run")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_wrong_settings_end_a_run(api: Simulator, storage_settings: dict[str, str]) -> None:
+    """Exit code 2, every problem and the page that helps; the report line is there, too."""
+    environ = settings(api, storage_settings, SCAN_LIMIT="9", SCAN_SLICE="7m", SCAN_LIMITS="1")
+
+    result = invoke(environ, "run", "--until-idle")
+
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"] == "SettingsError"
+    for text in ("SCAN_LIMIT ", "SCAN_SLICE", "SCAN_LIMITS", "See docs/settings.md"):
+        assert text in result.stderr
+
+
+def test_a_failed_run_says_what_to_do(api: Simulator, storage_settings: dict[str, str]) -> None:
+    """Exit code 1, the error, the remedy and the page; never the token."""
+    environ = settings(api, storage_settings, MDA_API_TOKEN="ab" * 32)
+
+    result = invoke(environ, "run", "--until-idle")
+
+    assert result.exit_code == 1
+    for text in ("TokenRefused", "renew MDA_API_TOKEN", "See docs/runbook.md#source-refused"):
+        assert text in result.stderr
+    assert "ab" * 32 not in result.output
+
+
+def test_without_its_packages_the_command_line_says_what_to_install(tmp_path: Path) -> None:
+    """One line instead of a traceback."""
+    (tmp_path / "typer.py").write_text('raise ModuleNotFoundError("no", name="typer")')
+    environ = {"PYTHONPATH": str(tmp_path)}
+
+    command = [sys.executable, "-m", "shared", "run"]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == 1
+    assert ran.stderr == "typer is not installed: pip install -r requirements-cli.txt\n"
+
+
+def test_help_names_the_commands() -> None:
+    """And where more is written."""
+    result = invoke({}, "--help")
+
+    assert result.exit_code == 0
+    assert "query" in result.output
+    assert "docs/command-line.md" in result.output

@@ -1,0 +1,40 @@
+"""What a terminal shows, and what a log gets instead."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from shared.operate.display import display
+from shared.operate.pausing import pause
+from tests.fakes import FakeClock
+
+
+def shown(*, terminal: bool, live: bool) -> str:
+    """Return what a wait of 70 seconds and a line that stays look like."""
+    written = StringIO()
+    console = Console(file=written, force_terminal=terminal, width=80, markup=False)
+    with display(console, live=live) as place:
+        pause(FakeClock(), place, 70_000, "throttled [429]")
+        place.say("done " + "x" * 100)
+    return written.getvalue()
+
+
+def test_a_log_gets_whole_lines() -> None:
+    """One line for a wait, none for its seconds; nothing is wrapped, no control codes."""
+    lines = shown(terminal=False, live=True)
+
+    assert lines == f"throttled [429]: waiting for 1 min 10 s\ndone {'x' * 100}\n"
+
+
+def test_a_terminal_keeps_one_line_up_to_date() -> None:
+    """The live line is taken away at the end; what was said stays."""
+    text = shown(terminal=True, live=True)
+
+    assert "throttled [429]: 1 s left" in text
+    assert "\x1b[2K" in text
+    assert text.rstrip().endswith("\x1b[2K")
+
+
+def test_a_terminal_that_shows_the_records_gets_lines() -> None:
+    """A live line would be drawn through them."""
+    assert "\x1b[2K" not in shown(terminal=True, live=False)

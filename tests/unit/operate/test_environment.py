@@ -1,0 +1,88 @@
+"""Settings from files and options."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.core.errors import SettingsError
+from shared.operate.environment import read_file, read_filters, read_question
+
+API = {
+    "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
+    "MDA_AUTH": "api-token",
+    "MDA_API_TOKEN": "0f" * 32,
+}
+
+
+def written(folder: Path, text: str) -> Path:
+    """Write a file of settings."""
+    path = folder / "settings"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_lines_of_settings_are_read(tmp_path: Path) -> None:
+    """Comments, `export`, quotes and values with an equals sign are what people write."""
+    path = written(tmp_path, "# mine\n\nA=1\nexport B = 'two words'\nC=\"x=y\"\nD=\n")
+
+    assert read_file(path) == {"A": "1", "B": "two words", "C": "x=y", "D": ""}
+
+
+def test_local_settings_are_read(tmp_path: Path) -> None:
+    """The Values of the file that Azure's tools use locally."""
+    path = written(tmp_path, '{"IsEncrypted": false, "Values": {"SCAN_NAME": "mine"}}')
+
+    assert read_file(path) == {"SCAN_NAME": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A=1\nhunter2\n", "line 2 is no KEY=VALUE"),
+        ('{"Values": ', "is no JSON"),
+        ('{"IsEncrypted": true, "Values": {}}', "is encrypted"),
+        ('{"Values": {"SCAN_LIMIT": 500}}', "no Values of text"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    """With the place and never with the line, which may be a secret."""
+    with pytest.raises(SettingsError, match=why) as refused:
+        read_file(written(tmp_path, text))
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """A typing error must not run with other settings."""
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_file(tmp_path / "nowhere")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_filters(f"@{tmp_path}/nowhere")
+
+
+def test_any_filters_may_be_asked_for() -> None:
+    """A query has no slices, so a filter on the sort field is welcome."""
+    question = read_question({**API, "SCAN_FILTERS": '{"date": {"gte_ndays": 1}}'})
+
+    assert question.filters == {"date": {"gte_ndays": 1}}
+    assert (question.axis, question.direction) == ("date", "asc")
+    assert (question.limit, question.requests_per_minute) == (5000, 25)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    """One round of mending, not five."""
+    wrong = {
+        "MDA_AUTH": "magic",
+        "SCAN_FILTERS": "[]",
+        "SCAN_SORT_FIELD": "time",
+        "SCAN_SORT_DIRECTION": "up",
+        "SCAN_LIMIT": "10",
+        "SCAN_REQUESTS_PER_MINUTE": "0",
+        "SCAN_FILTER": "{}",
+    }
+
+    with pytest.raises(SettingsError) as refused:
+        read_question(wrong)
+
+    assert all(name in str(refused.value) for name in [*wrong, "MDA_API_URL"])
+    assert len(refused.value.problems) == 8

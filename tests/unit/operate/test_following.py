@@ -1,0 +1,242 @@
+"""A query followed to its end, on fakes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.core.errors import QueryFailed, SourceRefused, TokenRefused
+from shared.core.model import Answer, Direction, NoAnswer
+from shared.core.records import Record
+from shared.operate.following import Request
+from shared.operate.querying import Asker, Found, follow
+from tests.fakes import DAY, NOW, FakeApi, FakeClock, activity, page_of, status
+
+TRUTH = [NOW - DAY + 7_000 * n for n in range(47)]
+
+
+class Said:
+    """A `Display` that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Remember."""
+        self.lines.append(text)
+
+    def progress(self, text: str) -> None:
+        """Remember."""
+        self.lines.append(text)
+
+    def tick(self, text: str) -> None:
+        """Forget."""
+
+
+class Asking:
+    """One query against the fake API: what it wrote, said and waited."""
+
+    def __init__(self, truth: list[int] = TRUTH) -> None:
+        self.clock = FakeClock()
+        self.api = FakeApi(truth, clock=self.clock)
+        self.said = Said()
+        self.records: list[Record] = []
+
+    def follow(self, direction: Direction = "asc", per_minute: int = 1000) -> Found:
+        """Ask for the last two days."""
+        filters = {"date": {"gte": NOW - 2 * DAY, "lte": NOW}, "service": {"eq": [20893]}}
+        request = Request(filters=filters, axis="date", direction=direction, limit=500)
+        asker = Asker(self.api, self.clock, self.said, per_minute=per_minute)
+        return follow(request, asker, self.records.extend, self.said)
+
+    def times(self) -> list[int | None]:
+        """Return the event times written, in order."""
+        return [record.timestamp for record in self.records]
+
+
+def empty_page(**more: Any) -> Answer:
+    """Return a page without records."""
+    return page_of({"data": [], "hasNext": False, **more})
+
+
+def more_at(*records: dict[str, Any], **filters: Any) -> Answer:
+    """Return a page that goes on with these filters."""
+    return page_of({"data": [*records], "hasNext": True, "nextQueryFilters": filters})
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_every_page_is_followed(direction: Direction) -> None:
+    """All activities are written once, in the order that was asked for."""
+    asking = Asking()
+
+    found = asking.follow(direction)
+
+    assert asking.times() == (TRUTH if direction == "asc" else TRUTH[::-1])
+    assert (found.records, found.pages) == (47, 5)
+
+
+def test_the_request_is_the_documented_one() -> None:
+    """Filters, scan mode, limit and order go out as they were given."""
+    asking = Asking([])
+
+    asking.follow("desc")
+
+    assert asking.api.asked == [
+        {
+            "filters": {"date": {"gte": NOW - 2 * DAY, "lte": NOW}, "service": {"eq": [20893]}},
+            "isScan": True,
+            "limit": 500,
+            "sortField": "date",
+            "sortDirection": "desc",
+        }
+    ]
+
+
+def test_a_continuation_goes_back_verbatim() -> None:
+    """Not a byte of nextQueryFilters changes: number forms and spaces stay."""
+    asking = Asking()
+    verbatim = f'{{"x": 1.50e2,  "date":{{"gte": {NOW - 5}}}}}'
+    body = f'{{"data": [], "hasNext": true, "nextQueryFilters": {verbatim}}}'
+    asking.api.replies = {1: status(200, body), 2: empty_page()}
+
+    asking.follow()
+
+    assert f'"filters":{verbatim},'.encode() in asking.api.bodies[1]
+
+
+def test_what_two_pages_show_is_written_once() -> None:
+    """A record at the cursor comes again where the API does not drop the page's tail."""
+    asking = Asking()
+    first, second, third = activity(NOW - 9), activity(NOW - 7), activity(NOW - 7, 2)
+    asking.api.replies = {
+        1: more_at(first, second, date={"gte": NOW - 7}),
+        2: page_of({"data": [second, third], "hasNext": False}),
+    }
+
+    found = asking.follow()
+
+    assert [record.id for record in asking.records] == [first["_id"], second["_id"], third["_id"]]
+    assert found.repeated == 1
+
+
+STILL = NOW - 2 * DAY
+
+LOSSES = [
+    (more_at(activity(STILL), date={"gte": STILL}), "instead of moving on"),
+    (more_at(activity(STILL), date={"gte": STILL - 1}), "instead of moving on"),
+    (more_at(activity(STILL), created={"gte": NOW}), r"no date\.gte"),
+    (more_at(activity(STILL), date={"gte": "soon"}), r"no date\.gte"),
+    (empty_page(total=12), "counts 12"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), LOSSES)
+def test_an_answer_that_would_lose_activities_ends_the_query(answer: Answer, why: str) -> None:
+    """Trying again gives the same answer, so the query fails at once and says why."""
+    asking = Asking()
+    asking.api.replies = {1: answer}
+
+    with pytest.raises(QueryFailed, match=why):
+        asking.follow()
+
+    assert len(asking.api.asked) == 1
+
+
+NO_PAGES = [
+    status(500, '{"detail": "oops"}'),
+    status(200, "{}"),
+    status(200, "<html>sign in</html>"),
+    status(200, '{"data": null, "hasNext": false}'),
+    status(200, '{"data": [], "hasNext": true}'),
+    status(200, '{"data": []}'),
+    NoAnswer(kind="timeout", detail="no complete answer in 120 s"),
+]
+
+
+@pytest.mark.parametrize("answer", NO_PAGES)
+def test_what_is_no_page_time_after_time_ends_the_query(answer: Answer | NoAnswer) -> None:
+    """Five tries with growing pauses; then it fails instead of taking silence for the end."""
+    asking = Asking()
+    asking.api.always = lambda _: answer
+
+    with pytest.raises(QueryFailed, match="no page 5 times in a row"):
+        asking.follow()
+
+    assert sum(asking.clock.slept) == 2_000 + 4_000 + 8_000 + 16_000
+
+
+@pytest.mark.parametrize("answer", NO_PAGES)
+def test_a_passing_fault_costs_nothing(answer: Answer | NoAnswer) -> None:
+    """The same page is asked for again."""
+    asking = Asking()
+    asking.api.replies = {2: answer, 3: answer}
+
+    asking.follow()
+
+    assert asking.times() == TRUTH
+
+
+def test_a_throttle_is_waited_out() -> None:
+    """As long as the API says, with a word about it."""
+    asking = Asking()
+    asking.api.replies = {2: status(429, retry_after="48")}
+
+    asking.follow()
+
+    assert asking.times() == TRUTH
+    assert 48_000 <= sum(asking.clock.slept) < 49_000
+    assert "the API throttles this tenant (429): waiting for 48 s" in asking.said.lines
+
+
+def test_an_endless_throttle_ends_the_query() -> None:
+    """Somebody else uses up the tenant's requests: a person must know."""
+    asking = Asking()
+    asking.api.always = lambda _: status(429, retry_after="1")
+
+    with pytest.raises(QueryFailed, match="throttled 31 requests in a row"):
+        asking.follow()
+
+
+def test_requests_keep_the_pace() -> None:
+    """Never more in a minute than allowed."""
+    asking = Asking()
+
+    asking.follow(per_minute=2)
+
+    assert len(asking.api.asked) == 5
+    assert sum(asking.clock.slept) >= 2 * 60_000
+
+
+def test_an_expired_token_is_renewed_once() -> None:
+    """A long query outlives its token; a second refusal in a row is meant."""
+    asking = Asking()
+    asking.api.renewable = True
+    asking.api.replies = {3: status(401), 5: status(401), 6: status(401)}
+
+    with pytest.raises(TokenRefused):
+        asking.follow()
+
+    assert asking.api.renewed == 2
+
+
+def test_a_refusal_ends_the_query_at_once() -> None:
+    """No second try helps against missing rights."""
+    asking = Asking()
+    asking.api.always = lambda _: status(403)
+
+    with pytest.raises(SourceRefused, match=r"investigation\.read"):
+        asking.follow()
+
+    assert len(asking.api.asked) == 1
+
+
+def test_records_are_the_bytes_of_the_answer() -> None:
+    """Escapes, number forms and key order stay as they came."""
+    asking = Asking()
+    raw = r'{"b": "\u00e9", "a": 1.0e3, "_id": "x", "timestamp": 5, "created": 6}'
+    asking.api.replies = {1: status(200, f'{{"data": [{raw}], "hasNext": false}}')}
+
+    asking.follow()
+
+    assert [record.line for record in asking.records] == [raw.encode()]
+    assert json.loads(raw)["a"] == 1000
