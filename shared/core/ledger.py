@@ -277,14 +277,15 @@ def _manifest(
         pass_name=piece.pass_name,
         axis=ledger.axis,
         fingerprint=ledger.fingerprint,
+        origin=ledger.origin,
         epoch=ledger.epoch,
         start=finished.start,
         end=finished.end,
-        requests=Requests(
-            count=piece.requests, first=piece.first_request or 0, last=piece.last_answer or 0
-        ),
+        requests=Requests(count=piece.requests, first=piece.first_request, last=piece.last_answer),
         part=part_of(ledger.scan, piece),
         counts=piece.counts,
+        lateness=piece.lateness,
+        since=piece.since,
         doubt=piece.doubt,
         lost=lost,
         complete=_grown(ledger.coverage, covers, (finished.start, finished.end)),

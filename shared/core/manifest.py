@@ -19,14 +19,14 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The requests that scanned the slice.
 
     Attributes:
-        count: how many.
-        first: when the first was sent, by the slower clock.
-        last: when the last answer arrived, by the faster clock.
+        count: how many; 0 when a manifest adopts a part that no run remembers.
+        first: when the first was sent, by the slower clock; null when there is none.
+        last: when the last answer arrived, by the faster clock; null when there is none.
     """
 
     count: int
-    first: int
-    last: int
+    first: int | None
+    last: int | None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,12 +60,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         pass_name: why the slice was scanned.
         axis: the sort field by which it was cut.
         fingerprint: of the filters and sort field.
+        origin: where the scan begins.
         epoch: of the claim that committed it.
         start: first proven millisecond on the axis.
         end: first millisecond after the proven ones.
         requests: that it took.
         part: null when the slice held no records.
         counts: what happened to its records.
+        lateness: how many late records it found, by how late they are (as in the ledger).
+        since: when the sweep asked only for what was ingested from then on; null for all.
         doubt: what the API contradicted itself about, inside the bounds.
         lost: set when the interval is declared lost; coverage then does not hold it.
         complete: per pass, all coverage after this commit.
@@ -78,12 +81,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass_name: str = msgspec.field(name="pass")
     axis: Axis
     fingerprint: str
+    origin: int
     epoch: int
     start: int
     end: int
     requests: Requests
     part: Part | None
     counts: Counts
+    lateness: dict[str, int]
+    since: int | None
     doubt: tuple[Doubt, ...]
     lost: Loss | None
     complete: dict[str, Intervals]

@@ -86,11 +86,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         at: its position on the axis.
+        other: its position on the other time field, by which a dense millisecond is paged; null
+            when it has none.
         identity: digest of `_id`, `timestamp`, `created` (or of the line where one is missing).
         content: digest of the line as stored.
     """
 
     at: int
+    other: int | None
     identity: str
     content: str
 
@@ -105,6 +108,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         outside: dropped, because they were outside what the query asked for.
         irregular: stored in a wrapped form that strict readers accept.
         drifted: continuations whose other filters differ from ours.
+        known: not stored by a sweep, because an earlier pass has stored them.
         late: stored by a sweep, because an earlier pass had not seen them.
         vanished: stored by an earlier pass and no longer shown to a sweep.
         faults: answers that were no page.
@@ -116,6 +120,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     outside: int = 0
     irregular: int = 0
     drifted: int = 0
+    known: int = 0
     late: int = 0
     vanished: int = 0
     faults: int = 0
@@ -132,10 +137,13 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         at: the millisecond.
         cursor: the value of the other field to go on from; null at the beginning.
+        probing: whether an empty page that contradicted itself led here, and not a cursor that
+            stood still.
     """
 
     at: int
     cursor: int | None
+    probing: bool
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,6 +164,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         furthest: position of the record staged farthest along, null when there is none.
         seen: records at or after the cursor.
         counts: what happened to the records so far.
+        lateness: how many late records it found, by how late they are: the keys are `10m`, `1h`,
+            `2h`, `24h`, `72h`, `8d` (up to that much between event and ingestion) and `more`.
+        since: a sweep that asks only for what was ingested from then on; null asks for all.
         requests: sent for this slice so far.
         first_request: when the first one was sent, by the slower clock.
         last_answer: when the last answer arrived, by the faster clock.
@@ -179,6 +190,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     furthest: int | None = None
     seen: tuple[Seen, ...] = ()
     counts: Counts = Counts()
+    lateness: dict[str, int] = {}
+    since: int | None = None
     requests: int = 0
     first_request: int | None = None
     last_answer: int | None = None
@@ -283,6 +296,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         coverage: per pass, what is finished; it only grows.
         lost: declared loss.
         doubt: what the API contradicted itself about.
+        rescans: per pass `rescan-<epoch>`, what a person asked to have scanned again.
         open: slices in work; they never overlap.
         committing: the one slice that is being committed.
         head: the chain's last manifest.
@@ -306,6 +320,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     coverage: dict[str, Intervals]
     lost: tuple[Loss, ...] = ()
     doubt: tuple[Doubt, ...] = ()
+    rescans: dict[str, Intervals] = {}
     open: tuple[Slice, ...] = ()
     committing: Commit | None = None
     head: Head = Head()

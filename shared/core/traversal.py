@@ -161,7 +161,8 @@ def absorb(piece: Slice, page: Page, policy: Policy) -> Turn | Fault:
     healthy = change(piece, counts=counts, faults=0, fault=None, not_before=0, blocked=False)
     if cursor is None or not _within(cursor, _cursor_range(piece)):
         return _finish(healthy, kept)
-    return _advance(healthy, kept, cursor=cursor, continuation=page.continuation)
+    moved = change(healthy, at=cursor, continuation=page.continuation)
+    return _advance(healthy, moved, kept, policy.axis)
 
 
 def _placed(records: Iterable[Record], piece: Slice, axis: Axis) -> Iterator[tuple[int, Record]]:
@@ -245,15 +246,12 @@ def _finish(piece: Slice, kept: list[tuple[int, Record]]) -> Turn:
     return Turn(records=records, finished=Finished(slice=done, start=piece.start, end=piece.end))
 
 
-def _advance(
-    piece: Slice, kept: list[tuple[int, Record]], *, cursor: int, continuation: str | None
-) -> Turn:
-    if _is_full(piece) and _may_close(piece, cursor):
-        return _close_early(piece, kept, cursor)
-    moved = change(piece, at=cursor, continuation=continuation)
+def _advance(piece: Slice, moved: Slice, kept: list[tuple[int, Record]], axis: Axis) -> Turn:
+    if _is_full(piece) and _may_close(piece, moved.at):
+        return _close_early(piece, kept, moved.at)
     records = tuple(record for _, record in kept)
     seen = [seen for seen in piece.seen if _within(seen.at, remaining(moved))]
-    seen += [_as_seen(at, record) for at, record in kept if _within(at, remaining(moved))]
+    seen += [_as_seen(at, record, axis) for at, record in kept if _within(at, remaining(moved))]
     moved = change(_counted(moved, records), seen=tuple(seen), furthest=_furthest(piece, kept))
     return Turn(records=records, goes_on=moved)
 
@@ -288,8 +286,9 @@ def _counted(piece: Slice, records: tuple[Record, ...]) -> Slice:
     return change(piece, counts=piece.counts.plus(records=len(records), irregular=irregular))
 
 
-def _as_seen(at: int, record: Record) -> Seen:
-    return Seen(at=at, identity=record.identity, content=record.content)
+def _as_seen(at: int, record: Record, axis: Axis) -> Seen:
+    other = record.on("created" if axis == "date" else "date")
+    return Seen(at=at, other=other, identity=record.identity, content=record.content)
 
 
 def _furthest(piece: Slice, kept: list[tuple[int, Record]]) -> int | None:
