@@ -235,7 +235,7 @@ class Iteration:
             self.tally.warnings.append("staged blocks had expired: their slice starts over")
             return
         self.ports.results.put_manifest(commit.number, commit.manifest.encode())
-        self.save(ledgers.committed(self.ledger))
+        self.save(ledgers.committed(self.ledger, self.policy))
         self.tally.commits += 1
 
     def _commit_part(self, commit: Commit) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from shared.core import manifest as manifests
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
-from shared.core.intervals import Intervals, merge
+from shared.core.intervals import Intervals, holds, merge
 from shared.core.manifest import Manifest, Requests, part_of
 from shared.core.model import (
     DAY_MS,
@@ -28,7 +28,7 @@ from shared.core.model import (
     Policy,
     Slice,
 )
-from shared.core.planning import credited, out_of_reach
+from shared.core.planning import covered, credited, out_of_reach
 from shared.core.traversal import Finished, Turn, same_again
 
 VERSION = 1
@@ -299,12 +299,12 @@ def _grown(
     return {**coverage, **grown}
 
 
-def committed(ledger: Ledger) -> Ledger:
+def committed(ledger: Ledger, policy: Policy) -> Ledger:
     """Return the ledger once part and manifest are there: coverage grows, the head moves."""
     commit = _commit_of(ledger)
     content = commit.manifest.encode()
     lost = [Loss(start=commit.start, end=commit.end, reason=commit.lost)] if commit.lost else []
-    return change(
+    grown = change(
         ledger,
         committing=None,
         head=manifests.following(ledger.head, content),
@@ -313,6 +313,18 @@ def committed(ledger: Ledger) -> Ledger:
         doubt=_doubt(ledger.doubt, commit),
         load=_heavier(ledger.load, commit),
     )
+    return change(grown, parts=_parts(grown, commit, policy))
+
+
+def _parts(ledger: Ledger, commit: Commit, policy: Policy) -> dict[int, int]:
+    """Count the part that was committed, and forget hours that no sweep will look at again."""
+    hour = commit.slice.start // HOUR_MS * HOUR_MS
+    more = 1 if commit.slice.blocks else 0
+    counted = {**ledger.parts, hour: ledger.parts.get(hour, 0) + more}
+    if not policy.sweeps:
+        return {}
+    last = covered(ledger, policy.sweeps[-1][0])
+    return {at: n for at, n in sorted(counted.items()) if n and not holds(last, (at, at + HOUR_MS))}
 
 
 def _doubt(doubt: tuple[Doubt, ...], commit: Commit) -> tuple[Doubt, ...]:

@@ -296,6 +296,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         coverage: per pass, what is finished; it only grows.
         lost: declared loss.
         doubt: what the API contradicted itself about.
+        parts: per UTC hour (epoch ms of its start) how many parts were committed, until the last
+            sweep has been over it: a sweep that finds fewer must not take their records for late.
         rescans: per pass `rescan-<epoch>`, what a person asked to have scanned again.
         open: slices in work; they never overlap.
         committing: the one slice that is being committed.
@@ -320,6 +322,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     coverage: dict[str, Intervals]
     lost: tuple[Loss, ...] = ()
     doubt: tuple[Doubt, ...] = ()
+    parts: dict[int, int] = {}
     rescans: dict[str, Intervals] = {}
     open: tuple[Slice, ...] = ()
     committing: Commit | None = None

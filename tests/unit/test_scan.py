@@ -1,6 +1,7 @@
 """The use case on fakes: what it stores, what it sends, and how it ends."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -667,3 +668,30 @@ def _manifest(world: World, number: int) -> dict[str, Any]:
 
 def _with_part(world: World) -> list[int]:
     return [n for n in world.results.manifests if _manifest(world, n)["part"]]
+
+
+def test_the_ledger_counts_the_parts_of_hours_that_a_sweep_will_look_at() -> None:
+    """A sweep that finds fewer parts than were committed must not take their records for late."""
+    world = World(every(60_000))
+
+    world.run_until_idle(policy(sweeps=(("sweep-2h", 2 * HOUR),)))
+
+    counted = {int(hour): parts for hour, parts in world.ledgers.value()["parts"].items()}
+    assert ORIGIN not in counted, "old enough to count as swept"
+    for hour, parts in counted.items():
+        names = [name for name in world.results.parts if f"/{_stamp(hour)}" in name]
+        assert len(names) == parts > 0
+    assert len(counted) == 2
+
+
+def test_a_scan_without_sweeps_counts_no_parts() -> None:
+    """Nothing would ever read them."""
+    world = World(every(60_000))
+
+    world.run_until_idle(policy(sweeps=()))
+
+    assert world.ledgers.value()["parts"] == {}
+
+
+def _stamp(hour: int) -> str:
+    return datetime.fromtimestamp(hour / 1000, UTC).strftime("%Y%m%dT%H")
