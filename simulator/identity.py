@@ -332,7 +332,7 @@ def _claims(audience: str, now_ms: int, lifetime_seconds: int) -> dict[str, Any]
     now = now_ms // 1000
     return {
         "aud": audience,
-        "iss": f"https://sts.example/{_TENANT}/",
+        "iss": f"https://sts.windows.net/{_TENANT}/",
         "iat": now,
         "nbf": now,
         "exp": now + lifetime_seconds,

@@ -113,4 +113,5 @@ def storage_credential(client_id: str | None, *, in_azure: bool) -> TokenCredent
 
 def _first_line(error: Exception) -> str:
     """Return what failed, without the troubleshooting paragraphs that follow."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line[:300].rstrip(". ")
