@@ -15,7 +15,7 @@ from shared.adapters.system_clock import SystemClock
 from shared.core.access import ApiSettings
 from shared.core.errors import ScanError, SettingsError, StoreError
 from shared.core.model import Policy
-from shared.core.report import Outcome, Tally, report_line
+from shared.core.report import Outcome, Tally, encode, report_fields
 from shared.ports import LedgerStore
 from shared.scan import Ports, scan_once
 from shared.settings import Settings, read_settings
@@ -134,9 +134,12 @@ def _report(  # noqa: PLR0913, PLR0917 - private, the report's own fields
     error: Exception | None,
     past_due: bool,  # noqa: FBT001 - private
 ) -> RunResult:
-    line = report_line(tally, policy, outcome, duration=duration, error=error, past_due=past_due)
+    fields = report_fields(
+        tally, policy, outcome, duration=duration, error=error, past_due=past_due
+    )
+    line = encode(fields)
     if error is None:
-        logger.info(line)
+        logger.log(logging.WARNING if fields["warnings"] else logging.INFO, line)
     elif isinstance(error, ScanError):
         logger.error(line)
     else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.core.model import Answer, Block, NoAnswer, Query
+from shared.core.model import Answer, Block, NoAnswer, Query, StoredPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,19 @@ class LedgerStore(Protocol):
         """
         ...
 
+    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+        """Keep an answer that made no sense in one of the slots, over what was there.
+
+        Args:
+            slot: 0 to 99; together they bound what is kept.
+            content: the answer's body, or its beginning.
+            metadata: what it answered; ASCII.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
     def append_run(self, line: str, *, now: int) -> None:
         """Append a report line to the day's run log; for people, nothing is read back.
 
@@ -137,6 +150,25 @@ class ResultStore(Protocol):
         Raises:
             StoreConflict: it exists with other bytes.
             StoreUnavailable: storage cannot be reached or refuses; it may have happened.
+        """
+        ...
+
+    def parts_of(self, hour: int) -> Sequence[StoredPart]:
+        """Return the committed parts whose slice starts in the UTC hour of this instant.
+
+        Blobs that do not state their bounds were not written by a scan, and are left out.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def part(self, name: str) -> bytes:
+        """Return a part's bytes, compressed as stored.
+
+        Raises:
+            PartUnreadable: there is none of this name.
+            StoreUnavailable: storage cannot be reached or refuses.
         """
         ...
 

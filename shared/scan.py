@@ -13,28 +13,40 @@ import msgspec
 from shared.core import ledger as ledgers
 from shared.core import pacing
 from shared.core.answers import Fault, Throttle, read_answer
+from shared.core.cursor import same_again
 from shared.core.errors import (
     BlocksLost,
     LedgerConflict,
     LedgerError,
     LedgerMissing,
+    PartUnreadable,
     SourceRefused,
     StoreConflict,
     TokenRefused,
 )
-from shared.core.layout import part_name
-from shared.core.model import Commit, Ledger, Pacing, Policy, Slice
-from shared.core.planning import choose, room_in
+from shared.core.layout import part_name, stamp
+from shared.core.model import FIRST_PASS, Answer, Commit, Ledger, Pacing, Policy, Slice
+from shared.core.planning import choose, room_in, unswept
 from shared.core.records import Page, encode_block
 from shared.core.report import Outcome, Tally
-from shared.core.traversal import Turn, absorb, next_query, retreat, same_again
+from shared.core.retreat import retreat
+from shared.core.sifting import NOTHING, Index
+from shared.core.traversal import absorb, next_query
+from shared.core.turns import Turn
 from shared.ports import ActivitySource, Clock, LedgerStore, ResultStore, SavedLedger
+from shared.sweeping import fitted, read_index
 
 REQUEST_MS = 120_000
 """The longest that one request may take: heavy pages are known to take a minute."""
 
 RESERVE_MS = 10_000
 """Kept of the time budget for staging, saving and committing after the last answer."""
+
+STRANGE_BYTES = 1024 * 1024
+"""How much of an answer that made no sense is kept for people."""
+
+STRANGE_SLOTS = 100
+"""How many such answers are kept; then the oldest makes room."""
 
 FAULTS_TO_STOP = 3
 """Faults in a row on different slices after which the API is left in peace until the next run."""
@@ -66,6 +78,7 @@ def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
         return "busy"
     try:
         iteration.finish_interrupted_commit()
+        iteration.give_up_sweeps()
         with ThreadPoolExecutor(policy.concurrency, "step") as workers:
             outcome = iteration.work(workers)
     except (SourceRefused, StoreConflict):
@@ -151,25 +164,46 @@ class Flight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """What a step brought back."""
+    """What a step brought back.
+
+    Attributes:
+        verdict: what the answer did to the slice, or what came instead of a page.
+        staged: bytes of the block, compressed.
+        strange: the beginning of an answer that made no sense.
+    """
 
     verdict: Turn | Fault | Throttle
-    bytes: int = 0
+    staged: int = 0
+    strange: bytes | None = None
 
 
-def run_step(ports: Ports, policy: Policy, piece: Slice, *, epoch: int, timeout: float) -> Landing:
+def run_step(
+    ports: Ports, policy: Policy, piece: Slice, ledger: Ledger, *, timeout: float
+) -> Landing:
     """Send one request, take its page into the slice, stage the records. Runs in a worker."""
+    try:
+        index = _index(ports, policy, piece, ledger)
+    except PartUnreadable as error:
+        return Landing(verdict=Fault(kind="unreadable", detail=str(error)))
     answer = ports.source.ask(next_query(piece, policy), timeout=timeout)
     local = ports.clock.now()
     answered = max(local, getattr(answer, "date", None) or local)
     verdict: Page | Turn | Fault | Throttle = read_answer(answer, now=answered)
     if isinstance(verdict, Page):
-        verdict = absorb(change(piece, last_answer=answered), verdict, policy)
+        verdict = absorb(change(piece, last_answer=answered), verdict, policy, index)
+    if isinstance(verdict, Fault) and verdict.kind == "malformed" and isinstance(answer, Answer):
+        return Landing(verdict=verdict, strange=answer.body[:STRANGE_BYTES])
     if not isinstance(verdict, Turn) or not verdict.records:
         return Landing(verdict=verdict)
-    block, content = encode_block(verdict.records, epoch=epoch, number=len(piece.blocks))
+    block, content = encode_block(verdict.records, epoch=ledger.epoch, number=len(piece.blocks))
     ports.results.stage_block(part_name(policy.scan, piece), block, content)
-    return Landing(verdict=verdict.with_block(block), bytes=block.size)
+    return Landing(verdict=verdict.with_block(block), staged=block.size)
+
+
+def _index(ports: Ports, policy: Policy, piece: Slice, ledger: Ledger) -> Index:
+    if piece.pass_name == FIRST_PASS:
+        return NOTHING
+    return read_index(ports.results, piece, ledger, policy.axis)
 
 
 class Iteration:
@@ -223,6 +257,13 @@ class Iteration:
         """Do again what an interrupted run may have left half done, before anything is fetched."""
         if self.ledger.committing:
             self.commit(self.ledger.committing)
+
+    def give_up_sweeps(self) -> None:
+        """Say of time that the API no longer shows that no sweep has looked at it."""
+        for bounds in list(unswept(self.ledger, self.now(), self.policy)):
+            self.save(ledgers.given_up(self.ledger, bounds, self.policy))
+            self.finish_interrupted_commit()
+            self.tally.warnings.append("time passed the API's reach before a sweep looked at it")
 
     def commit(self, commit: Commit) -> None:
         """Make part and manifest appear, then let coverage grow; each step may be repeated."""
@@ -289,7 +330,11 @@ class Iteration:
         busy = frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
         oldest = self.serves_oldest()
         piece = choose(self.ledger, now, self.policy, busy=busy, oldest=oldest)
-        if piece is None or piece.start not in self.unchecked:
+        if piece is None:
+            return None
+        if not piece.requests and piece.pass_name != FIRST_PASS:
+            return fitted(self.ports.results, piece)
+        if piece.start not in self.unchecked:
             return piece
         self.unchecked.discard(piece.start)
         if self.ports.results.has_staged(part_name(self.policy.scan, piece), piece.blocks):
@@ -325,7 +370,7 @@ class Iteration:
         left = max(self.policy.budget - self.spent() - self.reserve(), 1000)
         timeout = min(left, REQUEST_MS) / 1000
         future = workers.submit(
-            run_step, self.ports, self.policy, piece, epoch=self.ledger.epoch, timeout=timeout
+            run_step, self.ports, self.policy, piece, self.ledger, timeout=timeout
         )
         sent = self.ports.clock.elapsed()
         self.flights[future] = Flight(piece=piece, turn=paced.turns, sent=sent, oldest=oldest)
@@ -353,14 +398,23 @@ class Iteration:
             self.tally.throttled += 1
             self.save(self.ledger)
             return
+        if landing.strange is not None and isinstance(verdict, Fault):
+            self._keep_strange(flight, verdict, landing.strange)
         turn = self._retreat(flight.piece, verdict) if isinstance(verdict, Fault) else verdict
         self.tally.note_turn(turn, flight.piece)
-        self.tally.bytes += landing.bytes
+        self.tally.bytes += landing.staged
         if turn.fault is None:
             self.faulted.clear()
         self.save(ledgers.turned(self.ledger, flight.piece, turn, self.policy))
         if self.ledger.committing:
             self.commit(self.ledger.committing)
+
+    def _keep_strange(self, flight: Flight, fault: Fault, body: bytes) -> None:
+        """Keep an answer that made no sense, for whoever wants to know what the API said."""
+        bounds = f"{stamp(flight.piece.start)}-{stamp(flight.piece.end)}"
+        about = {"run": self.tally.run, "slice": bounds, "fault": _ascii(fault.detail)}
+        slot = flight.turn % STRANGE_SLOTS
+        self.ports.ledgers.keep_answer(slot, body, metadata=about)
 
     def renew_token(self, flight: Flight, error: TokenRefused) -> None:
         """Sign in anew, once: the token may have expired. The slice is simply asked for again.
@@ -391,3 +445,8 @@ class Iteration:
         """Return a number in [0, 1) that differs by run, slice and attempt."""
         text = f"{self.tally.run}/{piece.start}/{piece.faults}"
         return int.from_bytes(blake2b(text.encode(), digest_size=6).digest()) / 2**48
+
+
+def _ascii(text: str) -> str:
+    """Return the text as blob metadata can hold it."""
+    return text.encode("ascii", "backslashreplace").decode()[:500]

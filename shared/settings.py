@@ -24,6 +24,7 @@ from shared.core.model import (
     Axis,
     Direction,
     Policy,
+    SweepBy,
 )
 
 KNOWN_HOSTS = (
@@ -348,11 +349,14 @@ def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
         fresh=reader.parse("SCAN_FRESH", "1h", _duration, _DURATION),
         slice_length=reader.parse("SCAN_SLICE", "5m", _slice, _DURATION),
         sweeps=reader.parse("SCAN_SWEEPS", "2h,24h,8d", _sweeps, _DURATION),
+        sweep_by=cast(
+            "SweepBy",
+            reader.parse("SCAN_SWEEP_BY", "full", _one_of("full", "created"), "set one of them"),
+        ),
         reach=reader.parse("SCAN_REACH", "30d", _duration, _DURATION),
         concurrency=reader.parse("SCAN_CONCURRENCY", "3", _integer(1, 16), "3 suits most tenants"),
         requests_per_minute=max(1, _requests_per_minute(reader) // share),
     )
-    reader.parse("SCAN_SWEEP_BY", "full", _one_of("full"), "only full looks are supported")
     _check_policy(reader, policy)
     return policy
 

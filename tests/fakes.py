@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict
-from shared.core.model import Answer, Block, NoAnswer, Policy, Query
+from shared.core.layout import hour_prefix
+from shared.core.model import Answer, Block, NoAnswer, Policy, Query, StoredPart
 from shared.ports import SavedLedger
 from shared.settings import fingerprint
 
@@ -99,6 +100,7 @@ class InMemoryLedger:
         self.date = date
         self.runs: list[str] = []
         self.history: list[bytes] = []
+        self.quarantine: dict[int, tuple[bytes, dict[str, str]]] = {}
         self.effects = Effects()
 
     def load(self) -> SavedLedger:
@@ -125,6 +127,13 @@ class InMemoryLedger:
         """Keep the line."""
         del now
         self.runs.append(line)
+
+    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+        """Keep a strange answer."""
+        self.effects.run("keep answer", lambda: self._keep(slot, content, metadata))
+
+    def _keep(self, slot: int, content: bytes, metadata: Mapping[str, str]) -> None:
+        self.quarantine[slot] = (content, dict(metadata))
 
     def value(self) -> dict[str, Any]:
         """Return the stored ledger as plain JSON."""
@@ -188,6 +197,23 @@ class InMemoryResults:
     def _put(self, number: int, content: bytes) -> None:
         if self.manifests.setdefault(number, content) != content:
             raise StoreConflict(f"manifest {number} exists with other bytes")
+
+    def parts_of(self, hour: int) -> tuple[StoredPart, ...]:
+        """Describe the parts of an hour by their metadata."""
+        return tuple(
+            StoredPart(
+                name=name,
+                size=len(content),
+                start=int(self.metadata[name]["start"]),
+                end=int(self.metadata[name]["end"]),
+            )
+            for name, content in self.parts.items()
+            if name.startswith(hour_prefix("all", hour)) and self.metadata[name]
+        )
+
+    def part(self, name: str) -> bytes:
+        """Return a part's bytes."""
+        return self.parts[name]
 
     def manifest(self, number: int) -> bytes | None:
         """Return a manifest."""
@@ -306,6 +332,7 @@ def policy(**changes: Any) -> Policy:
         "fresh": HOUR,
         "slice_length": 5 * MINUTE,
         "sweeps": (("sweep-2h", 2 * HOUR), ("sweep-24h", DAY)),
+        "sweep_by": "full",
         "reach": 30 * DAY,
         "concurrency": 1,
         "requests_per_minute": 1000,

@@ -1,5 +1,6 @@
 """The ledger as one block blob, guarded by its ETag; and the run log beside it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core import MatchConditions
@@ -15,7 +16,7 @@ from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 from shared.adapters.blob_storage import error_code, explained
 from shared.core.answers import read_http_date
 from shared.core.errors import LedgerConflict
-from shared.core.layout import ledger_name, runs_name
+from shared.core.layout import ledger_name, quarantine_name, runs_name
 from shared.ports import SavedLedger
 
 JSON = ContentSettings(content_type="application/json")
@@ -69,6 +70,14 @@ class BlobLedgerStore:
             f"the ledger of scan {self._scan!r} was saved by another run, which goes on; this one "
             "ends. Nothing is lost; if it happens often, two apps share the scan's name"
         ) from refusal
+
+    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+        """Keep a strange answer; see the port."""
+        blob = self._container.get_blob_client(quarantine_name(self._scan, slot))
+        try:
+            blob.upload_blob(content, overwrite=True, metadata=dict(metadata))
+        except AzureError as error:
+            raise explained(error, "write", blob.url) from error
 
     def append_run(self, line: str, *, now: int) -> None:
         """Append to the day's run log; see the port."""

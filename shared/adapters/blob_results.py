@@ -9,12 +9,18 @@ from collections.abc import Mapping, Sequence
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobBlock, BlobClient, ContainerClient, ContentSettings
+from azure.storage.blob import (
+    BlobBlock,
+    BlobClient,
+    BlobProperties,
+    ContainerClient,
+    ContentSettings,
+)
 
 from shared.adapters.blob_storage import error_code, explained
-from shared.core.errors import BlocksLost, StoreConflict
-from shared.core.layout import manifest_name, manifest_prefix, parts_prefix
-from shared.core.model import Block
+from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
+from shared.core.layout import hour_prefix, manifest_name, manifest_prefix, parts_prefix
+from shared.core.model import Block, StoredPart
 
 GZIP = ContentSettings(content_type="application/gzip")
 """No Content-Encoding: the storage SDK would unpack it, and fails above 32 MB."""
@@ -97,6 +103,28 @@ class BlobResultStore:
         except AzureError as error:
             raise explained(error, "write", blob.url) from error
 
+    def parts_of(self, hour: int) -> tuple[StoredPart, ...]:
+        """List the parts of an hour with their metadata; see the port."""
+        prefix = hour_prefix(self._scan, hour)
+        try:
+            found = list(self._data.list_blobs(name_starts_with=prefix, include=["metadata"]))
+        except AzureError as error:
+            raise explained(error, "list", self._data.url) from error
+        return tuple(part for part in map(_described, found) if part)
+
+    def part(self, name: str) -> bytes:
+        """Read a part; see the port."""
+        blob = self._data.get_blob_client(name)
+        try:
+            content: bytes = blob.download_blob().readall()
+        except ResourceNotFoundError as error:
+            if error_code(error) != "BlobNotFound":
+                raise explained(error, "read", blob.url) from error
+            raise PartUnreadable(f"part {name} is gone") from error
+        except AzureError as error:
+            raise explained(error, "read", blob.url) from error
+        return content
+
     def manifest(self, number: int) -> bytes | None:
         """Read a manifest; see the port."""
         blob = self._manifests.get_blob_client(manifest_name(self._scan, number))
@@ -109,6 +137,16 @@ class BlobResultStore:
         except AzureError as error:
             raise explained(error, "read", blob.url) from error
         return content
+
+
+def _described(blob: BlobProperties) -> StoredPart | None:
+    """Return the part as its metadata describes it, None for a blob that no scan wrote."""
+    metadata = blob.metadata or {}
+    try:
+        start, end = int(metadata["start"]), int(metadata["end"])
+    except (KeyError, ValueError):
+        return None
+    return StoredPart(name=blob.name, size=blob.size, start=start, end=end)
 
 
 def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpResponseError) -> None:

@@ -24,7 +24,7 @@ HTTP_UNAUTHORIZED = 401
 HTTP_TOO_MANY = 429
 TRANSIENT_STATUSES = frozenset({408, 425, *range(500, 600)})
 
-FaultKind = Literal["transient", "malformed"]
+FaultKind = Literal["transient", "malformed", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ class Fault:
     """An answer that is no page, though another try may bring one.
 
     Attributes:
-        kind: `transient` (server, network, deadline) or `malformed` (a page that makes no sense).
+        kind: `transient` (server, network, deadline), `malformed` (a page that makes no sense) or
+            `unreadable` (no answer at all: a part that a sweep needs cannot be read).
         detail: what came, for people.
     """
 

@@ -15,6 +15,7 @@ ScanError
      ├─ LedgerConflict    another run saved the ledger first: this one ends, harmlessly
      ├─ BlocksLost        the service dropped staged blocks: the slice starts over
      ├─ StoreConflict     a create-only blob exists with other content
+     ├─ PartUnreadable    a part cannot be read back: its sweep is blocked, the scan goes on
      └─ StoreUnavailable  storage cannot be reached, or refuses us
 """
 
@@ -116,6 +117,12 @@ class StoreConflict(StoreError):
     """A blob that is written once exists already, with other content."""
 
     page = "docs/runbook.md#store-conflict"
+
+
+class PartUnreadable(StoreError):
+    """A part cannot be read back: it is gone, damaged, or none of ours."""
+
+    page = "docs/runbook.md#part-unreadable"
 
 
 class StoreUnavailable(StoreError):

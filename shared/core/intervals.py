@@ -37,6 +37,13 @@ def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
         yield (start, end)
 
 
+def intersect(wanted: Intervals, bounds: Interval) -> Intervals:
+    """Return what of `wanted` (merged) lies inside `bounds`."""
+    start, end = bounds
+    clipped = ((max(start, it[0]), min(end, it[1])) for it in wanted)
+    return tuple((first, last) for first, last in clipped if first < last)
+
+
 def holds(covered: Intervals, wanted: Interval) -> bool:
     """Say whether `wanted` lies wholly inside `covered` (merged)."""
     return not any(True for _ in subtract(wanted, covered))

@@ -18,10 +18,14 @@ def parts_prefix(scan: str) -> str:
 
 def part_name(scan: str, piece: Slice) -> str:
     """Return the part's name: Hive partitions, then the bounds its slice was opened with."""
-    hour = _utc(piece.start)
     bounds = f"{stamp(piece.start)}-{stamp(piece.end)}"
-    folder = f"{parts_prefix(scan)}date={hour:%Y-%m-%d}/hour={hour:%H}"
-    return f"{folder}/{bounds}.{piece.pass_name}.jsonl.gz"
+    return f"{hour_prefix(scan, piece.start)}{bounds}.{piece.pass_name}.jsonl.gz"
+
+
+def hour_prefix(scan: str, instant: int) -> str:
+    """Return what the names of all parts of this instant's UTC hour begin with."""
+    hour = _utc(instant)
+    return f"{parts_prefix(scan)}date={hour:%Y-%m-%d}/hour={hour:%H}/"
 
 
 def manifest_prefix(scan: str) -> str:
@@ -42,6 +46,11 @@ def ledger_name(scan: str) -> str:
 def runs_name(scan: str, now: int) -> str:
     """Return the name of the append blob that holds the report lines of this UTC day."""
     return f"scan={scan}/runs/{_utc(now):%Y-%m-%d}.jsonl"
+
+
+def quarantine_name(scan: str, slot: int) -> str:
+    """Return the name of the blob that keeps an answer that made no sense."""
+    return f"scan={scan}/quarantine/{slot:02}"
 
 
 def block_id(epoch: int, number: int, sha256: str) -> str:

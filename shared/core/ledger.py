@@ -4,13 +4,14 @@ The codec refuses what it does not know and never resets anything. A change retu
 the use case saves it before anything that depends on it happens.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from shared.core import manifest as manifests
+from shared.core.cursor import open_slice, same_again
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
-from shared.core.intervals import Intervals, holds, merge
+from shared.core.intervals import Interval, Intervals, holds, merge, subtract
 from shared.core.manifest import Manifest, Requests, part_of
 from shared.core.model import (
     DAY_MS,
@@ -29,7 +30,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.planning import covered, credited, out_of_reach
-from shared.core.traversal import Finished, Turn, same_again
+from shared.core.turns import Finished, Turn
 
 VERSION = 1
 """Of the format that is written."""
@@ -42,6 +43,8 @@ CLAIM_MARGIN_MS = 30 * SECOND_MS
 
 SKEW_REPORTED_MS = MINUTE_MS
 """Clocks that differ by more are reported."""
+
+NOT_SWEPT = "no sweep looked at it while the API still showed it"
 
 LOAD_KEPT_MS = 2 * DAY_MS
 """The load is averaged over about this much covered time."""
@@ -230,6 +233,8 @@ def _committing(ledger: Ledger, finished: Finished, policy: Policy) -> Ledger:
     """Fix everything about the commit of a finished slice."""
     if ledger.committing:
         raise AssertionError("at most one slice commits at a time")
+    if finished.slice.pass_name != FIRST_PASS:
+        finished = _too_late(finished, policy)
     lost = _loss(finished, policy)
     covers = () if lost else _covers(finished, policy)
     content = manifests.encode(_manifest(ledger, finished, covers, lost))
@@ -245,19 +250,40 @@ def _committing(ledger: Ledger, finished: Finished, policy: Policy) -> Ledger:
     return change(ledger, committing=commit)
 
 
+def _is_out_of_reach(finished: Finished, policy: Policy) -> bool:
+    return out_of_reach(finished.start, finished.slice.last_answer or 0, policy)
+
+
 def _loss(finished: Finished, policy: Policy) -> Loss | None:
-    answered = finished.slice.last_answer or 0
-    if not out_of_reach(finished.start, answered, policy):
+    if finished.slice.pass_name != FIRST_PASS or not _is_out_of_reach(finished, policy):
         return None
     reason = f"past the API's reach of {policy.reach // DAY_MS} days when it was scanned"
     return Loss(start=finished.start, end=finished.end, reason=reason)
 
 
+def _too_late(finished: Finished, policy: Policy) -> Finished:
+    """Return a sweep's finished slice, in doubt where the API no longer reached its time."""
+    if not _is_out_of_reach(finished, policy):
+        return finished
+    doubt = Doubt(start=finished.start, end=finished.end, reason=NOT_SWEPT)
+    return replace(finished, slice=change(finished.slice, doubt=(doubt,)))
+
+
+def given_up(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
+    """Return the ledger about to commit that no sweep will ever look at this time.
+
+    The manifest has neither a request nor a part: it says that what came late is in doubt.
+    """
+    piece = open_slice(bounds, pass_name=policy.sweeps[-1][0], policy=policy)
+    doubt = Doubt(start=bounds[0], end=bounds[1], reason=NOT_SWEPT)
+    finished = Finished(slice=change(piece, doubt=(doubt,)), start=bounds[0], end=bounds[1])
+    return _committing(ledger, finished, policy)
+
+
 def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
     piece = finished.slice
-    if piece.pass_name != FIRST_PASS:
-        return (piece.pass_name,)
     return credited(
+        piece.pass_name,
         end=finished.end,
         first_request=piece.first_request or 0,
         doubtful=bool(piece.doubt),
@@ -309,11 +335,22 @@ def committed(ledger: Ledger, policy: Policy) -> Ledger:
         committing=None,
         head=manifests.following(ledger.head, content),
         coverage=_grown(ledger.coverage, commit.covers, (commit.start, commit.end)),
-        lost=(*ledger.lost, *lost),
+        lost=_with_loss(ledger.lost, lost),
         doubt=_doubt(ledger.doubt, commit),
         load=_heavier(ledger.load, commit),
     )
     return change(grown, parts=_parts(grown, commit, policy))
+
+
+def _with_loss(lost: tuple[Loss, ...], more: list[Loss]) -> tuple[Loss, ...]:
+    """Join what touches and has one reason, so that the ledger stays small."""
+    both = (*lost, *more)
+    joined = [
+        Loss(start=start, end=end, reason=reason)
+        for reason in dict.fromkeys(it.reason for it in both)
+        for start, end in merge((it.start, it.end) for it in both if it.reason == reason)
+    ]
+    return tuple(sorted(joined, key=lambda it: it.start))
 
 
 def _parts(ledger: Ledger, commit: Commit, policy: Policy) -> dict[int, int]:
@@ -328,10 +365,25 @@ def _parts(ledger: Ledger, commit: Commit, policy: Policy) -> dict[int, int]:
 
 
 def _doubt(doubt: tuple[Doubt, ...], commit: Commit) -> tuple[Doubt, ...]:
-    """Return the doubt after a commit: a second look replaces what the first one doubted."""
-    settled = commit.slice.pass_name != FIRST_PASS
-    kept = [d for d in doubt if not (settled and commit.start <= d.start and d.end <= commit.end)]
-    return (*kept, *commit.slice.doubt)
+    """Return the doubt after a commit: a new look replaces what earlier ones doubted."""
+    looked: Intervals = ((commit.start, commit.end),)
+    kept = [
+        Doubt(start=start, end=end, reason=it.reason)
+        for it in doubt
+        for start, end in subtract((it.start, it.end), looked)
+    ]
+    return _joined([*kept, *commit.slice.doubt])
+
+
+def _joined(doubt: list[Doubt]) -> tuple[Doubt, ...]:
+    """Join what touches and has one reason, so that the ledger stays small."""
+    reasons = dict.fromkeys(it.reason for it in doubt)
+    joined = [
+        Doubt(start=start, end=end, reason=reason)
+        for reason in reasons
+        for start, end in merge((it.start, it.end) for it in doubt if it.reason == reason)
+    ]
+    return tuple(sorted(joined, key=lambda it: it.start))
 
 
 def _heavier(load: Load, commit: Commit) -> Load:

@@ -16,6 +16,15 @@ Axis = Literal["date", "created"]
 
 Direction = Literal["asc", "desc"]
 
+
+def other_field(axis: Axis) -> Axis:
+    """Return the time field that the axis is not."""
+    return "created" if axis == "date" else "date"
+
+
+SweepBy = Literal["full", "created"]
+"""What a sweep asks for: everything, or only what was ingested since the look before."""
+
 Span = tuple[int, int]
 """Smallest and largest value, both inclusive."""
 
@@ -350,6 +359,8 @@ class Policy:
         fresh: time younger than this is cut in `slice_length`, older time in hours.
         slice_length: of fresh slices; divides an hour.
         sweeps: ages of the later looks, ascending, with their pass names.
+        sweep_by: `full` looks ask for everything; `created` asks only for what was ingested since
+            the look before, but for the oldest sweep.
         reach: how far back the API answers.
         concurrency: slices in work at once.
         requests_per_minute: this scan's share of the tenant's budget.
@@ -369,9 +380,27 @@ class Policy:
     fresh: int
     slice_length: int
     sweeps: tuple[tuple[str, int], ...]
+    sweep_by: SweepBy
     reach: int
     concurrency: int
     requests_per_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPart:
+    """A committed part, as its metadata describes it.
+
+    Attributes:
+        name: within the data container.
+        size: bytes, compressed.
+        start: first millisecond that its slice proved.
+        end: first millisecond after it.
+    """
+
+    name: str
+    size: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

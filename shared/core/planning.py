@@ -5,11 +5,23 @@ grid (fresh time in short slices, older time in hours) that does not depend on w
 made, so that a run after a crash plans the same slices.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from shared.core.intervals import Interval, Intervals, merge, subtract
-from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, Ledger, Policy, Slice
-from shared.core.traversal import Room, open_slice
+import msgspec
+
+from shared.core.cursor import open_slice
+from shared.core.intervals import Interval, Intervals, holds, intersect, merge, subtract
+from shared.core.model import (
+    DAY_MS,
+    FIRST_PASS,
+    HOUR_MS,
+    MINUTE_MS,
+    Ledger,
+    Policy,
+    Slice,
+    StoredPart,
+)
+from shared.core.retreat import Room
 
 OPEN_SLICES = 64
 """Slices that may be open and not blocked, and as many blocked ones: the ledger stays small."""
@@ -17,14 +29,24 @@ OPEN_SLICES = 64
 REACH_MARGIN_MS = 2 * HOUR_MS
 """A slice whose start is closer to the end of the API's reach than this proves nothing."""
 
+SWEEP_BYTES = 64 * 1024 * 1024
+"""What the parts that a sweep must read for one slice may hold, compressed."""
+
+SINCE_MARGIN_MS = 15 * MINUTE_MS
+"""Clocks differ, and what is ingested shows a little later: a look overlaps the last by this."""
+
 REACH_WARNING_MS = 3 * DAY_MS
 """Time that the API will stop showing within this goes before everything else."""
+
+change = msgspec.structs.replace
 
 
 def choose(
     ledger: Ledger, now: int, policy: Policy, *, busy: frozenset[Interval], oldest: bool
 ) -> Slice | None:
     """Return the slice to serve next, an open one or a new one; None when nothing is due.
+
+    Sweeps come last, and one at a time.
 
     Args:
         ledger: the state.
@@ -33,18 +55,111 @@ def choose(
         busy: bounds of slices that are being served.
         oldest: serve the oldest slice, so that what is new never starves it.
     """
-    candidates = [
-        piece
-        for piece in ledger.open
-        if not waits(piece.not_before, now) and (piece.start, piece.end) not in busy
-    ]
-    if room_in(ledger).open:
+    ready = [piece for piece in ledger.open if not waits(piece.not_before, now)]
+    room = room_in(ledger).open
+    candidates = [it for it in ready if it.pass_name == FIRST_PASS and not _is_in(it, busy)]
+    if room:
         candidates += new_slices(ledger, now, policy)
 
     def rank(piece: Slice) -> tuple[int, ...]:
         return (piece.start,) if oldest else _urgency(piece, now, policy)
 
-    return min(candidates, key=rank, default=None)
+    if candidates:
+        return min(candidates, key=rank)
+    return _sweep(ledger, ready, now, policy, busy) if room else _ready_sweep(ready, busy)
+
+
+def _is_in(piece: Slice, busy: frozenset[Interval]) -> bool:
+    return (piece.start, piece.end) in busy
+
+
+def _ready_sweep(ready: list[Slice], busy: frozenset[Interval]) -> Slice | None:
+    sweeps = [it for it in ready if it.pass_name != FIRST_PASS]
+    return next((it for it in sweeps if not _is_in(it, busy)), None)
+
+
+def _sweep(
+    ledger: Ledger, ready: list[Slice], now: int, policy: Policy, busy: frozenset[Interval]
+) -> Slice | None:
+    """Return the sweep's slice to serve; a new one only when no other is in work."""
+    if any(it.pass_name != FIRST_PASS and not it.blocked for it in ready):
+        return _ready_sweep(ready, busy)
+    found = next(sweeps_due(ledger, now, policy), None)
+    if found is None:
+        return _ready_sweep(ready, busy)
+    name, gap = found
+    hour_end = gap[0] // HOUR_MS * HOUR_MS + HOUR_MS
+    piece = open_slice((gap[0], min(gap[1], hour_end)), pass_name=name, policy=policy)
+    return change(piece, since=since(ledger, piece, policy))
+
+
+def since(ledger: Ledger, piece: Slice, policy: Policy) -> int | None:
+    """Return from when on activities must have been ingested to be new to this sweep.
+
+    None means that it asks for everything. Otherwise an earlier sweep has been over the whole
+    slice: every slice of it ended after `start`, so its look began after `start` + its age, and
+    it saw what had been ingested by then. The oldest sweep always asks for everything.
+    """
+    names = [name for name, _ in policy.sweeps]
+    place = names.index(piece.pass_name)
+    if policy.sweep_by != "created" or policy.axis == "created" or place in {0, len(names) - 1}:
+        return None
+    name, age = policy.sweeps[place - 1]
+    doubted = any(it.start < piece.end and piece.start < it.end for it in ledger.doubt)
+    if doubted or not holds(covered(ledger, name), (piece.start, piece.end)):
+        return None
+    return piece.start + age - SINCE_MARGIN_MS
+
+
+def sweeps_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, Interval]]:
+    """Yield what the sweeps want and nobody is working on: the oldest sweep first.
+
+    A sweep waits until whole hours have its age. Where several are due over one interval, only
+    the oldest is: it counts as the others, too.
+    """
+    taken = _taken_by_work(ledger)
+    first = reached_from(now, policy)
+    for name, age in reversed(policy.sweeps):
+        horizon = max(first, (now - age) // HOUR_MS * HOUR_MS)
+        done = merge([*covered(ledger, name), *taken])
+        gaps = [
+            gap
+            for looked in intersect(covered(ledger, FIRST_PASS), (first, horizon))
+            for gap in subtract(looked, done)
+        ]
+        yield from ((name, gap) for gap in gaps)
+        taken = merge([*taken, *gaps])
+
+
+def unswept(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
+    """Yield what no sweep can look at any more, although the last one wanted to."""
+    if not policy.sweeps:
+        return
+    last = policy.sweeps[-1][0]
+    done = merge([*covered(ledger, last), *_taken_by_work(ledger)])
+    beyond = (0, max(0, reached_from(now, policy)))
+    for looked in intersect(covered(ledger, FIRST_PASS), beyond):
+        yield from subtract(looked, done)
+
+
+def reached_from(now: int, policy: Policy) -> int:
+    """Return the start of the oldest slice that can still prove something."""
+    return now - policy.reach + REACH_MARGIN_MS
+
+
+def cut_for_reading(piece: Slice, parts: Iterable[StoredPart]) -> Slice:
+    """Return a sweep's slice cut so that the parts it must read hold at most 64 MB.
+
+    It is cut at the bounds of parts, and reads at least one of them.
+    """
+    near = [it for it in parts if it.start < piece.end and piece.start < it.end]
+    edges = sorted({it.end for it in near if piece.start < it.end < piece.end} | {piece.end})
+    small = [
+        edge for edge in edges if sum(it.size for it in near if it.start < edge) <= SWEEP_BYTES
+    ]
+    end = max(small, default=edges[0])
+    start = piece.start
+    return change(piece, end=end, at=start if piece.direction == "asc" else end)
 
 
 def waits(not_before: int, now: int) -> bool:
@@ -99,6 +214,14 @@ def settled(ledger: Ledger) -> Intervals:
     return merge([*covered(ledger, FIRST_PASS), *lost])
 
 
+def final(ledger: Ledger, policy: Policy) -> Intervals:
+    """Return what no pass will look at again: the last sweep has been over it, or it is lost."""
+    if not policy.sweeps:
+        return settled(ledger)
+    lost = [(loss.start, loss.end) for loss in ledger.lost]
+    return merge([*covered(ledger, policy.sweeps[-1][0]), *lost])
+
+
 def covered(ledger: Ledger, pass_name: str) -> Intervals:
     """Return the coverage of a pass; empty when it has none yet."""
     return ledger.coverage.get(pass_name, ())
@@ -114,23 +237,33 @@ def soon_out_of_reach(start: int, now: int, policy: Policy) -> bool:
     return start < now - policy.reach + REACH_MARGIN_MS + REACH_WARNING_MS
 
 
-def credited(*, end: int, first_request: int, doubtful: bool, policy: Policy) -> tuple[str, ...]:
-    """Return the passes that a first pass over time until `end` counts as.
+def credited(
+    pass_name: str, *, end: int, first_request: int, doubtful: bool, policy: Policy
+) -> tuple[str, ...]:
+    """Return the passes that a look over time until `end` counts as.
 
-    A look that began when the time was already as old as a sweep wants it is that sweep, too.
+    A look that began when the time was already as old as a sweep wants it is that sweep, too;
+    one that ended in doubt is only what it set out to be, and what is younger than that.
     """
-    age = first_request - end
-    sweeps = [name for name, wants in policy.sweeps if age >= wants and not doubtful]
-    return (FIRST_PASS, *sweeps)
+    ages = dict(policy.sweeps)
+    own = ages.get(pass_name, 0)
+    most = own if doubtful else max(own, first_request - end)
+    sweeps = [name for name, age in policy.sweeps if age <= most]
+    return tuple(dict.fromkeys((pass_name, *sweeps)))
 
 
 def _taken(ledger: Ledger) -> Intervals:
+    return merge([*settled(ledger), *_taken_by_work(ledger)])
+
+
+def _taken_by_work(ledger: Ledger) -> Intervals:
+    """Return what is open or committing, whatever its pass, and what is declared lost."""
     committing = ledger.committing
     return merge(
         [
-            *settled(ledger),
             *((piece.start, piece.end) for piece in ledger.open),
             *([(committing.start, committing.end)] if committing else []),
+            *((loss.start, loss.end) for loss in ledger.lost),
         ]
     )
 

@@ -14,13 +14,17 @@ from hashlib import blake2b, sha256
 from typing import Any
 
 import msgspec
-from isal import igzip
+from isal import igzip, isal_zlib
 
 from shared.core.layout import block_id
 from shared.core.model import Axis, Block, Span
 
 GZIP_LEVEL = 2
 """isal's level 2: a fifth larger than zlib 6 and twelve times faster (docs/adr/0006)."""
+
+
+GZIP_MEMBER = 31
+"""What zlib calls "one gzip member, checksum included"."""
 
 
 class Malformed(Exception):
@@ -97,6 +101,13 @@ class _Fields(msgspec.Struct):
     created: Any = None
 
 
+class _StoredFields(_Fields):
+    """The same fields of a stored line, and the original where the line wraps one."""
+
+    irregular: str | None = None
+
+
+_stored_fields = msgspec.json.Decoder(_StoredFields)
 _envelopes = msgspec.json.Decoder(_Envelope)
 _fields = msgspec.json.Decoder(_Fields)
 
@@ -145,6 +156,46 @@ def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple
         created=span(record.created for record in kept),
     )
     return block, content
+
+
+def stored_records(part: bytes) -> Iterator[Record]:
+    """Yield the records of a part, in order, unpacking one block at a time.
+
+    Raises:
+        Malformed: it is no part: damaged, or written by something else.
+    """
+    for block in _unpacked(part):
+        for line in block.removesuffix(b"\n").split(b"\n"):
+            yield _stored(line)
+
+
+def _unpacked(part: bytes) -> Iterator[bytes]:
+    """Yield the gzip members of a part, unpacked."""
+    while part:
+        member = isal_zlib.decompressobj(wbits=GZIP_MEMBER)
+        try:
+            content = member.decompress(part)
+        except isal_zlib.error as error:  # type: ignore[misc]  # the stub calls it an instance
+            raise Malformed(f"it cannot be unpacked ({error})") from error
+        if not member.eof:
+            raise Malformed("it ends in the middle of a block")
+        yield content
+        part = member.unused_data
+
+
+def _stored(line: bytes) -> Record:
+    try:
+        fields = _stored_fields.decode(line)
+        original = None if fields.irregular is None else base64.b64decode(fields.irregular)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Malformed(f"a line of it is no record ({error})") from error
+    return Record(
+        line=line,
+        id=fields.id if isinstance(fields.id, str) else None,
+        timestamp=_integer(fields.timestamp),
+        created=_integer(fields.created),
+        original=original,
+    )
 
 
 def span(values: Iterable[int | None]) -> Span | None:

@@ -10,10 +10,19 @@ from typing import Any, Literal
 import msgspec
 
 from shared.core.errors import ScanError
-from shared.core.intervals import total
+from shared.core.intervals import Intervals, total
 from shared.core.model import DAY_MS, MINUTE_MS, SECOND_MS, Ledger, Policy, Slice
-from shared.core.planning import settled, soon_out_of_reach, uncovered, waits
-from shared.core.traversal import Turn
+from shared.core.planning import (
+    final,
+    settled,
+    soon_out_of_reach,
+    sweeps_due,
+    uncovered,
+    waits,
+)
+from shared.core.turns import Turn
+
+HOUR_SECONDS = 3_600
 
 Outcome = Literal["idle", "waiting", "budget", "faults", "busy", "failed"]
 """Why the run ended.
@@ -51,6 +60,9 @@ class Tally:
         outside: records dropped as not asked for.
         irregular: records stored in wrapped form.
         drifted: continuations whose other filters differ from ours.
+        known: records that a sweep was shown and that a part holds already.
+        late: records that a sweep stored.
+        vanished: records that parts hold and a sweep was no longer shown.
         last_fault: the newest fault, for people.
     """
 
@@ -73,6 +85,9 @@ class Tally:
     outside: int = 0
     irregular: int = 0
     drifted: int = 0
+    known: int = 0
+    late: int = 0
+    vanished: int = 0
     last_fault: str | None = None
 
     def note_turn(self, turn: Turn, before: Slice) -> None:
@@ -85,12 +100,26 @@ class Tally:
         after = turn.finished.slice if turn.finished else turn.goes_on
         if after is None:
             return
-        for name in ("records", "repeated", "changed", "outside", "irregular", "drifted"):
+        for name in COUNTED:
             grown = getattr(after.counts, name) - getattr(before.counts, name)
             setattr(self, name, getattr(self, name) + grown)
 
 
-def report_line(  # noqa: PLR0913 - the facts of a run, by name
+COUNTED = (
+    "records",
+    "repeated",
+    "changed",
+    "outside",
+    "irregular",
+    "drifted",
+    "known",
+    "late",
+    "vanished",
+)
+"""What a slice counts and a run sums up."""
+
+
+def report_fields(  # noqa: PLR0913 - the facts of a run, by name
     tally: Tally,
     policy: Policy | None,
     outcome: Outcome,
@@ -98,8 +127,8 @@ def report_line(  # noqa: PLR0913 - the facts of a run, by name
     duration: int,
     error: BaseException | None = None,
     past_due: bool = False,
-) -> str:
-    """Return the report as one line of JSON.
+) -> dict[str, Any]:
+    """Return the report: what the run did, the state it left, and what asks for a person.
 
     Args:
         tally: what the run did.
@@ -109,7 +138,8 @@ def report_line(  # noqa: PLR0913 - the facts of a run, by name
         error: what ended it, when it failed.
         past_due: whether the platform started it late.
     """
-    fields: dict[str, Any] = {
+    state = _state(tally.ledger, tally.now, policy) if tally.ledger and policy else {}
+    return {
         "event": "scan",
         "scan": tally.scan,
         "outcome": outcome,
@@ -118,8 +148,13 @@ def report_line(  # noqa: PLR0913 - the facts of a run, by name
         "duration_seconds": _seconds(duration),
         "past_due": past_due,
         **_work(tally),
-        **(_state(tally.ledger, tally.now, policy) if tally.ledger and policy else {}),
+        **state,
+        "warnings": [*tally.warnings, *_alarms(state)],
     }
+
+
+def encode(fields: dict[str, Any]) -> str:
+    """Return the report as one line of JSON."""
     return msgspec.json.encode(fields).decode()
 
 
@@ -139,8 +174,10 @@ def _work(tally: Tally) -> dict[str, Any]:
         "outside": tally.outside,
         "irregular": tally.irregular,
         "drifted": tally.drifted,
+        "known": tally.known,
+        "late": tally.late,
+        "vanished": tally.vanished,
         "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
-        "warnings": tally.warnings,
     }
 
 
@@ -151,7 +188,9 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "epoch": ledger.epoch,
         "lag_seconds": _seconds(now - policy.settle - missing[0][0]) if missing else 0,
         "backlog_seconds": _seconds(total(missing)),
-        "covered_until": _covered_until(ledger),
+        "covered_until": _reached(settled(ledger), ledger.origin),
+        "final_until": _reached(final(ledger, policy), ledger.origin),
+        "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
         "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
@@ -165,11 +204,26 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _covered_until(ledger: Ledger) -> int:
-    """Return the end of the first stretch that is settled without a gap from the origin."""
-    stretches = settled(ledger)
-    begun = stretches and stretches[0][0] <= ledger.origin
-    return stretches[0][1] if begun else ledger.origin
+def _alarms(state: dict[str, Any]) -> list[str]:
+    """Say what the state of the scan asks a person to do."""
+    alarms = []
+    if state.get("soon_lost_seconds"):
+        alarms.append(
+            f"{state['soon_lost_seconds'] / HOUR_SECONDS:.1f} h are not scanned yet and pass the "
+            "API's reach within 3 days: see docs/runbook.md#soon-lost"
+        )
+    if (state.get("requests_per_day_needed") or 0) > state.get("requests_per_day_budget", 0):
+        alarms.append(
+            f"the tenant's activity needs {state['requests_per_day_needed']} requests a day and "
+            f"the budget has {state['requests_per_day_budget']}: see docs/runbook.md#over-budget"
+        )
+    return alarms
+
+
+def _reached(stretches: Intervals, origin: int) -> int:
+    """Return the end of the first stretch that goes without a gap from the origin."""
+    begun = stretches and stretches[0][0] <= origin
+    return stretches[0][1] if begun else origin
 
 
 def _needed(ledger: Ledger) -> int | None:

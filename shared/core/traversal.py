@@ -1,30 +1,49 @@
 """The traversal of one slice, sans I/O: slice → query, slice + page → what to store and do next.
 
-Written once for both directions. The cursor `at` divides a slice into what is known and what
-remains: with `asc` everything before `at` is known, with `desc` everything from `at` on.
+A slice follows the API's continuation until the API contradicts itself at some millisecond X.
+Then it is held up there, and its mode says how it goes on:
+
+- `page`: it follows the continuation, or asks afresh from its cursor.
+- `dense`: it pages X alone, on the other time field: more activities lie on X than a page
+  holds, or the API showed an empty page while it counted activities ("probing").
+- `beyond`: after probing it asks from the millisecond after X on.
+- `opposite`: that contradicted itself, too; it comes from the other end towards X.
+
+What every probe shows is stored. What all of them leave contradictory is in doubt.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
 from shared.core.answers import Fault
-from shared.core.intervals import Interval
-from shared.core.model import (
-    HOUR_MS,
-    LIMIT_MIN,
-    SECOND_MS,
-    Axis,
-    Block,
-    Counts,
-    Direction,
-    Policy,
-    Query,
-    Seen,
-    Slice,
+from shared.core.cursor import (
+    dense_of,
+    heading,
+    is_ahead,
+    known_until,
+    leaves_something,
+    may_divide,
+    next_millisecond,
+    past,
+    remaining,
+    same_again,
+    yet_to_come,
 )
-from shared.core.records import Page, Record
+from shared.core.intervals import Interval
+from shared.core.model import Axis, Dense, Doubt, Policy, Query, Slice, other_field
+from shared.core.records import Page
+from shared.core.sifting import (
+    NOTHING,
+    Index,
+    Sifted,
+    counted,
+    furthest,
+    sift,
+    still_seen,
+    vanished,
+)
+from shared.core.turns import Finished, Turn
 
 PART_PAGES = 16
 """A part closes early at this many pages: 20 to 55 MB compressed, which readers like."""
@@ -32,88 +51,10 @@ PART_PAGES = 16
 PART_BYTES = 64 * 1024 * 1024
 """A part closes early at this compressed size, however few its pages."""
 
-FAULTS_PER_ESCALATION = 3
-"""After so many faults in a row a slice asks for less: half the limit, half the interval."""
-
-BACKOFF_FIRST_MS = 5_000
-"""The first back-off is drawn from up to this long, and doubles with every fault."""
-
-BLOCKED_RETRY_MS = HOUR_MS
-"""How often a blocked slice is tried again, and the longest that anything ever waits."""
+EMPTY = "the API counted activities and showed none"
+CROWDED = "more activities share both time fields than a page holds"
 
 change = msgspec.structs.replace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A slice of which one interval is proven, and may be committed.
-
-    Attributes:
-        slice: with all its blocks.
-        start: first proven millisecond.
-        end: first millisecond after the proven ones.
-    """
-
-    slice: Slice
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What one answer did to a slice.
-
-    Attributes:
-        records: to stage as the slice's next block before anything else, possibly none.
-        goes_on: the slice as it continues, None when it does not.
-        finished: what may be committed, if anything.
-        opened: slices that take over what is not proven.
-        fault: the fault that led here, for the log.
-    """
-
-    records: tuple[Record, ...] = ()
-    goes_on: Slice | None = None
-    finished: Finished | None = None
-    opened: tuple[Slice, ...] = ()
-    fault: Fault | None = None
-
-    def with_block(self, block: Block) -> "Turn":
-        """Return the turn with its records staged as `block`."""
-        if self.finished:
-            piece = _staged(self.finished.slice, block)
-            return replace(self, finished=replace(self.finished, slice=piece))
-        if self.goes_on:
-            return replace(self, goes_on=_staged(self.goes_on, block))
-        raise ValueError("a turn with records keeps or finishes its slice")
-
-
-def _staged(piece: Slice, block: Block) -> Slice:
-    return change(piece, blocks=(*piece.blocks, block))
-
-
-def open_slice(bounds: Interval, *, pass_name: str, policy: Policy) -> Slice:
-    """Return a slice over `bounds` on which nothing has been done yet."""
-    return fresh_slice(bounds, pass_name=pass_name, direction=policy.direction, limit=policy.limit)
-
-
-def fresh_slice(bounds: Interval, *, pass_name: str, direction: Direction, limit: int) -> Slice:
-    """Return a slice with its cursor at the end where its direction begins."""
-    start, end = bounds
-    return Slice(
-        start=start,
-        end=end,
-        pass_name=pass_name,
-        direction=direction,
-        limit=limit,
-        at=start if direction == "asc" else end,
-    )
-
-
-def same_again(piece: Slice, bounds: Interval) -> Slice:
-    """Return a fresh slice over `bounds` that keeps the direction and limit of `piece`."""
-    return fresh_slice(
-        bounds, pass_name=piece.pass_name, direction=piece.direction, limit=piece.limit
-    )
 
 
 def next_query(piece: Slice, policy: Policy) -> Query:
@@ -122,138 +63,112 @@ def next_query(piece: Slice, policy: Policy) -> Query:
     The continuation is sent back verbatim; without one, the user's filters and what remains of
     the slice as inclusive bounds (`gte`, `lte`).
     """
-    start, end = remaining(piece)
-    afresh = {**policy.filters, policy.axis: {"gte": start, "lte": end - 1}}
-    verbatim = None if piece.continuation is None else msgspec.Raw(piece.continuation.encode())
+    dense = piece.mode == "dense"
+    filters: Any = _filters(piece, policy)
+    if piece.continuation is not None:
+        filters = msgspec.Raw(piece.continuation.encode())
     asked = {
-        "filters": afresh if verbatim is None else verbatim,
+        "filters": filters,
         "isScan": True,
         "limit": piece.limit,
-        "sortField": policy.axis,
-        "sortDirection": piece.direction,
+        "sortField": other_field(policy.axis) if dense else policy.axis,
+        "sortDirection": "asc" if dense else heading(piece),
     }
     return Query(body=msgspec.json.encode(asked))
 
 
-def remaining(piece: Slice) -> Interval:
-    """Return the half-open interval that is not known yet."""
-    return (piece.at, piece.end) if piece.direction == "asc" else (piece.start, piece.at)
+def _filters(piece: Slice, policy: Policy) -> dict[str, Any]:
+    """Return the filters of a query that begins where the slice stands."""
+    start, end = remaining(piece)
+    other = other_field(policy.axis)
+    least = [piece.since, piece.dense.cursor if piece.dense and piece.mode == "dense" else None]
+    known = [bound for bound in least if bound is not None]
+    filters = {**policy.filters, policy.axis: {"gte": start, "lte": end - 1}}
+    if known:
+        filters[other] = _at_least(policy.filters.get(other), max(known))
+    return filters
 
 
-def absorb(piece: Slice, page: Page, policy: Policy) -> Turn | Fault:
+def _at_least(given: object, bound: int) -> dict[str, Any]:
+    """Return the user's filter on a field with a lower bound added."""
+    own = dict(given) if isinstance(given, dict) else {}
+    stated = own.get("gte")
+    return {**own, "gte": max(stated, bound) if isinstance(stated, int) else bound}
+
+
+def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> Turn | Fault:
     """Take a page into the slice.
 
-    Returns a fault where the page contradicts the query or itself; the slice is then unchanged.
+    Returns a fault where the page contradicts the query or itself and nothing better is known
+    than to ask again; the slice is then unchanged.
     """
-    placed = list(_placed(page.records, piece, policy.axis))
-    inside = [(at, record) for at, record in placed if _within(at, remaining(piece))]
-    if placed and not inside:
+    sifted = sift(page, piece, policy.axis, index)
+    if sifted.outside and not sifted.places:
         return Fault(kind="malformed", detail="every record is outside the queried interval")
-    cursor = _cursor(page, piece, policy.axis)
-    if isinstance(cursor, Fault):
-        return cursor
-    if cursor is None and not page.records and page.total:
-        detail = f"no records and no next page, but a total of {page.total}"
+    calm = change(piece, faults=0, fault=None, not_before=0, blocked=False)
+    if piece.mode == "dense":
+        return _absorb_dense(calm, page, sifted, policy, index)
+    if page.has_next:
+        return _follow(calm, page, sifted, policy, index)
+    if not page.records and page.total:
+        return _probe(calm, policy, index)
+    return _finish(calm, sifted, index)
+
+
+def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn | Fault:
+    """Take in a page that says that there is more."""
+    upwards = heading(piece) == "asc"
+    bound = _cursor(page, policy.axis, "gte" if upwards else "lte")
+    if bound is None:
+        detail = f"nextQueryFilters has no bound on {policy.axis} to go on from"
         return Fault(kind="malformed", detail=detail)
-    kept, counts = _unrepeated(inside, piece)
-    outside, drifted = len(placed) - len(inside), _drifted(page, piece, policy)
-    counts = counts.plus(outside=outside, drifted=int(drifted))
-    healthy = change(piece, counts=counts, faults=0, fault=None, not_before=0, blocked=False)
-    if cursor is None or not _within(cursor, _cursor_range(piece)):
-        return _finish(healthy, kept)
-    moved = change(healthy, at=cursor, continuation=page.continuation)
-    return _advance(healthy, moved, kept, policy.axis)
+    cursor = bound if upwards else bound + 1
+    if not is_ahead(piece, cursor):
+        return _stands_still(piece, sifted, policy.axis, cursor)
+    drifted = _drifted(page, piece, policy)
+    if not leaves_something(piece, cursor):
+        return _finish(piece, sifted, index, drifted=drifted)
+    moved = change(_on_its_way(piece), at=cursor, continuation=page.continuation)
+    return _advance(piece, moved, sifted, policy.axis, index, drifted=drifted)
 
 
-def _placed(records: Iterable[Record], piece: Slice, axis: Axis) -> Iterator[tuple[int, Record]]:
-    """Yield each record with its position; one that has none stands beside the one before it."""
-    at = piece.at if piece.direction == "asc" else piece.at - 1
-    for record in records:
-        own = record.on(axis)
-        at = at if own is None else own
-        yield at, record
+def _on_its_way(piece: Slice) -> Slice:
+    """Return the slice as a page showed that it is past what held it up."""
+    return change(piece, mode="page", dense=None) if piece.mode == "beyond" else piece
 
 
-def _within(at: int, bounds: Interval) -> bool:
-    return bounds[0] <= at < bounds[1]
-
-
-def _cursor(page: Page, piece: Slice, axis: Axis) -> int | Fault | None:
-    """Return where the continuation stands, None when there is no more."""
+def _cursor(page: Page, field: Axis, bound: str) -> int | None:
+    """Return the bound from which the continuation goes on, None where it states none."""
     if not page.has_next or page.continuation is None:
         return None
-    bound = "gte" if piece.direction == "asc" else "lte"
-    filters = msgspec.json.decode(page.continuation)
-    on_axis = filters.get(axis)
-    value = on_axis.get(bound) if isinstance(on_axis, dict) else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        detail = f"nextQueryFilters has no {axis}.{bound} to go on from"
-        return Fault(kind="malformed", detail=detail)
-    cursor = value if piece.direction == "asc" else value + 1
-    if not _ahead(piece, cursor):
-        detail = f"hasNext, but the cursor does not move on: {piece.at} to {cursor}"
-        return Fault(kind="malformed", detail=detail)
-    return cursor
-
-
-def _ahead(piece: Slice, cursor: int) -> bool:
-    return cursor > piece.at if piece.direction == "asc" else cursor < piece.at
-
-
-def _cursor_range(piece: Slice) -> Interval:
-    """Return where a cursor still leaves something to ask for."""
-    if piece.direction == "asc":
-        return (piece.start, piece.end)
-    return (piece.start + 1, piece.end + 1)
+    on_field = msgspec.json.decode(page.continuation).get(field)
+    value = on_field.get(bound) if isinstance(on_field, dict) else None
+    return value if type(value) is int else None
 
 
 def _drifted(page: Page, piece: Slice, policy: Policy) -> bool:
     """Say whether the continuation asks for something else than we did, cursor apart."""
     if not page.has_next or page.continuation is None:
         return False
-    filters = msgspec.json.decode(page.continuation)
-    other = {"lte": piece.end - 1} if piece.direction == "asc" else {"gte": piece.start}
-    on_axis = filters.pop(policy.axis, {})
-    moved = "gte" if piece.direction == "asc" else "lte"
-    still = {name: value for name, value in on_axis.items() if name != moved}
-    return bool(filters != policy.filters or still != other)
+    moved = "gte" if heading(piece) == "asc" else "lte"
+    asked, answered = _filters(piece, policy), msgspec.json.decode(page.continuation)
+    return _without(asked, policy.axis, moved) != _without(answered, policy.axis, moved)
 
 
-def _unrepeated(
-    inside: list[tuple[int, Record]], piece: Slice
-) -> tuple[list[tuple[int, Record]], Counts]:
-    """Drop what this slice has stored already, whatever page showed it."""
-    before = {seen.identity: seen.content for seen in piece.seen}
-    here: dict[str, Record] = {}
-    kept: list[tuple[int, Record]] = []
-    changed = 0
-    for at, record in inside:
-        identity = record.identity
-        if identity in before:
-            changed += before[identity] != record.content
-        elif identity in here:
-            changed += here[identity].line != record.line
-        else:
-            here[identity] = record
-            kept.append((at, record))
-    repeated = len(inside) - len(kept) - changed
-    return kept, piece.counts.plus(repeated=repeated, changed=changed)
+def _without(filters: dict[str, Any], field: Axis, bound: str) -> dict[str, Any]:
+    on_field = filters.get(field)
+    kept = {k: v for k, v in on_field.items() if k != bound} if isinstance(on_field, dict) else {}
+    return {**filters, field: kept}
 
 
-def _finish(piece: Slice, kept: list[tuple[int, Record]]) -> Turn:
-    records = tuple(record for _, record in kept)
-    done = change(_counted(piece, records), seen=(), continuation=None)
-    return Turn(records=records, finished=Finished(slice=done, start=piece.start, end=piece.end))
-
-
-def _advance(piece: Slice, moved: Slice, kept: list[tuple[int, Record]], axis: Axis) -> Turn:
-    if _is_full(piece) and _may_close(piece, moved.at):
-        return _close_early(piece, kept, moved.at)
-    records = tuple(record for _, record in kept)
-    seen = [seen for seen in piece.seen if _within(seen.at, remaining(moved))]
-    seen += [_as_seen(at, record, axis) for at, record in kept if _within(at, remaining(moved))]
-    moved = change(_counted(moved, records), seen=tuple(seen), furthest=_furthest(piece, kept))
-    return Turn(records=records, goes_on=moved)
+def _advance(  # noqa: PLR0913 - the facts of one page, by name
+    piece: Slice, moved: Slice, sifted: Sifted, axis: Axis, index: Index, *, drifted: bool
+) -> Turn:
+    if _is_full(piece) and may_divide(piece, moved.at) and moved.mode == "page":
+        return _close_early(piece, sifted, moved.at, index, drifted=drifted)
+    seen = still_seen(moved, sifted, axis)
+    moved = change(moved, seen=seen, furthest=furthest(piece, sifted))
+    return Turn(records=sifted.records(), goes_on=counted(moved, sifted, drifted=drifted))
 
 
 def _is_full(piece: Slice) -> bool:
@@ -261,109 +176,112 @@ def _is_full(piece: Slice) -> bool:
     return len(piece.blocks) + 1 >= PART_PAGES or size >= PART_BYTES
 
 
-def _may_close(piece: Slice, cursor: int) -> bool:
-    """Say whether no staged record stands at or after the cursor, so that it can divide."""
-    if piece.furthest is None:
-        return True
-    return piece.furthest < cursor if piece.direction == "asc" else piece.furthest >= cursor
-
-
-def _close_early(piece: Slice, kept: list[tuple[int, Record]], cursor: int) -> Turn:
+def _close_early(piece: Slice, sifted: Sifted, cursor: int, index: Index, *, drifted: bool) -> Turn:
     """Finish what is proven up to the cursor; a new slice asks for the rest afresh."""
-    rest = remaining(change(piece, at=cursor))
-    proven = (piece.start, cursor) if piece.direction == "asc" else (cursor, piece.end)
-    records = tuple(record for at, record in kept if _within(at, proven))
-    done = change(_counted(piece, records), seen=(), continuation=None, at=cursor)
+    proven = known_until(piece, cursor)
+    rest = yet_to_come(change(piece, at=cursor))
+    finished = _finish(piece, sifted.inside(proven), index, bounds=proven, drifted=drifted)
     return Turn(
-        records=records,
-        finished=Finished(slice=done, start=proven[0], end=proven[1]),
-        opened=(same_again(piece, rest),),
+        records=finished.records, finished=finished.finished, opened=(same_again(piece, rest),)
     )
 
 
-def _counted(piece: Slice, records: tuple[Record, ...]) -> Slice:
-    irregular = sum(record.original is not None for record in records)
-    return change(piece, counts=piece.counts.plus(records=len(records), irregular=irregular))
+def _finish(
+    piece: Slice,
+    sifted: Sifted,
+    index: Index,
+    *,
+    bounds: Interval | None = None,
+    drifted: bool = False,
+) -> Turn:
+    start, end = bounds or (piece.start, piece.end)
+    done = counted(piece, sifted, drifted=drifted)
+    if index and piece.since is None:
+        counts = done.counts.plus(vanished=vanished(done, (start, end), index))
+        done = change(done, counts=counts)
+    done = change(done, seen=(), continuation=None, mode="page", dense=None)
+    return Turn(records=sifted.records(), finished=Finished(slice=done, start=start, end=end))
 
 
-def _as_seen(at: int, record: Record, axis: Axis) -> Seen:
-    other = record.on("created" if axis == "date" else "date")
-    return Seen(at=at, other=other, identity=record.identity, content=record.content)
+def _stands_still(piece: Slice, sifted: Sifted, axis: Axis, cursor: int) -> Turn | Fault:
+    """Answer a cursor that did not move on.
 
-
-def _furthest(piece: Slice, kept: list[tuple[int, Record]]) -> int | None:
-    """Return the position of the staged record that stands farthest along the direction."""
-    places = [at for at, _ in kept]
-    if piece.furthest is not None:
-        places.append(piece.furthest)
-    if not places:
-        return None
-    return max(places) if piece.direction == "asc" else min(places)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """Whether the ledger has room for one more slice of each kind.
-
-    Attributes:
-        open: not blocked.
-        blocked: blocked.
+    Where the page shows nothing but one millisecond, that millisecond is dense. An empty page
+    says as little as a wrong count; anything else is an API that sorts or goes on wrongly, and
+    shorter slices will tell.
     """
+    at = next_millisecond(piece)
+    if sifted.places == {at} and piece.mode != "opposite":
+        return _held_up(piece, at, probing=False)
+    if not sifted.places and piece.mode == "page":
+        return _held_up(piece, at, probing=True)
+    detail = f"hasNext, but the cursor on {axis} does not move on: {piece.at} to {cursor}"
+    return Fault(kind="malformed", detail=detail)
 
-    open: bool
-    blocked: bool
+
+def _held_up(piece: Slice, at: int, *, probing: bool) -> Turn:
+    """Ask for one millisecond alone; what this page showed of it will come again."""
+    dense = Dense(at=at, cursor=None, probing=probing)
+    return Turn(goes_on=change(piece, mode="dense", dense=dense, continuation=None))
 
 
-def retreat(piece: Slice, fault: Fault, *, now: int, jitter: float, room: Room) -> Turn:
-    """Answer a fault: back off, after three in a row ask for less, at the end block.
+def _probe(piece: Slice, policy: Policy, index: Index) -> Turn:
+    """Answer an empty page that counts activities: the next of at most three probes."""
+    if piece.mode == "page":
+        return _held_up(piece, next_millisecond(piece), probing=True)
+    if piece.mode == "beyond":
+        far = piece.end if piece.direction == "asc" else piece.start
+        return Turn(goes_on=change(piece, mode="opposite", at=far, continuation=None))
+    return _finish(_doubted(piece, remaining(piece), EMPTY), _nothing(piece, policy), index)
 
-    Args:
-        piece: the slice that met the fault.
-        fault: what came instead of a page.
-        now: epoch milliseconds.
-        jitter: a random number in [0, 1) for the back-off.
-        room: for more slices.
+
+def _nothing(piece: Slice, policy: Policy) -> Sifted:
+    empty = Page(records=(), has_next=False, continuation=None, total=None)
+    return sift(empty, piece, policy.axis, NOTHING)
+
+
+def _doubted(piece: Slice, bounds: Interval, reason: str) -> Slice:
+    start, end = bounds
+    if start >= end:
+        return piece
+    return change(piece, doubt=(*piece.doubt, Doubt(start=start, end=end, reason=reason)))
+
+
+def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn:
+    """Page one millisecond on the other time field; then go on after it."""
+    dense, other = dense_of(piece), other_field(policy.axis)
+    stated = _cursor(page, other, "gte")
+    moves = stated is not None and _is_later(stated, dense)
+    cursor = stated if moves else _last_in_order(page, other)
+    if cursor is not None and _is_later(cursor, dense):
+        verbatim = page.continuation if moves else None
+        moved = change(piece, dense=change(dense, cursor=cursor), continuation=verbatim)
+        return _advance(piece, moved, sifted, policy.axis, index, drifted=False)
+    contradicts = not page.records and bool(page.total)
+    reason = CROWDED if page.has_next else EMPTY if contradicts else None
+    return _go_past(piece, sifted, policy.axis, index, reason)
+
+
+def _is_later(cursor: int, dense: Dense) -> bool:
+    return dense.cursor is None or cursor > dense.cursor
+
+
+def _last_in_order(page: Page, other: Axis) -> int | None:
+    """Return the last record's position, from which to go on where the continuation does not.
+
+    It is only used of a page that is sorted as asked: what is before it is then known.
     """
-    faults = piece.faults + 1
-    wait = min(BACKOFF_FIRST_MS * 2 ** min(faults - 1, 16), BLOCKED_RETRY_MS)
-    struck = change(
-        piece,
-        faults=faults,
-        fault=fault.detail,
-        not_before=now + int(wait * jitter),
-        counts=piece.counts.plus(faults=1),
-        continuation=None if fault.kind == "malformed" else piece.continuation,
-    )
-    if piece.blocked:
-        return Turn(goes_on=_blocked(struck, now, room), fault=fault)
-    if faults % FAULTS_PER_ESCALATION:
-        return Turn(goes_on=struck, fault=fault)
-    if fault.kind == "transient" and piece.limit > LIMIT_MIN:
-        lighter = change(struck, limit=max(LIMIT_MIN, piece.limit // 2))
-        return Turn(goes_on=lighter, fault=fault)
-    return _bisect(struck, fault, now=now, room=room)
+    own = [at for at in (record.on(other) for record in page.records) if at is not None]
+    return own[-1] if page.has_next and own and own == sorted(own) else None
 
 
-def _bisect(piece: Slice, fault: Fault, *, now: int, room: Room) -> Turn:
-    """Cut what remains in two, so that only the poisoned half suffers."""
-    divisible = _may_close(piece, piece.at)
-    start, end = remaining(piece) if divisible else (piece.start, piece.end)
-    middle = (start + end) // 2 // SECOND_MS * SECOND_MS
-    if not room.open or end - start <= SECOND_MS or not start < middle < end:
-        return Turn(goes_on=_blocked(piece, now, room), fault=fault)
-    halves = ((start, middle), (middle, end))
-    opened = tuple(
-        change(same_again(piece, half), fault=fault.detail, not_before=piece.not_before)
-        for half in halves
-    )
-    if not divisible or (start, end) == (piece.start, piece.end):
-        return Turn(opened=opened, fault=fault)
-    proven = (piece.start, start) if piece.direction == "asc" else (end, piece.end)
-    done = change(piece, seen=(), continuation=None)
-    finished = Finished(slice=done, start=proven[0], end=proven[1])
-    return Turn(finished=finished, opened=opened, fault=fault)
-
-
-def _blocked(piece: Slice, now: int, room: Room) -> Slice:
-    blocked = piece.blocked or room.blocked
-    return change(piece, blocked=blocked, not_before=now + BLOCKED_RETRY_MS)
+def _go_past(piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str | None) -> Turn:
+    dense = dense_of(piece)
+    if reason:
+        piece = _doubted(piece, (dense.at, dense.at + 1), reason)
+    after = change(piece, mode="beyond", at=past(piece, dense.at), continuation=None)
+    if not dense.probing:
+        after = change(after, mode="page", dense=None)
+    if not leaves_something(after, after.at):
+        return _finish(after, sifted, index)
+    return _advance(piece, after, sifted, axis, index, drifted=False)

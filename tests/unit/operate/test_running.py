@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.bootstrap import RunResult
-from shared.core.report import Outcome, Tally, report_line
+from shared.core.report import Outcome, Tally, encode, report_fields
 from shared.operate.pausing import duration
 from shared.operate.running import next_pause, run_until_idle
 from tests.fakes import NOW, FakeClock
@@ -15,7 +15,7 @@ from tests.unit.operate.test_following import Said
 
 def report(outcome: Outcome, **more: Any) -> dict[str, Any]:
     """Return a report line, parsed, with some fields replaced."""
-    line = report_line(Tally(scan="all", run="r"), None, outcome, duration=20_000)
+    line = encode(report_fields(Tally(scan="all", run="r"), None, outcome, duration=20_000))
     return {**json.loads(line), **more}
 
 

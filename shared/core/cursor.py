@@ -1,0 +1,110 @@
+"""Where a slice stands: the cursor, what remains, and what lies ahead of it.
+
+Written once for both directions. The cursor `at` divides a slice into what is known and what
+remains: with `asc` everything before `at` is known, with `desc` everything from `at` on.
+"""
+
+import msgspec
+
+from shared.core.intervals import Interval
+from shared.core.model import Dense, Direction, Policy, Slice
+
+change = msgspec.structs.replace
+
+
+def open_slice(bounds: Interval, *, pass_name: str, policy: Policy) -> Slice:
+    """Return a slice over `bounds` on which nothing has been done yet."""
+    return fresh_slice(bounds, pass_name=pass_name, direction=policy.direction, limit=policy.limit)
+
+
+def fresh_slice(bounds: Interval, *, pass_name: str, direction: Direction, limit: int) -> Slice:
+    """Return a slice with its cursor at the end where its direction begins."""
+    start, end = bounds
+    return Slice(
+        start=start,
+        end=end,
+        pass_name=pass_name,
+        direction=direction,
+        limit=limit,
+        at=start if direction == "asc" else end,
+    )
+
+
+def same_again(piece: Slice, bounds: Interval) -> Slice:
+    """Return a fresh slice over `bounds` that keeps direction, limit and `since` of `piece`."""
+    fresh = fresh_slice(
+        bounds, pass_name=piece.pass_name, direction=piece.direction, limit=piece.limit
+    )
+    return change(fresh, since=piece.since)
+
+
+def heading(piece: Slice) -> Direction:
+    """Return the direction of the slice's next query."""
+    if piece.mode != "opposite":
+        return piece.direction
+    return "desc" if piece.direction == "asc" else "asc"
+
+
+def remaining(piece: Slice) -> Interval:
+    """Return the half-open interval that the next query is about; may be empty."""
+    if piece.mode == "dense":
+        at = dense_of(piece).at
+        return (at, at + 1)
+    if piece.mode == "opposite":
+        at = dense_of(piece).at
+        return (at + 1, piece.at) if piece.direction == "asc" else (piece.at, at)
+    return yet_to_come(piece)
+
+
+def dense_of(piece: Slice) -> Dense:
+    """Return the millisecond that the slice is held up at.
+
+    Raises:
+        AssertionError: it is not held up; a mode without it is a mistake in this program.
+    """
+    if piece.dense is None:
+        raise AssertionError(f"a slice in mode {piece.mode} has no dense millisecond")
+    return piece.dense
+
+
+def next_millisecond(piece: Slice) -> int:
+    """Return the first millisecond that is not known yet, in the direction of the query."""
+    return piece.at if heading(piece) == "asc" else piece.at - 1
+
+
+def past(piece: Slice, millisecond: int) -> int:
+    """Return the cursor of a slice to which this millisecond is known."""
+    return millisecond + 1 if piece.direction == "asc" else millisecond
+
+
+def is_ahead(piece: Slice, cursor: int) -> bool:
+    """Say whether a cursor has moved on from where the slice stands."""
+    return cursor > piece.at if heading(piece) == "asc" else cursor < piece.at
+
+
+def leaves_something(piece: Slice, cursor: int) -> bool:
+    """Say whether anything remains to be asked for from this cursor on."""
+    start, end = remaining(piece)
+    return cursor < end if heading(piece) == "asc" else cursor > start
+
+
+def within(at: int, bounds: Interval) -> bool:
+    """Say whether a millisecond lies in a half-open interval."""
+    return bounds[0] <= at < bounds[1]
+
+
+def may_divide(piece: Slice, cursor: int) -> bool:
+    """Say whether no staged record stands at or after the cursor, so that it can divide."""
+    if piece.furthest is None:
+        return True
+    return piece.furthest < cursor if piece.direction == "asc" else piece.furthest >= cursor
+
+
+def known_until(piece: Slice, cursor: int) -> Interval:
+    """Return what is known of the slice when its cursor stands there."""
+    return (piece.start, cursor) if piece.direction == "asc" else (cursor, piece.end)
+
+
+def yet_to_come(piece: Slice) -> Interval:
+    """Return what remains of the slice by its cursor, whatever it is held up at."""
+    return (piece.at, piece.end) if piece.direction == "asc" else (piece.start, piece.at)

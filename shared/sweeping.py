@@ -1,0 +1,61 @@
+"""What parts hold of a slice: the index against which a sweep finds what is new.
+
+It is read from the data every time, so it can never disagree with it.
+"""
+
+from collections.abc import Sequence
+
+from shared.core.cursor import within
+from shared.core.errors import PartUnreadable
+from shared.core.model import HOUR_MS, Axis, Ledger, Slice, StoredPart
+from shared.core.planning import cut_for_reading
+from shared.core.records import Malformed, stored_records
+from shared.core.sifting import Index, Stored
+from shared.ports import ResultStore
+
+
+def fitted(results: ResultStore, piece: Slice) -> Slice:
+    """Return a new sweep's slice, cut so that its index is small enough to hold.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    return cut_for_reading(piece, results.parts_of(piece.start))
+
+
+def read_index(results: ResultStore, piece: Slice, ledger: Ledger, axis: Axis) -> Index:
+    """Return what the parts of the slice's hour hold inside its bounds, by identity.
+
+    Raises:
+        PartUnreadable: a part is damaged, or fewer are there than were committed: their
+            records would look late and be written again.
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    parts = results.parts_of(piece.start)
+    committed = ledger.parts.get(piece.start // HOUR_MS * HOUR_MS, 0)
+    if len(parts) < committed:
+        raise PartUnreadable(
+            f"{committed - len(parts)} of {committed} parts of the hour are gone: their records "
+            "would look late and be written again. Put them back (soft delete keeps them), or "
+            "keep parts for longer than the oldest sweep"
+        )
+    index: dict[str, Stored] = {}
+    for part in _overlapping(parts, piece):
+        index.update(_read(results, part, piece, axis))
+    return index
+
+
+def _overlapping(parts: Sequence[StoredPart], piece: Slice) -> list[StoredPart]:
+    return [part for part in parts if part.start < piece.end and piece.start < part.end]
+
+
+def _read(results: ResultStore, part: StoredPart, piece: Slice, axis: Axis) -> Index:
+    found: dict[str, Stored] = {}
+    try:
+        for record in stored_records(results.part(part.name)):
+            at = record.on(axis)
+            if at is None or within(at, (piece.start, piece.end)):
+                found[record.identity] = Stored(at, record.content)
+    except Malformed as error:
+        raise PartUnreadable(f"part {part.name} is damaged: {error}") from error
+    return found

@@ -1,0 +1,75 @@
+"""The simulated API as an `ActivitySource`, without sockets: thousands of scans in seconds."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from shared.core.model import Answer, NoAnswer, Query
+from simulator import Switches, Tenant
+from simulator.answers import Answer as Written
+from simulator.answers import written
+from simulator.paging import estimated, turn
+from simulator.queries import Query as Asked
+from tests.fakes import Effects, FakeClock, Reply
+
+
+class SimulatedApi:
+    """Answers what the simulator would answer over HTTP.
+
+    Attributes:
+        tenant: the truth.
+        switches: how the API behaves.
+        latency: ms that every answer takes on the clock.
+        instead: decides on an answer by request number and query, None lets the API answer.
+        asked: the bodies of the requests, parsed.
+    """
+
+    def __init__(self, tenant: Tenant, clock: FakeClock, switches: Switches) -> None:
+        self.tenant = tenant
+        self.clock = clock
+        self.switches = switches
+        self.latency = 0
+        self.instead: Callable[[int, dict[str, Any]], Reply | None] = lambda _number, _asked: None
+        self.asked: list[dict[str, Any]] = []
+        self.effects = Effects()
+        self.lock = threading.Lock()
+
+    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+        """Answer one request."""
+        del timeout
+        return self.effects.run("request", lambda: self._ask(json.loads(query.body)))
+
+    def _ask(self, body: dict[str, Any]) -> Answer | NoAnswer:
+        with self.lock:
+            self.asked.append(body)
+            number = len(self.asked)
+            self.clock.advance(self.latency)
+        scripted = self.instead(number, body)
+        if isinstance(scripted, Exception):
+            raise scripted
+        return scripted or Answer(status=200, body=self._page(number, body))
+
+    def _page(self, number: int, body: dict[str, Any]) -> bytes:
+        asked = Asked(
+            filters=body["filters"],
+            is_scan=body["isScan"],
+            limit=body["limit"],
+            sort_field=body["sortField"],
+            sort_direction=body["sortDirection"],
+        )
+        page = turn(self.tenant, asked, self.switches, self.clock.now())
+        answer = Written(
+            query=asked,
+            records=[self.tenant.bytes_of(row) for row in page.rows],
+            keys=page.keys,
+            has_next=page.has_next,
+            next_filters=page.next_filters,
+            total=estimated(page.total, self.switches, number),
+            foreign=list,
+        )
+        return written(answer, data_first=number % 2 == 0, pretty=False)
+
+    def renew_token(self) -> bool:
+        """Nothing to renew."""
+        return False
