@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict
+from shared.core.errors import BlocksLost, LedgerConflict, PartUnreadable, StoreConflict
 from shared.core.layout import hour_prefix
 from shared.core.model import Answer, Block, NoAnswer, Policy, Query, StoredPart
 from shared.ports import SavedLedger
@@ -213,6 +213,8 @@ class InMemoryResults:
 
     def part(self, name: str) -> bytes:
         """Return a part's bytes."""
+        if name not in self.parts:
+            raise PartUnreadable(f"part {name} is gone")
         return self.parts[name]
 
     def manifest(self, number: int) -> bytes | None:

@@ -46,6 +46,10 @@ class LedgerPlace(Protocol):
         """Return all report lines, the oldest day first."""
         ...
 
+    def kept(self) -> dict[int, tuple[bytes, dict[str, str]]]:
+        """Return the kept answers with their metadata, by slot."""
+        ...
+
 
 class ResultPlace(Protocol):
     """A result store and what lies behind it."""
@@ -94,6 +98,10 @@ class FakeLedger:
         """Return what it kept."""
         return self.store.runs
 
+    def kept(self) -> dict[int, tuple[bytes, dict[str, str]]]:
+        """Return what it kept."""
+        return self.store.quarantine
+
 
 @dataclass(frozen=True, slots=True)
 class AzuriteLedger:
@@ -114,6 +122,14 @@ class AzuriteLedger:
         """Return the lines of all run logs, by name."""
         logs = contents(self.state, f"scan={SCAN}/runs/")
         return [line.decode() for name in sorted(logs) for line in logs[name].splitlines()]
+
+    def kept(self) -> dict[int, tuple[bytes, dict[str, str]]]:
+        """Return the blobs of the quarantine."""
+        found = {}
+        for name, content in contents(self.state, f"scan={SCAN}/quarantine/").items():
+            properties = self.state.get_blob_client(name).get_blob_properties()
+            found[int(name.rpartition("/")[2])] = (content, dict(properties.metadata or {}))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,7 @@ class FakeResults:
         """Set it, with a block list that no commit asks for."""
         self.store.parts[part] = content
         self.store.lists[part] = []
+        self.store.metadata[part] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +241,10 @@ def stage(store: ResultStore, *pages: bytes, part: str = PART, epoch: int = 1) -
     return blocks
 
 
+BOUNDS = {"start": "1795410300000", "end": "1795410600000"}
+"""The bounds of `PART` as its metadata states them."""
+
+
 def commit(store: ResultStore, blocks: Sequence[Block], part: str = PART) -> None:
     """Commit blocks with some metadata."""
-    store.commit_part(part, blocks, metadata={"records": str(len(blocks))})
+    store.commit_part(part, blocks, metadata={"records": str(len(blocks)), **BOUNDS})

@@ -185,3 +185,20 @@ def test_a_report_line_is_no_ledger(ledger: LedgerPlace) -> None:
     ledger.store.append_run("failed", now=NOW)
 
     assert ledger.store.load().content is None
+
+
+def test_a_strange_answer_is_kept_in_its_slot(ledger: LedgerPlace) -> None:
+    """With what it answered; it is not the ledger."""
+    ledger.store.keep_answer(7, b"<html>", metadata={"slice": "05:00"})
+
+    assert ledger.kept() == {7: (b"<html>", {"slice": "05:00"})}
+    assert ledger.store.load().content is None
+
+
+def test_a_slot_keeps_the_newest_answer(ledger: LedgerPlace) -> None:
+    """So that what is kept stays bounded."""
+    ledger.store.keep_answer(7, b"one", metadata={"run": "1"})
+
+    ledger.store.keep_answer(7, b"two", metadata={"run": "2"})
+
+    assert ledger.kept() == {7: (b"two", {"run": "2"})}

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.core.errors import BlocksLost, StoreConflict
+from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
 from shared.core.model import Block
 from shared.ports import ResultStore
 from tests.contracts.storage import PART, ResultPlace, block, commit, stage
@@ -334,3 +334,51 @@ def test_one_of_many_manifests_at_once_is_stored(results: ResultPlace) -> None:
         won = [content for content in writers.map(put, candidates) if content]
 
     assert won == [results.store.manifest(1)]
+
+
+HOUR = 1_795_410_000_000
+"""The hour in which `PART` begins."""
+
+
+def test_the_parts_of_an_hour_are_described(results: ResultPlace) -> None:
+    """Name, size and the bounds that its slice proved, for any instant of the hour."""
+    commit(results.store, stage(results.store, b"one", b"two"))
+
+    (part,) = results.store.parts_of(HOUR + 1_234_567)
+
+    assert (part.name, part.size) == (PART, 6)
+    assert (part.start, part.end) == (HOUR + 300_000, HOUR + 600_000)
+
+
+def test_the_parts_of_another_hour_are_left_out(results: ResultPlace) -> None:
+    """A sweep reads no more than it must."""
+    commit(results.store, stage(results.store, b"one"))
+
+    assert list(results.store.parts_of(HOUR + 3_600_000)) == []
+
+
+def test_staged_blocks_are_no_part_of_an_hour(results: ResultPlace) -> None:
+    """What is not committed is not there."""
+    stage(results.store, b"one")
+
+    assert list(results.store.parts_of(HOUR)) == []
+
+
+def test_a_blob_without_bounds_is_no_part_of_an_hour(results: ResultPlace) -> None:
+    """No scan wrote it."""
+    results.plant_part(PART, b"?")
+
+    assert list(results.store.parts_of(HOUR)) == []
+
+
+def test_a_part_is_read_as_it_was_staged(results: ResultPlace) -> None:
+    """Compressed, block after block."""
+    commit(results.store, stage(results.store, b"one", b"two"))
+
+    assert results.store.part(PART) == b"onetwo"
+
+
+def test_a_part_that_is_gone_cannot_be_read(results: ResultPlace) -> None:
+    """That blocks a sweep, not the scan."""
+    with pytest.raises(PartUnreadable, match="gone"):
+        results.store.part(PART)
