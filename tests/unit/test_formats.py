@@ -1,0 +1,201 @@
+"""The formats that others read: golden files, schemas, and what is refused."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from harness import schemas
+from shared.core import ledger as ledgers
+from shared.core import manifest as manifests
+from shared.core.errors import LedgerTooNew, LedgerUnreadable
+from shared.core.model import Policy
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, activity, page_of, policy
+from tests.world import World
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SCHEMAS = schemas.DOCS / "schemas"
+LEDGERS = ("ledger-1.json", "ledger-1-open.json", "ledger-1-committing.json")
+MANIFESTS = ("manifest-1.json", "manifest-1-next.json", "manifest-1-empty.json")
+
+
+def small_scan() -> World:
+    """Return a world whose scan has slices of no, one and several pages."""
+    first = [NOW - HOUR + 7_000 * n for n in range(11)]
+    return World([*first, NOW - 40 * MINUTE], page=5)
+
+
+def golden() -> dict[str, bytes]:
+    """Return what the present program writes, by the name of the golden file."""
+    how = policy(lookback=HOUR, sweeps=(("sweep-24h", 24 * HOUR),))
+    whole = small_scan()
+    whole.run(how)
+    half = World([NOW - HOUR + 1_000 * n for n in range(250)], page=10)
+    half.api.latency = 3_000
+    half.api.replies = {2: page_of({"hasNext": False})}
+    half.run(policy(lookback=HOUR, fresh=20 * MINUTE, budget=20_000))
+    number = next(n for n, done in enumerate(_effects(how), start=1) if done == "commit part")
+    killed = small_scan()
+    killed.share(Effects(at=number, how="after"))
+    with pytest.raises(Crash):
+        killed.run(how)
+    part = next(name for name, content in whole.results.parts.items() if len(content) > 300)
+    return {
+        "ledger-1.json": whole.ledgers.history[-1],
+        "ledger-1-open.json": half.ledgers.history[-1],
+        "ledger-1-committing.json": killed.ledgers.history[-1],
+        "manifest-1.json": whole.results.manifests[1],
+        "manifest-1-next.json": _with_part(whole),
+        "manifest-1-empty.json": whole.results.manifests[2],
+        "part-1.jsonl": gzip.decompress(whole.results.parts[part]),
+    }
+
+
+def _effects(how: Policy) -> list[str]:
+    world = small_scan()
+    effects = Effects()
+    world.share(effects)
+    world.run(how)
+    return effects.done
+
+
+def _with_part(world: World) -> bytes:
+    found = [it for it in world.results.manifests.values() if json.loads(it)["part"]]
+    return max(found, key=len)
+
+
+COMPRESSED = {"id", "size", "sha256", "previous"}
+"""Fields that depend on the compressor, whose bytes differ between kinds of processors."""
+
+
+def comparable(content: bytes) -> list[Any]:
+    """Return a file's values, in order, without what the compressor decides."""
+
+    def without(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        return [(name, None if name in COMPRESSED else value) for name, value in pairs]
+
+    def deep(text: str) -> list[tuple[str, Any]]:
+        pairs = json.loads(text, object_pairs_hook=without)
+        return [
+            (name, deep(value) if name == "manifest" and isinstance(value, str) else value)
+            for name, value in pairs
+        ]
+
+    return [deep(line) for line in content.decode().splitlines()]
+
+
+def read(name: str) -> bytes:
+    """Return a golden file."""
+    return (GOLDEN / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, "part-1.jsonl"])
+def test_what_is_written_has_not_changed(name: str) -> None:
+    """A changed format needs a new version, a migration and files of its own."""
+    assert comparable(golden()[name]) == comparable(read(name))
+
+
+@pytest.mark.parametrize("name", LEDGERS)
+def test_a_released_ledger_is_loaded_and_written_as_it_was(name: str) -> None:
+    """Every released version stays readable."""
+    content = read(name)
+
+    assert ledgers.encode(ledgers.decode(content)) == content
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_released_manifest_is_read_and_written_as_it_was(name: str) -> None:
+    """Its bytes are hashed, so they must not depend on the program's version."""
+    content = read(name)
+
+    assert manifests.encode(manifests.decode(content)) == content
+
+
+@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS])
+def test_golden_files_follow_their_schema(name: str) -> None:
+    """The schemas describe what is really written."""
+    jsonschema.validate(json.loads(read(name)), schema(name.partition("-")[0]))
+
+
+def test_every_ledger_and_manifest_of_a_scan_follows_its_schema() -> None:
+    """Not only at its end: after every save."""
+    world = World([NOW - 3 * HOUR + 31_000 * n for n in range(300)], page=9)
+
+    world.run_until_idle()
+
+    assert len(world.ledgers.history) > 30
+    for content in world.ledgers.history:
+        jsonschema.validate(json.loads(content), schema("ledger"))
+    for content in world.results.manifests.values():
+        jsonschema.validate(json.loads(content), schema("manifest"))
+
+
+def test_the_documents_are_made_from_the_types() -> None:
+    """`python -m harness.schemas --write` was run after the last change."""
+    differing = [
+        path.name
+        for path, text in schemas.wanted().items()
+        if path.read_text(encoding="utf-8") != text
+    ]
+    assert differing == []
+
+
+def test_a_ledger_of_a_newer_version_is_refused() -> None:
+    """It says which version it has, and is left as it is."""
+    value = {**json.loads(read("ledger-1.json")), "version": 2, "min_reader": 2, "more": True}
+
+    with pytest.raises(LedgerTooNew, match="version 2"):
+        ledgers.decode(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"null", b"[]", b"{}", b'{"version": 1}', b"\xff\xfe", b'{"version": "1"}'],
+)
+def test_what_is_no_ledger_is_refused(content: bytes) -> None:
+    """It is never taken for a scan that has done nothing yet."""
+    with pytest.raises(LedgerUnreadable, match="never reset"):
+        ledgers.decode(content)
+
+
+def test_a_ledger_with_a_field_that_nobody_knows_is_refused() -> None:
+    """What is not understood could matter."""
+    value = {**json.loads(read("ledger-1.json")), "surprise": 1}
+
+    with pytest.raises(LedgerUnreadable, match="surprise"):
+        ledgers.decode(json.dumps(value).encode())
+
+
+def test_a_ledger_without_one_of_its_fields_is_refused() -> None:
+    """Half a state is no state."""
+    value = json.loads(read("ledger-1.json"))
+    del value["coverage"]
+
+    with pytest.raises(LedgerUnreadable, match="coverage"):
+        ledgers.decode(json.dumps(value).encode())
+
+
+def test_a_manifest_with_a_field_that_nobody_knows_is_refused() -> None:
+    """The same holds for manifests."""
+    value = {**json.loads(read("manifest-1.json")), "surprise": 1}
+
+    with pytest.raises(msgspec.ValidationError, match="surprise"):
+        manifests.decode(json.dumps(value).encode())
+
+
+def test_records_are_lines_of_the_part() -> None:
+    """As the API sent them, one a line."""
+    expected = [json.dumps(activity(NOW - HOUR + 7_000 * n)).encode() for n in range(11)]
+
+    assert read("part-1.jsonl").splitlines() == expected
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return a schema as it is in the documentation."""
+    text = (SCHEMAS / f"{name}-1.schema.json").read_text(encoding="utf-8")
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
