@@ -1,0 +1,180 @@
+"""The documents say what is true: links, commands, settings, pages of errors, examples."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.azurite import Azurite
+from shared.core import errors
+from shared.core.report import Tally, report_fields
+from shared.settings import NAMES, PER_SCAN, read_settings
+from simulator import Simulator
+from tests.fakes import NOW, policy
+from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
+from tests.world import World
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+REQUIRED = {
+    "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
+    "STORAGE_ACCOUNT_URL": "https://contoso.blob.core.windows.net",
+}
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def fences(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a language."""
+    return [text for kind, text in FENCE.findall(page.read_text("utf-8")) if kind == language]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as they are made where the pages are shown."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file of this repository, and to a heading that it has."""
+    for target in LINK.findall(page.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@pages
+def test_make_commands_exist(page: Path) -> None:
+    """Every `make` command that a document names is a target."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = re.findall(r"^make ([a-z-]+)", "\n".join(fences(page, "sh")), re.MULTILINE)
+    named += re.findall(r"`make ([a-z-]+)", page.read_text("utf-8"))
+
+    assert set(named) <= targets
+
+
+@pages
+def test_examples_parse(page: Path) -> None:
+    """Python compiles, JSON is JSON."""
+    for text in fences(page, "python"):
+        ast.parse(text)
+    for text in fences(page, "json"):
+        json.loads(text)
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Return the table rows of a page whose first cell is code, by that code."""
+    text = (ROOT / page).read_text("utf-8")
+    lines = [line[1:-1] for line in text.splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return {row[0].strip("`"): row for row in cells}
+
+
+def test_every_setting_is_documented() -> None:
+    """And nothing is documented as one that is none."""
+    assert set(rows("docs/settings.md")) == set(NAMES)
+
+
+def test_every_setting_has_its_reason() -> None:
+    """The third column is not empty."""
+    assert [name for name, row in rows("docs/settings.md").items() if not row[2]] == []
+
+
+def test_documented_defaults_are_the_code_s() -> None:
+    """Settings read with every documented default are the settings read without them."""
+    documented = {name: row[1].strip("`") for name, row in rows("docs/settings.md").items()}
+    optional = {name: it for name, it in documented.items() if it and it != "required"}
+    optional.pop("MDA_AUTH")
+
+    given = read_settings({**REQUIRED, **optional})
+
+    assert given.scans == read_settings(REQUIRED).scans
+    assert given.storage == read_settings(REQUIRED).storage
+    assert len(optional) >= 18
+
+
+def test_the_example_of_several_scans_is_accepted() -> None:
+    """As it stands in the document."""
+    (example,) = fences(ROOT / "docs/settings.md", "json")
+
+    settings = read_settings({**REQUIRED, "SCANS": example})
+
+    assert [scan.scan for scan in settings.scans] == ["sign-ins", "exchange"]
+    assert all(f"SCAN_{key.upper()}" in PER_SCAN for it in json.loads(example) for key in it)
+
+
+def error_classes(
+    kind: type[errors.ScanError] = errors.ScanError,
+) -> Iterator[type[errors.ScanError]]:
+    """Yield every class of error."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from error_classes(child)
+
+
+@pytest.mark.parametrize("kind", list(error_classes()))
+def test_every_error_has_its_page(kind: type[errors.ScanError]) -> None:
+    """The page that a report line names exists, with its heading."""
+    page, _, anchor = kind.page.partition("#")
+
+    assert (ROOT / page).exists()
+    assert not anchor or anchor in anchors(ROOT / page)
+
+
+def test_pages_that_the_code_names_exist() -> None:
+    """In messages and warnings, too."""
+    named: set[tuple[str, str]] = set()
+    for source in (ROOT / "shared").rglob("*.py"):
+        named |= set(re.findall(r"(docs/[\w\-/]+\.md)(?:#([\w-]+))?", source.read_text("utf-8")))
+
+    assert {page for page, _ in named if not (ROOT / page).exists()} == set()
+    assert {it for it in named if it[1] and it[1] not in anchors(ROOT / it[0])} == set()
+
+
+def test_every_field_of_a_report_is_documented() -> None:
+    """A failed run's and a whole run's; nothing else is documented."""
+    world = World([NOW - 3_600_000])
+    world.run()
+    failed = report_fields(Tally(scan="all", run="r"), None, "failed", duration=1, error=OSError())
+    whole = report_fields(world.tally, policy(), "idle", duration=1)
+    section = (ROOT / "docs/formats.md").read_text("utf-8").partition("## The report line")[2]
+    table = section.partition("\n## ")[0]
+    first = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+
+    documented = {name for cell in first for name in re.findall(r"`(\w+)`", cell)}
+
+    assert documented == set(failed) | set(whole)
+
+
+def test_the_reader_of_the_feed_reads_it(azurite: Azurite) -> None:
+    """The example in the formats page, run as it stands, against what a scan wrote."""
+    (example,) = fences(ROOT / "docs/formats.md", "python")
+    tenant = history(900)
+    storage = {"STORAGE_CONNECTION_STRING": azurite.connection_string}
+    with Simulator(tenant, switches=OPEN) as api:
+        run_until_idle(settings(api, storage))
+
+    ran = subprocess.run(
+        [sys.executable, "-c", example],
+        env=storage,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    names = sorted(line.split()[1] for line in ran.stdout.splitlines())
+    assert names == sorted(it.id for it in tenant.truth())
