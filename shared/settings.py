@@ -313,6 +313,8 @@ def _scans(reader: _Reader) -> tuple[Policy, ...]:
     elements = reader.parse("SCANS", "[]", _elements, 'give a JSON array such as [{"name": "all"}]')
     if not elements:
         return (_policy(reader, budget),)
+    if budget // len(elements) < BUDGET_LEAST:
+        reader.problem("SCANS", f"has {len(elements)} scans for {budget // 1000} s: each needs 5 s")
     policies = []
     for place, element in enumerate(elements):
         own = {f"SCAN_{key.upper()}": _as_text(value) for key, value in element.items()}
@@ -411,6 +413,9 @@ _SHORT_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)", re.ASCII)
 _ISO_DURATION = re.compile(
     r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
 )
+LONGEST = 3650 * DAY_MS
+"""No activity is older; what is longer is a typing error, and would overflow dates."""
+
 _UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 
 
@@ -423,14 +428,18 @@ def _duration(text: str) -> int:
         length = sum(int(n or 0) * unit for n, unit in zip(iso.groups(), units, strict=True))
     else:
         raise ValueError("that is no duration")
-    if length <= 0:
-        raise ValueError("it must be longer than zero")
+    if not 0 < length <= LONGEST:
+        raise ValueError("it must be longer than zero and at most 3650 days")
     return length
+
+
+BUDGET_LEAST = 5 * SECOND_MS
+"""With less, a run would do little else than claim and release its ledger."""
 
 
 def _budget(text: str) -> int:
     length = _duration(text)
-    if not 5 * SECOND_MS <= length <= 9 * MINUTE_MS:
+    if not BUDGET_LEAST <= length <= 9 * MINUTE_MS:
         raise ValueError("it must be between 5 s and 9 min: the platform ends a run after 10 min")
     return length
 

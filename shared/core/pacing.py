@@ -23,7 +23,7 @@ def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
     more than an hour: a throttle further ahead was noted by a clock that was fast.
     """
     sent = recent(pacing, now)
-    if len(sent) < min(BURST, per_minute):
+    if len(sent) < burst(per_minute):
         paced = now
     elif len(sent) >= per_minute:
         paced = sent[len(sent) - per_minute] + MINUTE_MS
@@ -34,12 +34,20 @@ def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
     return max(now, paced, throttled)
 
 
+def burst(per_minute: int) -> int:
+    """Return how many requests may follow each other at once.
+
+    A fifth of a small budget: what is left of it must be enough to spread.
+    """
+    return max(1, min(BURST, per_minute // 5))
+
+
 def longest_wait(per_minute: int) -> int:
     """Return how long an iteration may wait for its next request, in ms.
 
-    A few seconds, since waiting is billed; with a small budget one even gap.
+    A few seconds, since waiting is billed; with a small budget one gap after a burst.
     """
-    return max(5_000, MINUTE_MS // per_minute + 1)
+    return max(5_000, MINUTE_MS // (per_minute - burst(per_minute) + 1) + 1)
 
 
 def recent(pacing: Pacing, now: int) -> tuple[int, ...]:

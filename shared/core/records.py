@@ -122,7 +122,7 @@ def read_page(body: bytes) -> Page:
     try:
         envelope = _envelopes.decode(body)
         strict = _is_utf8(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         envelope, strict = _decode_leniently(body), False
     if envelope.data is None:
         raise Malformed("the answer has no data")

@@ -1,0 +1,86 @@
+"""The request budget: never exceeded in any 60 seconds, and never a long wait in steady state."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core import pacing
+from shared.core.model import Pacing
+from tests.fakes import HOUR, MINUTE, NOW
+
+
+@given(
+    per_minute=st.integers(1, 60),
+    pauses=st.lists(st.integers(0, 20_000), min_size=1, max_size=150),
+)
+def test_no_60_seconds_hold_more_requests_than_allowed(per_minute: int, pauses: list[int]) -> None:
+    """Sending whenever it is allowed, with pauses of any length in between."""
+    state, now, sent = Pacing(), NOW, list[int]()
+
+    for pause in pauses:
+        now = max(now + pause, pacing.next_allowed(state, now + pause, per_minute))
+        state = pacing.note_request(state, now)
+        sent.append(now)
+
+    for at in sent:
+        assert sum(at - MINUTE < other <= at for other in sent) <= per_minute
+
+
+@given(per_minute=st.integers(1, 60))
+def test_a_busy_scan_waits_a_little_and_often(per_minute: int) -> None:
+    """After its burst: no wait is so long that it would end the iteration."""
+    state, now = Pacing(), NOW
+
+    for _ in range(200):
+        allowed = pacing.next_allowed(state, now, per_minute)
+        assert allowed - now <= pacing.longest_wait(per_minute)
+        now = allowed
+        state = pacing.note_request(state, now)
+
+
+def test_a_quiet_scan_does_not_wait() -> None:
+    """An ordinary tick's few requests follow each other at once."""
+    state = Pacing()
+    for _ in range(pacing.BURST):
+        assert pacing.next_allowed(state, NOW, 25) == NOW
+        state = pacing.note_request(state, NOW)
+
+    assert pacing.next_allowed(state, NOW, 25) > NOW
+
+
+def test_requests_in_the_future_are_a_clock_s_mistake() -> None:
+    """They do not hold anything up."""
+    state = Pacing(requests=tuple(NOW + HOUR + n for n in range(100)))
+
+    assert pacing.next_allowed(state, NOW, 25) == NOW
+
+
+@pytest.mark.parametrize(("ahead", "waits"), [(30_000, True), (HOUR, True), (HOUR + 1, False)])
+def test_a_throttle_holds_for_an_hour_at_most(ahead: int, waits: bool) -> None:  # noqa: FBT001
+    """One further ahead was noted by a fast clock."""
+    state = pacing.note_throttle(Pacing(), NOW, ahead)
+
+    assert (pacing.next_allowed(state, NOW, 25) > NOW) == waits
+
+
+def test_a_shorter_throttle_does_not_shorten_a_longer_one() -> None:
+    """Two lanes may be throttled at once."""
+    state = pacing.note_throttle(pacing.note_throttle(Pacing(), NOW, 50_000), NOW, 1_000)
+
+    assert pacing.next_allowed(state, NOW, 25) == NOW + 50_000
+
+
+def test_the_next_step_is_expected_to_be_as_slow_as_the_slowest_of_the_last() -> None:
+    """Of the last five; older ones are forgotten."""
+    state = Pacing()
+    for duration in (90_000, 1, 2, 9_000, 3, 4):
+        state = pacing.note_step(state, duration)
+
+    assert pacing.expected_step(state) == 9_000
+
+
+def test_every_fifth_turn_of_one_lane_is_the_oldest_slice_s() -> None:
+    """Counted in the ledger, so that it holds across iterations."""
+    served = [pacing.serves_oldest(Pacing(turns=turn)) for turn in range(10)]
+
+    assert served == [False, False, False, False, True] * 2

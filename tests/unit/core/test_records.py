@@ -1,0 +1,211 @@
+"""From a body to records and blocks: every byte kept, and no page lost over a strange record."""
+
+import base64
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.records import Malformed, encode_block, read_page, stored_records
+
+TIMES = b'"timestamp":1,"created":2'
+
+
+def body(*records: bytes, more: bytes = b'"hasNext":false') -> bytes:
+    """Return a page with these records, written as they are."""
+    return b'{"data":[' + b",".join(records) + b"]," + more + b"}"
+
+
+def lines(content: bytes) -> list[bytes]:
+    """Return the lines that a page's records are stored as."""
+    return [record.line for record in read_page(content).records]
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(records=st.lists(st.dictionaries(st.text(), json_values, max_size=4), max_size=5))
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_record_keeps_its_bytes(records: list[dict[str, object]], ascii_only: bool) -> None:  # noqa: FBT001
+    """Whatever it holds, escaped or not."""
+    written = [json.dumps(it, ensure_ascii=ascii_only).encode("utf-8", "replace") for it in records]
+
+    assert lines(body(*written)) == written
+
+
+KEPT = {
+    "a huge integer": b'{"_id":"a",%b,"n":340282366920938463463374607431768211456}' % TIMES,
+    "a number beyond doubles": b'{"_id":"a",%b,"n":1.0000000000000000000000000000000001}' % TIMES,
+    "repeated keys": b'{"_id":"a",%b,"k":1,"k":2}' % TIMES,
+    "keys that differ in case": b'{"_id":"a",%b,"Key":1,"key":2}' % TIMES,
+    "escapes": rb'{"_id":"a",%b,"t":"\u00e4\/\ud83d\ude00\t"}' % TIMES,
+    "odd white space": b'{ "_id" :\t"a" , %b }' % TIMES,
+}
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_what_another_encoder_would_change_is_kept(kind: str) -> None:
+    """Nothing is re-encoded."""
+    assert lines(body(KEPT[kind])) == [KEPT[kind]]
+
+
+def test_an_indented_page_is_stored_on_lines() -> None:
+    """White space between tokens goes; strings and numbers keep their bytes."""
+    record = b'{\n  "_id": "a b\\n",\r\n  "n": 1.10,\n  "list": [\n 1e5\n]\n}'
+
+    assert lines(body(record)) == [b'{"_id":"a b\\n","n":1.10,"list":[1e5]}']
+
+
+IRREGULAR = {
+    "a lone surrogate": rb'{"_id":"a",%b,"t":"\ud800"}' % TIMES,
+    "invalid UTF-8": b'{"_id":"a",%b,"t":"\xff"}' % TIMES,
+    "NaN": b'{"_id":"a",%b,"n":NaN}' % TIMES,
+    "Infinity": b'{"_id":"a",%b,"n":-Infinity}' % TIMES,
+    "a raw control character": b'{"_id":"a",%b,"t":"\x01"}' % TIMES,
+    "a raw newline in a string": b'{"_id":"a",%b,"t":"x\ny"}' % TIMES,
+}
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_an_irregular_record_is_wrapped_with_all_its_bytes(kind: str) -> None:
+    """Its identity stays readable, and its neighbours are untouched."""
+    plain = b'{"_id":"b",%b}' % TIMES
+    page = read_page(body(plain, IRREGULAR[kind], plain))
+
+    first, wrapped, last = page.records
+    assert first.line == last.line == plain
+    stored = json.loads(wrapped.line)
+    assert (stored["_id"], stored["timestamp"], stored["created"]) == ("a", 1, 2)
+    assert base64.b64decode(stored["irregular"]) == wrapped.original == IRREGULAR[kind]
+
+
+def test_a_byte_order_mark_costs_nothing() -> None:
+    """Some proxies add one."""
+    assert lines(b"\xef\xbb\xbf" + body(b'{"_id":"a"}')) == [b'{"_id":"a"}']
+
+
+MALFORMED = {
+    "HTML": b"<html></html>",
+    "nothing": b"",
+    "cut": b'{"data":[{"_id":"a"}',
+    "a list": b"[]",
+    "text": b'"data"',
+    "no data": b'{"hasNext":false}',
+    "null data": b'{"data":null,"hasNext":false}',
+    "data that is no list": b'{"data":{},"hasNext":false}',
+    "a null record": body(b"null"),
+    "a number for a record": body(b"7"),
+    "a list for a record": body(b'{"_id":"a","n":NaN}', b"[1]"),
+    "no hasNext": b'{"data":[]}',
+    "hasNext that is no boolean": b'{"data":[],"hasNext":"yes"}',
+    "no continuation": b'{"data":[],"hasNext":true}',
+    "a null continuation": b'{"data":[],"hasNext":true,"nextQueryFilters":null}',
+    "a continuation that is no object": b'{"data":[],"hasNext":true,"nextQueryFilters":[]}',
+    "too deep": b'{"data":' + b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_what_is_no_page_is_malformed(kind: str) -> None:
+    """It is never taken for an empty one."""
+    with pytest.raises(Malformed):
+        read_page(MALFORMED[kind])
+
+
+@pytest.mark.parametrize(
+    ("total", "read"), [(b"7", 7), (b"0", 0), (b"null", None), (b'"7"', None), (b"7.5", None)]
+)
+def test_total_is_a_number_or_unknown(total: bytes, read: int | None) -> None:
+    """Nothing depends on it but suspicion."""
+    assert read_page(b'{"data":[],"hasNext":false,"total":%b}' % total).total == read
+
+
+def test_the_continuation_is_kept_verbatim() -> None:
+    """Key order, spaces and unknown keys included."""
+    given_filters = b'{ "z":1, "date":{"gte":5.0 , "lte": 6}}'
+
+    page = read_page(body(more=b'"nextQueryFilters":%b,"hasNext":true' % given_filters))
+
+    assert page.continuation == given_filters.decode()
+
+
+def test_records_that_share_an_id_are_told_apart_by_their_times() -> None:
+    """The API repeats ids; identity is `_id`, `timestamp` and `created`."""
+    other = b'{"_id":"a","timestamp":1,"created":3}'
+    first, same, second = read_page(
+        body(b'{"_id":"a",%b}' % TIMES, b'{"x":1,"_id":"a",%b}' % TIMES, other)
+    ).records
+
+    assert first.identity == same.identity
+    assert first.identity != second.identity
+
+
+@pytest.mark.parametrize("lacks", ["_id", "timestamp", "created"])
+def test_a_record_that_lacks_a_field_is_identified_by_its_bytes(lacks: str) -> None:
+    """Two such records are the same only when all of them is."""
+    whole = {"_id": "a", "timestamp": 1, "created": 2, "n": 1}
+    one = {name: value for name, value in whole.items() if name != lacks}
+    written = [json.dumps(it).encode() for it in (one, one, {**one, "n": 2})]
+
+    first, same, other = read_page(body(*written)).records
+
+    assert first.identity == same.identity
+    assert first.identity != other.identity
+
+
+def test_strange_times_are_no_times() -> None:
+    """Only whole 64-bit numbers place a record."""
+    odd = [b"true", b'"1"', b"1.5", b"null", b"9223372036854775808", b"{}"]
+    records = read_page(body(*(b'{"timestamp":%b,"created":5.0}' % it for it in odd))).records
+
+    assert [record.timestamp for record in records] == [None] * len(odd)
+    assert [record.created for record in records] == [5] * len(odd)
+
+
+def test_a_block_is_one_gzip_member_of_lines() -> None:
+    """The same records give the same bytes; its facts are counted."""
+    records = read_page(body(b'{"_id":"a","timestamp":3,"created":9}', b'{"timestamp":1}')).records
+
+    block, content = encode_block(records, epoch=7, number=3)
+
+    assert encode_block(records, epoch=7, number=3) == (block, content)
+    assert gzip.decompress(content).splitlines() == [record.line for record in records]
+    assert (block.records, block.size) == (2, len(content))
+    assert (block.timestamp, block.created) == ((1, 3), (9, 9))
+    assert block.id == f"00000007-000003-{block.sha256[:16]}"
+
+
+def test_a_part_is_read_back_as_it_was_stored() -> None:
+    """Identities and contents of irregular records included."""
+    page = read_page(body(*KEPT.values(), *IRREGULAR.values(), b'{"n":1}'))
+    blocks = [encode_block(page.records[at : at + 5], epoch=1, number=at)[1] for at in (0, 5, 10)]
+
+    back = list(stored_records(b"".join(blocks)))
+
+    assert [it.identity for it in back] == [it.identity for it in page.records]
+    assert [it.content for it in back] == [it.content for it in page.records]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "appended"])
+def test_a_damaged_part_is_malformed(damage: str) -> None:
+    """Whatever happened to it."""
+    content = encode_block(read_page(body(*KEPT.values())).records, epoch=1, number=0)[1]
+    damaged = {
+        "cut": content[:-3],
+        "flipped": content[:40] + bytes(byte ^ 0xFF for byte in content[40:]),
+        "text": b'{"_id":"a"}\n',
+        "appended": content + b"x",
+    }
+
+    with pytest.raises(Malformed):
+        list(stored_records(damaged[damage]))
