@@ -467,6 +467,36 @@ def test_a_poisoned_slice_holds_up_no_other_and_heals(kind: str) -> None:
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
 
 
+def test_an_answer_that_makes_no_sense_is_kept_for_people() -> None:
+    """Its first megabyte, with what it answered; a hundred of them at most."""
+    world = World(every(60_000))
+    body = b"<html>" + b"x" * 2_000_000
+    world.api.always = lambda _: Answer(status=200, body=body)
+
+    for _ in range(60):
+        world.run(policy(concurrency=3))
+        world.clock.advance(HOUR)
+
+    assert len(world.api.asked) > 100
+    kept = world.ledgers.quarantine
+    assert len(kept) == 100
+    content, about = kept[1]
+    assert content == body[: 1024 * 1024]
+    assert "no JSON" in about["fault"]
+    assert about["run"].startswith("run-")
+    assert about["slice"].startswith("20261123T")
+
+
+def test_faults_of_the_network_keep_no_answer() -> None:
+    """There is none."""
+    world = World(every(60_000))
+    world.api.always = lambda _: status(503, "<html>")
+
+    world.run()
+
+    assert world.ledgers.quarantine == {}
+
+
 def test_three_faults_in_a_row_on_different_slices_end_the_iteration() -> None:
     """An API that is not well is left in peace until the next tick."""
     world = World(every(60_000))
