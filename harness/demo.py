@@ -62,7 +62,8 @@ class Api:
 def main() -> int:
     """Run the demonstration; 0 when the proof holds."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(number, signal.default_int_handler)
     try:
         with azurite() as storage, _api(options.activities) as api:
             _say(f"The simulated API holds {len(api.truth):,} activities of the last three hours.")

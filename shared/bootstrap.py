@@ -16,7 +16,7 @@ from shared.core.access import ApiSettings
 from shared.core.errors import ScanError, SettingsError, StoreError
 from shared.core.model import Policy
 from shared.core.report import Outcome, Tally, encode, report_fields
-from shared.ports import LedgerStore
+from shared.ports import LedgerStore, ResultArchive
 from shared.scan import Ports, scan_once
 from shared.settings import Settings, read_settings
 
@@ -73,6 +73,33 @@ def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[Run
         ]
     finally:
         source.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What one scan has stored, for checking and rebuilding."""
+
+    policy: Policy
+    ledgers: LedgerStore
+    results: ResultArchive
+
+
+def archives(environ: Mapping[str, str]) -> list[Archive]:
+    """Return what every configured scan has stored; nothing is requested yet.
+
+    Raises:
+        SettingsError: at least one setting is wrong.
+    """
+    settings = read_settings(environ)
+    containers = storage(settings, environ)
+    return [
+        Archive(
+            policy=policy,
+            ledgers=BlobLedgerStore(containers.state, policy.scan),
+            results=BlobResultStore(containers.data, containers.manifests, policy.scan),
+        )
+        for policy in settings.scans
+    ]
 
 
 def quiet_azure() -> None:

@@ -4,11 +4,11 @@ Every adapter and every fake passes the same contract tests (`tests/contracts`).
 decides, and none waits for long: storage and identity SDKs may retry for 5 seconds in all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.core.model import Answer, Block, NoAnswer, Query, StoredPart
+from shared.core.model import Answer, Block, NoAnswer, PartBlob, Query, StoredPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +174,34 @@ class ResultStore(Protocol):
 
     def manifest(self, number: int) -> bytes | None:
         """Return a manifest's bytes, None when it does not exist."""
+        ...
+
+
+class ResultArchive(ResultStore, Protocol):
+    """All of one scan's parts and manifests: for checking and rebuilding, not for scanning."""
+
+    def all_manifests(self) -> Iterator[int]:
+        """Yield the number of every manifest that exists, ascending.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def all_parts(self) -> Iterator[PartBlob]:
+        """Yield every blob under the scan's prefix in the data container, sorted by name.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def blocks_of(self, part: str) -> Sequence[tuple[str, int]]:
+        """Return id and size of each committed block of a part, in order.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
         ...
 
 

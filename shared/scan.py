@@ -124,8 +124,8 @@ def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:
         return ledgers.begin(policy, now)
     raise LedgerMissing(
         f"scan {policy.scan!r} has manifests or parts and no ledger: put back the ledger from the "
-        "state container's deleted blobs or versions. A new one would write everything twice; to "
-        "begin afresh on purpose give the scan a new SCAN_NAME"
+        "state container's deleted blobs or versions, or make it again with `python -m shared "
+        "ledger rebuild`. To begin afresh on purpose give the scan a new SCAN_NAME"
     )
 
 

@@ -5,13 +5,13 @@ They pass the same contract tests as the Azure adapters (`tests/contracts`).
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared.core.errors import BlocksLost, LedgerConflict, PartUnreadable, StoreConflict
 from shared.core.layout import hour_prefix
-from shared.core.model import Answer, Block, NoAnswer, Policy, Query, StoredPart
+from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Query, StoredPart
 from shared.ports import SavedLedger
 from shared.settings import fingerprint
 
@@ -146,7 +146,7 @@ class InMemoryResults:
 
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
-        self.lists: dict[str, list[str]] = {}
+        self.lists: dict[str, list[tuple[str, int]]] = {}
         self.metadata: dict[str, dict[str, str]] = {}
         self.staged: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[int, bytes] = {}
@@ -177,16 +177,16 @@ class InMemoryResults:
         self.effects.run("commit part", lambda: self._commit(part, blocks, metadata))
 
     def _commit(self, part: str, blocks: Sequence[Block], metadata: Mapping[str, str]) -> None:
-        ids = [block.id for block in blocks]
+        wanted = [(block.id, block.size) for block in blocks]
         if part in self.parts:
-            if self.lists[part] != ids:
+            if self.lists[part] != wanted:
                 raise StoreConflict(f"part {part} exists with other blocks")
             return
         staged = self.staged.get(part, {})
-        if not set(ids) <= set(staged):
+        if not {block.id for block in blocks} <= set(staged):
             raise BlocksLost(f"blocks of {part} are gone")
-        self.parts[part] = b"".join(staged[block_id] for block_id in ids)
-        self.lists[part] = ids
+        self.parts[part] = b"".join(staged[block.id] for block in blocks)
+        self.lists[part] = wanted
         self.metadata[part] = dict(metadata)
         del self.staged[part]
 
@@ -210,6 +210,19 @@ class InMemoryResults:
             for name, content in self.parts.items()
             if name.startswith(hour_prefix("all", hour)) and self.metadata[name]
         )
+
+    def all_parts(self) -> Iterator[PartBlob]:
+        """Yield everything there is."""
+        for name, content in sorted(self.parts.items()):
+            yield PartBlob(name=name, size=len(content), metadata=self.metadata[name])
+
+    def all_manifests(self) -> Iterator[int]:
+        """Yield every number."""
+        yield from sorted(self.manifests)
+
+    def blocks_of(self, part: str) -> list[tuple[str, int]]:
+        """Return what was committed."""
+        return self.lists[part]
 
     def part(self, name: str) -> bytes:
         """Return a part's bytes."""

@@ -5,7 +5,7 @@ create-only (`If-None-Match: *`): what exists already is read back and compared,
 where an immutability policy refuses every overwrite.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
@@ -20,7 +20,7 @@ from azure.storage.blob import (
 from shared.adapters.blob_storage import error_code, explained
 from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
 from shared.core.layout import hour_prefix, manifest_name, manifest_prefix, parts_prefix
-from shared.core.model import Block, StoredPart
+from shared.core.model import Block, PartBlob, StoredPart
 
 GZIP = ContentSettings(content_type="application/gzip")
 """No Content-Encoding: the storage SDK would unpack it, and fails above 32 MB."""
@@ -111,6 +111,31 @@ class BlobResultStore:
         except AzureError as error:
             raise explained(error, "list", self._data.url) from error
         return tuple(part for part in map(_described, found) if part)
+
+    def all_parts(self) -> Iterator[PartBlob]:
+        """List everything under the scan's prefix; see the port."""
+        prefix = parts_prefix(self._scan)
+        try:
+            for blob in self._data.list_blobs(name_starts_with=prefix, include=["metadata"]):
+                yield PartBlob(name=blob.name, size=blob.size, metadata=dict(blob.metadata or {}))
+        except AzureError as error:
+            raise explained(error, "list", self._data.url) from error
+
+    def all_manifests(self) -> Iterator[int]:
+        """List the manifests by name; see the port."""
+        try:
+            for name in self._manifests.list_blob_names(
+                name_starts_with=manifest_prefix(self._scan)
+            ):
+                number = name.rpartition("/")[2].removesuffix(".json")
+                if number.isdecimal():
+                    yield int(number)
+        except AzureError as error:
+            raise explained(error, "list", self._manifests.url) from error
+
+    def blocks_of(self, part: str) -> list[tuple[str, int]]:
+        """Ask for the committed block list; see the port."""
+        return _block_lists(self._data.get_blob_client(part))[0]
 
     def part(self, name: str) -> bytes:
         """Read a part; see the port."""

@@ -10,6 +10,7 @@ ScanError
  │   ├─ LedgerTooNew      written by a newer version
  │   ├─ LedgerMissing     absent, although the scan has manifests or parts
  │   ├─ LedgerRolledBack  older than the chain of manifests says
+ │   ├─ NotRebuildable    the manifests do not tell enough to make it again
  │   └─ ScopeChanged      filters or sort field differ from those that were covered
  └─ StoreError            storage did not do what the protocol needs
      ├─ LedgerConflict    another run saved the ledger first: this one ends, harmlessly
@@ -93,6 +94,12 @@ class ScopeChanged(LedgerError):
     """Filters or sort field differ from those under which the coverage was made."""
 
     page = "docs/runbook.md#scope-changed"
+
+
+class NotRebuildable(LedgerError):
+    """The manifests do not tell enough to make the ledger again."""
+
+    page = "docs/verify.md#rebuilding-the-ledger"
 
 
 class StoreError(ScanError):

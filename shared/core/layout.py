@@ -22,6 +22,23 @@ def part_name(scan: str, piece: Slice) -> str:
     return f"{hour_prefix(scan, piece.start)}{bounds}.{piece.pass_name}.jsonl.gz"
 
 
+def bounds_in(name: str) -> tuple[int, int]:
+    """Return the bounds in a part's name.
+
+    Raises:
+        ValueError: it is no part's name.
+    """
+    stamps, _, _ = name.rpartition("/")[2].partition(".")
+    first, _, last = stamps.partition("-")
+    return _instant(first), _instant(last)
+
+
+def _instant(text: str) -> int:
+    """Return what `stamp` was made from."""
+    whole = datetime.strptime(text[:-4], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return int(whole.timestamp()) * 1000 + int(text[-4:-1])
+
+
 def hour_prefix(scan: str, instant: int) -> str:
     """Return what the names of all parts of this instant's UTC hour begin with."""
     hour = _utc(instant)

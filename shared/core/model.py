@@ -404,6 +404,21 @@ class StoredPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartBlob:
+    """A blob where parts are, whoever wrote it.
+
+    Attributes:
+        name: within the data container.
+        size: bytes.
+        metadata: as stored; the commit of a part sets it.
+    """
+
+    name: str
+    size: int
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One request to the Activities API, ready to send.
 

@@ -12,18 +12,29 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
-from shared.bootstrap import RunResult, api_source, logger, quiet_azure, run_scans
+from shared.bootstrap import (
+    Archive,
+    RunResult,
+    api_source,
+    archives,
+    logger,
+    quiet_azure,
+    run_scans,
+)
 from shared.core.errors import ScanError, SettingsError
 from shared.operate.display import display, standard_error
-from shared.operate.environment import read_file, read_filters, read_question
+from shared.operate.environment import read_file, read_filters, read_question, read_time
 from shared.operate.following import Request
 from shared.operate.output import STANDARD_OUTPUT, opened, partial
 from shared.operate.querying import Asker, Found, follow
+from shared.operate.rebuild import rebuild, write
 from shared.operate.running import run_once, run_until_idle
+from shared.operate.verify import Verifier
 from shared.settings import QuerySettings
 
 FAILED = 1
@@ -31,7 +42,7 @@ WRONG_SETTINGS = 2
 
 app = typer.Typer(
     help="Collect activities of Microsoft Defender for Cloud Apps: RUN the scan that the function "
-    "app runs, or QUERY the API once, without storage.\n\nSettings are environment variables "
+    "app runs, QUERY the API once, VERIFY what is stored.\n\nSettings are environment variables "
     "(docs/settings.md); an --env-file goes before them, and an option before both.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong settings or options. More: docs/command-line.md",
     no_args_is_help=True,
@@ -126,6 +137,88 @@ def query(  # noqa: PLR0913 - each is an option
         given = {name: value for name, value in options.items() if value is not None}
         found = _ask(read_question({**_environ(env_file), **given}), output, console)
     console.print(f"done: {found}", soft_wrap=True)
+
+
+@app.command()
+def verify(
+    *,
+    scan: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The scan; all that are configured.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Read parts of hours from then on (ISO 8601)."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Read parts of hours before then.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the result to standard output as JSON.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Read the store back and check it: the chain of manifests, every part, the ledger.
+
+    Only storage is asked, and nothing is written. It may run beside the scan.
+    """
+    console = standard_error()
+    with _failures(console):
+        places = _archives(_environ(env_file), scan)
+        bounds = read_time("--from", start), read_time("--until", until)
+        with display(console, live=True) as shown:
+            checked = [
+                Verifier(it.results, it.ledgers, it.policy.scan, shown).check(*bounds)
+                for it in places
+            ]
+    for found in checked:
+        console.print(str(found), soft_wrap=True)
+        if as_json:
+            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    if not all(found.is_sound for found in checked):
+        raise typer.Exit(FAILED)
+
+
+ledger_app = typer.Typer(help="What to do when a ledger is lost.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+
+
+@ledger_app.command("rebuild")
+def rebuild_ledger(
+    *,
+    scan: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The scan, if several are configured.")
+    ] = None,
+    write_it: Annotated[
+        bool, typer.Option("--write", help="Write it; only shown otherwise.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Make a lost ledger again from the manifests alone, and show it.
+
+    It is written on demand only, and only where no ledger is.
+    """
+    console = standard_error()
+    with _failures(console):
+        places = _archives(_environ(env_file), scan)
+        if len(places) > 1:
+            names = ", ".join(it.policy.scan for it in places)
+            raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
+        (place,) = places
+        with display(console, live=True) as shown:
+            made = rebuild(place.results, place.policy, SystemClock().now(), shown)
+        console.print(str(made), soft_wrap=True)
+        if write_it:
+            write(place.ledgers, made)
+        said = "written" if write_it else "nothing is written: add --write when this is right"
+        console.print(said, soft_wrap=True)
+
+
+def _archives(environ: dict[str, str], scan: str | None) -> list[Archive]:
+    quiet_azure()
+    found = [it for it in archives(environ) if scan in {None, it.policy.scan}]
+    if not found:
+        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
+    return found
 
 
 def _ask(question: QuerySettings, output: str, console: Console) -> Found:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.core.errors import SettingsError
@@ -72,6 +73,23 @@ def read_filters(given: str) -> str:
         return Path(given[1:]).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([f"--filters {given} cannot be read: {error}"]) from error
+
+
+def read_time(option: str, given: str | None) -> int | None:
+    """Return an ISO 8601 time (UTC unless it says otherwise) in epoch ms; None when not given.
+
+    Raises:
+        SettingsError: it is no time.
+    """
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        hint = "write it as 2026-11-23 or 2026-11-23T05:00"
+        raise SettingsError([f"{option} is {given!r}: that is no time; {hint}"]) from error
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(zoned.timestamp() * 1000)
 
 
 def read_question(environ: Mapping[str, str]) -> QuerySettings:

@@ -19,7 +19,7 @@ from shared.adapters.blob_storage import Containers, make_missing, open_containe
 from shared.core.access import Secret, StorageSettings
 from shared.core.layout import block_id, ledger_name, manifest_name
 from shared.core.model import Block
-from shared.ports import LedgerStore, ResultStore
+from shared.ports import LedgerStore, ResultArchive, ResultStore
 from tests.fakes import NOW, InMemoryLedger, InMemoryResults
 
 SCAN = "all"
@@ -55,7 +55,7 @@ class ResultPlace(Protocol):
     """A result store and what lies behind it."""
 
     @property
-    def store(self) -> ResultStore:
+    def store(self) -> ResultArchive:
         """The store under test."""
         ...
 

@@ -382,3 +382,35 @@ def test_a_part_that_is_gone_cannot_be_read(results: ResultPlace) -> None:
     """That blocks a sweep, not the scan."""
     with pytest.raises(PartUnreadable, match="gone"):
         results.store.part(PART)
+
+
+def test_everything_that_is_stored_can_be_listed(results: ResultPlace) -> None:
+    """Manifests by number, parts by name with what is known of them; strangers too."""
+    commit(results.store, stage(results.store, b"one", b"two"))
+    results.plant_part(PART + ".copy", b"?")
+    for number in (1, 2, 12):
+        results.plant_manifest(number, MANIFEST)
+
+    parts = list(results.store.all_parts())
+
+    assert list(results.store.all_manifests()) == [1, 2, 12]
+    assert [(it.name, it.size) for it in parts] == [(PART, 6), (PART + ".copy", 1)]
+    assert parts[0].metadata == results.metadata(PART)
+
+
+def test_a_part_s_blocks_are_told_in_order(results: ResultPlace) -> None:
+    """With their ids and sizes."""
+    blocks = stage(results.store, b"one", b"twos")
+    commit(results.store, blocks)
+
+    assert list(results.store.blocks_of(PART)) == [(it.id, it.size) for it in blocks]
+
+
+def test_another_scan_s_blobs_are_not_listed(results: ResultPlace) -> None:
+    """Scans share containers."""
+    other = results.of_another_scan()
+    commit(other, stage(other, b"page", part="scan=all-2/p"), part="scan=all-2/p")
+    other.put_manifest(1, MANIFEST)
+
+    assert list(results.store.all_parts()) == []
+    assert list(results.store.all_manifests()) == []

@@ -1,0 +1,154 @@
+"""A lost ledger, made again from the manifests alone.
+
+Coverage is what the last manifest calls `complete`; losses, doubt and counts of parts follow from
+all of them. Open slices are lost with the ledger: their time is simply due again. A part that no
+manifest lists belongs to the commit that was interrupted: the new ledger finishes that commit.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+from shared.core import ledger as ledgers
+from shared.core.errors import NotRebuildable
+from shared.core.intervals import holds
+from shared.core.layout import bounds_in, part_name
+from shared.core.manifest import Manifest
+from shared.core.model import (
+    Accepted,
+    Block,
+    Commit,
+    Counts,
+    Doubt,
+    PartBlob,
+    Policy,
+    Slice,
+)
+from shared.core.records import Malformed, span, stored_records
+from shared.core.turns import Finished, Turn
+
+EPOCHS_SKIPPED = 1_000
+"""The lost ledger may have been claimed more often than its last manifest says."""
+
+ADOPTED = "adopted: the ledger was lost while this part was being committed"
+
+change = msgspec.structs.replace
+
+
+class Rebuilding:
+    """Takes in the manifests in order, and gives the ledger that they prove."""
+
+    def __init__(self, policy: Policy, now: int) -> None:
+        """Begin with the ledger of a scan that has done nothing."""
+        self.policy = policy
+        self.now = now
+        self.ledger = ledgers.begin(policy, now)
+        self.epoch = 0
+
+    def take(self, manifest: Manifest, content: bytes) -> None:
+        """Take in the next manifest, already checked against the one before."""
+        before = self.ledger
+        changed = before.head.number and manifest.fingerprint != before.fingerprint
+        accepted = Accepted(fingerprint=manifest.fingerprint, at=manifest.requests.last or self.now)
+        self.epoch = max(self.epoch, manifest.epoch)
+        commit = _commit(manifest, content, self.policy)
+        self.ledger = change(
+            ledgers.committed(change(before, committing=commit), self.policy),
+            axis=manifest.axis,
+            fingerprint=manifest.fingerprint,
+            accepted=(*before.accepted, accepted) if changed else before.accepted,
+            origin=manifest.origin,
+            epoch=self.epoch + EPOCHS_SKIPPED,
+        )
+
+    def adopt(self, blob: PartBlob, blocks: Sequence[tuple[str, int]], content: bytes) -> None:
+        """Let the next run finish the commit of a part that no manifest lists.
+
+        Raises:
+            NotRebuildable: the blob is not the part of such a commit.
+        """
+        piece = _slice_of(blob, blocks, content, self.policy)
+        start, end = int(blob.metadata["start"]), int(blob.metadata["end"])
+        doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
+        finished = Finished(slice=doubted, start=start, end=end)
+        self.ledger = ledgers.turned(self.ledger, doubted, Turn(finished=finished), self.policy)
+
+
+def _commit(manifest: Manifest, content: bytes, policy: Policy) -> Commit:
+    """Return the commit that wrote a manifest, as far as it matters to the ledger after it."""
+    part = manifest.part
+    proven = (manifest.start, manifest.end)
+    start, end = bounds_in(part.name) if part else proven
+    piece = Slice(
+        start=start,
+        end=end,
+        pass_name=manifest.pass_name,
+        direction=policy.direction,
+        limit=policy.limit,
+        at=start,
+        blocks=part.blocks if part else (),
+        requests=manifest.requests.count,
+        doubt=manifest.doubt,
+    )
+    return Commit(
+        slice=piece,
+        start=manifest.start,
+        end=manifest.end,
+        number=manifest.number,
+        manifest=content.decode(),
+        covers=tuple(name for name, it in manifest.complete.items() if holds(it, proven)),
+        lost=manifest.lost.reason if manifest.lost else None,
+    )
+
+
+def _slice_of(
+    blob: PartBlob, blocks: Sequence[tuple[str, int]], content: bytes, policy: Policy
+) -> Slice:
+    """Return the finished slice of a part, from its name, its metadata and its bytes."""
+    try:
+        first, last = bounds_in(blob.name)
+        records = int(blob.metadata["records"])
+        pass_name = blob.metadata["pass"]
+        int(blob.metadata["start"]), int(blob.metadata["end"])
+    except (KeyError, ValueError) as error:
+        raise NotRebuildable(
+            f"blob {blob.name} has no metadata of a part ({error}): move it elsewhere"
+        ) from error
+    piece = Slice(
+        start=first,
+        end=last,
+        pass_name=pass_name,
+        direction=policy.direction,
+        limit=policy.limit,
+        at=first,
+        blocks=_blocks(blob.name, blocks, content),
+        counts=Counts(records=records),
+    )
+    if part_name(policy.scan, piece) != blob.name:
+        raise NotRebuildable(f"blob {blob.name} is no part of this scan: move it elsewhere")
+    return piece
+
+
+def _blocks(name: str, blocks: Sequence[tuple[str, int]], content: bytes) -> tuple[Block, ...]:
+    made, at = [], 0
+    for block_id, size in blocks:
+        piece = content[at : at + size]
+        at += size
+        try:
+            records = list(stored_records(piece))
+        except Malformed as error:
+            raise NotRebuildable(f"part {name} is damaged: {error}") from error
+        made.append(
+            Block(
+                id=block_id,
+                size=size,
+                records=len(records),
+                sha256=sha256(piece).hexdigest(),
+                timestamp=span(record.timestamp for record in records),
+                created=span(record.created for record in records),
+            )
+        )
+    if at != len(content):
+        raise NotRebuildable(f"part {name} has other blocks than its bytes say")
+    return tuple(made)

@@ -1,0 +1,183 @@
+"""Checking a whole store against its manifests: facts in, findings out.
+
+Nothing here reads anything: `shared.operate.verify` hands over manifests in order, names of
+blobs, and the content of parts hour by hour.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+
+from shared.core import manifest as manifests
+from shared.core.intervals import Interval, Intervals, holds, merge, subtract
+from shared.core.manifest import Manifest, Part
+from shared.core.model import Head, Ledger
+from shared.core.records import Malformed, stored_records
+
+Verdict = Literal[
+    "manifest-missing",
+    "manifest-unreadable",
+    "chain-broken",
+    "coverage-unproven",
+    "ledger-missing",
+    "ledger-unreadable",
+    "ledger-differs",
+    "part-missing",
+    "part-altered",
+    "part-unlisted",
+    "duplicate-identity",
+    "pending",
+]
+"""What may be found; `docs/verify.md` says of each what it means and what to do.
+
+`pending` is no fault: a part that the scan was committing while it was checked.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        verdict: what kind of thing.
+        subject: the blob that it is about.
+        detail: what was found, for people.
+    """
+
+    verdict: Verdict
+    subject: str
+    detail: str
+
+
+class Chain:
+    """Takes in the manifests in order, and remembers what the parts must be.
+
+    Attributes:
+        findings: so far.
+        head: the newest manifest that was taken in.
+        last: the same, parsed; None when there is none or it cannot be read.
+        parts: the number of the manifest that lists it, by the name of each part.
+    """
+
+    def __init__(self, scan: str) -> None:
+        """Begin before the first manifest."""
+        self.scan = scan
+        self.findings: list[Finding] = []
+        self.head = Head()
+        self.last: Manifest | None = None
+        self.parts: dict[str, int] = {}
+
+    def take(self, number: int, content: bytes | None) -> None:
+        """Take in the next manifest; None where there is a gap."""
+        subject = f"manifest {number}"
+        before, self.last = self.last, None
+        if content is None:
+            self._found("manifest-missing", subject, "it is not there, and later ones are")
+            self.head = Head(number=number)
+            return
+        expected = self.head.sha256
+        self.head = Head(number=number, sha256=manifests.digest(content))
+        try:
+            manifest = manifests.decode(content)
+        except msgspec.MsgspecError as error:
+            self._found("manifest-unreadable", subject, str(error))
+            return
+        if (manifest.number, manifest.scan) != (number, self.scan):
+            named = f"it is manifest {manifest.number} of scan {manifest.scan!r}"
+            self._found("chain-broken", subject, named)
+        elif manifest.previous != expected and (number == 1 or expected is not None):
+            detail = (
+                f"the one before was replaced or changed: {manifest.previous} is not {expected}"
+            )
+            self._found("chain-broken", subject, detail)
+        self.last = manifest
+        self.findings += _unproven(before, manifest, number)
+        if manifest.part:
+            self.parts[manifest.part.name] = number
+
+    def compare(self, ledger: Ledger) -> None:
+        """Compare the end of the chain with the ledger; call it after the last manifest."""
+        committing = ledger.committing
+        if committing and self.head.number == committing.number:
+            return  # Its manifest is there, and the save that follows is not.
+        if ledger.head != self.head:
+            detail = (
+                f"the ledger's chain ends with {ledger.head.number} ({ledger.head.sha256}), and "
+                f"the manifests with {self.head.number} ({self.head.sha256})"
+            )
+            self._found("ledger-differs", "ledger", detail)
+        elif self.last and self.last.complete != ledger.coverage:
+            self._found("ledger-differs", "ledger", "its coverage is not the last manifest's")
+
+    def _found(self, verdict: Verdict, subject: str, detail: str) -> None:
+        self.findings.append(Finding(verdict=verdict, subject=subject, detail=detail))
+
+
+def _unproven(before: Manifest | None, manifest: Manifest, number: int) -> Iterator[Finding]:
+    """Yield coverage that a manifest claims and no manifest proves."""
+    if before is None and number != 1:
+        return  # What came before cannot be read, so nothing can be said.
+    known = before.complete if before else {}
+    proven: Intervals = () if manifest.lost else ((manifest.start, manifest.end),)
+    for name, covered in manifest.complete.items():
+        allowed = merge([*known.get(name, ()), *proven])
+        extra = [gap for stretch in covered for gap in subtract(stretch, allowed)]
+        if extra:
+            detail = f"complete.{name} holds {_shown(extra)}, which no manifest proves"
+            yield Finding(verdict="coverage-unproven", subject=f"manifest {number}", detail=detail)
+    for name, covered in known.items():
+        now = manifest.complete.get(name, ())
+        gone = [stretch for stretch in covered if not holds(now, stretch)]
+        if gone:
+            detail = f"complete.{name} no longer holds {_shown(gone)}"
+            yield Finding(verdict="coverage-unproven", subject=f"manifest {number}", detail=detail)
+
+
+def _shown(intervals: Iterable[Interval]) -> str:
+    return ", ".join(f"[{start}, {end})" for start, end in intervals)
+
+
+class Hour:
+    """Takes in the parts of one hour, so that no identity in it comes twice unnoticed."""
+
+    def __init__(self) -> None:
+        """Begin with no identity known."""
+        self.identities: set[str] = set()
+        self.records = 0
+
+    def take(self, part: Part, content: bytes) -> Iterator[Finding]:
+        """Take in a part; yield what is wrong with it."""
+        wrong = _altered(part, content)
+        if wrong:
+            yield Finding(verdict="part-altered", subject=part.name, detail=wrong)
+            return
+        try:
+            identities = [record.identity for record in stored_records(content)]
+        except Malformed as error:
+            yield Finding(verdict="part-altered", subject=part.name, detail=str(error))
+            return
+        self.records += len(identities)
+        if len(identities) != part.records:
+            detail = f"it has {len(identities)} records, and its manifest says {part.records}"
+            yield Finding(verdict="part-altered", subject=part.name, detail=detail)
+        before = len(self.identities)
+        self.identities.update(identities)
+        twice = before + len(identities) - len(self.identities)
+        if twice:
+            detail = f"{twice} of its {len(identities)} records are in the hour's parts twice"
+            yield Finding(verdict="duplicate-identity", subject=part.name, detail=detail)
+
+
+def _altered(part: Part, content: bytes) -> str:
+    """Return what is wrong with a part's bytes, nothing when they are as its manifest says."""
+    if len(content) != part.size:
+        return f"it has {len(content)} bytes, and its manifest says {part.size}"
+    at = 0
+    for number, block in enumerate(part.blocks):
+        if sha256(content[at : at + block.size]).hexdigest() != block.sha256:
+            return f"block {number} ({block.id}) has other bytes than its manifest says"
+        at += block.size
+    return ""

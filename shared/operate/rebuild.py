@@ -1,0 +1,96 @@
+"""`ledger rebuild`: make a lost ledger again from the manifests."""
+
+from dataclasses import dataclass
+
+from shared.core import ledger as ledgers
+from shared.core import manifest as manifests
+from shared.core.errors import NotRebuildable
+from shared.core.intervals import total
+from shared.core.model import FIRST_PASS, HOUR_MS, Ledger, PartBlob, Policy
+from shared.core.rebuilding import Rebuilding
+from shared.core.verifying import Chain
+from shared.operate.pausing import Display, counted
+from shared.operate.running import instant
+from shared.ports import LedgerStore, ResultArchive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """A ledger made from manifests, not yet written.
+
+    Attributes:
+        ledger: as it would be written.
+        adopted: the part whose commit the next run finishes, if there is one.
+    """
+
+    ledger: Ledger
+    adopted: str | None
+
+    def __str__(self) -> str:
+        """Tell a person what it holds."""
+        ledger = self.ledger
+        first = ledger.coverage.get(FIRST_PASS, ())
+        until = instant(first[-1][1]) if first else "never"
+        stretches = counted(len(first), "stretch", "stretches")
+        lost = counted(len(ledger.lost), "stretch", "stretches")
+        doubt = counted(len(ledger.doubt), "stretch", "stretches")
+        lines = [
+            f"scan {ledger.scan}, from {instant(ledger.origin)}, by {ledger.axis}",
+            f"chain: {counted(ledger.head.number, 'manifest', 'manifests')}, {ledger.head.sha256}",
+            f"covered: {total(first) / HOUR_MS:,.1f} h in {stretches}, until {until}",
+            f"lost: {lost}; in doubt: {doubt}",
+        ]
+        if self.adopted:
+            lines.append(f"adopts part {self.adopted}, which no manifest lists")
+        return "\n".join(lines)
+
+
+def rebuild(archive: ResultArchive, policy: Policy, now: int, display: Display) -> Rebuilt:
+    """Make the ledger that the manifests prove; nothing is written.
+
+    Raises:
+        NotRebuildable: the chain is broken, or more than one part is in no manifest.
+    """
+    chain, made = Chain(policy.scan), Rebuilding(policy, now)
+    for number in archive.all_manifests():
+        content = archive.manifest(number)
+        chain.take(number, content)
+        if chain.findings or content is None:
+            detail = chain.findings[0].detail if chain.findings else "it is gone"
+            raise NotRebuildable(
+                f"manifest {number} cannot be relied on ({detail}): put the manifests back as "
+                "they were, then rebuild; `python -m shared verify` finds everything that is wrong"
+            )
+        made.take(manifests.decode(content), content)
+        display.tick(f"{counted(number, 'manifest', 'manifests')} read")
+    unlisted = [blob for blob in archive.all_parts() if blob.name not in chain.parts]
+    adopted = _adopt(archive, made, unlisted)
+    return Rebuilt(ledger=made.ledger, adopted=adopted)
+
+
+def _adopt(archive: ResultArchive, made: Rebuilding, unlisted: list[PartBlob]) -> str | None:
+    if not unlisted:
+        return None
+    if len(unlisted) > 1:
+        names = ", ".join(blob.name for blob in unlisted[:5])
+        raise NotRebuildable(
+            f"{len(unlisted)} blobs are in no manifest ({names}), and one commit leaves at most "
+            "one: move those away that no scan wrote, then rebuild"
+        )
+    (blob,) = unlisted
+    made.adopt(blob, archive.blocks_of(blob.name), archive.part(blob.name))
+    return blob.name
+
+
+def write(store: LedgerStore, rebuilt: Rebuilt) -> None:
+    """Write a rebuilt ledger where none is.
+
+    Raises:
+        NotRebuildable: there is a ledger.
+    """
+    if store.load().content is not None:
+        raise NotRebuildable(
+            "there is a ledger, and it is never replaced: move it elsewhere first if it cannot "
+            "be used"
+        )
+    store.save(ledgers.encode(rebuilt.ledger), etag=None)

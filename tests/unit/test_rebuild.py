@@ -1,0 +1,189 @@
+"""A ledger made again from the manifests: the scan goes on without loss or duplicate."""
+
+from typing import Any
+
+import pytest
+
+from shared.core.errors import NotRebuildable
+from shared.core.model import Policy
+from shared.operate.rebuild import Rebuilt, rebuild, write
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.unit.test_sweeps import how, identities, live, with_late_ones
+from tests.unit.test_sweeps import world_of as world_with
+from tests.world import World
+
+ORIGIN = NOW - 3 * HOUR
+TRUTH = [ORIGIN + 47_000 * n for n in range(225)]
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Drop it."""
+
+    def progress(self, text: str) -> None:
+        """Drop it."""
+
+    def tick(self, text: str) -> None:
+        """Drop it."""
+
+
+def made_again(world: World, by: Policy | None = None) -> Rebuilt:
+    """Rebuild the world's ledger."""
+    return rebuild(world.results, by or policy(), world.clock.now(), Silent())
+
+
+def without_ledger(world: World) -> None:
+    """Lose the ledger, and with it what was staged."""
+    world.ledgers.content = None
+
+
+def comparable(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what a rebuilt ledger must have in common with the lost one."""
+    names = (
+        "axis",
+        "fingerprint",
+        "accepted",
+        "origin",
+        "coverage",
+        "lost",
+        "doubt",
+        "parts",
+        "head",
+    )
+    return {name: value[name] for name in names}
+
+
+def test_a_rebuilt_ledger_is_the_lost_one() -> None:
+    """Coverage, losses, doubt, counts of parts, head of the chain, origin and scope."""
+    world = world_with(with_late_ones())
+    live(world, 5, how())
+    lost = world.ledgers.value()
+    without_ledger(world)
+
+    write(world.ledgers, made_again(world, how()))
+
+    assert lost["coverage"]["sweep-2h"]
+    assert comparable(world.ledgers.value()) == comparable(lost)
+    assert world.ledgers.value()["epoch"] > lost["epoch"]
+
+
+def test_a_scan_goes_on_from_a_rebuilt_ledger() -> None:
+    """Sweeps included: no loss, no duplicate."""
+    tenant = with_late_ones()
+    world = world_with(tenant)
+    live(world, 5, how())
+    without_ledger(world)
+    write(world.ledgers, made_again(world, how()))
+
+    live(world, 25, how())
+
+    assert identities(world) == tenant.truth()
+
+
+def test_a_ledger_lost_at_any_effect_is_made_again() -> None:
+    """Killed there, the ledger gone, rebuilt: the same truth, once."""
+    undisturbed = World(TRUTH, page=9)
+    effects = Effects()
+    undisturbed.share(effects)
+    undisturbed.run_until_idle()
+    adopted = 0
+    for number in range(3, len(effects.done) + 1):
+        world = World(TRUTH, page=9)
+        world.share(Effects(at=number, how="after"))
+        with pytest.raises(Crash):
+            world.run_until_idle()
+        world.share(Effects())
+        if world.results.is_empty():
+            continue
+        without_ledger(world)
+
+        rebuilt = made_again(world)
+        write(world.ledgers, rebuilt)
+
+        adopted += rebuilt.adopted is not None
+        world.clock.advance(5 * MINUTE)
+        world.run_until_idle()
+        origin, end = world.ledgers.value()["coverage"]["first"][0]
+        world.assert_complete(origin, end)
+    assert adopted > 5
+
+
+def test_an_adopted_part_is_in_doubt_until_a_sweep_has_looked() -> None:
+    """Nobody remembers the requests that filled it."""
+    world = World(TRUTH, page=9)
+    effects = Effects()
+    world.share(effects)
+    world.run()
+    number = effects.done.index("commit part") + 1
+    world = World(TRUTH, page=9)
+    world.share(Effects(at=number, how="after"))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    without_ledger(world)
+    write(world.ledgers, made_again(world))
+
+    world.run()
+
+    (doubt,) = world.ledgers.value()["doubt"]
+    assert doubt["reason"].startswith("adopted")
+    for _ in range(40):
+        world.clock.advance(5 * MINUTE)
+        world.run()
+    assert world.ledgers.value()["doubt"] == []
+
+
+def test_a_ledger_that_is_there_is_never_replaced() -> None:
+    """Even where it is an older or a broken one."""
+    world = World(TRUTH, page=9)
+    world.run()
+    rebuilt = made_again(world)
+    before = world.ledgers.content
+
+    with pytest.raises(NotRebuildable, match="never replaced"):
+        write(world.ledgers, rebuilt)
+
+    assert world.ledgers.content == before
+
+
+@pytest.mark.parametrize("damage", ["gap", "changed"])
+def test_a_broken_chain_is_refused(damage: str) -> None:
+    """What it proves cannot be known."""
+    world = World(TRUTH, page=9)
+    world.run()
+    if damage == "gap":
+        del world.results.manifests[4]
+    else:
+        world.results.manifests[4] = world.results.manifests[4].replace(b'"records"', b'"recordz"')
+
+    with pytest.raises(NotRebuildable, match="cannot be relied on"):
+        made_again(world)
+
+
+def test_two_unlisted_parts_are_refused() -> None:
+    """One commit leaves at most one; the names are told."""
+    world = World(TRUTH, page=9)
+    world.run()
+    for name in ("scan=all/x", "scan=all/y"):
+        world.results.parts[name] = b"?"
+        world.results.metadata[name] = {}
+
+    with pytest.raises(NotRebuildable, match="scan=all/x, scan=all/y"):
+        made_again(world)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"start": "1", "end": "x", "pass": "first", "records": "1"}]
+)
+def test_a_blob_that_no_scan_wrote_is_not_adopted(metadata: dict[str, str]) -> None:
+    """It is named, so that a person can move it away."""
+    world = World(TRUTH, page=9)
+    world.run()
+    world.results.parts["scan=all/stranger"] = b"?"
+    world.results.metadata["scan=all/stranger"] = metadata
+    world.results.lists["scan=all/stranger"] = []
+
+    with pytest.raises(NotRebuildable, match="stranger"):
+        made_again(world)

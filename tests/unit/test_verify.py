@@ -1,0 +1,292 @@
+"""`verify` finds what was done to a store, and nothing where nothing was done."""
+
+import gzip
+import json
+from collections.abc import Callable
+
+import pytest
+
+from shared.core.layout import bounds_in, part_name
+from shared.core.ledger import decode
+from shared.operate.verify import Checked, Verifier
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects
+from tests.unit.test_rebuild import Silent
+from tests.unit.test_sweeps import how, live, with_late_ones
+from tests.unit.test_sweeps import world_of as world_with
+from tests.world import World
+
+Damage = Callable[[World], None]
+
+
+@pytest.fixture
+def world() -> World:
+    """Provide a scan with late activities and their sweeps."""
+    scanned = world_with(with_late_ones())
+    live(scanned, 4, how())
+    return scanned
+
+
+def check(world: World, start: int | None = None, end: int | None = None) -> Checked:
+    """Check the whole store, or a range."""
+    return Verifier(world.results, world.ledgers, "all", Silent()).check(start, end)
+
+
+def verdicts(world: World) -> set[str]:
+    """Return what a check finds."""
+    return {finding.verdict for finding in check(world).findings}
+
+
+def some_part(world: World, place: int = 3) -> str:
+    """Return the name of a part."""
+    return sorted(world.results.parts)[place]
+
+
+def some_manifest(world: World) -> int:
+    """Return the number of a manifest that lists a part, with others before and after."""
+    return next(
+        number
+        for number, content in sorted(world.results.manifests.items())
+        if number > 3 and json.loads(content)["part"]
+    )
+
+
+def test_a_sound_store_has_no_finding(world: World) -> None:
+    """Everything is read, and counted."""
+    checked = check(world)
+
+    assert checked.findings == []
+    assert checked.is_sound
+    assert checked.manifests == len(world.results.manifests)
+    assert checked.parts == len(world.results.parts)
+    assert checked.records == len(world.followed())
+    assert checked.bytes == sum(map(len, world.results.parts.values()))
+
+
+def test_an_empty_store_is_sound() -> None:
+    """A scan that has not begun yet."""
+    assert check(World([])).is_sound
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
+def test_a_flipped_byte_of_a_part_is_found(world: World, share: float) -> None:
+    """Wherever it is: in a header, in the data, in a checksum."""
+    name = some_part(world)
+    content = bytearray(world.results.parts[name])
+    content[int(len(content) * share)] ^= 1
+    world.results.parts[name] = bytes(content)
+
+    assert verdicts(world) == {"part-altered"}
+
+
+def _truncate(world: World) -> None:
+    name = some_part(world)
+    world.results.parts[name] = world.results.parts[name][:-1]
+
+
+def _grow(world: World) -> None:
+    name = some_part(world)
+    world.results.parts[name] += gzip.compress(b"{}\n")
+
+
+def _compress_again(world: World) -> None:
+    name = some_part(world)
+    world.results.parts[name] = gzip.compress(gzip.decompress(world.results.parts[name]), 9)
+
+
+def _swap(world: World) -> None:
+    one, other = some_part(world, 2), some_part(world, 3)
+    parts = world.results.parts
+    parts[one], parts[other] = parts[other], parts[one]
+
+
+def _delete(world: World) -> None:
+    del world.results.parts[some_part(world)]
+
+
+def _insert(world: World) -> None:
+    name = some_part(world) + ".copy"
+    world.results.parts[name] = b"?"
+    world.results.metadata[name] = {}
+
+
+def _delete_manifest(world: World) -> None:
+    del world.results.manifests[some_manifest(world)]
+
+
+def _delete_last_manifest(world: World) -> None:
+    del world.results.manifests[max(world.results.manifests)]
+
+
+def _change_manifest(world: World) -> None:
+    number = some_manifest(world)
+    text = world.results.manifests[number]
+    world.results.manifests[number] = text.replace(b'"epoch":', b'"epoch":9')
+
+
+def _break_manifest(world: World) -> None:
+    number = some_manifest(world)
+    world.results.manifests[number] = world.results.manifests[number][:-9]
+
+
+def _replay_manifest(world: World) -> None:
+    number = some_manifest(world)
+    world.results.manifests[number] = world.results.manifests[number - 1]
+
+
+def _append_manifest(world: World) -> None:
+    last = max(world.results.manifests)
+    manifest = json.loads(world.results.manifests[last])
+    forged = json.dumps({**manifest, "number": last + 1, "part": None}).encode()
+    world.results.manifests[last + 1] = forged
+
+
+def _lose_ledger(world: World) -> None:
+    world.ledgers.content = None
+
+
+def _break_ledger(world: World) -> None:
+    world.ledgers.content = b"{"
+
+
+def _roll_back_ledger(world: World) -> None:
+    world.ledgers.content = world.ledgers.history[len(world.ledgers.history) // 2]
+
+
+def _grow_ledger(world: World) -> None:
+    value = world.ledgers.value()
+    value["coverage"]["first"][0][1] += HOUR
+    world.ledgers.content = json.dumps(value).encode()
+
+
+DAMAGES: dict[str, tuple[Damage, set[str]]] = {
+    "a truncated part": (_truncate, {"part-altered"}),
+    "a part with something appended": (_grow, {"part-altered"}),
+    "a part compressed again": (_compress_again, {"part-altered"}),
+    "two parts swapped": (_swap, {"part-altered"}),
+    "a deleted part": (_delete, {"part-missing"}),
+    "a blob that no manifest lists": (_insert, {"part-unlisted"}),
+    "a deleted manifest": (_delete_manifest, {"manifest-missing", "part-unlisted"}),
+    "the last manifest deleted": (_delete_last_manifest, {"ledger-differs"}),
+    "a changed manifest": (_change_manifest, {"chain-broken"}),
+    "a cut manifest": (
+        _break_manifest,
+        {"manifest-unreadable", "chain-broken", "part-unlisted"},
+    ),
+    "an older manifest in the place of a newer one": (
+        _replay_manifest,
+        {"chain-broken", "coverage-unproven", "part-unlisted"},
+    ),
+    "a forged manifest at the end": (_append_manifest, {"chain-broken", "ledger-differs"}),
+    "a lost ledger": (_lose_ledger, {"ledger-missing"}),
+    "a broken ledger": (_break_ledger, {"ledger-unreadable"}),
+    "a ledger rolled back": (_roll_back_ledger, {"ledger-differs"}),
+    "a ledger that claims more": (_grow_ledger, {"ledger-differs"}),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_gets_its_verdict(kind: str, world: World) -> None:
+    """And a check that finds it does not call the store sound."""
+    damage, expected = DAMAGES[kind]
+    damage(world)
+
+    checked = check(world)
+
+    found = {finding.verdict for finding in checked.findings}
+    assert expected & found
+    assert found <= expected
+    assert not checked.is_sound
+
+
+def test_coverage_that_nothing_proves_is_found() -> None:
+    """A manifest whose `complete` holds more than its slice and what came before."""
+    world = World([])
+    world.run()
+    first = json.loads(world.results.manifests[1])
+    first["complete"]["first"][0][0] -= HOUR
+    world.results.manifests = {1: json.dumps(first).encode()}
+
+    assert "coverage-unproven" in verdicts(world)
+
+
+def test_an_identity_that_comes_twice_is_found(world: World) -> None:
+    """In two parts of an hour, each as its own manifest says."""
+    number = some_manifest(world)
+    manifest = json.loads(world.results.manifests[number])
+    copy = manifest["part"]["name"].replace("first", "rescan-9")
+    world.results.parts[copy] = world.results.parts[manifest["part"]["name"]]
+    world.results.metadata[copy] = {}
+    last = max(world.results.manifests) + 1
+    forged = {**manifest, "number": last, "part": {**manifest["part"], "name": copy}}
+    world.results.manifests[last] = json.dumps(forged).encode()
+
+    assert "duplicate-identity" in verdicts(world)
+
+
+def test_a_range_reads_only_its_hours(world: World) -> None:
+    """The chain is read whole; parts outside are not."""
+    first, last = min(world.results.parts), max(world.results.parts)
+    del world.results.parts[first]
+    hour = bounds_in(last)[0]
+
+    checked = check(world, hour, hour + 1)
+
+    assert checked.is_sound
+    assert 0 < checked.parts < len(world.results.parts)
+
+
+def test_a_scan_killed_at_any_effect_leaves_a_sound_store() -> None:
+    """What is pending is said, and is no fault."""
+    pending = 0
+    for number in range(1, 60):
+        world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
+        world.share(Effects(at=number, how="after"))
+        with pytest.raises(Crash):
+            world.run()
+        world.share(Effects())
+
+        checked = check(world)
+
+        assert checked.is_sound, checked.findings
+        pending += bool(checked.findings)
+    assert pending > 3
+
+
+def test_a_check_beside_a_running_scan_raises_no_alarm() -> None:
+    """The scan goes on at every step that the check takes."""
+    world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
+    world.run()
+
+    class Meanwhile(Silent):
+        def __init__(self) -> None:
+            self.left = 60
+
+        def tick(self, text: str) -> None:
+            del text
+            if self.left:
+                self.left -= 1
+                world.clock.advance(5 * MINUTE)
+                world.run()
+
+    checked = Verifier(world.results, world.ledgers, "all", Meanwhile()).check()
+
+    assert checked.is_sound, checked.findings
+
+
+def test_the_part_that_is_being_committed_is_named_by_the_ledger() -> None:
+    """Its part is there, and its manifest not yet."""
+    world = World([NOW - 2 * HOUR])
+    effects = Effects()
+    world.share(effects)
+    world.run()
+    number = effects.done.index("commit part") + 1
+    world = World([NOW - 2 * HOUR])
+    world.share(Effects(at=number, how="after"))
+    with pytest.raises(Crash):
+        world.run()
+
+    (finding,) = check(world).findings
+
+    committing = decode(world.ledgers.content or b"").committing
+    assert committing
+    assert (finding.verdict, finding.subject) == ("pending", part_name("all", committing.slice))
