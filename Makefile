@@ -18,10 +18,10 @@ AZURITE := harness/node/node_modules/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format lint types imports clean
+.PHONY: help setup demo test check format lint types imports bench-loss clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
 
 setup: $(PACKAGES) $(AZURITE) ## install what the other commands need, inside this folder
 
@@ -46,6 +46,9 @@ types: $(PACKAGES) ## check types
 
 imports: $(PACKAGES) ## check which module imports which
 	@.venv/bin/lint-imports
+
+bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs/loss.md
+	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)
 
 clean: ## remove everything that these commands made
 	rm -rf .venv harness/node/node_modules

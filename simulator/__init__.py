@@ -12,8 +12,8 @@ is compared with.
 
 Map: `tenant` (the truth) over `records`, `templates`, `shapes`, `people` (what records look like)
 and `index`, `searching` (finding them); `queries`, `filters`, `paging`, `answers` (the API's
-semantics); `switches`, `faults` (its variations and bugs); `credentials`, `tokens`, `identity` (who
-may call); `listening`, `server` (HTTP).
+semantics); `switches`, `phases`, `faults` (its variations and bugs); `credentials`, `tokens`,
+`identity` (who may call); `listening`, `server` (HTTP).
 """
 
 from simulator.credentials import Credentials
@@ -21,17 +21,20 @@ from simulator.faults import FOREVER, Fault
 from simulator.identity import IdentityEndpoint, TokenAuthority
 from simulator.lateness import Lateness
 from simulator.listening import TlsFiles
+from simulator.phases import Phase
 from simulator.server import Received, Simulator
 from simulator.switches import Switches
-from simulator.tenant import Identity, Planned, Tenant
+from simulator.tenant import Arrival, Identity, Planned, Tenant
 
 __all__ = [
     "FOREVER",
+    "Arrival",
     "Credentials",
     "Fault",
     "Identity",
     "IdentityEndpoint",
     "Lateness",
+    "Phase",
     "Planned",
     "Received",
     "Simulator",

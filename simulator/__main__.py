@@ -18,6 +18,7 @@ from simulator import (
     Fault,
     IdentityEndpoint,
     Lateness,
+    Phase,
     Simulator,
     Switches,
     Tenant,
@@ -25,15 +26,16 @@ from simulator import (
 )
 from simulator.faults import KINDS
 from simulator.server import wall_clock
-from simulator.tenant import identities_as_lines
+from simulator.tenant import arrivals_as_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
 The Activities API on loopback. Prints one JSON line with its address once it listens, and
-serves until SIGINT or SIGTERM. GET /simulator/truth names every activity that it holds, and
-GET /simulator/requests every request that it received, as JSON lines, without authentication.
+serves until SIGINT or SIGTERM. GET /simulator/truth names every activity that it holds and when
+it is shown first, and GET /simulator/requests every request that it received, as JSON lines,
+without authentication.
 """
 
 
@@ -46,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         switches = _switches(options)
         faults = [Fault.parse(text) for text in options.fault]
+        phases = [Phase.parse(text) for text in options.phase]
         tenant = _tenant(options)
     except ValueError as problem:
         parser.error(str(problem))
     if options.print_truth_only:
-        _write_truth(tenant, options.truth or "-")
+        _write_truth(tenant, switches, options.truth or "-")
         return 0
-    _serve(options, tenant, switches, faults)
+    _serve(options, tenant, switches, faults, phases)
     return 0
 
 
@@ -122,7 +125,7 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--truth",
         metavar="FILE",
-        help="write every identity as JSON lines to a file, or to - (standard output)",
+        help="write every identity, and when it is shown first, as JSON lines to a file or to -",
     )
     group.add_argument(
         "--print-truth-only", action="store_true",
@@ -151,6 +154,10 @@ def _add_behaviour_options(parser: argparse.ArgumentParser) -> None:
         "--fault", action="append", default=[], metavar="KIND[=VALUE]:FIRST[-[LAST]]",
         help="let something go wrong on these requests; repeatable",
     )  # fmt: skip
+    group.add_argument(
+        "--phase", action="append", default=[], metavar="NAME=VALUE:FIRST[-[LAST]]",
+        help="set a switch for these requests only; repeatable; the last one wins",
+    )  # fmt: skip
 
 
 def _epilog() -> str:
@@ -164,6 +171,7 @@ def _epilog() -> str:
         "examples:\n"
         "  python -m simulator --port 8080 --seed 7 --count 10000 --per-second 2 --page-cap 500\n"
         "  python -m simulator --fault status=503:3-5 --fault reset:1-:probability=0.1\n"
+        "  python -m simulator --phase tail_drop=none:1-20:probability=0.3:seed=4\n"
     )
 
 
@@ -214,8 +222,8 @@ def _moment(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _write_truth(tenant: Tenant, target: str) -> None:
-    text = identities_as_lines(tenant.truth())
+def _write_truth(tenant: Tenant, switches: Switches, target: str) -> None:
+    text = arrivals_as_lines(tenant.arrivals(jitter_ms=switches.visibility_jitter_ms))
     if target == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -224,7 +232,11 @@ def _write_truth(tenant: Tenant, target: str) -> None:
 
 
 def _serve(
-    options: argparse.Namespace, tenant: Tenant, switches: Switches, faults: Sequence[Fault]
+    options: argparse.Namespace,
+    tenant: Tenant,
+    switches: Switches,
+    faults: Sequence[Fault],
+    phases: Sequence[Phase],
 ) -> None:
     told_to_stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -232,13 +244,14 @@ def _serve(
     credentials = Credentials(options.token, anonymous=options.anonymous)
     tls = TlsFiles(options.certificate, options.key) if options.certificate else None
     if options.truth not in {None, "-"}:
-        _write_truth(tenant, options.truth)
+        _write_truth(tenant, switches, options.truth)
     with ExitStack() as serving:
         api = serving.enter_context(
             Simulator(
                 tenant,
                 switches=switches,
                 faults=faults,
+                phases=phases,
                 credentials=credentials,
                 host=options.host,
                 port=options.port,
@@ -252,7 +265,7 @@ def _serve(
         sys.stdout.write(json.dumps(started) + "\n")
         sys.stdout.flush()
         if options.truth == "-":
-            _write_truth(tenant, "-")
+            _write_truth(tenant, switches, "-")
         told_to_stop.wait()
 
 

@@ -267,6 +267,10 @@ def _truncate(reply: Reply, fault: Fault) -> Reply:
     return replace(reply, body=reply.body[: int(len(reply.body) * _number(fault, 0.5))])
 
 
+def _not_gzip(reply: Reply, _: Fault) -> Reply:
+    return replace(reply, headers={**reply.headers, "Content-Encoding": "gzip"})
+
+
 def _delivered(reply: Reply, delivery: Delivery) -> Reply:
     return replace(reply, delivery=delivery)
 
@@ -306,6 +310,7 @@ _TRANSPORTS: dict[str, Callable[[Reply, Fault], Reply]] = {
     "cut": _cut,
     "truncate": _truncate,
     "endless": _endless,
+    "not-gzip": _not_gzip,
 }
 
 # Each kind of fault in a few words; the command line's help shows them.
@@ -334,5 +339,6 @@ KINDS: dict[str, str] = {
     "drip": "send the body with as many bytes per second as the value (10)",
     "cut": "end the connection after the value's share of the body (0.5)",
     "truncate": "send a complete answer with only the value's share of the body (0.5)",
+    "not-gzip": "say that the body is gzip although it is not",
     "endless": "send the body again and again without an end",
 }

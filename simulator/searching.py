@@ -110,8 +110,12 @@ def is_visible(created: int, row: int, wanted: Search) -> bool:
     """Say whether an activity that was saved at `created` is shown yet."""
     if wanted.visible_at_ms is None:
         return True
-    jitter = chance.below(wanted.jitter_ms, 0, "visible", row) if wanted.jitter_ms else 0
-    return created + jitter <= wanted.visible_at_ms
+    return visible_from(created, row, wanted.jitter_ms) <= wanted.visible_at_ms
+
+
+def visible_from(created: int, row: int, jitter_ms: int) -> int:
+    """Return when an activity that was saved at `created` is shown first (epoch ms)."""
+    return created + (chance.below(jitter_ms, 0, "visible", row) if jitter_ms else 0)
 
 
 def _remembered(
@@ -142,8 +146,10 @@ def _hidden(index: Index, wanted: Search) -> int:
     if wanted.visible_at_ms is None:
         return 0
     unsure = ((wanted.visible_at_ms - wanted.jitter_ms + 1, LAST),)
+    narrow_dates = index.by_date.count(wanted.dates) <= index.by_created.count(unsure)
+    column, spans = (index.by_date, wanted.dates) if narrow_dates else (index.by_created, unsure)
     return sum(
         holds(wanted.dates, index.timestamps[row])
         and not is_visible(index.created[row], row, wanted)
-        for row in index.by_created.walk(unsure, descending=False)
+        for row in column.walk(spans, descending=False)
     )

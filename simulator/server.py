@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import asdict, dataclass, replace
+from email.utils import formatdate
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -13,14 +14,16 @@ from urllib.parse import unquote
 
 from simulator import refusals
 from simulator.answers import Answer, indented, written
+from simulator.archive import require_archivable
 from simulator.credentials import AuthorizationKind, Credentials, Refusal, kind_of
 from simulator.faults import Fault, altered, due, instead, sent
 from simulator.filters import BadRequestError
 from simulator.listening import Incoming, Listener, Reply, TlsFiles
 from simulator.paging import DeepSkipError, estimated, find, find_outside, turn
+from simulator.phases import Phase, in_effect
 from simulator.queries import Query, parse_query
 from simulator.switches import Switches
-from simulator.tenant import identities_as_lines
+from simulator.tenant import arrivals_as_lines
 from simulator.throttling import Throttle
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 _CONTROL = "/simulator/"
 _ROUTE = re.compile(r"(?:/cas)?/api/v1/activities(?:/(?P<rest>.*))?")
+_ARCHIVE = re.compile(r"(?:/cas)?/api/v1/archived_activities/")
 
 
 def wall_clock() -> int:
@@ -102,6 +106,7 @@ class Simulator:
         tenant: The truth; add to it at any time.
         switches: How the API behaves; replace it at any time.
         faults: The script of what goes wrong; replace it at any time.
+        phases: The script of switches that differ for some requests; replace it at any time.
         credentials: Who may call.
         clock: Returns the time (epoch ms); replace it at any time.
 
@@ -113,6 +118,7 @@ class Simulator:
         *,
         switches: Switches | None = None,
         faults: Iterable[Fault] = (),
+        phases: Iterable[Phase] = (),
         credentials: Credentials | None = None,
         clock: Callable[[], int] = wall_clock,
         host: str = "127.0.0.1",
@@ -122,6 +128,7 @@ class Simulator:
         self.tenant = tenant
         self.switches = switches or Switches()
         self.faults = tuple(faults)
+        self.phases = tuple(phases)
         self.credentials = credentials or Credentials()
         self.clock = clock
         self._throttle = Throttle()
@@ -180,13 +187,14 @@ class Simulator:
         outcome = self._outcome(call)
         self._note(call, outcome)
         reply = sent(self._encoded(call, outcome.reply), call.faults)
-        return self._delayed(call, reply)
+        return self._dated(call, self._delayed(call, reply))
 
     def _control(self, incoming: Incoming) -> Reply:
         """Answer what other processes ask about the simulator itself."""
         name = incoming.path.removeprefix(_CONTROL).rstrip("/")
         if name == "truth":
-            text = identities_as_lines(self.tenant.truth())
+            jitter = self.switches.visibility_jitter_ms
+            text = arrivals_as_lines(self.tenant.arrivals(jitter_ms=jitter))
         elif name == "requests":
             text = "".join(json.dumps(asdict(received)) + "\n" for received in self.requests)
         else:
@@ -199,7 +207,8 @@ class Simulator:
             number = self._arrived
         query = self._readable_query(incoming)
         faults = due(self.faults, number, query)
-        return _Call(number, self.clock(), incoming, query, faults, self.switches)
+        switches = in_effect(self.switches, self.phases, number)
+        return _Call(number, self.clock(), incoming, query, faults, switches)
 
     def _readable_query(self, incoming: Incoming) -> Query | None:
         try:
@@ -225,6 +234,8 @@ class Simulator:
 
     def _routed(self, call: _Call) -> _Outcome:
         match = _ROUTE.fullmatch(call.incoming.path)
+        if _ARCHIVE.fullmatch(call.incoming.path):
+            return self._refusal(call) or self._archived(call)
         if match is None:
             return _Outcome(refusals.page_not_found())
         rest = match["rest"]
@@ -257,6 +268,16 @@ class Simulator:
         if rest == "count":
             return self._counted(call)
         return self._single(call, unquote(rest))
+
+    def _archived(self, call: _Call) -> _Outcome:
+        """Answer from the archive, which looks further back and takes fewer questions."""
+        switches = replace(call.switches, reach_ms=call.switches.archive_reach_ms)
+        try:
+            query = parse_query(call.incoming)
+            require_archivable(query, switches, call.now_ms)
+        except BadRequestError as problem:
+            return _Outcome(self._refused(call, Refusal(400, str(problem))))
+        return self._list(call._replace(switches=switches))
 
     def _list(self, call: _Call, *, with_body: bool = True) -> _Outcome:
         try:
@@ -295,10 +316,11 @@ class Simulator:
             exact = find(self.tenant, query, call.switches, call.now_ms).total
         except (BadRequestError, DeepSkipError) as problem:
             return _Outcome(self._refused(call, Refusal(400, str(problem))))
-        reach = call.switches.reach_ms
+        reach, cap = call.switches.reach_ms, call.switches.count_cap
+        more = cap is not None and exact > cap
         body = {
-            "total": estimated(exact, call.switches, call.number),
-            "moreThanTotal": False,
+            "total": cap if more else estimated(exact, call.switches, call.number),
+            "moreThanTotal": more,
             "searchedSince": 0 if reach is None else call.now_ms - reach,
         }
         return _Outcome(refusals.json_reply(body))
@@ -335,6 +357,13 @@ class Simulator:
         accepted = call.incoming.headers.get("Accept-Encoding", "")
         wanted = call.switches.gzip_response and "gzip" in accepted and reply.body
         return reply.compressed() if wanted else reply
+
+    def _dated(self, call: _Call, reply: Reply) -> Reply:
+        """Let the `Date` header follow a phase in which the server's clock is another one."""
+        if call.switches.skew_ms == self.switches.skew_ms:
+            return reply
+        date = formatdate((self.clock() + call.switches.skew_ms) / 1000, usegmt=True)
+        return replace(reply, headers={**reply.headers, "Date": date})
 
     def _delayed(self, call: _Call, reply: Reply) -> Reply:
         latency = call.switches.latency_seconds

@@ -73,6 +73,7 @@ class Switches:
         black_hole_recovery: Whether sorting by `created` shows the activities on a hole.
         total: Whether `total` is an estimate that changes from call to call, exact, or an estimate
             that is above zero even when nothing matches.
+        count_cap: Where `/count/` stops counting, to say `moreThanTotal`; None counts all.
         total_noise: How far the estimate is off, as a share of the exact number.
         trailing_slash: What a path without its trailing slash does: redirect (301), or ignore the
             body.
@@ -85,6 +86,9 @@ class Switches:
         visibility_jitter_ms: Up to how much later than that it is shown, by a delay of its own.
         reach_ms: How far back the API shows events; older ones are silently missing. None is no
             limit.
+        archive_reach_ms: How far back the archive shows events.
+        archive_span_ms: The longest window of event time that the archive answers; None is no
+            limit (whether the API itself has one is not known).
         gzip_response: Whether answers are compressed for clients that accept it.
         pretty: Whether JSON is indented (only white space differs).
         skew_ms: How far the server's clock (its `Date` too) is ahead of the simulator's clock.
@@ -111,6 +115,7 @@ class Switches:
     black_holes: frozenset[int] = frozenset()
     black_hole_recovery: Recovery = "created"
     total: Total = "estimate"
+    count_cap: int | None = None
     total_noise: float = 0.02
     trailing_slash: TrailingSlash = "redirect"
     unknown_filter: UnknownFilter = "ignore"
@@ -118,6 +123,8 @@ class Switches:
     hide_until_created: bool = True
     visibility_jitter_ms: int = 0
     reach_ms: int | None = 30 * DAY_MS
+    archive_reach_ms: int = 180 * DAY_MS
+    archive_span_ms: int | None = 7 * DAY_MS
     gzip_response: bool = False
     pretty: bool = False
     skew_ms: int = 0
@@ -152,9 +159,11 @@ class Switches:
 def _parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the type is the switch's own
     default = getattr(Switches(), name)
     if text.lower() in {"none", "null", "off"} and name in {
+        "count_cap",
         "throttle_per_minute",
         "retry_after",
         "reach_ms",
+        "archive_span_ms",
     }:
         return None
     if isinstance(default, frozenset):

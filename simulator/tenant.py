@@ -13,7 +13,7 @@ from simulator import chance
 from simulator.index import Index
 from simulator.lateness import Lateness
 from simulator.records import Forge, Seedling, omitted
-from simulator.searching import Search, search
+from simulator.searching import Search, search, visible_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +30,13 @@ class Identity(NamedTuple):
     id: str
     timestamp: int
     created: int
+
+
+class Arrival(NamedTuple):
+    """An identity, and when the API began to show it (epoch ms)."""
+
+    identity: Identity
+    visible_from: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +160,24 @@ class Tenant:
             ]
             return sorted({self._identity(row) for row in rows})
 
+    def arrivals(self, *, jitter_ms: int = 0) -> list[Arrival]:
+        """Return every identity with when it became visible, in the order of `truth()`.
+
+        That is where the API hides what is not saved yet (`hide_until_created`).
+        An activity that was added to a tenant in use later than it was saved, by its own account,
+        is shown from then on; the tenant has no clock to know it by.
+
+        Args:
+            jitter_ms: The switch `visibility_jitter_ms` of the API.
+
+        """
+        with self._lock:
+            found: dict[Identity, int] = {}
+            for row, created in enumerate(self._index.created):
+                identity, at = self._identity(row), visible_from(created, row, jitter_ms)
+                found[identity] = min(at, found.get(identity, at))
+            return [Arrival(identity, found[identity]) for identity in sorted(found)]
+
     def record(self, identity: Identity) -> bytes:
         """Return the exact bytes of a record as the API serves it (unless it pretty-prints).
 
@@ -258,9 +283,17 @@ class Tenant:
         return verdicts
 
 
-def identities_as_lines(identities: Sequence[Identity]) -> str:
-    """Write identities as JSON lines with the record's own names."""
+def arrivals_as_lines(arrivals: Sequence[Arrival]) -> str:
+    """Write arrivals as JSON lines: the identity by the record's own names, and `visible_from`."""
     return "".join(
-        json.dumps({"_id": item.id, "timestamp": item.timestamp, "created": item.created}) + "\n"
-        for item in identities
+        json.dumps(
+            {
+                "_id": identity.id,
+                "timestamp": identity.timestamp,
+                "created": identity.created,
+                "visible_from": visible_from_ms,
+            }
+        )
+        + "\n"
+        for identity, visible_from_ms in arrivals
     )

@@ -19,6 +19,8 @@ class Throttle:
         """Let a request pass (None), or say after how many whole seconds the next one may."""
         if per_minute is None:
             return None
+        if per_minute < 1:
+            return _WINDOW_MS // 1000
         with self._lock:
             self._forget(now_ms)
             if len(self._passed_at_ms) < per_minute:

@@ -15,7 +15,7 @@ import requests
 
 from simulator import Tenant
 from simulator.__main__ import main
-from simulator.tenant import identities_as_lines
+from simulator.tenant import arrivals_as_lines
 from tests.simulator.client import LIST, T0
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 def truth() -> str:
     """Return what the tenant of the arguments holds, as lines."""
     tenant = Tenant.generate(seed=7, count=40, per_second=2, until_ms=T0)
-    return identities_as_lines(tenant.truth())
+    return arrivals_as_lines(tenant.arrivals())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -70,6 +70,33 @@ def test_options_become_switches_and_faults() -> None:
     page = answers[0].json()
     assert page["total"] == 40
     assert 0 < len(page["data"]) < 4
+
+
+def test_a_phase_replaces_a_switch_for_some_requests() -> None:
+    """By the number of the request, as faults are scripted."""
+    options = ["--anonymous", "--switch", "reach_ms=none", "--phase", "non_scan_cap=7:2-3"]
+
+    with running(*ARGUMENTS, *options) as (_, started):
+        pages = [requests.get(started["url"] + LIST, timeout=9).json() for _ in range(4)]
+
+    assert [len(page["data"]) for page in pages] == [40, 7, 7, 40]
+
+
+def test_the_truth_says_when_each_activity_is_shown_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """When it was saved, and the jitter if there is one."""
+    arguments = [*ARGUMENTS, "--print-truth-only"]
+
+    main(arguments)
+    plain = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    main([*arguments, "--switch", "visibility_jitter_ms=5000"])
+    jittered = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    delays = [row["visible_from"] - row["created"] for row in jittered]
+    assert [row["visible_from"] for row in plain] == [row["created"] for row in plain]
+    assert all(0 <= delay < 5000 for delay in delays)
+    assert len(set(delays)) > 20
 
 
 def test_a_managed_identity_can_be_had_with_it() -> None:
@@ -127,6 +154,7 @@ def test_the_time_can_be_iso(capsys: pytest.CaptureFixture[str]) -> None:
         (["--switch", "total=wrong"], "choose one of: estimate, exact, phantom"),
         (["--page-cap", "many"], "takes a number"),
         (["--fault", "invented:1"], "There is no fault 'invented'"),
+        (["--phase", "invented=1:1"], "There is no switch 'invented'"),
         (["--until", "soon"], "neither now, nor epoch ms, nor ISO 8601"),
         (["--certificate", "x.pem"], "belong together"),
     ],

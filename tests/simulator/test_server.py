@@ -14,7 +14,7 @@ import requests
 import trustme
 
 from simulator import Identity, Simulator, Switches, Tenant, TlsFiles
-from simulator.tenant import identities_as_lines
+from simulator.tenant import arrivals_as_lines
 from tests.simulator.client import LIST, NOW, T0, Client, serving, times
 
 
@@ -175,10 +175,11 @@ def test_other_processes_can_ask_for_the_truth() -> None:
         answer = client.get("/simulator/truth", headers={})
 
         truth = client.api.tenant.truth()
+        arrivals = client.api.tenant.arrivals()
 
     rows = [json.loads(line) for line in answer.text.splitlines()]
     assert [Identity(row["_id"], row["timestamp"], row["created"]) for row in rows] == truth
-    assert answer.text == identities_as_lines(truth)
+    assert answer.text == arrivals_as_lines(arrivals)
 
 
 def test_other_processes_can_ask_for_the_requests() -> None:

@@ -1,0 +1,146 @@
+"""The comparison of collectors: it shows losses where there are any, and repeats itself."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from bench import loss
+from bench.collectors import Collector
+from bench.loss import DOCUMENT, Extent, Scenario, Score
+from bench.machine import Line, Machine
+from simulator import Tenant
+
+SMALL = Extent(days=1, per_second=0.03)
+
+BRIEF = replace(SMALL, after_days=1)
+
+OTHERS = ["documented sample", "`date.lte` loop", "`last + 1` loop"]
+
+
+def scenario_of(word: str) -> Scenario:
+    """Return the scenario whose name begins like this."""
+    (found,) = [it for it in loss.scenarios(SMALL.seed) if it.name.startswith(word)]
+    return found
+
+
+@cache
+def scored(word: str, name: str) -> Score:
+    """Return what a collector makes of a small scenario."""
+    scenario = scenario_of(word)
+    tenant = loss.tenant_of(scenario, SMALL)
+    return loss.score(scenario, SMALL, tenant, loss.makers()[name])
+
+
+@pytest.mark.parametrize("word", [it.name.partition(":")[0] for it in loss.scenarios(0)])
+def test_this_scan_loses_nothing_and_stores_nothing_twice(word: str) -> None:
+    """But for what it declares, whatever is wrong."""
+    found = scored(word, "this scan")
+
+    assert (found.lost, found.twice) == (0, 0)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("word", ["usual lag", "late arrivals", "dense", "all of it"])
+def test_the_other_collectors_lose_activities(word: str, name: str) -> None:
+    """Where an activity is shown late, or shares its millisecond with more than a page."""
+    assert scored(word, name).lost > 0
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("boundary", "documented sample"),
+        ("black hole", "documented sample"),
+        ("throttle", "documented sample"),
+        ("errors", "documented sample"),
+        ("errors", "`date.lte` loop"),
+    ],
+)
+def test_an_answer_without_data_is_taken_for_the_end(word: str, name: str) -> None:
+    """What the loop did not get to is lost."""
+    assert scored(word, name).lost > 0
+
+
+@pytest.mark.parametrize("name", ["`date.lte` loop", "`last + 1` loop"])
+def test_a_run_that_dies_after_writing_writes_again(name: str) -> None:
+    """Its state was to be kept at the end."""
+    assert scored("crashes", name).twice > 0
+
+
+def test_a_run_that_dies_before_writing_is_not_made_up_for() -> None:
+    """Its records were in memory, and the next run asks for its own day."""
+    extent = replace(SMALL, days=2, after_days=1)
+    scenario = scenario_of("crashes")
+    tenant = loss.tenant_of(scenario, extent)
+
+    found = loss.score(scenario, extent, tenant, loss.makers()["documented sample"])
+
+    assert found.lost > 0
+
+
+def test_the_scan_meets_the_black_hole() -> None:
+    """Its row would say nothing if no question of the scan began on one."""
+    scenario = scenario_of("boundary")
+    tenant = loss.tenant_of(scenario, BRIEF)
+    calm = replace(scenario, switches=replace(scenario.switches, black_hole_share=0.0))
+
+    asked = [questions(it, tenant) for it in (calm, scenario)]
+
+    assert asked[0] < asked[1]
+
+
+def questions(scenario: Scenario, tenant: Tenant) -> int:
+    """Return how many requests the scan sends in a scenario."""
+    lines: list[Line] = []
+
+    def make(line: Line, machine: Machine) -> Collector:
+        lines.append(line)
+        return loss.makers()["this scan"](line, machine)
+
+    loss.score(scenario, BRIEF, tenant, make)
+    return lines[0].requests
+
+
+def test_without_lag_and_faults_the_loops_lose_nothing() -> None:
+    """The comparison does not hold against them what they can do."""
+    assert [scored("calm", name).lost for name in OTHERS] == [0, 0, 0]
+
+
+def test_a_seed_decides_everything() -> None:
+    """So that the table can be made again."""
+    scenario = scenario_of("all of it")
+
+    first, again = [
+        loss.score(scenario, BRIEF, loss.tenant_of(scenario, BRIEF), make)
+        for make in [loss.makers()["`last + 1` loop"]] * 2
+    ]
+
+    assert first == again
+    assert questions(scenario, loss.tenant_of(scenario, BRIEF)) == questions(
+        scenario, loss.tenant_of(scenario, BRIEF)
+    )
+
+
+def test_the_table_replaces_the_one_in_the_document() -> None:
+    """Only what is between the markers changes."""
+    old = f"before\n{loss.OPENING}\n\nold\n\n{loss.CLOSING}\nafter\n"
+
+    assert loss.replaced(old, "new\n") == (
+        f"before\n{loss.OPENING}\n\nnew\n\n{loss.CLOSING}\nafter\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["", loss.OPENING, loss.CLOSING])
+def test_a_document_without_its_markers_is_refused(text: str) -> None:
+    """Rather than losing the text around them."""
+    with pytest.raises(ValueError, match="lacks the marker"):
+        loss.replaced(text, "new\n")
+
+
+def test_the_document_holds_a_row_for_every_scenario() -> None:
+    """It was made by the scenarios as they are."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+
+    assert [it.name for it in loss.scenarios(0) if f"\n| {it.name} | " not in text] == []
+    assert all(f" {name} |" in text for name in loss.makers())
