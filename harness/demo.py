@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from harness.azurite import Azurite, azurite
@@ -29,6 +30,9 @@ RUNS_MOST = 30
 POLL_SECONDS = 0.2
 SETTLED_MS = 16 * 60_000
 """The history ends this long ago, so that the scan takes all of it for settled."""
+
+TOLD_TO_STOP = Event()
+"""Set by Control-C and by SIGTERM, and looked at wherever the demonstration waits."""
 
 Identity = tuple[str, int, int]
 
@@ -62,20 +66,23 @@ class Api:
 def main() -> int:
     """Run the demonstration; 0 when the proof holds."""
     options = _options()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
-        signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: TOLD_TO_STOP.set())
     try:
-        with azurite() as storage, _api(options.activities) as api:
-            _say(f"The simulated API holds {len(api.truth):,} activities of the last three hours.")
-            runs = _run_until_idle(_settings(api, storage), Feed(storage.connection_string), api)
-            _show(Feed(storage.connection_string), api, runs)
-    except KeyboardInterrupt:
-        _say("\nstopped")
-        return 1
-    except DemoError as error:
-        _say(f"\nThe demonstration failed: {error}")
+        _demonstrate(options.activities)
+    except (DemoError, OSError) as error:
+        # The terminal tells the other processes, too, and then they fail.
+        said = "stopped" if TOLD_TO_STOP.is_set() else f"The demonstration failed: {error}"
+        _say(f"\n{said}")
         return 1
     return 0
+
+
+def _demonstrate(activities: int) -> None:
+    with azurite() as storage, _api(activities) as api:
+        _say(f"The simulated API holds {len(api.truth):,} activities of the last three hours.")
+        feed = Feed(storage.connection_string)
+        _show(feed, api, _run_until_idle(_settings(api, storage), feed, api))
 
 
 def _options() -> argparse.Namespace:
@@ -183,7 +190,8 @@ def _follow(running: Running, api: Api, before: int) -> None:
     """Show a dot for every page, while the function works."""
     shown = 0
     while running.process.poll() is None:
-        time.sleep(POLL_SECONDS)
+        if TOLD_TO_STOP.wait(POLL_SECONDS):
+            raise DemoError("it was told to stop")
         pages = len(api.requests()) - before
         _say("." * (pages - shown), end="")
         shown = pages

@@ -38,12 +38,15 @@ class Effects:
         at: number of that effect, 0 for none.
         how: `before` it happens, or `after`, which is also how an answer is lost.
         meanwhile: what happens there while the process is suspended; it dies when there is none.
+        late: where a write that did not happen before the process died waits to land later; none
+            does when there is no such place.
         done: the effects so far, by name.
     """
 
     at: int = 0
     how: str = "before"
     meanwhile: Callable[[], object] | None = None
+    late: list[Callable[[], object]] | None = None
     done: list[str] = field(default_factory=list)
 
     def run(self, name: str, effect: Callable[[], T]) -> T:
@@ -51,6 +54,8 @@ class Effects:
         self.done.append(name)
         here = len(self.done) == self.at
         if here and self.how == "before":
+            if self.late is not None and name != "request":
+                self.late.append(effect)
             self._strike(name)
         result = effect()
         if here and self.how == "after":

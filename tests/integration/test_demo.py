@@ -7,16 +7,53 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
+class Watch(Thread):
+    """Notes every process that a process starts, and what those start, while it lives."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        super().__init__(daemon=True)
+        self.process = process
+        self.seen: dict[int, str] = {process.pid: ""}
+
+    def run(self) -> None:
+        """Look every tenth of a second."""
+        while self.process.poll() is None:
+            self.look()
+            time.sleep(0.1)
+
+    def look(self) -> None:
+        """Note the processes whose parent is known, by id and start."""
+        for pid, (parent, started) in processes().items():
+            if parent in self.seen:
+                self.seen.setdefault(pid, started)
+
+    def left(self) -> set[int]:
+        """Return the ids of those that are still there, the first one apart."""
+        there = {pid: started for pid, (_, started) in processes().items()}
+        return {pid for pid, started in self.seen.items() if started and there.get(pid) == started}
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Return parent and start time of every process that is no zombie."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = place.read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                found[int(place.parent.name)] = (int(fields[1]), fields[19])
+    return found
+
+
 @pytest.fixture
 def demo() -> Iterator[subprocess.Popen[str]]:
     """Start the demonstration, and see that it leaves no process behind."""
-    before = parts_at_work()
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.demo"],
         cwd=ROOT,
@@ -24,22 +61,14 @@ def demo() -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    watch = Watch(process)
+    watch.start()
     yield process
     process.kill()
     process.wait()
-    assert parts_at_work() <= before
-
-
-def parts_at_work() -> set[str]:
-    """Return the ids of all processes that a demonstration starts, whoever started them."""
-    names = (b"azurite", b"simulator", b"functions_host")
-    found = set()
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            command = place.read_bytes()
-            if any(name in command for name in names):
-                found.add(place.parent.name)
-    return found
+    watch.join()
+    assert len(watch.seen) > 2
+    assert watch.left() == set()
 
 
 def test_the_demonstration_proves_what_it_says(demo: subprocess.Popen[str]) -> None:

@@ -1,0 +1,144 @@
+"""Late activities, sweeps, a dense millisecond and a black hole, killed at every side effect."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict
+from shared.core.model import Policy
+from simulator import Switches, Tenant
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.simulated import SimulatedApi
+from tests.unit.test_sweeps import identities
+from tests.world import World
+
+START = NOW - 2 * HOUR
+DENSE = START + 20 * MINUTE + 5
+HOLE = START
+SWEEPS = (("sweep-2h", 2 * HOUR),)
+HOW = policy(lookback=2 * HOUR, sweeps=SWEEPS)
+
+
+def tenant() -> Tenant:
+    """Return a tenant with everything that makes a scan leave its straight way."""
+    rng = random.Random(4)
+    usual = [START + rng.randrange(110 * MINUTE) for _ in range(40)]
+    dense = [(DENSE, DENSE + 200_000 + n) for n in range(13)]
+    late = [(START + 61_000 * n, START + 90 * MINUTE + 9_000 * n) for n in range(20)]
+    return Tenant.of([*usual, *dense, *late, (HOLE, HOLE + 200_000)], record_size=900)
+
+
+TENANT = tenant()
+
+
+def new_world() -> World:
+    """Return a world that has done nothing."""
+    world = World([])
+    switches = Switches(page_cap=9, minimum_limit=1, black_holes=frozenset({HOLE}))
+    world.source = SimulatedApi(TENANT, world.clock, switches)
+    return world
+
+
+def share(world: World, effects: Effects) -> None:
+    """Number the effects of all that the scan works with."""
+    assert isinstance(world.source, SimulatedApi)
+    world.source.effects = world.ledgers.effects = world.results.effects = effects
+
+
+def live(world: World, how: Policy = HOW, hours: int = 5) -> None:
+    """Run an iteration every half hour, until the sweep has been over everything."""
+    for _ in range(hours * 2):
+        world.run(how)
+        world.clock.advance(30 * MINUTE)
+
+
+def effects_of(how: Policy) -> list[str]:
+    """Return the side effects of an undisturbed life."""
+    world = new_world()
+    effects = Effects()
+    share(world, effects)
+    live(world, how)
+    assert identities(world) == TENANT.truth()
+    return effects.done
+
+
+def assert_whole(world: World) -> None:
+    """Assert that the feed holds the truth, once, and that nothing is in doubt."""
+    assert identities(world) == TENANT.truth()
+    assert world.ledgers.value()["doubt"] == []
+
+
+def test_a_life_has_all_kinds_of_effects() -> None:
+    """Otherwise the tests below would prove less than they say."""
+    done = effects_of(HOW)
+
+    assert {"request", "stage block", "commit part", "put manifest", "save ledger"} == set(done)
+    assert len(done) > 200
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> None:
+    """Sweeps and probes included."""
+    chosen = policy(lookback=2 * HOUR, sweeps=SWEEPS, direction=direction)
+    first = {"asc": 1, "desc": 2}[direction]  # between them they meet every effect
+    for number in range(first, len(effects_of(chosen)) + 1, 2):
+        world = new_world()
+        share(world, Effects(at=number, how=how))
+        with pytest.raises(Crash):
+            live(world, chosen)
+        share(world, Effects())
+        world.clock.advance(5 * MINUTE)
+
+        live(world, chosen)
+
+        assert_whole(world)
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int) -> None:
+    """At any effect, past its claim, while others have gone on for an hour."""
+    chosen = policy(lookback=2 * HOUR, sweeps=SWEEPS, concurrency=lanes)
+    for number in range(lanes, len(effects_of(chosen)) + 1, 4):
+        world = new_world()
+        share(world, Effects(at=number, how="after", meanwhile=_others(world, chosen)))
+        with suppress(LedgerConflict, StoreConflict):
+            live(world, chosen)
+        share(world, Effects())
+        world.clock.advance(10 * MINUTE)
+
+        live(world, chosen)
+
+        assert_whole(world)
+
+
+def _others(world: World, how: Policy) -> Callable[[], object]:
+    def meanwhile() -> None:
+        for _ in range(3):
+            world.clock.advance(20 * MINUTE)
+            world.run(how)
+
+    return meanwhile
+
+
+def test_a_write_that_lands_after_later_ones_changes_nothing() -> None:
+    """The network keeps a dead process's last write back for half an hour."""
+    for number in range(1, len(effects_of(HOW)) + 1, 3):
+        world = new_world()
+        late: list[Callable[[], object]] = []
+        share(world, Effects(at=number, how="before", late=late))
+        with pytest.raises(Crash):
+            live(world)
+        share(world, Effects())
+        world.clock.advance(5 * MINUTE)
+        world.run(HOW)
+        world.clock.advance(25 * MINUTE)
+
+        for write in late:  # the service refuses what its conditions forbid
+            with suppress(LedgerConflict, StoreConflict, BlocksLost):
+                write()
+        live(world)
+
+        assert_whole(world)
