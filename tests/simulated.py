@@ -20,6 +20,7 @@ class SimulatedApi:
     Attributes:
         tenant: the truth.
         switches: how the API behaves.
+        time: the API's own clock.
         latency: ms that every answer takes on the clock.
         instead: decides on an answer by request number and query, None lets the API answer.
         asked: the bodies of the requests, parsed.
@@ -28,6 +29,7 @@ class SimulatedApi:
     def __init__(self, tenant: Tenant, clock: FakeClock, switches: Switches) -> None:
         self.tenant = tenant
         self.clock = clock
+        self.time: Callable[[], int] = clock.now
         self.switches = switches
         self.latency = 0
         self.instead: Callable[[int, dict[str, Any]], Reply | None] = lambda _number, _asked: None
@@ -58,7 +60,7 @@ class SimulatedApi:
             sort_field=body["sortField"],
             sort_direction=body["sortDirection"],
         )
-        page = turn(self.tenant, asked, self.switches, self.clock.now())
+        page = turn(self.tenant, asked, self.switches, self.time())
         answer = Written(
             query=asked,
             records=[self.tenant.bytes_of(row) for row in page.rows],

@@ -1,0 +1,162 @@
+"""Real processes, killed and suspended by signals, against real HTTP and Azurite."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobServiceClient, ContainerClient
+
+from shared.bootstrap import archives
+from shared.operate.verify import Verifier
+from simulator import Simulator, Switches, Tenant
+from tests.integration.test_scan_over_http import history, settings, stored
+from tests.unit.test_rebuild import Silent
+
+ROOT = Path(__file__).parents[2]
+CHILD = """
+import os
+from shared.bootstrap import run_scans
+raise SystemExit(any(result.error for result in run_scans(os.environ)))
+"""
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Tenant:
+    """Provide a tenant with a dozen pages of activities."""
+    return history(5000)
+
+
+@pytest.fixture
+def api(tenant: Tenant) -> Iterator[Simulator]:
+    """Provide the API, a little slow, so that runs are killed in the middle."""
+    slow = Switches(page_cap=500, throttle_per_minute=None, latency_seconds=0.1)
+    with Simulator(tenant, switches=slow) as running:
+        yield running
+
+
+@pytest.fixture
+def environ(api: Simulator, storage_settings: dict[str, str]) -> dict[str, str]:
+    """Provide the settings of the processes."""
+    lanes = {"SCAN_CONCURRENCY": "2"}
+    return {**settings(api, storage_settings, **lanes), "PATH": os.environ["PATH"]}
+
+
+def begun(environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a run in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD], cwd=ROOT, env=environ, stderr=subprocess.DEVNULL
+    )
+
+
+def container(environ: dict[str, str], kind: str) -> ContainerClient:
+    """Return one of the scan's containers."""
+    service = BlobServiceClient.from_connection_string(environ["STORAGE_CONNECTION_STRING"])
+    return service.get_container_client(environ[f"STORAGE_{kind}_CONTAINER"])
+
+
+def let_the_claim_expire(environ: dict[str, str]) -> None:
+    """Do to the ledger what half a minute of waiting does."""
+    state = container(environ, "STATE")
+    if not state.exists() or not state.get_blob_client("scan=all/ledger.json").exists():
+        return
+    value = json.loads(state.download_blob("scan=all/ledger.json").readall())
+    value["claimed_until"] = 0
+    content = json.dumps(value, separators=(",", ":")).encode()
+    state.upload_blob("scan=all/ledger.json", content, overwrite=True)
+
+
+def run_to_the_end(environ: dict[str, str]) -> None:
+    """Run processes until nothing is due."""
+    for _ in range(5):
+        let_the_claim_expire(environ)
+        assert begun(environ).wait(timeout=60) == 0
+
+
+def assert_whole(environ: dict[str, str], tenant: Tenant) -> None:
+    """Assert that the feed holds the truth, once, and that the store is sound."""
+    assert sorted(stored(environ)) == tenant.truth()
+    (archive,) = archives(environ)
+    checked = Verifier(archive.results, archive.ledgers, "all", Silent()).check()
+    assert checked.is_sound, checked.findings
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait for a condition, or for the process to end before it."""
+    while process.poll() is None and not condition():
+        time.sleep(0.005)
+
+
+def staged(environ: dict[str, str]) -> bool:
+    """Say whether a part has blocks and is not committed."""
+    data = container(environ, "DATA")
+    blobs = data.list_blobs(include=["uncommittedblobs"]) if data.exists() else []
+    return any(blob.size == 0 for blob in blobs)
+
+
+def test_processes_killed_at_random_change_nothing(
+    environ: dict[str, str], api: Simulator, tenant: Tenant
+) -> None:
+    """A dozen times, whatever they were doing."""
+    rng = random.Random(8)
+    for _ in range(12):
+        process = begun(environ)
+        seen = len(api.requests)
+        until(lambda seen=seen: len(api.requests) > seen, process)  # type: ignore[misc]
+        time.sleep(rng.random() * 0.4)
+        process.kill()
+        process.wait()
+        let_the_claim_expire(environ)
+
+    run_to_the_end(environ)
+
+    assert_whole(environ, tenant)
+
+
+def test_a_process_killed_while_blocks_are_staged_changes_nothing(
+    environ: dict[str, str], tenant: Tenant
+) -> None:
+    """What was staged is used by the next one, or left behind unseen."""
+    process = begun(environ)
+    until(lambda: staged(environ), process)
+    process.kill()
+    process.wait()
+    assert staged(environ)
+
+    run_to_the_end(environ)
+
+    assert_whole(environ, tenant)
+
+
+def test_a_suspended_process_that_wakes_up_changes_nothing(
+    environ: dict[str, str], api: Simulator, tenant: Tenant
+) -> None:
+    """Stopped in mid-scan past its claim, while others finish; then it goes on, and gives up."""
+    sleeper = begun(environ)
+    until(lambda: len(api.requests) > 3, sleeper)
+    sleeper.send_signal(signal.SIGSTOP)
+    run_to_the_end(environ)
+
+    sleeper.send_signal(signal.SIGCONT)
+
+    assert sleeper.wait(timeout=60) == 1
+    assert_whole(environ, tenant)
+
+
+def test_two_processes_at_once_are_one_and_one_busy(
+    environ: dict[str, str], tenant: Tenant
+) -> None:
+    """Started together, and neither fails."""
+    processes = [begun(environ) for _ in range(2)]
+
+    codes = [process.wait(timeout=60) for process in processes]
+
+    assert codes == [0, 0]
+    run_to_the_end(environ)
+    assert_whole(environ, tenant)
