@@ -62,10 +62,10 @@ def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[Run
     clock = SystemClock()
     try:
         settings = read_settings(environ)
+        source = api_source(settings.api)
+        containers = storage(settings, environ)
     except SettingsError as error:
         return [_report(Tally(scan="", run=_run_id()), None, "failed", 0, error, past_due)]
-    source = api_source(settings.api)
-    containers = storage(settings, environ)
     try:
         return [
             _run_one(policy, settings, containers, source, clock, past_due=past_due)
@@ -109,16 +109,23 @@ def quiet_azure() -> None:
 
 def api_source(api: ApiSettings) -> HttpActivitySource:
     """Return the API as configured; nothing is requested yet."""
-    return HttpActivitySource(api.url, authorization(api))
+    try:
+        return HttpActivitySource(api.url, authorization(api))
+    except ValueError as error:  # The identity library judges the tenant itself.
+        raise SettingsError([f"MDA_TENANT_ID or MDA_CLIENT_ID is refused: {error}"]) from error
 
 
 def storage(settings: Settings, environ: Mapping[str, str]) -> Containers:
     """Return the containers as configured; nothing is requested yet."""
     in_azure = bool(environ.get("IDENTITY_ENDPOINT"))
     identity = settings.api.identity_client_id
-    return open_containers(
-        settings.storage, lambda: storage_credential(identity, in_azure=in_azure)
-    )
+    try:
+        return open_containers(
+            settings.storage, lambda: storage_credential(identity, in_azure=in_azure)
+        )
+    except ValueError:  # Its text may repeat the value, which may hold a key.
+        problem = "STORAGE_ACCOUNT_URL or STORAGE_CONNECTION_STRING is malformed: copy it again"
+        raise SettingsError([problem]) from None
 
 
 def _run_one(  # noqa: PLR0913 - the composition root hands over what it made

@@ -1,7 +1,8 @@
 """What the use case needs from outside. Each docstring is the contract.
 
 Every adapter and every fake passes the same contract tests (`tests/contracts`). No adapter
-decides, and none waits for long: storage and identity SDKs may retry for 5 seconds in all.
+decides, and none waits for long: storage and identity SDKs may retry for a few seconds, and wait
+for at most half a minute where a server accepts and stays silent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

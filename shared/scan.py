@@ -12,7 +12,7 @@ import msgspec
 
 from shared.core import ledger as ledgers
 from shared.core import pacing
-from shared.core.answers import Fault, Throttle, read_answer
+from shared.core.answers import HTTP_BAD, Fault, Throttle, read_answer
 from shared.core.cursor import same_again
 from shared.core.errors import (
     BlocksLost,
@@ -25,7 +25,17 @@ from shared.core.errors import (
     TokenRefused,
 )
 from shared.core.layout import part_name, stamp
-from shared.core.model import FIRST_PASS, Answer, Commit, Ledger, Pacing, Policy, Slice
+from shared.core.model import (
+    DAY_MS,
+    FIRST_PASS,
+    Answer,
+    Commit,
+    Ledger,
+    NoAnswer,
+    Pacing,
+    Policy,
+    Slice,
+)
 from shared.core.planning import choose, room_in, unswept
 from shared.core.records import Page, encode_block
 from shared.core.report import Outcome, Tally
@@ -188,7 +198,8 @@ def run_step(
     answer = ports.source.ask(next_query(piece, policy), timeout=timeout)
     local = ports.clock.now()
     answered = max(local, getattr(answer, "date", None) or local)
-    verdict: Page | Turn | Fault | Throttle = read_answer(answer, now=answered)
+    strange = _strange(answer, piece, local)
+    verdict: Page | Turn | Fault | Throttle = strange or read_answer(answer, now=answered)
     if isinstance(verdict, Page):
         verdict = absorb(change(piece, last_answer=answered), verdict, policy, index)
     if isinstance(verdict, Fault) and verdict.kind == "malformed" and isinstance(answer, Answer):
@@ -198,6 +209,19 @@ def run_step(
     block, content = encode_block(verdict.records, epoch=ledger.epoch, number=len(piece.blocks))
     ports.results.stage_block(part_name(policy.scan, piece), block, content)
     return Landing(verdict=verdict.with_block(block), staged=block.size)
+
+
+def _strange(answer: Answer | NoAnswer, piece: Slice, local: int) -> Fault | None:
+    """Return what makes an answer none, whatever it says: it contradicts us or the calendar."""
+    if isinstance(answer, NoAnswer):
+        return None
+    if answer.status == HTTP_BAD and piece.continuation is not None:
+        return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
+    if answer.date is not None and answer.date > local + DAY_MS:
+        # By that clock everything would be past the API's reach, and be declared lost for good.
+        detail = f"its Date is {(answer.date - local) / DAY_MS:.0f} days ahead of the local clock"
+        return Fault(kind="malformed", detail=detail)
+    return None
 
 
 def _index(ports: Ports, policy: Policy, piece: Slice, ledger: Ledger) -> Index:
@@ -278,6 +302,9 @@ class Iteration:
         self.ports.results.put_manifest(commit.number, commit.manifest.encode())
         self.save(ledgers.committed(self.ledger, self.policy))
         self.tally.commits += 1
+        if commit.lost:
+            bounds = f"{stamp(commit.start)} to {stamp(commit.end)}"
+            self.tally.warnings.append(f"{bounds} is declared lost: {commit.lost}")
 
     def _commit_part(self, commit: Commit) -> None:
         piece = commit.slice

@@ -5,6 +5,7 @@ reads the environment: it is handed in.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -242,7 +243,8 @@ def _check_auth(reader: _Reader, api: ApiSettings) -> None:
         reader.needs("MDA_CLIENT_SECRET", api.client_secret, why)
     if api.auth == "api-token":
         reader.needs("MDA_API_TOKEN", api.api_token, why)
-    if api.auth == "api-token" and api.api_token and not api.api_token.reveal().isascii():
+    token = api.api_token.reveal() if api.auth == "api-token" and api.api_token else ""
+    if not re.fullmatch(r"[!-~]*", token):
         reader.problem("MDA_API_TOKEN", "has characters that no token has: copy it again")
 
 
@@ -256,9 +258,14 @@ def _api_url(reader: _Reader) -> str:
         )
         return ""
     any_host = reader.parse("MDA_ALLOW_ANY_HOST", "false", _boolean, "set true or false")
-    url = urlsplit(given)
-    if not url.hostname or url.query or url.fragment or url.username:
-        reader.problem("MDA_API_URL", f"is {given!r}: give an address such as {_EXAMPLE}")
+    try:
+        url = urlsplit(given)
+        url.port  # noqa: B018 - judged where it is read
+    except ValueError as error:
+        reader.problem("MDA_API_URL", f"is no address ({error}): give one such as {_EXAMPLE}")
+        return ""
+    if not url.hostname or url.query or url.fragment or "@" in url.netloc:
+        reader.problem("MDA_API_URL", f"is no plain address: give an address such as {_EXAMPLE}")
     elif url.scheme != "https" and not any_host:
         reader.problem("MDA_API_URL", f"is {given!r}: it must begin with https://")
     elif not any_host and not f".{url.hostname}".endswith(KNOWN_HOSTS):
@@ -286,7 +293,8 @@ def _storage(reader: _Reader) -> StorageSettings:
     if url is not None and connection is not None:
         reader.problem("STORAGE_CONNECTION_STRING", "is set beside STORAGE_ACCOUNT_URL: keep one")
     if url is not None and not url.startswith("https://"):
-        reader.problem("STORAGE_ACCOUNT_URL", f"is {url!r}: it must begin with https://")
+        # Not shown: a connection string or a SAS address that was put here holds a secret.
+        reader.problem("STORAGE_ACCOUNT_URL", "is no address: it must begin with https://")
     names = [
         reader.parse(setting, default, _container, "use 3 to 63 lower-case letters, digits, -")
         for setting, default in (
@@ -344,7 +352,7 @@ def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
         axis=axis,
         direction=_direction(reader),
         limit=_limit(reader),
-        api=urlsplit(reader.text("MDA_API_URL") or "").hostname or "",
+        api=urlsplit(_api_url(_Reader(reader.source))).hostname or "",
         budget=budget,
         lookback=reader.parse("SCAN_LOOKBACK", "7d", _duration, _DURATION),
         settle=reader.parse("SCAN_SETTLE", "10m", _duration, _DURATION),
@@ -469,9 +477,16 @@ def _short(length: int) -> str:
 
 
 def _filters(text: str) -> dict[str, Any]:
-    value = json.loads(text, parse_constant=_no_constant)
+    value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - a wrong setting
+    json.dumps(value, ensure_ascii=False).encode()  # A lone surrogate cannot be sent.
+    return value
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text} is too large")
     return value
 
 

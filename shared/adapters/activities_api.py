@@ -16,6 +16,7 @@ from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.poolmanager import ProxyManager
 
 from shared.core.answers import read_http_date
 from shared.core.model import Answer, NoAnswer, Query
@@ -194,6 +195,18 @@ class _WatchedHTTP(HTTPConnection):
 class _WatchedHTTPS(HTTPSConnection):
     """The same over TLS."""
 
+    def _new_conn(self) -> socket.socket:
+        """Let the watch see the bare socket: a proxy may drip its answer to CONNECT."""
+        bare: socket.socket = super()._new_conn()
+        _watches.current.over(bare)
+        return bare
+
+    def _tunnel(self) -> None:
+        """Open the tunnel; to the reader, a socket that the watch shut ends an answer well."""
+        super()._tunnel()
+        if _watches.current.expired:
+            raise TimeoutError("the proxy's answer to CONNECT took too long")
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send, then let the watch see the socket on which the answer will arrive."""
         super().request(*args, **kwargs)
@@ -215,3 +228,9 @@ class _WatchedAdapter(HTTPAdapter):
         """Use the watched connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
+        """Use them through a proxy, too."""
+        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 from azure.identity import (
     ClientAssertionCredential,
     ClientSecretCredential,
@@ -22,7 +27,13 @@ from shared.core.access import SCOPE, ApiSettings, Secret
 from shared.core.errors import SourceRefused
 from shared.ports import Authorization, SignInUnavailable
 
-RETRIES: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.4, "retry_backoff_max": 2}
+RETRIES: dict[str, Any] = {
+    "retry_total": 1,
+    "retry_backoff_factor": 0.4,
+    "retry_backoff_max": 2,
+    "connection_timeout": 3,
+    "read_timeout": 5,
+}
 """A few seconds in all: waiting for longer is the ledger's business, not the SDK's."""
 
 EXCHANGE = "api://AzureADTokenExchange/.default"
@@ -58,6 +69,9 @@ class EntraToken:
         try:
             return f"Bearer {self._credential.get_token(SCOPE).token}"
         except (ClientAuthenticationError, CredentialUnavailableError) as error:
+            # azure-identity calls every failure of msal one of authentication, an outage included.
+            if isinstance(error.__cause__, (ServiceRequestError, ServiceResponseError)):
+                raise SignInUnavailable(_first_line(error)) from error
             raise SourceRefused(
                 f"signing in for the Activities API failed (MDA_AUTH={self._mode}): "
                 f"{_first_line(error)}. Check the identity, MDA_TENANT_ID and MDA_CLIENT_ID"

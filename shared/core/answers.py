@@ -19,6 +19,7 @@ THROTTLE_WAIT_MS = 60_000
 """Where a throttle does not say how long: the API's window is one minute."""
 
 HTTP_OK = 200
+HTTP_BAD = 400
 HTTP_REDIRECTS = range(300, 400)
 HTTP_UNAUTHORIZED = 401
 HTTP_TOO_MANY = 429
@@ -77,12 +78,12 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
 
 def _throttle_wait(answer: Answer, now: int) -> int:
     stated = (answer.retry_after or "").strip()
-    if stated.isdecimal():
+    if re.fullmatch(r"[0-9]{1,9}", stated):
         return int(stated) * 1000
     until = read_http_date(stated)
     if until is not None:
         return max(until - (answer.date or now), 1000)
-    seconds = re.search(rb"(\d+(?:\.\d+)?) *second", answer.body)
+    seconds = re.search(rb"\b(\d{1,6}(?:\.\d{1,6})?) {0,3}second", answer.body[:4000])
     return int(float(seconds[1]) * 1000) if seconds else THROTTLE_WAIT_MS
 
 

@@ -277,7 +277,8 @@ def given_up(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
     piece = open_slice(bounds, pass_name=policy.sweeps[-1][0], policy=policy)
     doubt = Doubt(start=bounds[0], end=bounds[1], reason=NOT_SWEPT)
     finished = Finished(slice=change(piece, doubt=(doubt,)), start=bounds[0], end=bounds[1])
-    return _committing(ledger, finished, policy)
+    kept = tuple(it for it in ledger.open if it.end <= bounds[0] or bounds[1] <= it.start)
+    return _committing(change(ledger, open=kept), finished, policy)
 
 
 def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:

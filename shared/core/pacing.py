@@ -69,7 +69,8 @@ def note_step(pacing: Pacing, duration: int) -> Pacing:
 
 def note_throttle(pacing: Pacing, now: int, wait: int) -> Pacing:
     """Return the pacing with the whole scan waiting for `wait` ms."""
-    return msgspec.structs.replace(pacing, not_before=max(pacing.not_before, now + wait))
+    noted = pacing.not_before if pacing.not_before <= now + HOUR_MS else 0
+    return msgspec.structs.replace(pacing, not_before=max(noted, now + wait))
 
 
 def expected_step(pacing: Pacing) -> int:

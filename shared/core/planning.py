@@ -56,9 +56,9 @@ def choose(
         oldest: serve the oldest slice, so that what is new never starves it.
     """
     ready = [piece for piece in ledger.open if not waits(piece.not_before, now)]
-    room = room_in(ledger).open
+    room = room_in(ledger)
     candidates = [it for it in ready if it.pass_name == FIRST_PASS and not _is_in(it, busy)]
-    if room:
+    if room.open:
         candidates += new_slices(ledger, now, policy)
 
     def rank(piece: Slice) -> tuple[int, ...]:
@@ -66,7 +66,9 @@ def choose(
 
     if candidates:
         return min(candidates, key=rank)
-    return _sweep(ledger, ready, now, policy, busy) if room else _ready_sweep(ready, busy)
+    # A sweep that a missing part holds up must be blocked, or it would take the first pass's room.
+    may_open = room.open and room.blocked
+    return _sweep(ledger, ready, now, policy, busy) if may_open else _ready_sweep(ready, busy)
 
 
 def _is_in(piece: Slice, busy: frozenset[Interval]) -> bool:
@@ -136,8 +138,9 @@ def unswept(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
     if not policy.sweeps:
         return
     last = policy.sweeps[-1][0]
-    done = merge([*covered(ledger, last), *_taken_by_work(ledger)])
     beyond = (0, max(0, reached_from(now, policy)))
+    at_work = [it for it in ledger.open if it.pass_name == FIRST_PASS or it.end > beyond[1]]
+    done = merge([*covered(ledger, last), *_taken_by_work(change(ledger, open=tuple(at_work)))])
     for looked in intersect(covered(ledger, FIRST_PASS), beyond):
         yield from subtract(looked, done)
 

@@ -132,8 +132,11 @@ def read_page(body: bytes) -> Page:
     if envelope.hasNext and continuation is None:
         raise Malformed("the answer says hasNext and has no nextQueryFilters")
     pretty = b"\n" in body or b"\r" in body
-    read = _regular if strict else _guarded
-    records = tuple(read(bytes(raw), pretty) for raw in envelope.data)
+    try:
+        read = _regular if strict else _guarded
+        records = tuple(read(bytes(raw), pretty) for raw in envelope.data)
+    except msgspec.DecodeError:  # A number beyond every range, where we look.
+        records = tuple(_guarded(bytes(raw), pretty) for raw in envelope.data)
     total = envelope.total if type(envelope.total) is int else None
     return Page(records=records, has_next=envelope.hasNext, continuation=continuation, total=total)
 
@@ -215,9 +218,10 @@ def _continuation(raw: bytes) -> str | None:
     if not raw.startswith(b"{"):
         raise Malformed("nextQueryFilters is no object")
     try:
+        msgspec.json.decode(raw)
         return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Malformed(f"nextQueryFilters is not UTF-8 ({error})") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"nextQueryFilters cannot be read ({error})") from error
 
 
 def _regular(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
@@ -244,15 +248,18 @@ def _guarded(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one
         raw.decode("utf-8")
         msgspec.json.decode(raw)
         return _regular(raw, pretty)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _wrapped(raw)
 
 
 def _wrapped(raw: bytes) -> Record:
     """Wrap an irregular record: its identifying fields, and its bytes in base64."""
-    fields = json.JSONDecoder(strict=False).decode(raw.decode("utf-8", "surrogateescape"))
-    if not isinstance(fields, dict):
+    if not raw.startswith(b"{"):
         raise Malformed(f"data holds {raw[:20]!r} where a record is expected")
+    try:
+        fields = _lenient.decode(raw.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):  # Such as a number of 5,000 digits.
+        fields = {}
     name = fields.get("_id")
     known = name if isinstance(name, str) and _encodable(name) else None
     timestamp, created = _integer(fields.get("timestamp")), _integer(fields.get("created"))

@@ -207,6 +207,11 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
 def _alarms(state: dict[str, Any]) -> list[str]:
     """Say what the state of the scan asks a person to do."""
     alarms = []
+    if state.get("blocked_slices"):
+        alarms.append(
+            f"{state['blocked_slices']} slices are blocked and only retried hourly: see "
+            "docs/runbook.md#blocked-slices"
+        )
     if state.get("soon_lost_seconds"):
         alarms.append(
             f"{state['soon_lost_seconds'] / HOUR_SECONDS:.1f} h are not scanned yet and pass the "

@@ -536,6 +536,21 @@ def test_an_unknown_certificate_is_a_connection_fault() -> None:
     assert wire.requests == []
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_deadline_holds_through_a_proxy(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy of the environment may be as slow as a server, in its answer to CONNECT, too."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with saying(status_line_slowly) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url.removesuffix(PATH))
+        with source(f"{scheme}://contoso.invalid{PATH}") as asked:
+            answer = asked.ask(QUERY, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+    assert len(proxy.requests) == 1
+
+
 def test_a_handshake_that_never_ends_is_a_timeout() -> None:
     """The deadline holds before a request could be sent."""
     with saying(silent) as wire, source(wire.url.replace("http:", "https:")) as asked:

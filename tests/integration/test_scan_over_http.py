@@ -203,3 +203,26 @@ def test_the_run_log_keeps_every_report(storage_settings: dict[str, str]) -> Non
     logs = [name for name in state.list_blob_names() if "/runs/" in name]
     kept = b"".join(state.download_blob(name).readall() for name in sorted(logs))
     assert lines == kept.decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STORAGE_CONNECTION_STRING", "geheimnis"),
+        ("MDA_TENANT_ID", "not a tenant/"),
+    ],
+)
+def test_settings_that_only_a_library_can_judge_are_reported_too(
+    storage_settings: dict[str, str], name: str, value: str
+) -> None:
+    """As wrong settings, in the one report line, without what may be a secret."""
+    with Simulator(history(10), switches=OPEN) as api:
+        own = {"MDA_AUTH": "client-secret", "MDA_CLIENT_ID": "c", "MDA_CLIENT_SECRET": "s"}
+        environ = {**settings(api, storage_settings, MDA_TENANT_ID="t"), **own, name: value}
+
+        (result,) = run_scans(environ)
+
+    report = json.loads(result.line)
+    assert (report["outcome"], report["error"]) == ("failed", "SettingsError")
+    assert name in report["message"]
+    assert "geheimnis" not in result.line

@@ -497,6 +497,57 @@ def test_faults_of_the_network_keep_no_answer() -> None:
     assert world.ledgers.quarantine == {}
 
 
+def test_a_continuation_that_the_api_refuses_is_dropped() -> None:
+    """400 to its own `nextQueryFilters`: the slice is asked for afresh from its cursor."""
+    world = World(every(7_777), page=9)
+    own = [status(400, '{"detail":"bad cursor"}')]
+    world.api.always = lambda it: own.pop() if own and it["filters"]["date"]["gte"] % 1000 else None
+
+    world.run_until_idle()
+
+    assert own == []
+    world.assert_complete(ORIGIN, END)
+
+
+def test_a_query_that_the_api_refuses_fails_the_run() -> None:
+    """400 to our own filters is a matter of SCAN_FILTERS."""
+    world = World(every(60_000))
+    world.api.always = lambda _: status(400, '{"detail":"bad filter"}')
+
+    with pytest.raises(SourceRefused, match="SCAN_FILTERS"):
+        world.run()
+
+
+def test_a_date_far_in_the_future_declares_nothing_lost() -> None:
+    """By the API's clock everything would be past its reach, for good."""
+    world = World(every(60_000))
+    world.api.date = lambda: NOW + 60 * DAY
+
+    for _ in range(3):
+        world.run()
+        world.clock.advance(5 * MINUTE)
+
+    assert world.ledgers.value()["lost"] == []
+    assert "60 days ahead" in (world.tally.last_fault or "")
+    world.api.date = lambda: None
+    world.clock.advance(HOUR)
+    world.run_until_idle(most=200)
+    assert world.ledgers.value()["lost"] == []
+
+
+def test_declared_loss_is_warned_of() -> None:
+    """Once, with its bounds, in the report of the run that declares it."""
+    world = World([])
+    world.run(policy(lookback=HOUR))
+    world.clock.advance(30 * DAY)
+
+    world.run(policy(lookback=HOUR, concurrency=3))
+
+    declared = [it for it in world.tally.warnings if "is declared lost" in it]
+    assert declared
+    assert declared[0].startswith("20261123T115000000Z to ")
+
+
 def test_three_faults_in_a_row_on_different_slices_end_the_iteration() -> None:
     """An API that is not well is left in peace until the next tick."""
     world = World(every(60_000))

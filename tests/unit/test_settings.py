@@ -24,6 +24,8 @@ REFUSED = [
     ("MDA_API_URL", "https://", "give an address such as"),
     ("MDA_API_URL", "https://user@contoso.portal.cloudappsecurity.com", "give an address"),
     ("MDA_API_URL", "https://contoso.portal.cloudappsecurity.com/?a=b", "give an address"),
+    ("MDA_API_URL", "https://[contoso", "is no address"),
+    ("MDA_API_URL", "https://contoso.portal.cloudappsecurity.com:99999", "is no address"),
     ("MDA_API_URL", "http://contoso.portal.cloudappsecurity.com", "must begin with https://"),
     ("MDA_API_URL", "https://contoso.example.com", "MDA_ALLOW_ANY_HOST=true"),
     ("MDA_API_URL", "https://portal.cloudappsecurity.com.example.org", "no host of the API"),
@@ -41,6 +43,8 @@ REFUSED = [
     ("SCAN_FILTERS", "{", "give a JSON object"),
     ("SCAN_FILTERS", "[]", "it is no JSON object"),
     ("SCAN_FILTERS", '{"service": {"eq": [NaN]}}', "NaN is no JSON"),
+    ("SCAN_FILTERS", '{"service": {"eq": [1e999]}}', "1e999 is too large"),
+    ("SCAN_FILTERS", '{"text": {"eq": "\\ud800"}}', "give a JSON object"),
     ("SCAN_FILTERS", '{"date": {"gte": 1}}', "set SCAN_LOOKBACK"),
     ("SCAN_SORT_FIELD", "timestamp", "date or created"),
     ("SCAN_SORT_DIRECTION", "up", "asc or desc"),
@@ -140,6 +144,34 @@ def test_a_secret_that_is_missing_or_unresolved_is_named(
 def test_a_token_with_strange_characters_is_refused_unseen() -> None:
     """It was copied wrongly; the message does not repeat it."""
     said = problems({**GOOD, "MDA_AUTH": "api-token", "MDA_API_TOKEN": "geheimnis\u00a0x"})
+
+    assert "copy it again" in said
+    assert "geheimnis" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STORAGE_ACCOUNT_URL", "DefaultEndpointsProtocol=https;AccountKey=geheimnis=="),
+        ("STORAGE_ACCOUNT_URL", "http://contoso.blob.core.windows.net?sig=geheimnis"),
+        ("MDA_API_URL", "https://user:geheimnis@contoso.portal.cloudappsecurity.com"),
+        ("MDA_API_URL", "https://:geheimnis@contoso.portal.cloudappsecurity.com"),
+    ],
+)
+def test_a_secret_that_was_put_into_an_address_is_not_repeated(name: str, value: str) -> None:
+    """The report line is read by many."""
+    said = problems({**GOOD, name: value})
+
+    assert name in said
+    assert "geheimnis" not in said
+
+
+@pytest.mark.parametrize("token", ["geheimnis\nx", "geheimnis x", "geheimnis\t", "\x7fgeheimnis"])
+def test_a_token_that_cannot_be_a_header_is_refused_unseen(token: str) -> None:
+    """Copied with a line break: the HTTP library would repeat it in its error."""
+    given = {"MDA_AUTH": "api-token", "MDA_API_TOKEN": f"a{token}b"}
+
+    said = problems({**GOOD, **given})
 
     assert "copy it again" in said
     assert "geheimnis" not in said

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.core.model import Policy
+from shared.core.report import report_fields
 from simulator import Identity, Planned, Switches, Tenant
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 from tests.simulated import SimulatedApi
@@ -184,6 +185,23 @@ def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: st
     world.results.parts[name] = whole
     live(world, 26, how())
     assert identities(world) == tenant.truth()
+
+
+def test_parts_that_keep_vanishing_never_stop_the_first_pass() -> None:
+    """A consumer moves every part away: sweeps are held up, and nothing else is."""
+    tenant = Tenant.of([START + 600_000 * n for n in range(700)], record_size=900)
+    world = world_of(tenant)
+
+    for _ in range(230):
+        world.run(how())
+        world.results.parts.clear()
+        world.clock.advance(30 * MINUTE)
+
+    value = world.ledgers.value()
+    assert value["coverage"]["first"][0][1] >= world.clock.now() - 70 * MINUTE
+    assert len(value["open"]) <= 65
+    fields = report_fields(world.tally, how(), "waiting", duration=1)
+    assert any("blocked" in it for it in fields["warnings"])
 
 
 def test_a_blob_that_no_scan_wrote_disturbs_no_sweep() -> None:

@@ -26,6 +26,9 @@ from tests.fakes import HOUR, NOW, page_of, status
         (status(429, retry_after="soon"), 60_000),
         (status(429), 60_000),
         (status(429, retry_after="999999"), HOUR),
+        (status(429, retry_after="9" * 5_000), 60_000),
+        (status(429, "available in " + "9" * 400 + " seconds"), 60_000),
+        (status(429, "1" * 100_000), 60_000),
     ],
 )
 def test_a_throttle_says_how_long_to_wait(answer: Answer, wait: int) -> None:

@@ -70,6 +70,15 @@ def test_a_shorter_throttle_does_not_shorten_a_longer_one() -> None:
     assert pacing.next_allowed(state, NOW, 25) == NOW + 50_000
 
 
+def test_a_throttle_counts_beside_one_that_a_fast_clock_noted() -> None:
+    """What is ignored must not hide what is real."""
+    noted = Pacing(not_before=NOW + 5 * HOUR)
+
+    state = pacing.note_throttle(noted, NOW, 30_000)
+
+    assert pacing.next_allowed(state, NOW, 25) == NOW + 30_000
+
+
 def test_the_next_step_is_expected_to_be_as_slow_as_the_slowest_of_the_last() -> None:
     """Of the last five; older ones are forgotten."""
     state = Pacing()

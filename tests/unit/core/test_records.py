@@ -72,6 +72,7 @@ IRREGULAR = {
     "NaN": b'{"_id":"a",%b,"n":NaN}' % TIMES,
     "Infinity": b'{"_id":"a",%b,"n":-Infinity}' % TIMES,
     "a raw control character": b'{"_id":"a",%b,"t":"\x01"}' % TIMES,
+    "a time beyond every range": b'{"_id":"a",%b,"n":1,"timestamp":1e999}' % b'"created":2',
     "a raw newline in a string": b'{"_id":"a",%b,"t":"x\ny"}' % TIMES,
 }
 
@@ -85,8 +86,28 @@ def test_an_irregular_record_is_wrapped_with_all_its_bytes(kind: str) -> None:
     first, wrapped, last = page.records
     assert first.line == last.line == plain
     stored = json.loads(wrapped.line)
-    assert (stored["_id"], stored["timestamp"], stored["created"]) == ("a", 1, 2)
+    assert (stored["_id"], stored["created"]) == ("a", 2)
+    assert stored["timestamp"] == (None if "1e999" in IRREGULAR[kind].decode("latin-1") else 1)
     assert base64.b64decode(stored["irregular"]) == wrapped.original == IRREGULAR[kind]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"_id":1e999,"timestamp":1,"created":2}',
+        b'{"_id":"a","timestamp":' + b"9" * 5_000 + b',"created":2}',
+        b'{"_id":"a","timestamp":1,"created":2,"n":NaN,"deep":' + b"[" * 500 + b"]" * 500 + b"}",
+    ],
+)
+def test_no_value_of_one_record_costs_its_page(record: bytes) -> None:
+    """Where nothing of it can be read it is wrapped and identified by its bytes."""
+    plain = b'{"_id":"b",%b}' % TIMES
+
+    first, odd, last = read_page(body(plain, record, plain)).records
+
+    assert first.line == last.line == plain
+    assert json.loads(odd.line)
+    assert odd.original in {None, record}
 
 
 def test_a_byte_order_mark_costs_nothing() -> None:
@@ -111,6 +132,13 @@ MALFORMED = {
     "no continuation": b'{"data":[],"hasNext":true}',
     "a null continuation": b'{"data":[],"hasNext":true,"nextQueryFilters":null}',
     "a continuation that is no object": b'{"data":[],"hasNext":true,"nextQueryFilters":[]}',
+    "a continuation with NaN": b'{"data":[],"hasNext":true,"nextQueryFilters":{"a":NaN}}',
+    "a continuation beyond every range": (
+        b'{"data":[],"hasNext":true,"nextQueryFilters":{"date":{"gte":1e999}}}'
+    ),
+    "a continuation with a lone surrogate": (
+        rb'{"data":[],"hasNext":true,"nextQueryFilters":{"a":"\ud800"}}'
+    ),
     "too deep": b'{"data":' + b"[" * 100_000,
 }
 
