@@ -119,9 +119,14 @@ def decode(content: bytes) -> Manifest:
     """Return the manifest in these bytes.
 
     Raises:
-        msgspec.ValidationError: they are none, or hold what this version does not know.
+        msgspec.DecodeError: they are none, or hold what this version does not know.
     """
-    return _decoder.decode(content)
+    manifest = _decoder.decode(content)
+    if manifest.version != VERSION:
+        raise msgspec.ValidationError(
+            f"it has format version {manifest.version}, and this program knows version {VERSION}"
+        )
+    return manifest
 
 
 def digest(content: bytes) -> str:

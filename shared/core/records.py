@@ -18,6 +18,7 @@ from isal import igzip, isal_zlib
 
 from shared.core.layout import block_id
 from shared.core.model import Axis, Block, Span
+from shared.core.strictness import refused
 
 GZIP_LEVEL = 2
 """isal's level 2: a fifth larger than zlib 6 and twelve times faster (docs/adr/0006)."""
@@ -228,6 +229,8 @@ def _regular(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one
     """Read a record out of a body that a strict reader accepts."""
     if not raw.startswith(b"{"):
         raise Malformed(f"data holds {raw[:20]!r} where a record is expected")
+    if refused(raw):
+        return _wrapped(raw)
     line = bytes(msgspec.json.format(raw, indent=-1)) if pretty and _has_newline(raw) else raw
     fields = _fields.decode(raw)
     return Record(

@@ -187,6 +187,29 @@ def test_a_manifest_with_a_field_that_nobody_knows_is_refused() -> None:
         manifests.decode(json.dumps(value).encode())
 
 
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_manifest_of_another_version_is_refused(version: int) -> None:
+    """Even when it has the fields of this one: they may mean something else."""
+    value = {**json.loads(read("manifest-1.json")), "version": version}
+
+    with pytest.raises(msgspec.ValidationError, match=f"version {version}, and"):
+        manifests.decode(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[]", b"{}", b"<html>", b"\xff\xfe"])
+def test_what_is_no_manifest_is_refused(content: bytes) -> None:
+    """With the error that `verify` and `ledger rebuild` expect."""
+    with pytest.raises(msgspec.DecodeError):
+        manifests.decode(content)
+
+
+def test_a_manifest_is_chained_to_the_one_before() -> None:
+    """By the hash of its bytes, as the golden files are."""
+    first, second = read("manifest-1.json"), manifests.decode(read("manifest-1-empty.json"))
+
+    assert (second.number, second.previous) == (2, manifests.digest(first))
+
+
 def test_records_are_lines_of_the_part() -> None:
     """As the API sent them, one a line."""
     expected = [json.dumps(activity(NOW - HOUR + 7_000 * n)).encode() for n in range(11)]
