@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict
+from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict, StoreUnavailable
 from shared.core.model import Policy
 from simulator import Switches, Tenant
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
@@ -121,6 +121,26 @@ def _others(world: World, how: Policy) -> Callable[[], object]:
             world.run(how)
 
     return meanwhile
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None:
+    """Throttled, refused, or out of reach: the run fails and says so, the next one goes on."""
+
+    def unavailable() -> None:
+        raise StoreUnavailable("HTTP 503 ServerBusy")
+
+    for number in range(2, len(effects_of(HOW)) + 1, 5):
+        world = new_world()
+        share(world, Effects(at=number, how=how, meanwhile=unavailable))
+        with pytest.raises(StoreUnavailable):
+            live(world)
+        share(world, Effects())
+        world.clock.advance(5 * MINUTE)
+
+        live(world)
+
+        assert_whole(world)
 
 
 def test_a_write_that_lands_after_later_ones_changes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -189,6 +190,19 @@ def test_wrong_settings_are_reported_before_any_request(storage_settings: dict[s
     assert "SCAN_LIMIT" in report["message"]
     assert "SCAN_SLICE" in report["message"]
     assert report["page"] == "docs/settings.md"
+
+
+def test_a_report_that_warns_is_logged_as_a_warning(
+    storage_settings: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """So that a log rule needs no field of it; one without warnings is information."""
+    with Simulator(history(10), switches=OPEN) as api, caplog.at_level(logging.INFO):
+        run_scans(settings(api, storage_settings))
+        run_scans(settings(api, storage_settings, SCAN_LOOKBACK="2h"))
+
+    levels = [it.levelname for it in caplog.records if it.name == "activity_scan"]
+    assert levels == ["INFO", "WARNING"]
+    assert "SCAN_LOOKBACK has changed" in json.loads(caplog.records[-1].getMessage())["warnings"][0]
 
 
 def test_the_run_log_keeps_every_report(storage_settings: dict[str, str]) -> None:
