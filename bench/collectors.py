@@ -15,7 +15,8 @@ from bench.stores import Ledgers, Results
 from shared.core.errors import ScanError
 from shared.core.model import Answer, NoAnswer, Policy, Query
 from shared.core.report import Tally
-from shared.scan import Ports, scan_once
+from shared.ports import Ports
+from shared.scan import scan_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ from shared.core.access import ApiSettings
 from shared.core.errors import ScanError, SettingsError, StoreError
 from shared.core.model import Policy
 from shared.core.report import Outcome, Tally, encode, report_fields
-from shared.ports import LedgerStore, ResultArchive
-from shared.scan import Ports, scan_once
+from shared.ports import LedgerStore, Ports, ResultArchive
+from shared.scan import scan_once
 from shared.settings import Settings, read_settings
 
 logger = logging.getLogger("activity_scan")

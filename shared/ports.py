@@ -220,3 +220,13 @@ class Clock(Protocol):
     def sleep(self, milliseconds: int) -> None:
         """Wait."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What a scan works with."""
+
+    source: ActivitySource
+    ledgers: LedgerStore
+    results: ResultStore
+    clock: Clock

@@ -10,41 +10,21 @@ from hashlib import blake2b
 
 import msgspec
 
+from shared.claiming import Claim, claim
 from shared.core import ledger as ledgers
 from shared.core import pacing
-from shared.core.answers import HTTP_BAD, Fault, Throttle, read_answer
+from shared.core.answers import Fault, Throttle
 from shared.core.cursor import same_again
-from shared.core.errors import (
-    BlocksLost,
-    LedgerConflict,
-    LedgerError,
-    LedgerMissing,
-    PartUnreadable,
-    SourceRefused,
-    StoreConflict,
-    TokenRefused,
-)
+from shared.core.errors import BlocksLost, SourceRefused, StoreConflict, TokenRefused
 from shared.core.layout import part_name, stamp
-from shared.core.model import (
-    DAY_MS,
-    FIRST_PASS,
-    Answer,
-    Commit,
-    Ledger,
-    NoAnswer,
-    Pacing,
-    Policy,
-    Slice,
-)
+from shared.core.model import FIRST_PASS, Commit, Ledger, Pacing, Policy, Slice
 from shared.core.planning import choose, room_in, unswept
-from shared.core.records import Page, encode_block
 from shared.core.report import Outcome, Tally
 from shared.core.retreat import retreat
-from shared.core.sifting import NOTHING, Index
-from shared.core.traversal import absorb, next_query
 from shared.core.turns import Turn
-from shared.ports import ActivitySource, Clock, LedgerStore, ResultStore, SavedLedger
-from shared.sweeping import fitted, read_index
+from shared.ports import Ports
+from shared.stepping import Landing, run_step
+from shared.sweeping import fitted
 
 REQUEST_MS = 120_000
 """The longest that one request may take: heavy pages are known to take a minute."""
@@ -52,26 +32,13 @@ REQUEST_MS = 120_000
 RESERVE_MS = 10_000
 """Kept of the time budget for staging, saving and committing after the last answer."""
 
-STRANGE_BYTES = 1024 * 1024
-"""How much of an answer that made no sense is kept for people."""
-
 STRANGE_SLOTS = 100
-"""How many such answers are kept; then the oldest makes room."""
+"""How many such answers are kept at most; a new one takes the place of some older one."""
 
 FAULTS_TO_STOP = 3
 """Faults in a row on different slices after which the API is left in peace until the next run."""
 
 change = msgspec.structs.replace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What a scan works with."""
-
-    source: ActivitySource
-    ledgers: LedgerStore
-    results: ResultStore
-    clock: Clock
 
 
 def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
@@ -83,9 +50,10 @@ def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
         ScanError: see `shared.core.errors`; the ledger is never left in a state that needs a
             human, but for the errors that say so.
     """
-    iteration = claim(ports, policy, tally)
-    if iteration is None:
+    claimed = claim(ports, policy, tally)
+    if claimed is None:
         return "busy"
+    iteration = Iteration(ports, policy, tally, claimed)
     try:
         iteration.finish_interrupted_commit()
         iteration.give_up_sweeps()
@@ -96,63 +64,6 @@ def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
         raise
     iteration.release()
     return outcome
-
-
-def claim(ports: Ports, policy: Policy, tally: Tally) -> "Iteration | None":
-    """Take the ledger for this run; None when another run holds it or takes it first."""
-    started = ports.clock.elapsed()
-    local = ports.clock.now()
-    saved = ports.ledgers.load()
-    now = local if saved.date is None else min(local, saved.date)
-    if saved.date is not None and abs(local - saved.date) > ledgers.SKEW_REPORTED_MS:
-        tally.skew = local - saved.date
-        tally.warnings.append("the local clock and the storage service's differ: see the runbook")
-    try:
-        ledger = _read(ports, saved, now, policy)
-        tally.ledger, tally.now = ledger, now
-        if ledgers.is_held(ledger, now, policy):
-            return None
-        claimed = ledgers.claim(ledger, run=tally.run, now=now, policy=policy)
-        _require_chain(ports, ledger)
-    except LedgerError:
-        if ports.ledgers.load().etag != saved.etag:
-            return None  # Another run went on while this one looked: what was seen is stale.
-        raise
-    _warn(ledger, policy, tally)
-    try:
-        etag = ports.ledgers.save(ledgers.encode(claimed), etag=saved.etag)
-    except LedgerConflict:
-        return None
-    tally.ledger = claimed
-    return Iteration(ports, policy, tally, claimed, etag=etag, slow=now - local, started=started)
-
-
-def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:
-    if saved.content is not None:
-        return ledgers.decode(saved.content)
-    if ports.results.is_empty():
-        return ledgers.begin(policy, now)
-    raise LedgerMissing(
-        f"scan {policy.scan!r} has manifests or parts and no ledger: put back the ledger from the "
-        "state container's deleted blobs or versions, or make it again with `python -m shared "
-        "ledger rebuild`. To begin afresh on purpose give the scan a new SCAN_NAME"
-    )
-
-
-def _require_chain(ports: Ports, ledger: Ledger) -> None:
-    check = ledgers.chain_check(ledger)
-    content = ports.results.manifest(check.head.number) if check.head else None
-    beyond = ports.results.manifest(check.absent) is not None
-    ledgers.require_head(check, content, beyond)
-
-
-def _warn(ledger: Ledger, policy: Policy, tally: Tally) -> None:
-    if ledger.lookback != policy.lookback:
-        tally.warnings.append(
-            "SCAN_LOOKBACK has changed: it only counts on a scan's first run, and is ignored now"
-        )
-    if ledger.api != policy.api:
-        tally.warnings.append(f"MDA_API_URL has changed from {ledger.api} to {policy.api}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,92 +83,24 @@ class Flight:
     oldest: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landing:
-    """What a step brought back.
-
-    Attributes:
-        verdict: what the answer did to the slice, or what came instead of a page.
-        staged: bytes of the block, compressed.
-        strange: the beginning of an answer that made no sense.
-    """
-
-    verdict: Turn | Fault | Throttle
-    staged: int = 0
-    strange: bytes | None = None
-
-
-def run_step(
-    ports: Ports, policy: Policy, piece: Slice, ledger: Ledger, *, timeout: float
-) -> Landing:
-    """Send one request, take its page into the slice, stage the records. Runs in a worker."""
-    try:
-        index = _index(ports, policy, piece, ledger)
-    except PartUnreadable as error:
-        return Landing(verdict=Fault(kind="unreadable", detail=str(error)))
-    answer = ports.source.ask(next_query(piece, policy), timeout=timeout)
-    local = ports.clock.now()
-    answered = max(local, getattr(answer, "date", None) or local)
-    strange = _strange(answer, piece, local)
-    verdict: Page | Turn | Fault | Throttle = strange or read_answer(answer, now=answered)
-    if isinstance(verdict, Page):
-        verdict = absorb(change(piece, last_answer=answered), verdict, policy, index)
-    if isinstance(verdict, Fault) and verdict.kind == "malformed" and isinstance(answer, Answer):
-        return Landing(verdict=verdict, strange=answer.body[:STRANGE_BYTES])
-    if not isinstance(verdict, Turn) or not verdict.records:
-        return Landing(verdict=verdict)
-    block, content = encode_block(verdict.records, epoch=ledger.epoch, number=len(piece.blocks))
-    ports.results.stage_block(part_name(policy.scan, piece), block, content)
-    return Landing(verdict=verdict.with_block(block), staged=block.size)
-
-
-def _strange(answer: Answer | NoAnswer, piece: Slice, local: int) -> Fault | None:
-    """Return what makes an answer none, whatever it says: it contradicts us or the calendar."""
-    if isinstance(answer, NoAnswer):
-        return None
-    if answer.status == HTTP_BAD and piece.continuation is not None:
-        return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
-    if answer.date is not None and answer.date > local + DAY_MS:
-        # By that clock everything would be past the API's reach, and be declared lost for good.
-        detail = f"its Date is {(answer.date - local) / DAY_MS:.0f} days ahead of the local clock"
-        return Fault(kind="malformed", detail=detail)
-    return None
-
-
-def _index(ports: Ports, policy: Policy, piece: Slice, ledger: Ledger) -> Index:
-    if piece.pass_name == FIRST_PASS:
-        return NOTHING
-    return read_index(ports.results, piece, ledger, policy.axis)
-
-
 class Iteration:
     """One run that holds the claim: the ledger as saved, and the steps under way."""
 
-    def __init__(  # noqa: PLR0913 - made in one place, by name
-        self,
-        ports: Ports,
-        policy: Policy,
-        tally: Tally,
-        ledger: Ledger,
-        *,
-        etag: str,
-        slow: int,
-        started: int,
-    ) -> None:
-        """Begin with the claimed ledger; `slow` is added to the local clock (never forward)."""
+    def __init__(self, ports: Ports, policy: Policy, tally: Tally, claimed: Claim) -> None:
+        """Begin with the claimed ledger."""
         self.ports = ports
         self.policy = policy
         self.tally = tally
-        self.ledger = ledger
-        self.etag = etag
-        self.slow = slow
-        self.started = started
+        self.ledger = claimed.ledger
+        self.etag = claimed.etag
+        self.slow = claimed.slow
+        self.started = claimed.started
         self.flights: dict[Future[Landing], Flight] = {}
         self.stop: Outcome | None = None
         self.steps = 0
         self.faulted: set[int] = set()
         self.renewed_at = 0
-        self.unchecked = {piece.start for piece in ledger.open if piece.blocks}
+        self.unchecked = {piece.start for piece in claimed.ledger.open if piece.blocks}
 
     def now(self) -> int:
         """Return the slower of the local clock and the storage service's."""

@@ -329,7 +329,8 @@ def _scans(reader: _Reader) -> tuple[Policy, ...]:
         inner = _Reader({**reader.source, **own}, f"SCANS[{place}]: ", reader.problems)
         for name in sorted(set(own) - set(PER_SCAN)):
             inner.problem(name.removeprefix("SCAN_").lower(), "cannot be set for one scan")
-        policies.append(_policy(inner, budget // len(elements), share=len(elements)))
+        share = 1 if "SCAN_REQUESTS_PER_MINUTE" in own else len(elements)
+        policies.append(_policy(inner, budget // len(elements), share=share))
     names = [policy.scan for policy in policies]
     if len(set(names)) < len(names):
         reader.problem("SCANS", f"names a scan twice ({', '.join(names)}): each needs its own name")

@@ -8,8 +8,8 @@ from typing import Any
 
 from shared.core.model import Policy
 from shared.core.report import Outcome, Tally
-from shared.ports import ActivitySource
-from shared.scan import Ports, scan_once
+from shared.ports import ActivitySource, Ports
+from shared.scan import scan_once
 from tests.fakes import (
     NOW,
     Effects,

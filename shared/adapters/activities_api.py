@@ -1,7 +1,7 @@
 """The Activities API over HTTPS: one request in, one complete answer out, in bounded time.
 
 Nothing is retried and nothing is interpreted here. The body is read with `raw.read1`, not
-`.content`, whose 10 KB chunks cost three times the CPU (docs/adr/0006).
+`.content`, whose chunks of 10 KB cost more CPU (docs/adr/0006).
 """
 
 import socket

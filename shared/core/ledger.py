@@ -38,6 +38,11 @@ VERSION = 1
 MIN_READER = 1
 """The oldest version of the format whose readers may touch what is written."""
 
+PUT_BACK = (
+    "put back its last good version from the state container's blob versions; it is left as it is, "
+    "and never reset"
+)
+
 CLAIM_MARGIN_MS = 30 * SECOND_MS
 """A claim outlives the time budget by this much, for the last saves of an iteration."""
 
@@ -77,6 +82,8 @@ def decode(content: bytes) -> Ledger:
     """
     try:
         stated = _versions.decode(content)
+        if stated.version < 1:
+            raise LedgerUnreadable(f"the ledger states version {stated.version}: {PUT_BACK}")
         if stated.min_reader > VERSION or stated.version > VERSION:
             raise LedgerTooNew(
                 f"the ledger has format version {stated.version} (readable from version "
@@ -85,10 +92,7 @@ def decode(content: bytes) -> Ledger:
             )
         return _ledgers.decode(content)
     except msgspec.MsgspecError as error:
-        raise LedgerUnreadable(
-            f"the ledger cannot be read ({error}): put back its last good version from the state "
-            "container's blob versions; it is left as it is, and never reset"
-        ) from error
+        raise LedgerUnreadable(f"the ledger cannot be read ({error}): {PUT_BACK}") from error
 
 
 def begin(policy: Policy, now: int) -> Ledger:
