@@ -23,8 +23,8 @@ from shared.core.report import Outcome, Tally
 from shared.core.retreat import retreat
 from shared.core.turns import Turn
 from shared.ports import Ports
-from shared.stepping import Landing, run_step
-from shared.sweeping import fitted
+from shared.stepping import Landing, Tools, run_step
+from shared.sweeping import Indexes, fitted
 
 REQUEST_MS = 120_000
 """The longest that one request may take: heavy pages are known to take a minute."""
@@ -91,6 +91,8 @@ class Iteration:
         self.ports = ports
         self.policy = policy
         self.tally = tally
+        indexes = Indexes(ports.results, policy.axis)
+        self.tools = Tools(ports=ports, policy=policy, indexes=indexes)
         self.ledger = claimed.ledger
         self.etag = claimed.etag
         self.slow = claimed.slow
@@ -239,9 +241,7 @@ class Iteration:
         self.ledger = change(ledgers.replaced(self.ledger, piece, (piece,)), pacing=paced)
         left = max(self.policy.budget - self.spent() - self.reserve(), 1000)
         timeout = min(left, REQUEST_MS) / 1000
-        future = workers.submit(
-            run_step, self.ports, self.policy, piece, self.ledger, timeout=timeout
-        )
+        future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
         sent = self.ports.clock.elapsed()
         self.flights[future] = Flight(piece=piece, turn=paced.turns, sent=sent, oldest=oldest)
         self.steps += 1

@@ -7,13 +7,12 @@ import msgspec
 from shared.core.answers import HTTP_BAD, Fault, Throttle, read_answer
 from shared.core.errors import PartUnreadable
 from shared.core.layout import part_name
-from shared.core.model import DAY_MS, FIRST_PASS, Answer, Ledger, NoAnswer, Policy, Slice
+from shared.core.model import DAY_MS, Answer, Ledger, NoAnswer, Policy, Slice
 from shared.core.records import Page, encode_block
-from shared.core.sifting import NOTHING, Index
 from shared.core.traversal import absorb, next_query
 from shared.core.turns import Turn
 from shared.ports import Ports
-from shared.sweeping import read_index
+from shared.sweeping import Indexes
 
 STRANGE_BYTES = 1024 * 1024
 """How much of an answer that made no sense is kept for people."""
@@ -36,12 +35,20 @@ class Landing:
     strange: bytes | None = None
 
 
-def run_step(
-    ports: Ports, policy: Policy, piece: Slice, ledger: Ledger, *, timeout: float
-) -> Landing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What all steps of a run work with."""
+
+    ports: Ports
+    policy: Policy
+    indexes: Indexes
+
+
+def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> Landing:
     """Send one request, take its page into the slice, stage the records. Runs in a worker."""
+    ports, policy = tools.ports, tools.policy
     try:
-        index = _index(ports, policy, piece, ledger)
+        index = tools.indexes.of(piece, ledger)
     except PartUnreadable as error:
         return Landing(verdict=Fault(kind="unreadable", detail=str(error)))
     answer = ports.source.ask(next_query(piece, policy), timeout=timeout)
@@ -71,9 +78,3 @@ def _strange(answer: Answer | NoAnswer, piece: Slice, local: int) -> Fault | Non
         detail = f"its Date is {(answer.date - local) / DAY_MS:.0f} days ahead of the local clock"
         return Fault(kind="malformed", detail=detail)
     return None
-
-
-def _index(ports: Ports, policy: Policy, piece: Slice, ledger: Ledger) -> Index:
-    if piece.pass_name == FIRST_PASS:
-        return NOTHING
-    return read_index(ports.results, piece, ledger, policy.axis)

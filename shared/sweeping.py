@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from shared.core.cursor import within
 from shared.core.errors import PartUnreadable
-from shared.core.model import HOUR_MS, Axis, Ledger, Slice, StoredPart
+from shared.core.model import FIRST_PASS, HOUR_MS, Axis, Ledger, Slice, StoredPart
 from shared.core.planning import cut_for_reading
 from shared.core.records import Malformed, stored_records
-from shared.core.sifting import Index, Stored
+from shared.core.sifting import NOTHING, Index, Stored
 from shared.ports import ResultStore
 
 
@@ -21,6 +21,36 @@ def fitted(results: ResultStore, piece: Slice) -> Slice:
         StoreUnavailable: storage cannot be reached or refuses.
     """
     return cut_for_reading(piece, results.parts_of(piece.start))
+
+
+class Indexes:
+    """The index of the sweep's slice in work: read at its first step of a run, then kept.
+
+    One sweep is at work at a time, so one index is kept, and one thread asks for it.
+    """
+
+    def __init__(self, results: ResultStore, axis: Axis) -> None:
+        """Begin with none."""
+        self._results = results
+        self._axis = axis
+        self._of: tuple[str, int, int] | None = None
+        self._index: Index = NOTHING
+
+    def of(self, piece: Slice, ledger: Ledger) -> Index:
+        """Return what parts hold of a slice; nothing for a first pass.
+
+        Raises:
+            PartUnreadable: see `read_index`.
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        if piece.pass_name == FIRST_PASS:
+            return NOTHING
+        asked = (piece.pass_name, piece.start, piece.end)
+        if self._of != asked:
+            self._of = None
+            self._index = read_index(self._results, piece, ledger, self._axis)
+            self._of = asked
+        return self._index
 
 
 def read_index(results: ResultStore, piece: Slice, ledger: Ledger, axis: Axis) -> Index:

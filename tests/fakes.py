@@ -147,7 +147,10 @@ class InMemoryLedger:
 
 
 class InMemoryResults:
-    """The `ResultStore` in memory; `parts` and `manifests` are what readers see."""
+    """The `ResultStore` in memory; `parts` and `manifests` are what readers see.
+
+    `read` has the names of the parts that were read back, in order.
+    """
 
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
@@ -155,6 +158,7 @@ class InMemoryResults:
         self.metadata: dict[str, dict[str, str]] = {}
         self.staged: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[int, bytes] = {}
+        self.read: list[str] = []
         self.effects = Effects()
         self.lock = threading.Lock()
 
@@ -233,6 +237,7 @@ class InMemoryResults:
         """Return a part's bytes."""
         if name not in self.parts:
             raise PartUnreadable(f"part {name} is gone")
+        self.read.append(name)
         return self.parts[name]
 
     def manifest(self, number: int) -> bytes | None:

@@ -268,6 +268,20 @@ def test_time_that_no_sweep_reached_is_declared_in_doubt() -> None:
     assert world.ledgers.value()["coverage"]["sweep-24h"][0][0] == covered[0][0]
 
 
+def test_a_sweep_of_many_pages_reads_each_part_once() -> None:
+    """What parts hold is read at its first step, and kept for the others of the run."""
+    tenant = Tenant.of([START + 10_000 * n for n in range(360)], record_size=900)
+    world = world_of(tenant)
+    world.run(how())
+    world.clock.advance(3 * HOUR)
+
+    world.run(how())
+
+    (swept, *_) = manifests(world, "sweep-2h")
+    assert swept["requests"]["count"] > 10
+    assert len(world.results.read) == len(set(world.results.read)) > 0
+
+
 def test_a_sweep_is_cut_so_that_what_it_reads_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the bounds of parts, at least one of them."""
     monkeypatch.setattr("shared.core.planning.SWEEP_BYTES", 20_000)
