@@ -150,7 +150,7 @@ class _Reader:
         value = self.text(name) or default
         try:
             return read(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # The latter for JSON that is too deep.
             self.problem(name, f"is {value!r}: {error}; {hint}")
             return read(default)
 
@@ -264,9 +264,9 @@ def _api_url(reader: _Reader) -> str:
     except ValueError as error:
         reader.problem("MDA_API_URL", f"is no address ({error}): give one such as {_EXAMPLE}")
         return ""
-    if not url.hostname or url.query or url.fragment or "@" in url.netloc:
+    if not (url.hostname and _PLAIN_HOST.fullmatch(url.netloc)) or url.query or url.fragment:
         reader.problem("MDA_API_URL", f"is no plain address: give an address such as {_EXAMPLE}")
-    elif url.scheme != "https" and not any_host:
+    elif url.scheme != "https" and not (any_host and url.scheme == "http"):
         reader.problem("MDA_API_URL", f"is {given!r}: it must begin with https://")
     elif not any_host and not f".{url.hostname}".endswith(KNOWN_HOSTS):
         reader.problem(
@@ -279,6 +279,8 @@ def _api_url(reader: _Reader) -> str:
 
 
 _EXAMPLE = "https://contoso.eu2.portal.cloudappsecurity.com"
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
+"""Host and port. Of a host with other characters (a backslash) the HTTP library may take a part."""
 
 
 def _storage(reader: _Reader) -> StorageSettings:

@@ -26,6 +26,9 @@ REFUSED = [
     ("MDA_API_URL", "https://contoso.portal.cloudappsecurity.com/?a=b", "give an address"),
     ("MDA_API_URL", "https://[contoso", "is no address"),
     ("MDA_API_URL", "https://contoso.portal.cloudappsecurity.com:99999", "is no address"),
+    ("MDA_API_URL", "https://example.org\\.portal.cloudappsecurity.com", "is no plain address"),
+    ("MDA_API_URL", "https://con toso.portal.cloudappsecurity.com", "is no plain address"),
+    ("MDA_API_URL", "https://cont\u00f6so.portal.cloudappsecurity.com", "is no plain address"),
     ("MDA_API_URL", "http://contoso.portal.cloudappsecurity.com", "must begin with https://"),
     ("MDA_API_URL", "https://contoso.example.com", "MDA_ALLOW_ANY_HOST=true"),
     ("MDA_API_URL", "https://portal.cloudappsecurity.com.example.org", "no host of the API"),
@@ -45,6 +48,7 @@ REFUSED = [
     ("SCAN_FILTERS", '{"service": {"eq": [NaN]}}', "NaN is no JSON"),
     ("SCAN_FILTERS", '{"service": {"eq": [1e999]}}', "1e999 is too large"),
     ("SCAN_FILTERS", '{"text": {"eq": "\\ud800"}}', "give a JSON object"),
+    ("SCAN_FILTERS", '{"a":' * 3_000 + "1" + "}" * 3_000, "give a JSON object"),
     ("SCAN_FILTERS", '{"date": {"gte": 1}}', "set SCAN_LOOKBACK"),
     ("SCAN_SORT_FIELD", "timestamp", "date or created"),
     ("SCAN_SORT_DIRECTION", "up", "asc or desc"),
@@ -79,6 +83,7 @@ REFUSED = [
     ("SCANS", "{}", "JSON array of objects"),
     ("SCANS", "[1]", "JSON array of objects"),
     ("SCANS", "[", "give a JSON array"),
+    ("SCANS", "[" * 3_000 + "]" * 3_000, "give a JSON array"),
     ("SCANS", f"[{ELEMENT}, {ELEMENT}]", "names a scan twice"),
     ("SCANS", '[{"name": "a", "time_budget": "1m"}]', "cannot be set for one scan"),
     ("SCANS", '[{"nam": "a"}]', "cannot be set for one scan"),
@@ -219,6 +224,19 @@ def test_the_address_of_the_endpoint_ends_with_its_slash(given_url: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("url", "accepted"), [("http://127.0.0.1:8080", True), ("ftp://127.0.0.1", False)]
+)
+def test_any_host_is_reached_by_http_at_most(url: str, accepted: bool) -> None:  # noqa: FBT001
+    """A local server needs no certificate; what is no HTTP at all cannot be asked."""
+    environ = {**GOOD, "MDA_API_URL": url, "MDA_ALLOW_ANY_HOST": "true"}
+
+    if accepted:
+        assert read_settings(environ).api.url == f"{url}/api/v1/activities/"
+    else:
+        assert "must begin with https://" in problems(environ)
+
+
+@pytest.mark.parametrize(
     "host", ["contoso.portal.cloudappsecurity.us", "a.b.portal.cloudappsecurity.com"]
 )
 def test_every_cloud_of_the_api_is_known(host: str) -> None:
@@ -230,6 +248,65 @@ def test_in_azure_the_managed_identity_is_the_default() -> None:
     """The platform announces itself by IDENTITY_ENDPOINT."""
     assert read_settings({**GOOD, "IDENTITY_ENDPOINT": "http://x"}).api.auth == "managed-identity"
     assert read_settings(GOOD).api.auth == "default"
+
+
+def test_what_is_not_set_has_its_documented_default() -> None:
+    """Only the addresses of API and storage must be given."""
+    settings = read_settings(GOOD)
+
+    (how,) = settings.scans
+    assert settings.schedule is None
+    assert (how.scan, how.filters, how.accept) == ("all", {}, None)
+    assert (how.axis, how.direction, how.limit) == ("date", "asc", 5000)
+    assert (how.budget, how.lookback, how.settle) == (4 * MINUTE, 7 * DAY, 10 * MINUTE)
+    assert (how.fresh, how.slice_length, how.reach) == (HOUR, 5 * MINUTE, 30 * DAY)
+    assert [age for _, age in how.sweeps] == [2 * HOUR, DAY, 8 * DAY]
+    assert (how.sweep_by, how.concurrency, how.requests_per_minute) == ("full", 3, 25)
+    stored = settings.storage
+    assert (stored.data, stored.manifests, stored.state) == (
+        "activities",
+        "manifests",
+        "scan-state",
+    )
+
+
+def test_secrets_show_neither_in_repr_nor_in_text() -> None:
+    """Settings may be logged whole."""
+    given = {
+        "MDA_API_URL": GOOD["MDA_API_URL"],
+        "MDA_CLIENT_SECRET": "geheimnis-1",
+        "MDA_API_TOKEN": "geheimnis-2",
+        "STORAGE_CONNECTION_STRING": "AccountKey=geheimnis-3",
+    }
+
+    settings = read_settings(given)
+
+    assert settings.api.api_token
+    assert settings.api.api_token.reveal() == "geheimnis-2"
+    assert "geheimnis" not in f"{settings!r} {settings} {settings.api.api_token}"
+
+
+def test_a_scan_s_own_share_of_requests_is_not_divided() -> None:
+    """What one element asks for is its own; the others share the rest of the settings."""
+    scans = [{"name": "a", "requests_per_minute": 20}, {"name": "b"}]
+
+    first, second = read_settings({**GOOD, "SCANS": json.dumps(scans)}).scans
+
+    assert (first.requests_per_minute, second.requests_per_minute) == (20, 12)
+
+
+def test_the_problems_of_each_scan_name_its_place() -> None:
+    """And what is wrong for all of them is told, too."""
+    scans = [{"name": "a", "slice": "7m"}, {"name": "B"}]
+
+    with pytest.raises(SettingsError) as refused:
+        read_settings({**GOOD, "SCANS": json.dumps(scans), "SCAN_TIME_BUDGET": "1s"})
+
+    assert [it.partition(" is ")[0] for it in refused.value.problems] == [
+        "SCAN_TIME_BUDGET",
+        "SCANS[0]: SCAN_SLICE",
+        "SCANS[1]: SCAN_NAME",
+    ]
 
 
 def test_several_scans_share_what_they_do_not_set() -> None:
@@ -295,6 +372,16 @@ def test_both_forms_of_a_duration_mean_the_same(number: int, unit: str) -> None:
     short = policy_of(SCAN_LOOKBACK=f"{number}{unit}", **reach).lookback
 
     assert short == policy_of(SCAN_LOOKBACK=iso, **reach).lookback == number * UNITS[unit]
+
+
+@given(length=st.integers(1, 2 * DAY))
+def test_a_duration_is_kept_to_the_millisecond(length: int) -> None:
+    """In the shortest unit, and in ISO 8601 to the second."""
+    seconds = length // 1000 + 1
+    hours, minutes, rest = seconds // 3600, seconds % 3600 // 60, seconds % 60
+
+    assert policy_of(SCAN_LOOKBACK=f"{length}ms").lookback == length
+    assert policy_of(SCAN_LOOKBACK=f"PT{hours}H{minutes}M{rest}S").lookback == seconds * 1000
 
 
 filters = st.dictionaries(

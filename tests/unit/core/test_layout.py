@@ -1,6 +1,10 @@
 """Names of blobs."""
 
+from datetime import UTC, datetime
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.core import layout
 from shared.core.cursor import fresh_slice
@@ -39,3 +43,75 @@ def test_block_ids_have_one_width(epoch: int, number: int) -> None:
 def test_no_scan_s_names_begin_with_another_s() -> None:
     """`all` and `all-2` share containers."""
     assert not layout.parts_prefix("all-2").startswith(layout.parts_prefix("all"))
+
+
+LATEST = 4_102_444_800_000
+"""The year 2100."""
+
+instants = st.integers(0, LATEST)
+
+
+@given(one=instants, other=instants)
+def test_stamps_sort_as_their_instants(one: int, other: int) -> None:
+    """To the millisecond, in one width, without characters that need escaping."""
+    first, second = layout.stamp(one), layout.stamp(other)
+
+    assert (first < second) == (one < other)
+    assert len(first) == len("20261123T050500000Z")
+    assert first.isalnum()
+
+
+@given(instants)
+def test_a_stamp_is_utc(instant: int) -> None:
+    """Whatever the zone of the machine; the last three digits are milliseconds."""
+    told = datetime.fromtimestamp(instant // 1000, UTC).strftime("%Y%m%dT%H%M%S")
+
+    assert layout.stamp(instant) == f"{told}{instant % 1000:03}Z"
+
+
+@given(
+    start=instants, length=st.integers(1, HOUR), pass_name=st.sampled_from(["first", "sweep-8d"])
+)
+def test_a_part_s_name_tells_its_bounds(start: int, length: int, pass_name: str) -> None:
+    """A lost ledger is made again from them."""
+    piece = fresh_slice((start, start + length), pass_name=pass_name, direction="asc", limit=5000)
+
+    assert layout.bounds_in(layout.part_name("all", piece)) == (start, start + length)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "report.csv",
+        "scan=all/date=2026-11-23/hour=12/.first.jsonl.gz",
+        "scan=all/20261123T120500000Z.first.jsonl.gz",
+        "scan=all/20261323T120500000Z-20261323T121000000Z.first.jsonl.gz",
+        "scan=all/20261123T120500000Z-20261123T1210.first.jsonl.gz",
+    ],
+)
+def test_what_is_no_part_s_name_has_no_bounds(name: str) -> None:
+    """Somebody else's blob in the container is told apart."""
+    with pytest.raises(ValueError, match=r"."):
+        layout.bounds_in(name)
+
+
+@given(
+    first=st.tuples(st.integers(1, 10**8 - 1), st.integers(0, 999_999)),
+    second=st.tuples(st.integers(1, 10**8 - 1), st.integers(0, 999_999)),
+)
+def test_no_two_epochs_or_numbers_share_a_block_id(
+    first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    """A suspended writer never replaces the block of the run that went on."""
+    ids = [layout.block_id(epoch, number, "ab" * 32) for epoch, number in (first, second)]
+
+    assert (ids[0] == ids[1]) == (first == second)
+    assert {len(it) for it in ids} == {32}
+
+
+def test_the_state_container_s_names_begin_with_the_scan() -> None:
+    """Ledger, the day's run log, and what is kept of strange answers."""
+    assert layout.ledger_name("all") == "scan=all/ledger.json"
+    assert layout.runs_name("all", NOW + 12 * HOUR) == "scan=all/runs/2026-11-24.jsonl"
+    assert layout.quarantine_name("all", 7) == "scan=all/quarantine/07"

@@ -38,6 +38,34 @@ def test_a_busy_scan_waits_a_little_and_often(per_minute: int) -> None:
         state = pacing.note_request(state, now)
 
 
+@given(
+    per_minute=st.integers(2, 60),
+    busy=st.integers(1, 120),
+    rest=st.integers(0, MINUTE),
+)
+def test_bursts_after_a_rest_stay_inside_the_budget(per_minute: int, busy: int, rest: int) -> None:
+    """Work and rest in turns: a request counts for the whole of its 60 seconds."""
+    state, now, sent = Pacing(), NOW, list[int]()
+
+    for number in range(1, 400):
+        now = pacing.next_allowed(state, now, per_minute)
+        state = pacing.note_request(state, now)
+        sent.append(now)
+        now += rest if number % busy == 0 else 0
+
+    windows = zip(sent, sent[per_minute:], strict=False)
+    assert min((later - at for at, later in windows), default=MINUTE) >= MINUTE
+
+
+@pytest.mark.parametrize("age", [0, 1, 54_999, MINUTE - 1])
+def test_a_used_up_budget_waits_for_its_oldest_request(age: int) -> None:
+    """Until that is 60 seconds old, to the millisecond."""
+    state = Pacing(requests=(NOW - age,) * 25)
+
+    assert pacing.next_allowed(state, NOW, 25) == NOW - age + MINUTE
+    assert pacing.next_allowed(state, NOW - age + MINUTE, 25) == NOW - age + MINUTE
+
+
 def test_a_quiet_scan_does_not_wait() -> None:
     """An ordinary tick's few requests follow each other at once."""
     state = Pacing()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from shared.core import ledger as ledgers
 from shared.core import planning
 from shared.core.cursor import open_slice
-from shared.core.intervals import merge
-from shared.core.model import FIRST_PASS, Commit, Ledger, Loss, Slice
+from shared.core.intervals import holds, intersect, merge
+from shared.core.model import FIRST_PASS, Commit, Doubt, Ledger, Loss, Policy, Slice, StoredPart
 from shared.core.turns import Finished, Turn
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
@@ -153,3 +153,285 @@ def test_a_later_look_never_cuts_an_earlier_grid_otherwise() -> None:
     soon = {(it.start, it.end) for it in planning.new_slices(fresh_ledger(), NOW + MINUTE, HOW)}
 
     assert now == soon
+
+
+@given(earlier=st.integers(0, 3 * HOUR), more=st.integers(0, 3 * HOUR))
+def test_a_later_plan_begins_with_the_same_hours(earlier: int, more: int) -> None:
+    """Time only adds to the end of the grid, so that a backlog is cut once and for all."""
+    hours = [
+        [it for it in drained(fresh_ledger(), now, oldest=True) if it[1] - it[0] == HOUR]
+        for now in (NOW + earlier, NOW + earlier + more)
+    ]
+
+    assert hours[1][: len(hours[0])] == hours[0]
+
+
+@given(
+    settle=st.integers(1, 2 * HOUR),
+    length=st.sampled_from([1, 5, 15, 60]),
+    later=st.integers(0, HOUR),
+)
+def test_nothing_is_wanted_before_it_has_settled(settle: int, length: int, later: int) -> None:
+    """The newest whole cell ends at the age at which time is first scanned, or before it."""
+    how = policy(settle=settle, fresh=2 * HOUR, slice_length=length * MINUTE, sweeps=())
+
+    start, end = planning.wanted(fresh_ledger(), NOW + later, how)
+
+    horizon = NOW + later - settle
+    assert start == NOW - 3 * HOUR
+    assert end % (length * MINUTE) == 0
+    assert horizon - length * MINUTE < end <= horizon
+
+
+@given(
+    first=st.sampled_from([1, 5, 10, 30]),
+    then=st.sampled_from([1, 2, 15, 60]),
+    done=st.integers(0, 20),
+    later=st.integers(0, 2 * HOUR),
+)
+def test_a_changed_slice_length_leaves_no_gap(first: int, then: int, done: int, later: int) -> None:
+    """What the old grid has covered is kept; the new one cuts what remains."""
+    ledger, how = fresh_ledger(), HOW
+    for length, now, most in ((first, NOW, done), (then, NOW + later, 10_000)):
+        how = policy(slice_length=length * MINUTE, sweeps=())
+        for _ in range(most):
+            piece = planning.choose(ledger, now, how, busy=NOBODY, oldest=False)
+            if piece is None:
+                break
+            before = ledger.coverage[FIRST_PASS]
+            assert intersect(before, (piece.start, piece.end)) == ()
+            covered = merge([*before, (piece.start, piece.end)])
+            ledger = msgspec.structs.replace(ledger, coverage={FIRST_PASS: covered})
+
+    assert holds(ledger.coverage[FIRST_PASS], planning.wanted(ledger, NOW + later, how))
+
+
+def test_a_gap_that_begins_inside_a_cell_ends_with_the_cell() -> None:
+    """A part that closed early leaves such a gap; the grid stays where it is."""
+    ragged = NOW - 2 * HOUR + 7 * MINUTE + 1
+    fresh = NOW - HOUR + 7 * MINUTE + 1
+
+    ends = [
+        drained(fresh_ledger(coverage={FIRST_PASS: ((0, at),)}), NOW, oldest=True)[0][1]
+        for at in (ragged, fresh)
+    ]
+
+    assert ends == [NOW - HOUR, NOW - HOUR + 10 * MINUTE]
+
+
+def test_an_open_slice_waits_its_turn() -> None:
+    """It ranks by its time, as a new one does; here an older one is due."""
+    piece = piece_of(NOW - 2 * HOUR, NOW - HOUR)
+    ledger = fresh_ledger(open=(piece,), coverage={FIRST_PASS: ((NOW - HOUR, NOW),)})
+
+    chosen = planning.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
+
+    assert chosen
+    assert (chosen.start, chosen.end) == (NOW - 3 * HOUR, NOW - 2 * HOUR)
+
+
+@pytest.mark.parametrize(("early", "lost"), [(0, False), (1, True)])
+def test_a_slice_must_begin_two_hours_inside_the_reach(early: int, lost: bool) -> None:  # noqa: FBT001
+    """Judged by when its last answer arrived."""
+    answered = NOW
+    start = answered - HOW.reach + 2 * HOUR - early
+
+    assert planning.out_of_reach(start, answered, HOW) == lost
+
+
+@pytest.mark.parametrize(("early", "soon"), [(0, False), (1, True)])
+def test_time_is_soon_out_of_reach_three_days_before(early: int, soon: bool) -> None:  # noqa: FBT001
+    """A person may still do something about it."""
+    start = NOW - HOW.reach + 2 * HOUR + 3 * DAY - early
+
+    assert planning.soon_out_of_reach(start, NOW, HOW) == soon
+
+
+SWEPT = policy(
+    lookback=20 * DAY, sweeps=(("sweep-2h", 2 * HOUR), ("sweep-24h", DAY), ("sweep-8d", 8 * DAY))
+)
+
+
+@pytest.mark.parametrize(
+    ("pass_name", "age", "doubtful", "counts_as"),
+    [
+        ("first", HOUR, False, ("first",)),
+        ("first", 2 * HOUR - 1, False, ("first",)),
+        ("first", 2 * HOUR, False, ("first", "sweep-2h")),
+        ("first", 9 * DAY, False, ("first", "sweep-2h", "sweep-24h", "sweep-8d")),
+        ("first", 9 * DAY, True, ("first",)),
+        ("sweep-24h", DAY, False, ("sweep-24h", "sweep-2h")),
+        ("sweep-24h", 8 * DAY, False, ("sweep-24h", "sweep-2h", "sweep-8d")),
+        ("sweep-24h", 8 * DAY, True, ("sweep-24h", "sweep-2h")),
+        ("rescan-7", 2 * HOUR, False, ("rescan-7", "sweep-2h")),
+    ],
+)
+def test_a_look_counts_as_every_sweep_whose_age_it_had(
+    pass_name: str,
+    age: int,
+    doubtful: bool,  # noqa: FBT001
+    counts_as: tuple[str, ...],
+) -> None:
+    """By its first request; one in doubt is only what it set out to be."""
+    credited = planning.credited(
+        pass_name, end=NOW, first_request=NOW + age, doubtful=doubtful, policy=SWEPT
+    )
+
+    assert credited == counts_as
+
+
+def swept_ledger(first: tuple[int, int], **changes: Any) -> Ledger:
+    """Return a ledger whose first pass has covered one stretch."""
+    ledger = msgspec.structs.replace(ledgers.begin(SWEPT, NOW), coverage={FIRST_PASS: (first,)})
+    return msgspec.structs.replace(ledger, **changes)
+
+
+def test_of_several_due_sweeps_over_one_interval_only_the_oldest_is_due() -> None:
+    """Each stretch has one, the oldest first."""
+    ledger = swept_ledger((NOW - 10 * DAY, NOW - HOUR))
+
+    due = list(planning.sweeps_due(ledger, NOW, SWEPT))
+
+    assert due == [
+        ("sweep-8d", (NOW - 10 * DAY, NOW - 8 * DAY)),
+        ("sweep-24h", (NOW - 8 * DAY, NOW - DAY)),
+        ("sweep-2h", (NOW - DAY, NOW - 2 * HOUR)),
+    ]
+
+
+@given(
+    first=st.tuples(st.integers(0, 15 * 24), st.integers(1, 15 * 24)),
+    done=st.lists(st.tuples(st.integers(0, 15 * 24), st.integers(1, 24)), max_size=3),
+    later=st.integers(0, HOUR - 1),
+)
+def test_a_sweep_wants_what_is_covered_old_enough_and_not_swept(
+    first: tuple[int, int], done: list[tuple[int, int]], later: int
+) -> None:
+    """Hour by hour, against a plain model of it."""
+    origin, now = NOW - 15 * DAY, NOW + later
+    looked = {n for n in range(first[0], sum(first)) if origin + (n + 1) * HOUR <= NOW}
+    hours = {name: set[int]() for name, _ in SWEPT.sweeps}
+    for (at, length), (name, _) in zip(done, SWEPT.sweeps, strict=False):
+        hours[name] = set(range(at, at + length))
+    coverage = {
+        name: merge((origin + n * HOUR, origin + (n + 1) * HOUR) for n in it)
+        for name, it in {FIRST_PASS: looked, **hours}.items()
+    }
+    ledger = msgspec.structs.replace(ledgers.begin(SWEPT, NOW), coverage=coverage)
+
+    due = list(planning.sweeps_due(ledger, now, SWEPT))
+
+    expected = {}
+    for name, age in SWEPT.sweeps:
+        for n in looked - hours[name]:
+            if origin + (n + 1) * HOUR <= (now - age) // HOUR * HOUR:
+                expected[n] = name
+    found = [
+        (n, name)
+        for name, (start, end) in due
+        for n in range((start - origin) // HOUR, (end - origin) // HOUR)
+    ]
+    assert {edge % HOUR for _, bounds in due for edge in bounds} <= {0}
+    assert len(found) == len(expected)
+    assert dict(found) == expected
+
+
+def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
+    """As every slice does; it opens one at a time, after everything else."""
+    ledger = swept_ledger((NOW - 20 * DAY, NOW))
+
+    piece = planning.choose(ledger, NOW, SWEPT, busy=NOBODY, oldest=False)
+
+    assert piece
+    assert (piece.pass_name, piece.start, piece.end) == (
+        "sweep-8d",
+        NOW - 20 * DAY,
+        NOW - 20 * DAY + HOUR,
+    )
+    opened = msgspec.structs.replace(ledger, open=(piece,))
+    busy = frozenset({(piece.start, piece.end)})
+    assert planning.choose(opened, NOW, SWEPT, busy=busy, oldest=False) is None
+
+
+def by_created(name: str, **changes: Any) -> int | None:
+    """Return from when on a sweep by `created` asks, where the one before has looked."""
+    how = policy(sweeps=SWEPT.sweeps, sweep_by="created")
+    start = NOW - 9 * DAY
+    done = ((start, start + HOUR),)
+    coverage = {FIRST_PASS: done, "sweep-2h": done, "sweep-24h": done}
+    ledger = swept_ledger(done[0], **{"coverage": coverage, **changes})
+    piece = open_slice(done[0], pass_name=name, policy=how)
+    return planning.since(ledger, piece, how)
+
+
+def test_a_sweep_by_created_begins_where_the_last_look_began() -> None:
+    """Less a quarter of an hour, since clocks differ."""
+    assert by_created("sweep-24h") == NOW - 9 * DAY + 2 * HOUR - 15 * MINUTE
+
+
+@pytest.mark.parametrize("name", ["sweep-2h", "sweep-8d"])
+def test_the_first_and_the_oldest_sweep_ask_for_everything(name: str) -> None:
+    """Nothing stands on `created` alone."""
+    assert by_created(name) is None
+
+
+def test_a_sweep_over_doubt_or_without_an_earlier_look_asks_for_everything() -> None:
+    """What the look before did not prove is no beginning."""
+    start = NOW - 9 * DAY
+    doubt = (Doubt(start=start + 5, end=start + 6, reason="x"),)
+    partly = {FIRST_PASS: ((start, NOW),), "sweep-2h": ((start + 1, NOW),)}
+
+    assert by_created("sweep-24h", doubt=doubt) is None
+    assert by_created("sweep-24h", coverage=partly) is None
+
+
+def stored_part(start: int, end: int, megabytes: int) -> StoredPart:
+    """Return a part of the hour before NOW, bounds in minutes."""
+    first = NOW - HOUR
+    return StoredPart(
+        name=f"{start}",
+        size=megabytes * 1024 * 1024,
+        start=first + start * MINUTE,
+        end=first + end * MINUTE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "minutes"),
+    [
+        ([], 60),
+        ([(0, 60, 64)], 60),
+        ([(0, 60, 65)], 60),
+        ([(0, 20, 40), (20, 40, 24), (40, 60, 1)], 40),
+        ([(0, 20, 40), (20, 40, 25), (40, 60, 1)], 20),
+        ([(0, 20, 90), (20, 60, 1)], 20),
+        ([(0, 60, 30), (0, 60, 30), (30, 60, 30)], 60),
+    ],
+)
+def test_a_sweep_is_cut_so_that_it_reads_64_megabytes(
+    parts: list[tuple[int, int, int]], minutes: int
+) -> None:
+    """At the bounds of parts; it reads at least one, however large."""
+    start = NOW - HOUR
+    for direction in ("asc", "desc"):
+        how: Policy = policy(direction=direction)
+        whole = open_slice((start, NOW), pass_name="sweep-24h", policy=how)
+
+        cut = planning.cut_for_reading(whole, [stored_part(*it) for it in parts])
+
+        assert cut == open_slice(
+            (start, start + minutes * MINUTE), pass_name="sweep-24h", policy=how
+        )
+
+
+def test_what_no_sweep_will_reach_is_told() -> None:
+    """Covered, past the reach, and never seen by the last sweep."""
+    reached = NOW - SWEPT.reach + 2 * HOUR
+    ledger = swept_ledger((reached - 5 * HOUR, NOW))
+    done = msgspec.structs.replace(
+        ledger, coverage={**ledger.coverage, "sweep-8d": ((reached - 4 * HOUR, NOW),)}
+    )
+
+    assert list(planning.unswept(ledger, NOW, SWEPT)) == [(reached - 5 * HOUR, reached)]
+    assert list(planning.unswept(done, NOW, SWEPT)) == [(reached - 5 * HOUR, reached - 4 * HOUR)]
+    assert list(planning.unswept(ledger, NOW, policy(sweeps=()))) == []

@@ -210,6 +210,7 @@ def test_a_block_is_one_gzip_member_of_lines() -> None:
     block, content = encode_block(records, epoch=7, number=3)
 
     assert encode_block(records, epoch=7, number=3) == (block, content)
+    assert content[4:8] == bytes(4)  # Where gzip would note the time of writing.
     assert gzip.decompress(content).splitlines() == [record.line for record in records]
     assert (block.records, block.size) == (2, len(content))
     assert (block.timestamp, block.created) == ((1, 3), (9, 9))

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from shared.core.answers import Fault, read_answer
 from shared.core.cursor import open_slice
-from shared.core.model import Slice
+from shared.core.model import Block, Dense, Policy, Slice
 from shared.core.records import Page, encode_block
 from shared.core.retreat import BLOCKED_RETRY_MS, Room, retreat
-from shared.core.traversal import absorb, next_query
+from shared.core.sifting import Stored
+from shared.core.traversal import CROWDED, PART_BYTES, PART_PAGES, absorb, next_query
 from shared.core.turns import Turn
 from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
 
@@ -297,3 +298,383 @@ def test_a_part_that_cannot_be_read_blocks_at_once() -> None:
 
     assert turn.goes_on
     assert turn.goes_on.blocked
+
+
+def body_of(piece: Slice, how: Policy) -> dict[str, Any]:
+    """Return a slice's next request."""
+    body: dict[str, Any] = json.loads(next_query(piece, how).body)
+    return body
+
+
+def test_the_continuation_goes_back_verbatim() -> None:
+    """Its bytes, whatever they hold; sorting and limit are stated again."""
+    verbatim = '{ "z":1.0, "date":{"lte": 9,"gte":5}, "more":[1e2] }'
+    piece = opened(at=START + 5, continuation=verbatim, limit=625)
+
+    sent = next_query(piece, policy()).body
+
+    assert b'"filters":' + verbatim.encode() + b"," in sent
+    assert {**json.loads(sent), "filters": None} == {
+        "filters": None,
+        "isScan": True,
+        "limit": 625,
+        "sortField": "date",
+        "sortDirection": "asc",
+    }
+
+
+@pytest.mark.parametrize(
+    ("direction", "at", "asked"),
+    [
+        ("asc", START + 7, {"gte": START + 7, "lte": END - 1}),
+        ("desc", START + 7, {"gte": START, "lte": START + 6}),
+    ],
+)
+def test_a_fresh_query_asks_for_what_remains(
+    direction: str, at: int, asked: dict[str, int]
+) -> None:
+    """From the cursor up, or down to it."""
+    body = body_of(opened(at=at, direction=direction), policy())
+
+    assert body["filters"] == {"date": asked}
+    assert body["sortDirection"] == direction
+
+
+@pytest.mark.parametrize(
+    ("given_bound", "asked"),
+    [
+        (None, START + 9),
+        (START + 4, START + 9),
+        (START + 50, START + 50),
+        (START + 50.0, START + 50),
+    ],
+)
+def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
+    given_bound: float | None, asked: int
+) -> None:
+    """The user's own bound on the other field holds, with or without a decimal point."""
+    own = {"lte": END} if given_bound is None else {"lte": END, "gte": given_bound}
+    how = policy(filters={"created": own})
+    dense = Dense(at=START, cursor=START + 9, probing=False)
+
+    body = body_of(opened(mode="dense", dense=dense), how)
+
+    assert body["filters"]["created"] == {"lte": END, "gte": asked}
+    assert body["filters"]["date"] == {"gte": START, "lte": START}
+    assert (body["sortField"], body["sortDirection"]) == ("created", "asc")
+
+
+@pytest.mark.parametrize(
+    ("made", "goes_on_from"), [([3, 5, 9], START + 9), ([3, 9, 5], None), ([], None)]
+)
+def test_a_dense_millisecond_goes_on_from_its_last_record(
+    made: list[int], goes_on_from: int | None
+) -> None:
+    """Where the continuation stays on the event time, if the page is sorted as asked; else doubt."""
+    records = [{**activity(START, n), "created": START + n} for n in made]
+    stuck = {"date": {"gte": START, "lte": START}}
+    answer = {"data": records, "hasNext": True, "nextQueryFilters": stuck}
+
+    turn = absorbed(answer, mode="dense", dense=Dense(at=START, cursor=None, probing=False))
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert len(turn.records) == len(made)
+    if goes_on_from is None:
+        assert [it.reason for it in turn.goes_on.doubt] == [CROWDED]
+        assert turn.goes_on.at == START + 1
+    else:
+        assert body_of(turn.goes_on, policy())["filters"]["created"] == {"gte": goes_on_from}
+
+
+@pytest.mark.parametrize("total", [{"total": 0}, {}, {"total": None}])
+def test_an_empty_page_that_counts_nothing_finishes_the_slice(total: dict[str, Any]) -> None:
+    """A quiet time, and nothing in doubt."""
+    turn = absorbed({"data": [], "hasNext": False, **total})
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.records, turn.finished.slice.doubt) == ((), ())
+
+
+def test_the_last_page_finishes_the_slice_whatever_total_says() -> None:
+    """`total` is an estimate: with records on the page it proves nothing."""
+    turn = absorbed({"data": [activity(START)], "hasNext": False, "total": 7_000})
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert turn.finished.slice.doubt == ()
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_an_empty_page_that_counts_activities_is_probed(direction: str) -> None:
+    """First at the millisecond where the query began."""
+    piece = opened(direction=direction, at=START if direction == "asc" else END)
+
+    turn = absorb(piece, page({"data": [], "hasNext": False, "total": 3}), policy())
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    place = START if direction == "asc" else END - 1
+    assert body_of(turn.goes_on, policy())["filters"]["date"] == {"gte": place, "lte": place}
+
+
+def test_a_page_makes_a_slice_calm_again() -> None:
+    """Faults in a row are counted from the last page on; a blocked slice is free."""
+    turn = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked=True)
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert (turn.goes_on.faults, turn.goes_on.fault) == (0, None)
+    assert (turn.goes_on.not_before, turn.goes_on.blocked) == (0, False)
+
+
+def staged(count: int, size: int = 10) -> tuple[Block, ...]:
+    """Return blocks that were staged before."""
+    return tuple(
+        Block(id=str(n), size=size, records=1, sha256="", timestamp=None, created=None)
+        for n in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("blocks", "closes"),
+    [
+        (staged(PART_PAGES - 2), False),
+        (staged(PART_PAGES - 1), True),
+        (staged(1, PART_BYTES - 1), False),
+        (staged(1, PART_BYTES), True),
+    ],
+)
+def test_a_part_closes_early_at_16_pages_or_64_megabytes(
+    blocks: tuple[Block, ...],
+    closes: bool,  # noqa: FBT001
+) -> None:
+    """By finishing the slice up to the cursor; the rest is a new slice with a fresh query."""
+    answer = more(START + 7, activity(START + 6), activity(START + 7))
+
+    turn = absorbed(answer, at=START + 5, blocks=blocks, furthest=START + 5)
+
+    assert isinstance(turn, Turn)
+    assert (turn.finished is not None) == closes
+    if turn.finished:
+        assert (turn.finished.start, turn.finished.end) == (START, START + 7)
+        assert [record.timestamp for record in turn.records] == [START + 6]
+        assert turn.opened == (opened(start=START + 7, at=START + 7),)
+
+
+def test_a_part_that_counts_down_closes_early_from_the_cursor_on() -> None:
+    """What remains is before it."""
+    filters = {"date": {"gte": START, "lte": START + 6}}
+    answer = {"data": [activity(START + 8)], "hasNext": True, "nextQueryFilters": filters}
+    blocks = staged(PART_PAGES)
+
+    turn = absorbed(answer, direction="desc", at=START + 9, blocks=blocks, furthest=START + 7)
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START + 7, END)
+    assert [(it.start, it.end, it.at) for it in turn.opened] == [(START, START + 7, START + 7)]
+
+
+@pytest.mark.parametrize(
+    ("direction", "furthest"), [("asc", START + 7), ("asc", START + 20), ("desc", START + 6)]
+)
+def test_no_part_closes_while_a_staged_record_stands_beyond_the_cursor(
+    direction: str, furthest: int
+) -> None:
+    """It would be stored again by the slice that takes over."""
+    bounds = {"gte": START + 7, "lte": END - 1} if direction == "asc" else {"lte": START + 6}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": {"date": bounds}}
+    at = START + 5 if direction == "asc" else START + 9
+
+    turn = absorbed(
+        answer, direction=direction, at=at, blocks=staged(PART_PAGES), furthest=furthest
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished is None
+    assert turn.goes_on
+
+
+def test_a_sweep_stores_only_what_no_part_holds() -> None:
+    """What is known, changed and vanished is counted; what is late is stored."""
+    known, changed, late = activity(START), activity(START + 1), activity(START + 2)
+    shown = {"data": [known, {**changed, "n": 9}, late], "hasNext": False}
+    index = {
+        record.identity: Stored(record.timestamp, record.content)
+        for record in page({"data": [known, changed, activity(END - 1)], "hasNext": False}).records
+    }
+
+    turn = absorb(opened(pass_name="sweep-2h"), page(shown), policy(), index)
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert [record.id for record in turn.records] == [late["_id"]]
+    counts = turn.finished.slice.counts
+    assert (counts.known, counts.changed, counts.late, counts.vanished) == (2, 1, 1, 1)
+    assert turn.finished.slice.lateness == {"10m": 1}
+
+
+def test_a_blocked_slice_stays_blocked_and_is_tried_hourly() -> None:
+    """However many faults it meets."""
+    turn = struck(opened(blocked=True, limit=500), "transient", 7)
+
+    assert turn.goes_on
+    assert (turn.goes_on.blocked, turn.goes_on.faults) == (True, 7)
+    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+
+
+def test_without_room_for_blocked_ones_a_slice_only_waits() -> None:
+    """The ledger stays small; the slice keeps its place among the open ones."""
+    turn = struck(
+        opened(end=START + 1000, limit=500), "malformed", 3, Room(open=True, blocked=False)
+    )
+
+    assert turn.goes_on
+    assert not turn.goes_on.blocked
+    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+
+
+def test_a_slice_whose_staged_records_stand_ahead_starts_over_when_halved() -> None:
+    """Nothing of it can be proven, so nothing of it is kept."""
+    piece = opened(at=START + 100_000, furthest=START + 200_000, blocks=staged(2))
+
+    turn = struck(piece, "malformed", 3)
+
+    assert turn.finished is None
+    assert [(it.start, it.end, it.blocks) for it in turn.opened] == [
+        (START, START + 150_000, ()),
+        (START + 150_000, END, ()),
+    ]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """An API that pages a history in which milliseconds may be crowded.
+
+    Attributes:
+        history: `timestamp` and `created` of its activities.
+        size: of its pages.
+        empties: whether a page with one millisecond alone is shown empty, or with what fits.
+    """
+
+    history: list[tuple[int, int]]
+    size: int
+    empties: bool
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return its activities, each with an id of its own."""
+        return [
+            {"_id": str(n), "timestamp": at, "created": created}
+            for n, (at, created) in enumerate(self.history)
+        ]
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the page that a query asks for: a full one loses its last millisecond."""
+        on = {"date": "timestamp", "created": "created"}
+        found = [
+            record
+            for record in self.records()
+            if all(_inside(record[on[field]], it) for field, it in body["filters"].items())
+        ]
+        field, up = body["sortField"], body["sortDirection"] == "asc"
+        found.sort(key=lambda record: record[on[field]], reverse=not up)
+        shown = found[: self.size]
+        if len(shown) == len(found):
+            return {"data": shown, "hasNext": False, "total": len(found)}
+        cursor = found[self.size][on[field]]
+        before = [record for record in shown if record[on[field]] != cursor]
+        bounds = {**body["filters"].get(field, {}), "gte" if up else "lte": cursor}
+        return {
+            "data": before or ([] if self.empties else shown),
+            "hasNext": True,
+            "nextQueryFilters": {**body["filters"], field: bounds},
+            "total": len(found),
+        }
+
+
+def _inside(at: int, bounds: dict[str, int]) -> bool:
+    return bounds.get("gte", at) <= at <= bounds.get("lte", at)
+
+
+@dataclass
+class Outcome:
+    """What all slices of a time committed: ids, proven intervals, and milliseconds in doubt."""
+
+    ids: list[str]
+    proven: list[tuple[int, int]]
+    doubt: set[int]
+
+
+def lived_through(crowd: Crowd, how: Policy, faults: list[str]) -> Outcome:
+    """Scan a slice to the end, with a fault instead of a page now and then; count its commits."""
+    outcome, stored = Outcome([], [], set()), dict[str, list[str]]()
+    waiting = [open_slice((START, END), pass_name="first", policy=how)]
+    for request in range(2_000):
+        if not waiting:
+            return outcome
+        piece = waiting.pop()
+        verdict: Turn | Fault = Fault(kind="transient", detail="x")
+        if request < len(faults) and faults[request]:
+            verdict = Fault(kind=faults[request], detail="x")  # type: ignore[arg-type]
+        else:
+            verdict = absorb(piece, page(crowd.answer(body_of(piece, how))), how)
+        if isinstance(verdict, Fault):
+            verdict = retreat(piece, verdict, now=NOW, jitter=0.0, room=ROOM)
+        if verdict.records:
+            block, _ = encode_block(verdict.records, epoch=1, number=request)
+            stored[block.id] = [str(record.id) for record in verdict.records]
+            verdict = verdict.with_block(block)
+        waiting += [*verdict.opened, *([verdict.goes_on] if verdict.goes_on else [])]
+        if verdict.finished:
+            _commit(outcome, verdict, stored)
+    raise AssertionError(f"it never ends: {waiting}")
+
+
+def _commit(outcome: Outcome, turn: Turn, stored: dict[str, list[str]]) -> None:
+    assert turn.finished
+    done = turn.finished
+    outcome.proven.append((done.start, done.end))
+    outcome.ids += [name for block in done.slice.blocks for name in stored[block.id]]
+    outcome.doubt |= {at for it in done.slice.doubt for at in range(it.start, it.end)}
+    assert all(it.reason == CROWDED for it in done.slice.doubt)
+
+
+near = st.tuples(st.integers(-1, 12), st.integers(0, 3))
+"""Few milliseconds and fewer times of ingestion, so that both are crowded."""
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("axis", ["date", "created"])
+@given(
+    places=st.lists(near, max_size=40),
+    size=st.integers(2, 9),
+    empties=st.booleans(),
+    faults=st.lists(st.sampled_from(["", "", "transient", "malformed"]), max_size=30),
+)
+def test_crowds_and_faults_cost_no_activity_and_repeat_none(  # noqa: PLR0913, PLR0917
+    places: list[tuple[int, int]],
+    size: int,
+    empties: bool,  # noqa: FBT001
+    faults: list[str],
+    axis: str,
+    direction: str,
+) -> None:
+    """Slices tile the time, nothing is stored twice, and only what is in doubt may be missing."""
+    history = [(START + 20_000 * at, START + 20_000 * made) for at, made in places]
+    crowd = Crowd(history, size, empties)
+    how = policy(axis=axis, direction=direction, limit=500)
+
+    outcome = lived_through(crowd, how, faults)
+
+    edges = sorted(outcome.proven)
+    assert [edges[0][0], edges[-1][1]] == [START, END]
+    assert all(one[1] == other[0] for one, other in pairwise(edges))
+    assert len(set(outcome.ids)) == len(outcome.ids)
+    field = "timestamp" if axis == "date" else "created"
+    asked = {it["_id"]: it[field] for it in crowd.records() if START <= it[field] < END}
+    assert set(outcome.ids) <= set(asked)
+    assert {asked[name] for name in set(asked) - set(outcome.ids)} <= outcome.doubt
+    full = {at for at in history if history.count(at) > size}
+    assert outcome.doubt <= {at if axis == "date" else made for at, made in full}
