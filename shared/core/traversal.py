@@ -93,7 +93,7 @@ def _at_least(given: object, bound: int) -> dict[str, Any]:
     """Return the user's filter on a field with a lower bound added."""
     own = dict(given) if isinstance(given, dict) else {}
     stated = own.get("gte")
-    return {**own, "gte": max(stated, bound) if isinstance(stated, int) else bound}
+    return {**own, "gte": max(stated, bound) if isinstance(stated, int | float) else bound}
 
 
 def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> Turn | Fault:
@@ -280,7 +280,8 @@ def _go_past(piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str
     if reason:
         piece = _doubted(piece, (dense.at, dense.at + 1), reason)
     after = change(piece, mode="beyond", at=past(piece, dense.at), continuation=None)
-    if not dense.probing:
+    if not dense.probing or dense.cursor is not None or sifted.places:
+        # Activities were there, so this was no wrong count; the next millisecond may be dense, too.
         after = change(after, mode="page", dense=None)
     if not leaves_something(after, after.at):
         return _finish(after, sifted, index)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,9 +124,10 @@ def test_processes_killed_at_random_change_nothing(
 
 
 def test_a_process_killed_while_blocks_are_staged_changes_nothing(
-    environ: dict[str, str], tenant: Tenant
+    environ: dict[str, str], api: Simulator, tenant: Tenant
 ) -> None:
     """What was staged is used by the next one, or left behind unseen."""
+    quick, api.switches = api.switches, replace(api.switches, latency_seconds=0.6)
     for _ in range(5):  # it may commit between the look and the kill
         let_the_claim_expire(environ)
         process = begun(environ)
@@ -136,6 +138,7 @@ def test_a_process_killed_while_blocks_are_staged_changes_nothing(
             break
     assert staged(environ)
 
+    api.switches = quick
     run_to_the_end(environ)
 
     assert_whole(environ, tenant)

@@ -1,18 +1,22 @@
 """A scan's whole life at random, against a plain model: the truth is a list of activities."""
 
+import json
 import random
 from contextlib import suppress
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shared.core.errors import LedgerConflict, StoreConflict, TokenRefused
 from shared.core.intervals import holds, merge
 from shared.core.model import Answer, NoAnswer, Policy
+from shared.operate.verify import Verifier
 from simulator import Identity, Switches, Tenant
+from simulator.switches import Dense, TailDrop
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
 from tests.simulated import SimulatedApi
+from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-6h", 6 * HOUR))
@@ -52,13 +56,24 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.world = World([])
         self.tenant = Tenant(seed=1, record_size=900)
-        switches = Switches(page_cap=8, minimum_limit=1)
-        self.api = SimulatedApi(self.tenant, self.world.clock, switches)
+        self.api = SimulatedApi(self.tenant, self.world.clock, Switches())
         self.world.source = self.api
         self.api.time = self.time
         self.world.ledgers.date = self.time
         self.how = POLICIES["one lane"]
+        self.crowds = 0
         self.covered: dict[str, list[tuple[int, int]]] = {}
+
+    @initialize(
+        tail_drop=st.sampled_from(["millisecond", "few", "none"]),
+        dense=st.sampled_from(["repeat", "empty", "black-hole"]),
+        page=st.sampled_from([3, 8]),
+    )
+    def the_api_is_one_of_several(self, tail_drop: TailDrop, dense: Dense, page: int) -> None:
+        """What is not known of it may be either way; small pages make many, and so many parts."""
+        self.api.switches = Switches(
+            page_cap=page, minimum_limit=1, tail_drop=tail_drop, tail_drop_few=1, dense=dense
+        )
 
     def time(self) -> int:
         """Return the time of the API and of storage, which never jumps."""
@@ -77,7 +92,8 @@ class Life(RuleBasedStateMachine):
     def a_millisecond_gets_crowded(self, seed: int) -> None:
         """More activities than a page holds happen at once."""
         at = self.time() - seed
-        self.tenant.add(*[(at, at + 200_000 + n) for n in range(11)])
+        self.crowds += 1
+        self.tenant.add(*[(at, at + 200_000 + 11 * self.crowds + n) for n in range(11)])
 
     @rule(minutes=st.sampled_from([1, 5, 5, 30, 90]))
     def time_passes(self, minutes: int) -> None:
@@ -149,6 +165,14 @@ class Life(RuleBasedStateMachine):
         assert set(found) <= set(self.tenant.truth())
 
     @invariant()
+    def the_ledger_claims_what_the_last_manifest_says(self) -> None:
+        """Not a millisecond more, once its commit is through."""
+        ledger = self.world.ledgers.value()
+        if ledger and ledger["head"]["number"] and not ledger["committing"]:
+            last = json.loads(self.world.results.manifests[ledger["head"]["number"]])
+            assert ledger["coverage"] == last["complete"]
+
+    @invariant()
     def coverage_never_shrinks(self) -> None:
         """Not by a millisecond, in no pass."""
         coverage = self.world.ledgers.value().get("coverage", {})
@@ -172,7 +196,11 @@ class Life(RuleBasedStateMachine):
         due = [it for it in self.tenant.truth() if _counts(it, value["origin"], last, excused)]
         assert holds(swept, (value["origin"], last))
         assert set(due) <= set(self._found())
-        assert excused == []
+        checked = Verifier(self.world.results, self.world.ledgers, "all", Silent()).check()
+        assert checked.is_sound, checked.findings
+        # A crowded instant with nothing before it, hidden by a black hole, stays in doubt: no
+        # query tells where in its slice it is.
+        assert excused == [] or self.api.switches.dense == "black-hole"
 
     def _found(self) -> list[Identity]:
         return [Identity(it["_id"], it["timestamp"], it["created"]) for it in self.world.followed()]
@@ -185,4 +213,4 @@ def _counts(it: Identity, origin: int, last: int, excused: list[tuple[int, int]]
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=25)
+TestLife.settings = settings(max_examples=60, stateful_step_count=25)

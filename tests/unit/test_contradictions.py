@@ -61,6 +61,20 @@ def test_a_dense_millisecond_is_read_whole(direction: str, dense: str) -> None:
 
 
 @DIRECTIONS
+@pytest.mark.parametrize("dense", ["repeat", "empty", "black-hole"])
+def test_dense_milliseconds_side_by_side_are_read_whole(direction: str, dense: str) -> None:
+    """Each of them holds the scan up, and none for good."""
+    crowd = [(X + n % 3, X + 200_000 + 10 * n) for n in range(60)]
+    tenant = around(crowd)
+    world = world_of(tenant, dense=dense)
+
+    world.run_until_idle(first_pass(direction=direction))
+
+    assert identities(world) == tenant.truth()
+    assert world.ledgers.value()["doubt"] == []
+
+
+@DIRECTIONS
 def test_a_dense_millisecond_is_read_where_the_continuation_stays_on_the_event_time(
     direction: str,
 ) -> None:
