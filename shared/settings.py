@@ -480,11 +480,25 @@ def _short(length: int) -> str:
 
 
 def _filters(text: str) -> dict[str, Any]:
-    value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    value = json.loads(
+        text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_object
+    )
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - a wrong setting
+    for name in ("date", "created"):
+        if not isinstance(value.get(name, {}), dict):
+            raise ValueError(f"{name} takes operators such as gte")  # noqa: TRY004 - the same
     json.dumps(value, ensure_ascii=False).encode()  # A lone surrogate cannot be sent.
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} comes twice in one object")
+    return made
 
 
 def _finite(text: str) -> float:

@@ -45,6 +45,8 @@ REFUSED = [
     ("STORAGE_STATE_CONTAINER", "state-", "3 to 63 lower-case"),
     ("SCAN_FILTERS", "{", "give a JSON object"),
     ("SCAN_FILTERS", "[]", "it is no JSON object"),
+    ("SCAN_FILTERS", '{"service": {}, "service": {"eq": [2]}}', "'service' comes twice"),
+    ("SCAN_FILTERS", '{"created": 5}', "created takes operators"),
     ("SCAN_FILTERS", '{"service": {"eq": [NaN]}}', "NaN is no JSON"),
     ("SCAN_FILTERS", '{"service": {"eq": [1e999]}}', "1e999 is too large"),
     ("SCAN_FILTERS", '{"text": {"eq": "\\ud800"}}', "give a JSON object"),

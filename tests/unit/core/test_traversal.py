@@ -370,7 +370,7 @@ def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
 def test_a_dense_millisecond_goes_on_from_its_last_record(
     made: list[int], goes_on_from: int | None
 ) -> None:
-    """Where the continuation stays on the event time, if the page is sorted as asked; else doubt."""
+    """Where the continuation stays on the event time and the page is sorted; else doubt."""
     records = [{**activity(START, n), "created": START + n} for n in made]
     stuck = {"date": {"gte": START, "lte": START}}
     answer = {"data": records, "hasNext": True, "nextQueryFilters": stuck}
