@@ -1,8 +1,12 @@
 """Which records would cost a strict reader its whole file.
 
 Readers that were tried (tests/integration/test_strict_readers.py) refuse a file for one value that
-JSON allows: pandas an integer beyond 64 bits, pyarrow a key that comes twice in an object or a
-number beyond doubles, DuckDB nesting of more than 128. None of them skips the record alone.
+JSON allows: pandas a number whose whole part is beyond 64 bits, pyarrow a key that comes twice in
+an object or a number beyond doubles (even a zero with a large exponent), DuckDB nesting of more
+than 128. None of them skips the record alone.
+
+Nested keys that differ only in case are no such value, though DuckDB's schema detection refuses
+them: they are ordinary in this API's records, and `maximum_depth = 1` reads them (docs/formats.md).
 """
 
 import json
@@ -15,6 +19,13 @@ DEEPEST = 100
 
 LONGEST = 20
 """Digits and sign of the longest 64-bit integers."""
+
+_WORTH_A_LOOK = 19
+"""A number that is shorter than the shortest integers beyond 64 bits is none of them."""
+
+_WHOLE_PART = re.compile(r"-?\d+")
+
+_LARGE_EXPONENT = re.compile(r"[eE]\+?0*[1-9]\d\d")
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
@@ -45,8 +56,11 @@ def _whole(text: str) -> None:
 
 
 def _real(text: str) -> None:
-    if math.isinf(float(text)):
+    value = float(text)
+    if math.isinf(value) or (value == 0 and _LARGE_EXPONENT.search(text)):
         raise _Refused
+    if len(text) >= _WORTH_A_LOOK:
+        _whole(_WHOLE_PART.match(text)[0])  # type: ignore[index]  # every number has one
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole, parse_float=_real)

@@ -47,6 +47,8 @@ KEPT = {
     "a large integer": b'{"_id":"a",%b,"n":18446744073709551615}' % TIMES,
     "a number of many digits": b'{"_id":"a",%b,"n":1.0000000000000000000000000000000001}' % TIMES,
     "keys that differ in case": b'{"_id":"a",%b,"Key":1,"key":2}' % TIMES,
+    "a real of many whole digits": b'{"_id":"a",%b,"n":18446744073709551615.5}' % TIMES,
+    "a large real": b'{"_id":"a",%b,"n":1.5e300}' % TIMES,
     "escapes": rb'{"_id":"a",%b,"t":"\u00e4\/\ud83d\ude00\t"}' % TIMES,
     "odd white space": b'{ "_id" :\t"a" , %b }' % TIMES,
 }
@@ -69,6 +71,9 @@ IRREGULAR = {
     "a huge integer": b'{"_id":"a",%b,"n":340282366920938463463374607431768211456}' % TIMES,
     "repeated keys": b'{"_id":"a",%b,"k":1,"k":2}' % TIMES,
     "a number beyond every double": b'{"_id":"a",%b,"n":1e400}' % TIMES,
+    "a real beyond 64 bits": b'{"_id":"a",%b,"n":18446744073709551616.5}' % TIMES,
+    "a negative real beyond 64 bits": b'{"_id":"a",%b,"n":-9223372036854775809.5}' % TIMES,
+    "a zero with a large exponent": b'{"_id":"a",%b,"n":0.0e400}' % TIMES,
     "deep nesting": b'{"_id":"a",%b,"n":' % TIMES + b"[" * 101 + b"]" * 101 + b"}",
     "a lone surrogate": rb'{"_id":"a",%b,"t":"\ud800"}' % TIMES,
     "invalid UTF-8": b'{"_id":"a",%b,"t":"\xff"}' % TIMES,

@@ -1,0 +1,128 @@
+"""What a scan does when a container is deleted, or storage throttles or refuses on the wire."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from shared.bootstrap import archives, run_scans
+from shared.operate.verify import Verifier
+from simulator import Simulator, Switches, Tenant
+from tests.contracts.test_storage_faults import CONNECTION, OPERATIONS, at_port, refusal
+from tests.integration.test_scan_over_http import history, run_until_idle, settings
+from tests.unit.test_rebuild import Silent
+
+OPEN = Switches(throttle_per_minute=None)
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Tenant:
+    """Provide a small tenant."""
+    return history(600)
+
+
+@pytest.fixture
+def environ(tenant: Tenant, storage_settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Provide the settings of a scan that has stored everything."""
+    with Simulator(tenant, switches=OPEN) as api:
+        environ = settings(api, storage_settings)
+        run_until_idle(environ)
+        yield environ
+
+
+def delete(environ: dict[str, str], kind: str) -> None:
+    """Delete one of the scan's containers, as a person might."""
+    service = BlobServiceClient.from_connection_string(environ[CONNECTION])
+    service.delete_container(environ[f"STORAGE_{kind}_CONTAINER"])
+
+
+def failure(environ: dict[str, str]) -> str:
+    """Run once and return what the run says went wrong."""
+    (result,) = run_scans(environ)
+    return str(result.error)
+
+
+def test_a_deleted_state_container_stops_the_run(environ: dict[str, str]) -> None:
+    """The scan never begins again by itself; it says how to make the ledger."""
+    delete(environ, "STATE")
+
+    said = failure(environ)
+
+    assert "ledger rebuild" in said
+    service = BlobServiceClient.from_connection_string(environ[CONNECTION])
+    state = service.get_container_client(environ["STORAGE_STATE_CONTAINER"])
+    assert "scan=all/ledger.json" not in list(state.list_blob_names())
+
+
+def test_a_deleted_manifest_container_stops_the_run(environ: dict[str, str]) -> None:
+    """The head of the chain is gone: nothing is written over the hole."""
+    delete(environ, "MANIFEST")
+
+    said = failure(environ)
+
+    assert "manifest" in said
+    service = BlobServiceClient.from_connection_string(environ[CONNECTION])
+    manifests = service.get_container_client(environ["STORAGE_MANIFEST_CONTAINER"])
+    assert list(manifests.list_blob_names()) == []
+
+
+def test_a_deleted_data_container_is_found_by_verify(environ: dict[str, str]) -> None:
+    """The scan goes on; every part that is gone is named."""
+    service = BlobServiceClient.from_connection_string(environ[CONNECTION])
+    data = service.get_container_client(environ["STORAGE_DATA_CONTAINER"])
+    gone = set(data.list_blob_names())
+    delete(environ, "DATA")
+
+    (result,) = run_scans(environ)
+
+    assert result.error is None
+    (archive,) = archives(environ)
+    checked = Verifier(archive.results, archive.ledgers, "all", Silent()).check()
+    assert not checked.is_sound
+    found = json.dumps([str(finding) for finding in checked.findings])
+    assert gone
+    assert all(name in found for name in gone)
+
+
+@contextmanager
+def answering(status: str, code: str) -> Iterator[int]:
+    """Serve one answer to every request; yield the port."""
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+    head = f"HTTP/1.1 {status}\r\nx-ms-error-code: {code}\r\nContent-Type: application/xml\r\n"
+    answer = f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=_serve, args=[listener, answer])
+        server.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
+
+
+def _serve(listener: socket.socket, answer: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            with client, suppress(OSError):
+                client.settimeout(1)
+                client.recv(65536)
+                client.sendall(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("503 Service Unavailable", "ServerBusy"), ("403 Forbidden", "AuthorizationFailure")],
+)
+@pytest.mark.parametrize("what", ["save the ledger", "commit a part", "put a manifest"])
+def test_storage_that_refuses_on_the_wire_is_said_with_its_code(
+    storage_settings: dict[str, str], what: str, status: str, code: str
+) -> None:
+    """A throttle and a refusal are told apart, and neither is mistaken for a conflict."""
+    with answering(status, code) as port:
+        error = refusal(at_port(storage_settings, port), what)
+
+    assert f"HTTP {status[:3]} {code}" in str(error)
+    assert what in OPERATIONS
