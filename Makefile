@@ -15,10 +15,11 @@ NODE_OLDEST := 22
 VENV := .venv/.made
 PACKAGES := .venv/.packages
 AZURITE := harness/node/node_modules/.made
+COMPARED := .bench/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format lint types imports bench-loss clean
+.PHONY: help setup demo test check format lint types imports bench bench-loss clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -47,11 +48,14 @@ types: $(PACKAGES) ## check types
 imports: $(PACKAGES) ## check which module imports which
 	@.venv/bin/lint-imports
 
+bench: setup $(COMPARED) ## measure speed and size, into docs/performance.md; ARGS=--quick tries it
+	@$(VENV_PYTHON) -m bench.speed $(if $(ARGS),$(ARGS),--write)
+
 bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs/loss.md
 	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)
 
 clean: ## remove everything that these commands made
-	rm -rf .venv harness/node/node_modules
+	rm -rf .bench .venv harness/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -73,6 +77,14 @@ $(PACKAGES): $(VENV) requirements.txt requirements-cli.txt requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python \
 	    "$$(sed -n 's/^\(azure-functions-runtime==[0-9.]*\).*/\1/p' requirements-dev.txt)"
+	@touch $@
+
+# What speed is compared with has an environment of its own: its requirements are not ours.
+$(COMPARED): $(VENV) bench/requirements.txt
+	@echo "Installing what is compared with into .bench"
+	@rm -rf .bench
+	@$(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
 
 # Node from the machine when it is new enough and has npm, else from the Python packages. It trusts

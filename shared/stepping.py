@@ -56,10 +56,12 @@ def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> L
     answered = max(local, getattr(answer, "date", None) or local)
     strange = _strange(answer, piece, local)
     verdict: Page | Turn | Fault | Throttle = strange or read_answer(answer, now=answered)
+    beginning = answer.body[:STRANGE_BYTES] if isinstance(answer, Answer) else None
+    del answer  # Its records have been copied; a step holds one page, and no second one.
     if isinstance(verdict, Page):
         verdict = absorb(change(piece, last_answer=answered), verdict, policy, index)
-    if isinstance(verdict, Fault) and verdict.kind == "malformed" and isinstance(answer, Answer):
-        return Landing(verdict=verdict, strange=answer.body[:STRANGE_BYTES])
+    if isinstance(verdict, Fault) and verdict.kind == "malformed":
+        return Landing(verdict=verdict, strange=beginning)
     if not isinstance(verdict, Turn) or not verdict.records:
         return Landing(verdict=verdict)
     block, content = encode_block(verdict.records, epoch=ledger.epoch, number=len(piece.blocks))

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import requests
@@ -93,14 +94,12 @@ class HttpActivitySource:
         return _answer(response.status_code, response.headers, body)
 
     def _read(self, response: requests.Response) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
+        body = BytesIO()  # Unlike a list of pieces, it gives its content away without a copy.
         while chunk := response.raw.read1(CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > self._body_cap:
+            if body.tell() + len(chunk) > self._body_cap:
                 raise _TooLarge
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body.write(chunk)
+        return body.getvalue()
 
 
 class _Header(AuthBase):

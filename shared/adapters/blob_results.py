@@ -55,7 +55,7 @@ class BlobResultStore:
         """Stage a block; see the port."""
         blob = self._data.get_blob_client(part)
         try:
-            blob.stage_block(block.id, content, length=len(content))
+            blob.stage_block(block.id, content, length=len(content), validate_content=True)
         except AzureError as error:
             raise explained(error, "stage a block of", blob.url) from error
 

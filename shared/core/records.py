@@ -8,17 +8,17 @@ that a strict JSON reader would refuse is wrapped (`docs/formats.md`, irregular 
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b, sha256
+from itertools import islice
 from typing import Any
 
 import msgspec
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
 from shared.core.layout import block_id
 from shared.core.model import Axis, Block, Span
-from shared.core.strictness import refused
+from shared.core.strictness import has_large_number, may_be_large, repeats_a_key
 
 GZIP_LEVEL = 2
 """isal's level 2: a fifth larger than zlib 6 and twelve times faster (docs/adr/0006)."""
@@ -27,28 +27,36 @@ GZIP_LEVEL = 2
 GZIP_MEMBER = 31
 """What zlib calls "one gzip member, checksum included"."""
 
+BATCH = 512
+"""Lines that are joined and compressed at once: about 2 MB, instead of a second copy of a page."""
+
 
 class Malformed(Exception):
     """The body is not a page; the message says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One activity.
 
     Attributes:
-        line: as stored, without the newline.
+        raw: as stored, without the newline; where it can be, a view into the page's body, so that
+            a page is in memory once.
         id: `_id`, None where it is missing or no string.
         timestamp: event time, None where it is missing or no integer.
         created: ingestion time, None where it is missing or no integer.
         original: the API's bytes when `line` wraps an irregular record, else None.
     """
 
-    line: bytes
+    raw: bytes | msgspec.Raw
     id: str | None
     timestamp: int | None
     created: int | None
     original: bytes | None = None
+
+    @property
+    def line(self) -> bytes:
+        """Return the bytes as stored, without the newline."""
+        return bytes(self.raw)
 
     def on(self, axis: Axis) -> int | None:
         """Return the record's own position on the axis."""
@@ -58,18 +66,17 @@ class Record:
     def identity(self) -> str:
         """Digest of `_id`, `timestamp` and `created`; of the bytes where one is missing."""
         if self.id is None or self.timestamp is None or self.created is None:
-            return _digest(self.original or self.line)
+            return _digest(self.original or self.raw)
         named = f"{self.id}\x1f{self.timestamp}\x1f{self.created}"
         return _digest(named.encode("utf-8", "surrogatepass"))
 
     @property
     def content(self) -> str:
         """Digest of the line as stored."""
-        return _digest(self.line)
+        return _digest(self.raw)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A well-formed scan answer.
 
     Attributes:
@@ -94,23 +101,18 @@ class _Envelope(msgspec.Struct):
     total: Any = None
 
 
-class _Fields(msgspec.Struct):
-    """The fields of a record that the scan looks at, of whatever type they come."""
+class _StoredFields(msgspec.Struct):
+    """The fields of a stored line that the scan looks at, of whatever type they come."""
 
     id: Any = msgspec.field(default=None, name="_id")
     timestamp: Any = None
     created: Any = None
-
-
-class _StoredFields(_Fields):
-    """The same fields of a stored line, and the original where the line wraps one."""
-
     irregular: str | None = None
 
 
 _stored_fields = msgspec.json.Decoder(_StoredFields)
 _envelopes = msgspec.json.Decoder(_Envelope)
-_fields = msgspec.json.Decoder(_Fields)
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_page(body: bytes) -> Page:
@@ -121,10 +123,9 @@ def read_page(body: bytes) -> Page:
             or it promises more without saying how to go on.
     """
     try:
-        envelope = _envelopes.decode(body)
-        strict = _is_utf8(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        envelope, strict = _decode_leniently(body), False
+        envelope, read = _envelopes.decode(body), _regular
+    except (msgspec.DecodeError, RecursionError):
+        envelope, read = _decode_leniently(body), _guarded
     if envelope.data is None:
         raise Malformed("the answer has no data")
     if envelope.hasNext is None:
@@ -133,11 +134,7 @@ def read_page(body: bytes) -> Page:
     if envelope.hasNext and continuation is None:
         raise Malformed("the answer says hasNext and has no nextQueryFilters")
     pretty = b"\n" in body or b"\r" in body
-    try:
-        read = _regular if strict else _guarded
-        records = tuple(read(bytes(raw), pretty) for raw in envelope.data)
-    except msgspec.DecodeError:  # A number beyond every range, where we look.
-        records = tuple(_guarded(bytes(raw), pretty) for raw in envelope.data)
+    records = tuple([read(raw, pretty) for raw in envelope.data])
     total = envelope.total if type(envelope.total) is int else None
     return Page(records=records, has_next=envelope.hasNext, continuation=continuation, total=total)
 
@@ -148,8 +145,7 @@ def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple
     Deterministic: the same records give the same bytes.
     """
     kept = list(records)
-    lines = b"\n".join([record.line for record in kept]) + b"\n"
-    content = bytes(igzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0))
+    content = b"".join(_packed(record.raw for record in kept))
     digest = sha256(content).hexdigest()
     block = Block(
         id=block_id(epoch, number, digest),
@@ -160,6 +156,14 @@ def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple
         created=span(record.created for record in kept),
     )
     return block, content
+
+
+def _packed(lines: Iterator[bytes | msgspec.Raw]) -> Iterator[bytes]:
+    """Yield one gzip member; its lines are joined in batches, since a page is large."""
+    packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_MEMBER)
+    while batch := list(islice(lines, BATCH)):
+        yield packer.compress(b"\n".join(batch) + b"\n")
+    yield packer.flush()
 
 
 def stored_records(part: bytes) -> Iterator[Record]:
@@ -194,7 +198,7 @@ def _stored(line: bytes) -> Record:
     except (msgspec.DecodeError, ValueError) as error:
         raise Malformed(f"a line of it is no record ({error})") from error
     return Record(
-        line=line,
+        raw=line,
         id=fields.id if isinstance(fields.id, str) else None,
         timestamp=_integer(fields.timestamp),
         created=_integer(fields.created),
@@ -206,11 +210,6 @@ def span(values: Iterable[int | None]) -> Span | None:
     """Return the smallest and the largest value, None when there is none."""
     known = [value for value in values if value is not None]
     return (min(known), max(known)) if known else None
-
-
-def _is_utf8(body: bytes) -> bool:
-    """Raise UnicodeDecodeError where the fast decoder is content with invalid UTF-8."""
-    return body.isascii() or bool(body.decode("utf-8"))
 
 
 def _continuation(raw: bytes) -> str | None:
@@ -225,34 +224,51 @@ def _continuation(raw: bytes) -> str | None:
         raise Malformed(f"nextQueryFilters cannot be read ({error})") from error
 
 
-def _regular(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
-    """Read a record out of a body that a strict reader accepts."""
-    if not raw.startswith(b"{"):
-        raise Malformed(f"data holds {raw[:20]!r} where a record is expected")
-    if refused(raw):
-        return _wrapped(raw)
-    line = bytes(msgspec.json.format(raw, indent=-1)) if pretty and _has_newline(raw) else raw
-    fields = _fields.decode(raw)
+def _regular(raw: msgspec.Raw, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
+    """Read a record out of a body that the fast decoder accepts."""
+    line = bytes(raw)
+    if not line.startswith(b"{"):
+        raise Malformed(f"data holds {line[:20]!r} where a record is expected")
+    stored: bytes | msgspec.Raw = raw
+    try:
+        if pretty and (b"\n" in line or b"\r" in line):
+            stored = line = bytes(msgspec.json.format(line, indent=-1))
+        members = _members_of.decode(line)
+        if _is_irregular(line, members):
+            return _wrapped(bytes(raw))
+        name = _value(members, "_id")
+        timestamp, created = _value(members, "timestamp"), _value(members, "created")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _wrapped(bytes(raw))
     return Record(
-        line=line,
-        id=fields.id if isinstance(fields.id, str) else None,
-        timestamp=_integer(fields.timestamp),
-        created=_integer(fields.created),
+        raw=stored,
+        id=name if isinstance(name, str) else None,
+        timestamp=_integer(timestamp),
+        created=_integer(created),
     )
 
 
-def _has_newline(raw: bytes) -> bool:
-    return b"\n" in raw or b"\r" in raw
+def _is_irregular(line: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
+    """Say whether a record is one; bytes that are no UTF-8 raise UnicodeDecodeError."""
+    return (
+        (not line.isascii() and not line.decode("utf-8"))
+        or repeats_a_key(line, members)
+        or (may_be_large(line) and has_large_number(line))
+    )
 
 
-def _guarded(raw: bytes, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
-    """Read a record out of a body that holds something a strict reader refuses."""
+def _value(members: Mapping[str, msgspec.Raw], name: str) -> object:
+    raw = members.get(name)
+    return None if raw is None else msgspec.json.decode(raw)
+
+
+def _guarded(raw: msgspec.Raw, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
+    """Read a record out of a body that holds something the fast decoder refuses."""
     try:
-        raw.decode("utf-8")
         msgspec.json.decode(raw)
-        return _regular(raw, pretty)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _wrapped(raw)
+        return _wrapped(bytes(raw))
+    return _regular(raw, pretty)
 
 
 def _wrapped(raw: bytes) -> Record:
@@ -273,7 +289,7 @@ def _wrapped(raw: bytes) -> Record:
         "irregular": base64.b64encode(raw).decode("ascii"),
     }
     return Record(
-        line=msgspec.json.encode(wrapper),
+        raw=msgspec.json.encode(wrapper),
         id=known,
         timestamp=timestamp,
         created=created,
@@ -362,6 +378,6 @@ def _skip_space(text: str, at: int) -> int:
     return at
 
 
-def _digest(content: bytes) -> str:
+def _digest(content: bytes | msgspec.Raw) -> str:
     """128 bits: by accident, no two of a slice's records will ever share them."""
     return blake2b(content, digest_size=16).hexdigest()

@@ -54,8 +54,7 @@ LATER = "more"
 """The class of records that are later still."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(NamedTuple):
     """A record that a page shows for the first time in its slice.
 
     Attributes:
@@ -101,7 +100,8 @@ class Sifted:
 def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
     """Sort out a page's records against the query, the slice and what parts hold."""
     placed = list(_placed(page.records, piece, axis))
-    inside = [(at, record) for at, record in placed if within(at, remaining(piece))]
+    start, end = remaining(piece)
+    inside = [(at, record) for at, record in placed if start <= at < end]
     before = {seen.identity: seen.content for seen in piece.seen}
     shown: dict[str, Shown] = {}
     changed = 0
@@ -169,25 +169,28 @@ def _class_of(lateness: int) -> str:
 
 def still_seen(piece: Slice, sifted: Sifted, axis: Axis) -> tuple[Seen, ...]:
     """Return the records that the next page of `piece` may show again."""
-    new = [_as_seen(it, axis) for it in sifted.shown]
-    return tuple(seen for seen in (*piece.seen, *new) if _may_repeat(piece, seen))
+    other = other_field(axis)
+    before = [it for it in piece.seen if _may_repeat(piece, it.at, it.other)]
+    # Nearly all of a page lies behind the cursor; only the rest is worth its digests.
+    ahead = [it for it in sifted.shown if _may_repeat(piece, it.at, it.record.on(other))]
+    return (*before, *(_as_seen(it, other) for it in ahead))
 
 
-def _may_repeat(piece: Slice, seen: Seen) -> bool:
+def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
     """Say whether a record is one that remains to be asked for."""
     dense = piece.dense
     if piece.mode != "dense" or dense is None:
-        return within(seen.at, remaining(piece))
-    if seen.at != dense.at:
-        return within(seen.at, yet_to_come(piece))
-    return dense.cursor is None or seen.other is None or seen.other >= dense.cursor
+        return within(at, remaining(piece))
+    if at != dense.at:
+        return within(at, yet_to_come(piece))
+    return dense.cursor is None or other is None or other >= dense.cursor
 
 
-def _as_seen(shown: Shown, axis: Axis) -> Seen:
+def _as_seen(shown: Shown, other: Axis) -> Seen:
     record = shown.record
     return Seen(
         at=shown.at,
-        other=record.on(other_field(axis)),
+        other=record.on(other),
         identity=record.identity,
         content=record.content,
     )

@@ -12,6 +12,7 @@ import pyarrow.json
 import pytest
 
 from shared.core.records import encode_block, read_page
+from simulator import Tenant
 from tests.unit.core.test_records import IRREGULAR, KEPT, TIMES, body
 
 PLAIN = b'{"_id":"p",%b,"n":1,"t":"x"}' % TIMES
@@ -21,15 +22,22 @@ UNTIDY = {
     "line separators": '{"_id":"a","t":"\u2028\u0085"}'.encode(),
     "three megabytes": b'{"_id":"a",%b,"t":"' % TIMES + b"x" * 3_000_000 + b'"}',
     "a repeated _id": b'{"_id":"a","_id":"b",%b}' % TIMES,
-    "nested to the limit": b'{"_id":"a",%b,"d":' % TIMES + b"[" * 99 + b"]" * 99 + b"}",
 }
 STRANGE = {**KEPT, **IRREGULAR, **UNTIDY}
+COLUMNS = (
+    "{_id: 'VARCHAR', timestamp: 'BIGINT', created: 'BIGINT', k: 'JSON', irregular: 'VARCHAR'}"
+)
+FIELDS = [
+    ("_id", pyarrow.string()),
+    ("timestamp", pyarrow.int64()),
+    ("irregular", pyarrow.string()),
+]
 
 
 def duckdb_rows(part: Path) -> int:
-    """Count the rows that DuckDB's reader with a detected schema sees."""
-    options = "format = 'newline_delimited', maximum_object_size = 33554432"
-    query = f"SELECT count(*) FROM read_json('{part}', {options})"  # noqa: S608 - a path of ours
+    """Count the rows that DuckDB sees, with the columns declared."""
+    options = f"format = 'newline_delimited', maximum_object_size = 33554432, columns = {COLUMNS}"
+    query = f"SELECT count(_id) FROM read_json('{part}', {options})"  # noqa: S608 - a path of ours
     with duckdb.connect() as database:
         (rows,) = database.execute(query).fetchone() or (0,)
     return int(rows)
@@ -41,10 +49,19 @@ def pandas_rows(part: Path) -> int:
 
 
 def pyarrow_rows(part: Path) -> int:
+    """Count the rows of an Arrow table, with its fields declared."""
+    declared = pyarrow.json.ParseOptions(
+        explicit_schema=pyarrow.schema(FIELDS), unexpected_field_behavior="ignore"
+    )
+    return arrow_rows(part, declared)
+
+
+def arrow_rows(part: Path, options: pyarrow.json.ParseOptions | None) -> int:
     """Count the rows of an Arrow table."""
-    options = pyarrow.json.ReadOptions(block_size=32 << 20)
     lines = BytesIO(gzip.decompress(part.read_bytes()))
-    return int(pyarrow.json.read_json(lines, read_options=options).num_rows)
+    blocks = pyarrow.json.ReadOptions(block_size=32 << 20)
+    read = pyarrow.json.read_json(lines, read_options=blocks, parse_options=options)
+    return int(read.num_rows)
 
 
 def plain_rows(part: Path) -> int:
@@ -86,3 +103,19 @@ def test_a_part_with_every_irregular_record_is_read(
     part = written(tmp_path, PLAIN, *IRREGULAR.values(), PLAIN)
 
     assert reader(part) == len(IRREGULAR) + 2
+
+
+def test_a_guessed_schema_refuses_regular_records(tmp_path: Path) -> None:
+    """So the readers above declare theirs, and what only a guess refuses is not irregular."""
+    tenant = Tenant.generate(seed=7, count=200, until_ms=1_795_000_000_000)
+    ordinary = written(tmp_path, *(tenant.bytes_of(row) for row in range(200)))
+
+    with duckdb.connect() as database, pytest.raises(duckdb.Error, match="Duplicate name"):
+        database.execute(f"SELECT * FROM read_json('{ordinary}')")  # noqa: S608 - a path of ours
+    assert [reader(ordinary) for reader in READERS] == [200] * len(READERS)
+
+    drifting = written(tmp_path, b'{"_id":"a","d":{}}', b'{"_id":"b","d":[]}')
+
+    with pytest.raises(pyarrow.lib.ArrowInvalid, match="changed from object to array"):
+        arrow_rows(drifting, None)
+    assert [reader(drifting) for reader in READERS] == [2] * len(READERS)

@@ -76,14 +76,13 @@ def comparable(content: bytes) -> list[Any]:
     """Return a file's values, in order, without what the compressor decides."""
 
     def without(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        return [(name, None if name in COMPRESSED else value) for name, value in pairs]
+        return [(name, None if name in COMPRESSED else inner(name, value)) for name, value in pairs]
 
-    def deep(text: str) -> list[tuple[str, Any]]:
-        pairs = json.loads(text, object_pairs_hook=without)
-        return [
-            (name, deep(value) if name == "manifest" and isinstance(value, str) else value)
-            for name, value in pairs
-        ]
+    def inner(name: str, value: object) -> object:
+        return deep(value) if name == "manifest" and isinstance(value, str) else value
+
+    def deep(text: str) -> object:
+        return json.loads(text, object_pairs_hook=without)
 
     return [deep(line) for line in content.decode().splitlines()]
 

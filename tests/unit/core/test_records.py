@@ -51,6 +51,14 @@ KEPT = {
     "a large real": b'{"_id":"a",%b,"n":1.5e300}' % TIMES,
     "escapes": rb'{"_id":"a",%b,"t":"\u00e4\/\ud83d\ude00\t"}' % TIMES,
     "odd white space": b'{ "_id" :\t"a" , %b }' % TIMES,
+    "nested keys that come twice": b'{"_id":"a",%b,"d":{"k":1,"k":2}}' % TIMES,
+    "deep nesting": b'{"_id":"a",%b,"n":' % TIMES + b"[" * 200 + b"]" * 200 + b"}",
+    "a tiny real": b'{"_id":"a",%b,"n":[1e-400,-1.5E-999]}' % TIMES,
+    "the largest negative integer": b'{"_id":"a",%b,"n":-9223372036854775808}' % TIMES,
+    "what looks large in a string": b'{"_id":"a",%b,"t":"x:1e999,[340282366920938463463,"}' % TIMES,
+    "keys not written as they read": '{"_id":"a",%s,"\\u00e4":1,"å":2,"a\\/b":3}'.encode().replace(
+        b"%s", TIMES
+    ),
 }
 
 
@@ -74,7 +82,10 @@ IRREGULAR = {
     "a real beyond 64 bits": b'{"_id":"a",%b,"n":18446744073709551616.5}' % TIMES,
     "a negative real beyond 64 bits": b'{"_id":"a",%b,"n":-9223372036854775809.5}' % TIMES,
     "a zero with a large exponent": b'{"_id":"a",%b,"n":0.0e400}' % TIMES,
-    "deep nesting": b'{"_id":"a",%b,"n":' % TIMES + b"[" * 101 + b"]" * 101 + b"}",
+    "a huge integer in a list": b'{"_id":"a",%b,"n":{"m":[1, 340282366920938463463]}}' % TIMES,
+    "a large exponent deep inside": b'{"_id":"a",%b,"n":[{"m":-1.5E+0400}]}' % TIMES,
+    "a repeated key among spaces": b'{"_id": "a", %b, "k": 1, "k": 2}' % TIMES,
+    "a repeated key in two spellings": rb'{"_id":"a",%b,"k":1,"\u006b":2}' % TIMES,
     "a lone surrogate": rb'{"_id":"a",%b,"t":"\ud800"}' % TIMES,
     "invalid UTF-8": b'{"_id":"a",%b,"t":"\xff"}' % TIMES,
     "NaN": b'{"_id":"a",%b,"n":NaN}' % TIMES,

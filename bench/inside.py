@@ -1,0 +1,150 @@
+"""What is measured inside one process: the ledger, the planner, the import of the app."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.contestants import HOUR_MS, Job, product
+from harness.azurite import azurite
+from shared.core import ledger as ledgers
+from shared.core.cursor import open_slice
+from shared.core.layout import block_id
+from shared.core.model import FIRST_PASS, Block, Ledger, Policy, Slice
+from shared.core.planning import choose
+from shared.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.speed import Extent, Table
+
+DAY_MS = 24 * HOUR_MS
+NOW = 1_795_435_200_000
+"""2026-11-23T12:00:00Z."""
+
+REPEATS = 25
+
+
+def ledger(_: Extent, say: Callable[[str], None]) -> tuple[dict[str, Any], list[Table]]:
+    """Measure the ledger and the planner, by open slices and by months of history."""
+    from bench.speed import Table
+
+    policy = _policy()
+    cases = {f"{many} open slices": with_open(policy, many) for many in (0, 16, 64, 128)}
+    cases |= {f"{many} months of history": after_months(policy, many) for many in (1, 12, 36)}
+    with azurite() as storage:
+        job = Job(
+            url="http://127.0.0.1:1",
+            storage=storage.connection_string,
+            container="bench",
+            begin=NOW - HOUR_MS,
+            end=NOW,
+            count=1,
+        )
+        store = product(job)[0].ledgers
+        figures = {name: _measured(it, policy, store) for name, it in cases.items()}
+    figures["30 days of backlog"] = _measured(ledgers.begin(policy, NOW), policy, None)
+    for name, told in figures.items():
+        say(f"{name}: {told}")
+    columns = ("bytes", "encode_ms", "save_ms", "plan_ms")
+    head = ["a ledger with", "bytes", "encode, ms", "save, ms", "plan one slice, ms"]
+    rows = [
+        [name, *(f"{told[it]:,.2f}".removesuffix(".00") if it in told else "" for it in columns)]
+        for name, told in figures.items()
+    ]
+    return figures, [Table(title="The ledger and the planner", head=head, rows=rows)]
+
+
+def _measured(state: Ledger, policy: Policy, store: Any) -> dict[str, float]:
+    content = ledgers.encode(state)
+    told: dict[str, float] = {"bytes": len(content)}
+    told["encode_ms"] = _took(lambda: ledgers.encode(state))
+    told["plan_ms"] = _took(
+        lambda: choose(state, NOW, policy, busy=frozenset(), oldest=True), repeats=5
+    )
+    if store is not None:
+        etag = [store.save(content, etag=store.load().etag)]
+        told["save_ms"] = _took(lambda: etag.append(store.save(content, etag=etag[-1])))
+    return told
+
+
+def _took(effect: Callable[[], object], repeats: int = REPEATS) -> float:
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        effect()
+        times.append(time.perf_counter() - began)
+    return median(times) * 1000
+
+
+def _policy() -> Policy:
+    environ = {
+        "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
+        "MDA_AUTH": "api-token",
+        "MDA_API_TOKEN": "none",
+        "STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
+        "SCAN_LOOKBACK": "29d",
+    }
+    (policy,) = read_settings(environ).scans
+    return policy
+
+
+def with_open(policy: Policy, many: int) -> Ledger:
+    """Return a ledger with so many slices in the middle of a part."""
+    begun = ledgers.begin(policy, NOW)
+    pieces = [_halfway(policy, begun.origin + at * HOUR_MS) for at in range(many)]
+    return msgspec.structs.replace(begun, open=tuple(pieces))
+
+
+def _halfway(policy: Policy, start: int) -> Slice:
+    piece = open_slice((start, start + HOUR_MS), pass_name=FIRST_PASS, policy=policy)
+    blocks = tuple(
+        Block(
+            id=block_id(1, number, "0" * 64),
+            size=3_500_000,
+            records=5_000,
+            sha256="0" * 64,
+            timestamp=(start, start + 1),
+            created=(start, start + 1),
+        )
+        for number in range(8)
+    )
+    continuation = json.dumps({"date": {"gte": start + 1, "lte": start + HOUR_MS - 1}})
+    return msgspec.structs.replace(piece, blocks=blocks, continuation=continuation)
+
+
+def after_months(policy: Policy, many: int) -> Ledger:
+    """Return the ledger of a scan that has run for so many months."""
+    begun = ledgers.begin(policy, NOW - many * 30 * DAY_MS)
+    settled = NOW - HOUR_MS
+    ages = {FIRST_PASS: 0, **dict(policy.sweeps)}
+    coverage = {name: ((begun.origin, settled - age),) for name, age in ages.items()}
+    hours = range(NOW - 9 * DAY_MS, settled, HOUR_MS)
+    return msgspec.structs.replace(
+        begun, coverage=coverage, parts=dict.fromkeys(hours, 12), epoch=many * 8_640
+    )
+
+
+def import_cpu_ms() -> float:
+    """Return the processor time of importing the app, without that of an empty interpreter."""
+    return _cpu_of("import function_app") - _cpu_of("pass")
+
+
+def _cpu_of(code: str) -> float:
+    said = f"import time; {code}; print(time.process_time())"
+    done = subprocess.run(
+        [sys.executable, "-c", said],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+    return float(done.stdout) * 1000

@@ -1,0 +1,142 @@
+"""Running a contestant as a process of its own, several times, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.api import Api, serving
+from bench.contestants import HOUR_MS, Job
+from harness.azurite import azurite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROOT = Path(__file__).parent.parent
+DLT = ROOT / ".bench/bin/python"
+"""The environment with what is only compared with; `make bench` makes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One contestant and what it is to collect.
+
+    Attributes:
+        name: of the contestant.
+        count: activities.
+        limit: records on a page.
+        concurrency: slices in work at once, for the scan.
+        hours: over which the activities are spread.
+        latency: of the API, in seconds.
+        keeps: whether the API makes its pages only once, for the first contestant that asks.
+    """
+
+    name: str
+    count: int
+    limit: int = 5000
+    concurrency: int = 3
+    hours: int = 6
+    latency: float = 0.0
+    keeps: bool = True
+
+    def api(self) -> Api:
+        """Return the API that it asks; the history ends two full hours ago."""
+        end = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 2 * HOUR_MS
+        length = self.hours * HOUR_MS
+        return Api(
+            begin=end - length,
+            length=length,
+            count=self.count,
+            latency=self.latency,
+            cap=self.limit,
+            keeps=self.keeps,
+        )
+
+
+Said = dict[str, Any]
+"""What a run of a contestant came to: the fields of `contestants.Result`, and `peak_kb`."""
+
+
+def run(task: Task, api: Api, url: str, *then: str) -> list[Said]:
+    """Run a contestant against an empty storage, and then others upon what it stored.
+
+    Raises:
+        subprocess.CalledProcessError: one failed; its output has been shown.
+    """
+    with azurite() as storage:
+        job = Job(
+            url=url,
+            storage=storage.connection_string,
+            container="bench",
+            begin=api.begin,
+            end=api.begin + api.length,
+            count=api.count,
+            limit=task.limit,
+            concurrency=task.concurrency,
+        )
+        return [_run(name, job) for name in (task.name, *then)]
+
+
+def _run(name: str, job: Job) -> Said:
+    told = json.dumps(asdict(job))
+    command = [sys.executable, "-m", "bench.contestants", name, told]
+    if name == "dlt":
+        command = [str(DLT), "bench/dlt_contestant.py", told]
+    spawned = time.time()
+    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if ended.returncode:
+        sys.stderr.write(ended.stderr)
+        ended.check_returncode()
+    said: Said = json.loads(ended.stdout.splitlines()[-1])
+    if said["records"] != job.count and name not in {"paced", "store"}:
+        message = f"{name} collected {said['records']} of {job.count} activities"
+        raise AssertionError(message)
+    return {**said, "spawned": spawned}
+
+
+def side_by_side(
+    tasks: Sequence[Task], rounds: int, say: Callable[[str], None]
+) -> list[list[Said]]:
+    """Run all tasks in turn, round by round, so that a busy moment hits all alike.
+
+    Returns one list per task, with one entry per round. One round more comes first and is not
+    counted: it makes the APIs' pages.
+    """
+    found: list[list[Said]] = [[] for _ in tasks]
+    with ExitStack() as stack:
+        apis = {_shape(task): task.api() for task in tasks}
+        urls = {shape: stack.enter_context(serving(api)) for shape, api in apis.items()}
+        for number in range(rounds + 1):
+            for place, task in enumerate(tasks):
+                shape = _shape(task)
+                (said,) = run(task, apis[shape], urls[shape])
+                say(f"round {number}: {task.name} of {task.count:,} at {task.limit}: {_line(said)}")
+                if number:
+                    found[place].append(said)
+    return found
+
+
+def _shape(task: Task) -> tuple[object, ...]:
+    """Return what tasks must share to ask one API."""
+    return (task.count, task.limit, task.hours, task.latency, task.keeps)
+
+
+def _line(said: Said) -> str:
+    return f"{said['records'] / said['seconds']:,.0f} a second, {said['peak_kb'] / 1024:.0f} MB"
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return median, smallest and largest."""
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Return how many times as much ours is, round by round."""
+    return spread([a / b for a, b in zip(ours, theirs, strict=True)])

@@ -1,0 +1,317 @@
+"""How fast and how small: `python -m bench.speed` (`make bench`).
+
+Everything is measured side by side on one machine in one run, so ratios count and absolute figures
+only say what the machine was. `--write` puts the tables into docs/performance.md and all figures
+into docs/performance.json; `--quick` tries everything out on little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import inside
+from bench.api import serving
+from bench.measure import ROOT, Task, ratios, run, side_by_side, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.measure import Said
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+FIGURES = ROOT / "docs" / "performance.json"
+OPENING = "<!-- tables: make bench writes them -->"
+CLOSING = "<!-- end of the tables -->"
+
+MEGABYTE = 1024
+"""In the kilobytes that peaks are told in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is measured.
+
+    Attributes:
+        rounds: of what is compared side by side.
+        count: activities that fast contestants collect in one run.
+        slow: activities for the slowest.
+        growth: activities in one scan.
+        hourly: activities in an hour, for sweeps.
+        latencies: seconds until a page comes.
+        lanes: slices in work at once.
+    """
+
+    rounds: int = 3
+    count: int = 120_000
+    slow: int = 30_000
+    growth: tuple[int, ...] = (10_000, 100_000, 1_000_000, 5_000_000)
+    hourly: tuple[int, ...] = (10_000, 100_000, 400_000)
+    latencies: tuple[float, ...] = (0.5, 2.0, 5.0, 6.0, 10.0)
+    lanes: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+
+
+QUICK = Extent(
+    rounds=1,
+    count=12_000,
+    slow=6_000,
+    growth=(6_000, 12_000),
+    hourly=(6_000,),
+    latencies=(2.0,),
+    lanes=(1, 3),
+)
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of the document.
+
+    Attributes:
+        title: what it shows.
+        head: of its columns.
+        rows: their cells.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        """Write it as Markdown."""
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        drawn = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return f"### {self.title}\n\n{drawn}"
+
+
+def contest(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
+    """Compare whole collectors, and the parts that none can do without."""
+    tasks = {
+        "this scan": Task(name="scan", count=extent.count),
+        "this scan, one slice at a time": Task(name="scan", count=extent.count, concurrency=1),
+        "this scan, if it took every record for regular": Task(
+            name="credulous", count=extent.count
+        ),
+        "the documented loop, kept in memory": Task(name="classic", count=extent.count),
+        "the documented loop, gzip blobs": Task(name="classic-gzip", count=extent.count),
+        "dlt, REST source to files": Task(name="dlt", count=extent.slow),
+        "floor: off the socket, dropped": Task(name="receive", count=extent.count),
+        "floor: pack and put": Task(name="store", count=extent.count),
+        "this scan's own parts, in turn": Task(name="unavoidable", count=extent.count),
+        "this scan, pages of 500": Task(name="scan", count=extent.slow, limit=500),
+        "the loop with gzip blobs, pages of 500": Task(
+            name="classic-gzip", count=extent.slow, limit=500
+        ),
+    }
+    found = dict(zip(tasks, side_by_side(list(tasks.values()), extent.rounds, say), strict=True))
+    pace = {name: [it["records"] / it["seconds"] for it in runs] for name, runs in found.items()}
+    figures = {name: _summary(runs) for name, runs in found.items()}
+    for name, summary in figures.items():
+        summary["times_as_fast"] = ratios(pace["this scan"], pace[name])
+    cpu = {name: [it["cpu"] / it["records"] for it in runs] for name, runs in found.items()}
+    one, parts = "this scan, one slice at a time", "this scan's own parts, in turn"
+    figures["goals"] = {
+        "cpu_over_parts": ratios(cpu[one], cpu[parts]),
+        "parts_ms_per_page": _parts(found[parts]),
+    }
+    rows = [_contestant(name, figures[name]) for name in tasks]
+    head = ["", "activities a second", "this scan is", "CPU s per million", "peak MB"]
+    head += ["requests per million", "storage operations per million"]
+    split = figures["goals"]["parts_ms_per_page"]
+    shares = [[name, f"{took:.1f}"] for name, took in split.items()]
+    return figures, [
+        Table(title="Side by side, no latency", head=head, rows=rows),
+        Table(
+            title="Where the time of a page of 5000 goes (CPU ms)",
+            head=["part", "ms"],
+            rows=shares,
+        ),
+    ]
+
+
+def _summary(runs: Sequence[Said]) -> Figures:
+    per_million = [1e6 / it["records"] for it in runs]
+    return {
+        "per_second": spread([it["records"] / it["seconds"] for it in runs]),
+        "cpu_s_per_million": spread(
+            [it["cpu"] * by for it, by in zip(runs, per_million, strict=True)]
+        ),
+        "peak_mb": spread([it["peak_kb"] / MEGABYTE for it in runs]),
+        "requests_per_million": runs[0]["requests"] * per_million[0],
+        "operations_per_million": runs[0]["operations"] * per_million[0],
+    }
+
+
+def _contestant(name: str, told: Figures) -> list[str]:
+    times = told["times_as_fast"]
+    return [
+        name,
+        f"{told['per_second']['median']:,.0f}",
+        f"{times['median']:.1f}× ({times['min']:.1f} to {times['max']:.1f})",
+        f"{told['cpu_s_per_million']['median']:.0f}",
+        f"{told['peak_mb']['max']:.0f}",
+        f"{told['requests_per_million']:,.0f}",
+        f"{told['operations_per_million']:,.0f}",
+    ]
+
+
+def _parts(runs: Sequence[Said]) -> dict[str, float]:
+    pages = [it["records"] / 5000 for it in runs]
+    return {
+        name: spread(
+            [it["parts"][name] * 1000 / many for it, many in zip(runs, pages, strict=True)]
+        )["median"]
+        for name in ("receive", "split", "pack", "put")
+    }
+
+
+def latency(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
+    """Measure requests a minute by slices in work, with pages that take their time."""
+    figures: Figures = {}
+    for seconds in extent.latencies:
+        task = Task(name="paced", count=500_000, hours=24, limit=500, keeps=False)
+        api = replace(task.api(), latency=seconds / 10)
+        with serving(api) as url:
+            for lanes in extent.lanes:
+                (said,) = run(replace(task, concurrency=lanes), api, url)
+                rate = said["requests"] * 60 / said["seconds"]
+                figures.setdefault(f"{seconds:g}", {})[str(lanes)] = rate
+                say(f"{seconds:g} s, {lanes} at once: {rate:.1f} requests a minute")
+    rows = [
+        [f"{seconds} s", *(f"{rate:.1f}" for rate in by.values())]
+        for seconds, by in figures.items()
+    ]
+    head = ["a page takes", *(f"{lanes} at once" for lanes in extent.lanes)]
+    title = "Requests a minute, of the 30 that a tenant has"
+    return figures, [Table(title=title, head=head, rows=rows)]
+
+
+def growth(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
+    """Measure whether anything grows with what there is: it must not."""
+    figures: Figures = {"scan": {}, "hour": {}}
+    for count in extent.growth:
+        task = Task(name="scan", count=count, keeps=False)
+        api = task.api()
+        with serving(api) as url:
+            collected, checked = run(task, api, url, "verify")
+        figures["scan"][str(count)] = {"scan": _summary([collected]), "verify": _summary([checked])}
+        say(
+            f"{count:,} activities: {collected['seconds']:.1f} s, verify {checked['seconds']:.1f} s"
+        )
+    for count in extent.hourly:
+        task = Task(name="scan", count=count, hours=1, keeps=False)
+        api = task.api()
+        with serving(api) as url:
+            collected, swept = run(task, api, url, "sweep")
+        figures["hour"][str(count)] = {"scan": _summary([collected]), "sweep": _summary([swept])}
+        say(f"{count:,} an hour: sweep {swept['seconds']:.1f} s, {swept['peak_kb'] // 1024} MB")
+    return figures, [
+        _growing("One scan of so many activities", figures["scan"], "verify"),
+        _growing("One hour with so many activities, and a sweep over it", figures["hour"], "sweep"),
+    ]
+
+
+def _growing(title: str, figures: Figures, second: str) -> Table:
+    rows = [
+        [
+            f"{int(count):,}",
+            *(
+                f"{told[name][what]['median']:,.0f}"
+                for name in ("scan", second)
+                for what in ("per_second", "cpu_s_per_million", "peak_mb")
+            ),
+        ]
+        for count, told in figures.items()
+    ]
+    columns = ("activities a second", "CPU s per million", "peak MB")
+    head = ["activities", *(f"{name}: {it}" for name in ("scan", second) for it in columns)]
+    return Table(title=title, head=head, rows=rows)
+
+
+def cold(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
+    """Measure what comes before the first request."""
+    task = Task(name="first", count=10)
+    api = task.api()
+    with serving(api) as url:
+        said = [run(task, api, url)[0] for _ in range(2 * extent.rounds + 1)]
+    figures = {
+        "cpu_ms": spread([it["cpu"] * 1000 for it in said]),
+        "wall_ms": spread([(it["parts"]["sent"] - it["spawned"]) * 1000 for it in said]),
+        "import_cpu_ms": spread([inside.import_cpu_ms() for _ in range(2 * extent.rounds + 1)]),
+    }
+    say(f"cold start: {figures['cpu_ms']['median']:.0f} ms of CPU to the first request")
+    names = {
+        "import_cpu_ms": "import of function_app, CPU",
+        "cpu_ms": "from the start of Python to the first request, CPU",
+        "wall_ms": "the same, wall",
+    }
+    rows = [
+        [text, f"{figures[name]['median']:.0f}", f"{figures[name]['max']:.0f}"]
+        for name, text in names.items()
+    ]
+    return figures, [Table(title="Cold start (ms)", head=["", "median", "most"], rows=rows)]
+
+
+SECTIONS = {
+    "contest": contest,
+    "latency": latency,
+    "growth": growth,
+    "ledger": inside.ledger,
+    "cold": cold,
+}
+
+
+def measured(names: Sequence[str], extent: Extent, say: Callable[[str], None]) -> Figures:
+    """Measure sections; return their figures and their tables as text."""
+    all_figures: Figures = {}
+    texts: list[str] = []
+    for name in names:
+        figures, tables = SECTIONS[name](extent, say)
+        all_figures[name] = figures
+        texts += [str(table) for table in tables]
+    return {"figures": all_figures, "tables": "\n\n".join(texts)}
+
+
+def written(document: str, tables: str) -> str:
+    """Return the document with new tables."""
+    before, _, rest = document.partition(OPENING)
+    _, _, after = rest.partition(CLOSING)
+    return f"{before}{OPENING}\n\n{tables}\n\n{CLOSING}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print, or write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="into docs/performance.*")
+    parser.add_argument("--quick", action="store_true", help="on little; figures mean nothing")
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", default=list(SECTIONS))
+    chosen = parser.parse_args(arguments)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {text}", file=sys.stderr)
+
+    result = measured(chosen.only, QUICK if chosen.quick else Extent(), say)
+    print(result["tables"])
+    if chosen.write:
+        DOCUMENT.write_text(written(DOCUMENT.read_text(), result["tables"]))
+        figures = json.dumps(rounded(result["figures"]), indent=1)
+        Path(FIGURES).write_text(figures + "\n")
+    return 0
+
+
+def rounded(value: Any) -> Any:
+    """Return figures with four digits, which is more than they are worth."""
+    if isinstance(value, dict):
+        return {name: rounded(it) for name, it in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

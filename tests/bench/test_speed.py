@@ -1,0 +1,91 @@
+"""The measurements measure what they say: the whole history, once, by every contestant."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bench import speed
+from bench.api import serving
+from bench.history import History, forms
+from bench.measure import Task, ratios, run
+from shared.core.records import read_page
+
+HOUR = 3_600_000
+BEGIN = 1_795_392_000_000
+
+
+def history(count: int = 25) -> History:
+    """Return a short history of an hour."""
+    return History(begin=BEGIN, length=HOUR, count=count, forms=forms(7, seed=1))
+
+
+def test_the_pages_of_a_history_are_a_scan() -> None:
+    """Followed to the end, they show every activity once, in order."""
+    since, seen = BEGIN, []
+    while True:
+        page = read_page(history().page(since, BEGIN + HOUR, 10, {}))
+        seen += [record.timestamp or 0 for record in page.records]
+        if page.continuation is None:
+            break
+        since = json.loads(page.continuation)["date"]["gte"]
+
+    assert seen == sorted(set(seen))
+    assert len(seen) == 25
+
+
+def test_every_activity_of_a_history_has_an_identity_of_its_own() -> None:
+    """Though their records share a few forms."""
+    page = read_page(history(100).page(BEGIN, BEGIN + HOUR, 100, {}))
+
+    assert len({record.identity for record in page.records}) == 100
+
+
+@pytest.mark.parametrize("name", ["scan", "credulous", "classic", "classic-gzip", "unavoidable"])
+def test_a_contestant_collects_the_whole_history(name: str) -> None:
+    """And says what it took."""
+    task = Task(name=name, count=1_500, limit=500, hours=3)
+    api = task.api()
+
+    with serving(api) as url:
+        (said,) = run(task, api, url)
+
+    assert said["records"] == 1_500
+    assert said["requests"] >= 3
+    assert said["cpu"] > 0
+
+
+def test_a_sweep_and_a_check_follow_a_scan() -> None:
+    """They look at what it stored: a sweep finds nothing new."""
+    task = Task(name="scan", count=600, limit=500, hours=1)
+    api = task.api()
+
+    with serving(api) as url:
+        _, swept, checked = run(task, api, url, "sweep", "verify")
+
+    assert (swept["records"], checked["records"]) == (600, 600)
+
+
+def test_the_paced_scan_keeps_to_the_budget() -> None:
+    """Thirty requests a minute of the fast clock, or hardly more at its beginning."""
+    task = replace(Task(name="paced", count=50_000, limit=500), hours=24, keeps=False)
+    api = replace(task.api(), latency=0.2)
+
+    with serving(api) as url:
+        (said,) = run(task, api, url)
+
+    assert 0 < said["requests"] * 60 / said["seconds"] < 33
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    """So that a round on a busy machine counts like any other."""
+    assert ratios([8.0, 4.0, 9.0], [2.0, 1.0, 3.0]) == {"median": 4.0, "min": 3.0, "max": 4.0}
+
+
+def test_tables_replace_those_before() -> None:
+    """And nothing else of the document."""
+    before = f"Before.\n{speed.OPENING}\n\nold\n\n{speed.CLOSING}\nAfter.\n"
+
+    after = speed.written(before, "new")
+
+    assert after == f"Before.\n{speed.OPENING}\n\nnew\n\n{speed.CLOSING}\nAfter.\n"
