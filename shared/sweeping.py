@@ -71,7 +71,7 @@ def read_index(results: ResultStore, piece: Slice, ledger: Ledger, axis: Axis) -
         )
     index: dict[str, Stored] = {}
     for part in _overlapping(parts, piece):
-        index.update(_read(results, part, piece, axis))
+        _read_into(index, results, part, piece, axis)
     return index
 
 
@@ -79,13 +79,13 @@ def _overlapping(parts: Sequence[StoredPart], piece: Slice) -> list[StoredPart]:
     return [part for part in parts if part.start < piece.end and piece.start < part.end]
 
 
-def _read(results: ResultStore, part: StoredPart, piece: Slice, axis: Axis) -> Index:
-    found: dict[str, Stored] = {}
+def _read_into(
+    index: dict[str, Stored], results: ResultStore, part: StoredPart, piece: Slice, axis: Axis
+) -> None:
     try:
         for record in stored_records(results.part(part.name)):
             at = record.on(axis)
             if at is None or within(at, (piece.start, piece.end)):
-                found[record.identity] = Stored(at, record.content)
+                index[record.identity] = Stored(at, record.content)
     except Malformed as error:
         raise PartUnreadable(f"part {part.name} is damaged: {error}") from error
-    return found

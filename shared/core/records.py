@@ -31,6 +31,10 @@ BATCH = 512
 """Lines that are joined and compressed at once: about 2 MB, instead of a second copy of a page."""
 
 
+UNPACKED_FROM = 64 * 1024
+"""Bytes of a part that are unpacked at once: about 1 MB of lines, instead of a page of them."""
+
+
 class Malformed(Exception):
     """The body is not a page; the message says why."""
 
@@ -167,28 +171,35 @@ def _packed(lines: Iterator[bytes | msgspec.Raw]) -> Iterator[bytes]:
 
 
 def stored_records(part: bytes) -> Iterator[Record]:
-    """Yield the records of a part, in order, unpacking one block at a time.
+    """Yield the records of a part, in order, unpacking about 1 MB at a time.
 
     Raises:
         Malformed: it is no part: damaged, or written by something else.
     """
-    for block in _unpacked(part):
-        for line in block.removesuffix(b"\n").split(b"\n"):
+    rest = b""
+    for content in _unpacked(part):
+        *lines, rest = (rest + content).split(b"\n")
+        for line in lines:
             yield _stored(line)
+    if rest:
+        raise Malformed("it ends in the middle of a line")
 
 
 def _unpacked(part: bytes) -> Iterator[bytes]:
-    """Yield the gzip members of a part, unpacked."""
-    while part:
-        member = isal_zlib.decompressobj(wbits=GZIP_MEMBER)
-        try:
-            content = member.decompress(part)
-        except isal_zlib.error as error:  # type: ignore[misc]  # the stub calls it an instance
-            raise Malformed(f"it cannot be unpacked ({error})") from error
-        if not member.eof:
-            raise Malformed("it ends in the middle of a block")
-        yield content
-        part = member.unused_data
+    """Yield what the gzip members of a part hold, piece by piece."""
+    member = None
+    for at in range(0, len(part), UNPACKED_FROM):
+        packed = part[at : at + UNPACKED_FROM]
+        while packed:
+            member = member or isal_zlib.decompressobj(wbits=GZIP_MEMBER)
+            try:
+                yield member.decompress(packed)
+            except isal_zlib.error as error:  # type: ignore[misc]  # the stub calls it an instance
+                raise Malformed(f"it cannot be unpacked ({error})") from error
+            # What follows the end of a member is the next one's.
+            packed, member = member.unused_data, None if member.eof else member
+    if member:
+        raise Malformed("it ends in the middle of a block")
 
 
 def _stored(line: bytes) -> Record:

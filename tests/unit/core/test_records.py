@@ -3,12 +3,19 @@
 import base64
 import gzip
 import json
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.records import Malformed, encode_block, read_page, stored_records
+from shared.core.records import (
+    UNPACKED_FROM,
+    Malformed,
+    encode_block,
+    read_page,
+    stored_records,
+)
 
 TIMES = b'"timestamp":1,"created":2'
 
@@ -245,7 +252,21 @@ def test_a_part_is_read_back_as_it_was_stored() -> None:
     assert [it.content for it in back] == [it.content for it in page.records]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "appended"])
+def test_a_part_is_read_back_across_the_pieces_it_is_unpacked_in() -> None:
+    """Lines and blocks begin and end anywhere in them."""
+    noise = Random(1)
+    records = [
+        b'{"_id":"%d","n":"%s"}' % (number, noise.randbytes(noise.randrange(9000)).hex().encode())
+        for number in range(60)
+    ]
+    pages = [read_page(body(*records[at : at + 7])).records for at in range(0, 60, 7)]
+    part = b"".join(encode_block(page, epoch=1, number=0)[1] for page in pages)
+
+    assert len(part) > 4 * UNPACKED_FROM
+    assert [it.raw for it in stored_records(part)] == records
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "appended", "half a line"])
 def test_a_damaged_part_is_malformed(damage: str) -> None:
     """Whatever happened to it."""
     content = encode_block(read_page(body(*KEPT.values())).records, epoch=1, number=0)[1]
@@ -254,6 +275,7 @@ def test_a_damaged_part_is_malformed(damage: str) -> None:
         "flipped": content[:40] + bytes(byte ^ 0xFF for byte in content[40:]),
         "text": b'{"_id":"a"}\n',
         "appended": content + b"x",
+        "half a line": content + gzip.compress(b'{"_id":"a"}'),
     }
 
     with pytest.raises(Malformed):
