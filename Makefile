@@ -16,10 +16,11 @@ VENV := .venv/.made
 PACKAGES := .venv/.packages
 AZURITE := harness/node/node_modules/.made
 COMPARED := .bench/.made
+POLICIES := .checkov/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format lint types imports bench bench-loss clean
+.PHONY: help setup demo test check format lint types imports policies snapshots bench bench-loss clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -32,7 +33,7 @@ demo: setup ## run the function against a simulated API and a real storage emula
 test: setup ## run every test; ARGS="-k name" passes options to pytest
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
-check: lint types imports test ## everything that must pass before a change is merged
+check: lint types imports policies test ## everything that must pass before a change is merged
 
 format: $(PACKAGES) ## rewrite the sources in the one format
 	@$(VENV_PYTHON) -m ruff format .
@@ -48,6 +49,16 @@ types: $(PACKAGES) ## check types
 imports: $(PACKAGES) ## check which module imports which
 	@.venv/bin/lint-imports
 
+policies: $(PACKAGES) $(POLICIES) ## scan infra/ for what policies usually forbid; needs the Bicep compiler
+	@if command -v bicep >/dev/null 2>&1 || [ -n "$$CI" ]; then \
+	    $(VENV_PYTHON) -m harness.infra --policies .checkov/bin/checkov; \
+	else \
+	    echo "left out the policies of infra/: there is no 'bicep' on PATH (az bicep install)"; \
+	fi
+
+snapshots: $(PACKAGES) ## predict the deployment of every combination anew, into infra/snapshots
+	@$(VENV_PYTHON) -m harness.infra --write
+
 bench: setup $(COMPARED) ## measure speed and size, into docs/performance.md; ARGS=--quick tries it
 	@$(VENV_PYTHON) -m bench.speed $(if $(ARGS),$(ARGS),--write)
 
@@ -55,7 +66,7 @@ bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs
 	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)
 
 clean: ## remove everything that these commands made
-	rm -rf .bench .venv harness/node/node_modules
+	rm -rf .bench .checkov .venv harness/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -85,6 +96,14 @@ $(COMPARED): $(VENV) bench/requirements.txt
 	@rm -rf .bench
 	@$(PYTHON) -m venv .bench
 	@.bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
+
+# So does the scanner.
+$(POLICIES): $(VENV) infra/requirements-checkov.txt
+	@echo "Installing the scanner of infra/ into .checkov"
+	@rm -rf .checkov
+	@$(PYTHON) -m venv .checkov
+	@.checkov/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements-checkov.txt
 	@touch $@
 
 # Node from the machine when it is new enough and has npm, else from the Python packages. It trusts

@@ -20,7 +20,7 @@ from shared.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ["requirements.txt", "requirements-cli.txt", "requirements-dev.txt"]
-SOURCES = ["shared", "simulator", "harness", "tests", "function_app.py"]
+SOURCES = ["shared", "simulator", "harness", "infra", "tests", "function_app.py"]
 
 BROUGHT_IN = "# Brought in by the above"
 """Begins the part of a requirements file that lists what the direct requirements need."""

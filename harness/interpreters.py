@@ -1,0 +1,55 @@
+"""Finds the Python with which Azure runs the function, where the machine has it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+AZURE = (3, 13)
+"""The version that the infrastructure asks Azure for."""
+
+HOW_TO_GET_IT = "install Python 3.13, for example with `uv python install 3.13`"
+
+
+def azure_python(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return a Python of Azure's version that really runs, or None.
+
+    The one that runs this, one on PATH, one of pyenv, or one of uv, in this order.
+    """
+    return next((path for path in _candidates(environ) if version(path) == AZURE), None)
+
+
+def version(python: Path) -> tuple[int, ...] | None:
+    """Return the version that an interpreter has, as (3, 13); None when it does not run.
+
+    A shim of pyenv is found on PATH, and fails when its version is not switched on.
+    """
+    said = _said([str(python), "-c", "import sys; print(*sys.version_info[:2])"])
+    return tuple(map(int, said.split())) if said else None
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield where it may be; the files need not be what they are named for."""
+    yield Path(sys.executable)
+    search = environ.get("PATH", "")
+    for folder in search.split(os.pathsep):
+        if found := shutil.which("python3.13", path=folder):
+            yield Path(found)
+    pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or Path.home()) / ".pyenv")
+    yield from sorted(pyenv.glob("versions/3.13*/bin/python3.13"), reverse=True)
+    uv = shutil.which("uv", path=search)
+    if uv and (found := _said([uv, "python", "find", "--no-project", "3.13"])):
+        yield Path(found)
+
+
+def _said(command: list[str]) -> str:
+    """Return what a command prints; nothing when it fails."""
+    try:
+        ran = subprocess.run(
+            command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return ran.stdout.strip()

@@ -1,0 +1,13 @@
+// A cloud with domains of its own.
+using '../main.bicep'
+
+param environmentName = 'contoso'
+param location = 'usgovvirginia'
+param apiUrl = 'https://contoso.us2.portal.cloudappsecurity.us'
+param alertEmail = 'security@contoso.com'
+
+param networkIsolation = true
+
+// Those of the cloud that is deployed to, which a prediction cannot ask.
+param storageSuffix = 'core.usgovcloudapi.net'
+param vaultSuffix = '.vault.usgovcloudapi.net'

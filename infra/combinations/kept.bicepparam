@@ -1,0 +1,24 @@
+// Data that ages, cannot be changed, cannot be deleted by mistake, and is announced.
+using '../main.bicep'
+
+param environmentName = 'contoso'
+param location = 'westeurope'
+param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
+param alertEmail = 'security@contoso.com'
+
+param coolAfterDays = 30
+param coldAfterDays = 90
+param deleteAfterDays = 400
+param immutabilityDays = 365
+param deleteLock = true
+param notifications = true
+param readers = [
+  {
+    principalId: '00000000-0000-0000-0000-00000000000a'
+    principalType: 'Group'
+  }
+]
+
+// Those of the cloud that is deployed to, which a prediction cannot ask.
+param storageSuffix = 'core.windows.net'
+param vaultSuffix = '.vault.azure.net'

@@ -1,0 +1,39 @@
+// Every setting of the program other than its default.
+using '../main.bicep'
+
+param environmentName = 'contoso'
+param location = 'westeurope'
+param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
+param alertEmail = 'security@contoso.com'
+
+param schedule = '30 */10 * * * *'
+param timeBudget = '8m'
+param scanName = 'exchange'
+param scanFilters = {
+  service: {
+    eq: [
+      20893
+    ]
+  }
+}
+param scanAcceptFilters = '0123456789abcdef'
+param scanSortField = 'created'
+param scanSortDirection = 'desc'
+param scanLimit = 500
+param scanLookback = '14d'
+param scanSettle = '20m'
+param scanFresh = '2h'
+param scanSlice = '10m'
+param scanSweeps = '6h,3d'
+param scanSweepBy = 'created'
+param scanReach = '28d'
+param scanConcurrency = 5
+param scanRequestsPerMinute = 20
+param allowAnyHost = true
+param dataContainer = 'parts'
+param manifestContainer = 'chain'
+param stateContainer = 'ledgers'
+
+// Those of the cloud that is deployed to, which a prediction cannot ask.
+param storageSuffix = 'core.windows.net'
+param vaultSuffix = '.vault.azure.net'

@@ -1,0 +1,64 @@
+// Where the report lines go: Application Insights and the Log Analytics workspace behind it. Only
+// identities that hold a role may send; there is no key that could leak.
+
+targetScope = 'resourceGroup'
+
+@description('Region of both.')
+param location string
+
+@description('Tags of both.')
+param tags object
+
+@description('Name of the Log Analytics workspace.')
+param workspaceName string
+
+@description('Name of the Application Insights component.')
+param componentName string
+
+@description('Days that telemetry is kept. Up to 31 cost nothing extra.')
+@minValue(30)
+@maxValue(730)
+param retentionDays int
+
+@description('Gigabytes a day after which the workspace takes no more; -1 for no cap.')
+param dailyCapGb int
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
+  name: workspaceName
+  location: location
+  tags: tags
+  properties: {
+    sku: {
+      name: 'PerGB2018'
+    }
+    retentionInDays: retentionDays
+    workspaceCapping: {
+      dailyQuotaGb: dailyCapGb
+    }
+    features: {
+      disableLocalAuth: true
+      enableLogAccessUsingOnlyResourcePermissions: true
+    }
+  }
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' = {
+  name: componentName
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspace.id
+    DisableLocalAuth: true
+  }
+}
+
+@description('How the app finds the component. It holds no secret while local authentication is off.')
+output connectionString string = component.properties.ConnectionString
+
+@description('Resource id of the workspace.')
+output workspaceId string = workspace.id
+
+@description('Resource id of the component.')
+output componentId string = component.id

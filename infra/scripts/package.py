@@ -1,0 +1,172 @@
+"""Assembles what is deployed: python infra/scripts/package.py TARGET.zip.
+
+The package is this repository without what `.funcignore` names, which is read as `.gitignore` is:
+the last line that fits decides, and nothing below a folder that is left out comes back. The same
+files make the same bytes, whenever and wherever. Python 3.11 and its standard library suffice.
+
+Exit codes: 0, or 1 with the reason when the package would not be an app.
+"""
+# ruff: noqa: INP001 - a script that stands on its own
+
+import argparse
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[2]
+
+NEEDED = ("function_app.py", "host.json", "requirements.txt")
+"""Without these at its root a package deploys, and the app has no function."""
+
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""The time of every file in the package; the earliest that a zip can say."""
+
+PLAIN_FILE = 0o100644 << 16
+"""What a zip says of a file that everybody may read."""
+
+
+class PackageError(Exception):
+    """The package would not be an app; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One line of an ignore file.
+
+    Attributes:
+        pattern: matches whole paths, with `/` between their parts.
+        folders_only: whether the line ends with `/`.
+        ignores: false for a line that begins with `!` and takes paths back in.
+    """
+
+    pattern: re.Pattern[str]
+    folders_only: bool
+    ignores: bool
+
+
+def read_rules(text: str) -> list[Rule]:
+    """Return the rules of an ignore file; comments and empty lines are none."""
+    rules = []
+    for line in text.splitlines():
+        glob = re.sub(r"(?<!\\) +$", "", line)
+        if not glob or glob.startswith("#"):
+            continue
+        ignores = not glob.startswith("!")
+        glob = glob if ignores else glob[1:]
+        body = glob.rstrip("/") if glob.endswith("/") else glob
+        if body:
+            anywhere = "" if "/" in body else "(?:.*/)?"
+            pattern = re.compile(anywhere + _expression(body.removeprefix("/")), re.DOTALL)
+            rules.append(Rule(pattern=pattern, folders_only=body != glob, ignores=ignores))
+    return rules
+
+
+TOKENS = re.compile(
+    r"(?P<folders>(?:^|(?<=/))\*\*/)|(?P<below>(?:^|(?<=/))\*\*$)|(?P<some>\*+)|(?P<one>\?)"
+    r"|\[(?P<negated>[!^])?(?P<set>\]?(?:\\.|[^\]\\])*)\]|\\(?P<escaped>.)|(?P<plain>.)",
+    re.DOTALL,
+)
+"""The parts of a pattern, in the order in which they are tried."""
+
+
+def _expression(glob: str) -> str:
+    """Return the regular expression of a pattern."""
+    return "".join(_part(found) for found in TOKENS.finditer(glob))
+
+
+def _part(found: re.Match[str]) -> str:
+    kind = found.lastgroup
+    if kind == "set":
+        inner = re.sub(r"([\[&~|])", r"\\\1", found["set"])
+        return f"(?!/)[{'^' if found['negated'] else ''}{inner}]"
+    fixed = {"folders": "(?:.*/)?", "below": ".+", "some": "[^/]*", "one": "[^/]"}
+    return fixed.get(kind or "") or re.escape(found[kind or "plain"])
+
+
+def ignored(rules: Sequence[Rule], path: PurePosixPath, *, folder: bool) -> bool:
+    """Tell whether a path is left out, its parents not considered: the last rule decides."""
+    for rule in reversed(rules):
+        if (folder or not rule.folders_only) and rule.pattern.fullmatch(str(path)):
+            return rule.ignores
+    return False
+
+
+def package_files(root: Path) -> list[PurePosixPath]:
+    """Return the files of the package, relative to the root, in the order of their names.
+
+    Raises:
+        PackageError: there is no .funcignore, or a file without which it is no app is left out.
+    """
+    try:
+        rules = read_rules((root / ".funcignore").read_text("utf-8"))
+    except FileNotFoundError:
+        raise PackageError(f"there is no .funcignore in {root}, so all of it would go") from None
+    found = sorted(_walk(root, PurePosixPath(), rules))
+    missing = [name for name in NEEDED if PurePosixPath(name) not in found]
+    if missing:
+        raise PackageError(
+            f"{', '.join(missing)} would not be part of the package of {root}: put it there, or "
+            "mend .funcignore"
+        )
+    return found
+
+
+def _walk(root: Path, folder: PurePosixPath, rules: Sequence[Rule]) -> Iterator[PurePosixPath]:
+    """Yield the files below a folder; links to folders are not followed."""
+    for path in (root / folder).iterdir():
+        relative = folder / path.name
+        if ignored(rules, relative, folder=path.is_dir()):
+            continue
+        if path.is_file():
+            yield relative
+        elif path.is_dir() and not path.is_symlink():
+            yield from _walk(root, relative, rules)
+
+
+def pack(root: Path, target: Path) -> list[PurePosixPath]:
+    """Write the package of a repository, and return its files.
+
+    Raises:
+        PackageError: see `package_files`.
+    """
+    files = package_files(root)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
+        for path in files:
+            entry = zipfile.ZipInfo(str(path), EARLIEST)
+            entry.create_system = 3
+            entry.external_attr = PLAIN_FILE
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(entry, (root / path).read_bytes())
+    return files
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Assemble what is deployed, as .funcignore tells, into a zip file."
+    )
+    parser.add_argument("target", type=Path, metavar="TARGET.zip", help="the file to write")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (this one)")
+    parser.add_argument("--list", action="store_true", help="name the files, too")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the package, say how large it is, and return the exit code."""
+    asked = _arguments(arguments)
+    try:
+        files = pack(asked.root, asked.target)
+    except PackageError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    if asked.list:
+        sys.stdout.writelines(f"{path}\n" for path in files)
+    size = asked.target.stat().st_size / 1024
+    sys.stdout.write(f"{asked.target}: {len(files)} files, {size:,.0f} KiB\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

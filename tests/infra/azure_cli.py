@@ -1,0 +1,397 @@
+"""A stand-in for the Azure CLI: what the deployment scripts ask of it, kept in one JSON file.
+
+`Azure` puts a program `az` first on the PATH of the scripts that it runs. The program is this file:
+it reads the state, answers as Azure, Microsoft Graph and the CLI would, really evaluates `--query`
+(JMESPath), and writes the state back. A command or an address that it does not know is an error,
+so a script that asks for something else than it should is seen.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import jmespath
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "infra/scripts"
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+GRAPH = "https://graph.microsoft.com"
+API = "05a65629-4c1b-48c1-a78b-804c4abdd4af"
+
+State = dict[str, Any]
+Options = dict[str, list[str]]
+
+SIGNED_IN: State = {
+    "account": {
+        "tenantId": TENANT,
+        "id": "22222222-3333-4444-5555-666666666666",
+        "name": "Contoso",
+        "user": {"name": "admin@contoso.example"},
+    },
+    "cloud": {
+        "endpoints": {
+            "microsoftGraphResourceId": f"{GRAPH}/",
+            "activeDirectory": "https://login.microsoftonline.com",
+        }
+    },
+    "servicePrincipals": [],
+    "applications": [],
+    "apps": {},
+    "denied": [],
+    "unknown_for": {},
+    "page": 100,
+    "providers": {
+        "Microsoft.App": "NotRegistered",
+        "Microsoft.EventGrid": "NotRegistered",
+        "microsoft.insights": "Registered",
+        "Microsoft.KeyVault": "NotRegistered",
+        "Microsoft.ManagedIdentity": "Registered",
+        "Microsoft.Network": "NotRegistered",
+        "Microsoft.OperationalInsights": "Registered",
+        "Microsoft.Storage": "Registered",
+        "Microsoft.Web": "Registered",
+    },
+    "deployments": {},
+    "outputs": {},
+    "deployment_error": None,
+    "publications": [],
+    "publish_errors": [],
+    "publish_hangs": False,
+    "functions": [["scan_activities"]],
+    "calls": [],
+}
+"""A person signed in, and nothing else.
+
+`denied` has patterns of "METHOD PATH" that Graph refuses; `unknown_for` how often an object is not
+known yet, by its id; `page` how many objects a page of a list has. `publish_errors` and `functions`
+are used one after the other, the last of `functions` for good.
+"""
+
+
+class Azure:
+    """A state of Azure, and the scripts run in front of it.
+
+    Attributes:
+        folder: where the state, the program and what the scripts write are.
+    """
+
+    def __init__(self, folder: Path, **given: Any) -> None:
+        self.folder = folder
+        self._file = folder / "azure.json"
+        self._file.write_text(json.dumps(SIGNED_IN | given))
+        programs = folder / "bin"
+        programs.mkdir()
+        program = programs / "az"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "{self._file}" "$@"\n')
+        program.chmod(0o755)
+        self._env = {
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "DIRECTORY_WAIT_SECONDS": "0",
+            "AZURE_WAIT_SECONDS": "0",
+        }
+
+    def run(self, script: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of infra/scripts to its end."""
+        return self.program([str(SCRIPTS / script), *arguments], **env)
+
+    def program(self, command: list[str], **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end, with this `az` on its PATH."""
+        return subprocess.run(
+            command,
+            env=self._env | env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def state(self) -> State:
+        """Return what is there now."""
+        read: State = json.loads(self._file.read_text())
+        return read
+
+    def calls(self, *words: str) -> list[str]:
+        """Return the calls that began with these words, in order."""
+        begin = " ".join(words)
+        return [call for call in self.state()["calls"] if call.startswith(begin)]
+
+
+HANG = "hang"
+"""An answer that never comes."""
+
+
+class RefusedError(Exception):
+    """The command fails, with this on standard error."""
+
+
+def parse(arguments: list[str]) -> tuple[str, Options]:
+    """Return the words of a command, and the values of each of its options."""
+    words: list[str] = []
+    options: Options = {}
+    name = ""
+    for argument in arguments:
+        if re.match(r"--?[a-z]", argument):
+            name = argument
+            options.setdefault(name, [])
+        elif name:
+            options[name].append(argument)
+        else:
+            words.append(argument)
+    return " ".join(words), options
+
+
+def one(options: Options, *names: str) -> str:
+    """Return the value of an option that must have one."""
+    for name in names:
+        if options.get(name):
+            return options[name][0]
+    msg = f"ERROR: the following arguments are required: {'/'.join(names)}"
+    raise RefusedError(msg)
+
+
+def account_show(state: State, _: Options) -> object:
+    """Answer `az account show`."""
+    if state["account"] is None:
+        raise RefusedError("ERROR: Please run 'az login' to setup account.")
+    return state["account"]
+
+
+def graph_error(status: str, code: str, message: str) -> RefusedError:
+    """Return an error of Graph as `az rest` writes it."""
+    return RefusedError(
+        f"ERROR: {status}({json.dumps({'error': {'code': code, 'message': message}})})"
+    )
+
+
+def not_found(identity: str) -> RefusedError:
+    """Return what Graph says of an object that it does not know, or not yet."""
+    return graph_error(
+        "Not Found",
+        "Request_ResourceNotFound",
+        f"Resource '{identity}' does not exist or one of its queried reference-property objects "
+        "are not present.",
+    )
+
+
+def rest(state: State, options: Options) -> object:
+    """Answer `az rest` for the addresses of Graph that the scripts use."""
+    method = one(options, "--method").lower()
+    url = urlsplit(one(options, "--url"))
+    if f"{url.scheme}://{url.netloc}" != GRAPH:
+        msg = f"ERROR: no such host: {url.netloc}"
+        raise RefusedError(msg)
+    path = url.path.removeprefix("/v1.0")
+    if any(re.fullmatch(pattern, f"{method} {path}") for pattern in state["denied"]):
+        raise graph_error(
+            "Forbidden",
+            "Authorization_RequestDenied",
+            "Insufficient privileges to complete the operation.",
+        )
+    if method == "post":
+        if one(options, "--headers") != "Content-Type=application/json":
+            raise graph_error("Bad Request", "BadRequest", "the body is no JSON")
+        return add(state, path, json.loads(one(options, "--body")))
+    return read(state, path, unquote(url.query))
+
+
+def known(state: State, collection: str, identity: str) -> State:
+    """Return an object by its id; one that is new is not known at once."""
+    wait = state["unknown_for"].get(identity, 0)
+    if wait:
+        state["unknown_for"][identity] = wait - 1
+        raise not_found(identity)
+    for entry in state[collection]:
+        if entry["id"] == identity:
+            found: State = entry
+            return found
+    raise not_found(identity)
+
+
+def read(state: State, path: str, query: str) -> object:
+    """Answer a GET: a list by application id, an object, or a list of an object's, in pages."""
+    collection, identity, inner, *_ = [*path.strip("/").split("/"), "", ""]
+    if not identity:
+        wanted = re.match(r"\$filter=appId eq '([^']+)'", query)
+        if not wanted:
+            raise graph_error("Bad Request", "BadRequest", f"not a filter: {query}")
+        return {"value": [it for it in state[collection] if it["appId"] == wanted[1]]}
+    found = known(state, collection, identity)
+    if not inner:
+        return found
+    entries = found.get(inner, [])
+    start = int(query.partition("$skiptoken=")[2] or 0)
+    end = start + state["page"]
+    answer: State = {"value": entries[start:end]}
+    if end < len(entries):
+        answer["@odata.nextLink"] = f"{GRAPH}/v1.0{path}?$skiptoken={end}"
+    return answer
+
+
+def add(state: State, path: str, body: State) -> object:
+    """Answer a POST: a service principal, or an object's assignment or credential."""
+    collection, identity, inner, *_ = [*path.strip("/").split("/"), "", ""]
+    made = {"id": f"00000000-0000-0000-0000-{len(state['calls']):012}", **body}
+    if not identity:
+        template = next(it for it in state["templates"] if it["appId"] == body["appId"])
+        made |= template
+        state[collection].append(made)
+        return made
+    entries = known(state, collection, identity).setdefault(inner, [])
+    if any(body.items() <= entry.items() for entry in entries):
+        raise graph_error(
+            "Bad Request",
+            "Request_BadRequest",
+            "Permission being assigned already exists on the object",
+        )
+    entries.append(made)
+    return made
+
+
+def identity_show(state: State, options: Options) -> object:
+    """Answer `az functionapp identity show`."""
+    name = one(options, "--name", "-n")
+    if name not in state["apps"]:
+        msg = f"ERROR: (ResourceNotFound) The Resource 'Microsoft.Web/sites/{name}' was not found."
+        raise RefusedError(msg)
+    return state["apps"][name]
+
+
+def provider_list(state: State, _: Options) -> object:
+    """Answer `az provider list`; a registration takes until the look after the next."""
+    there = state["providers"]
+    answer = [{"namespace": name, "registrationState": now} for name, now in there.items()]
+    following = {"Registering": "Registered"}
+    state["providers"] = {name: following.get(now, now) for name, now in there.items()}
+    return answer
+
+
+def provider_register(state: State, options: Options) -> object:
+    """Answer `az provider register`."""
+    name = one(options, "--namespace", "-n")
+    if f"register {name}" in state["denied"]:
+        msg = (
+            "ERROR: (AuthorizationFailed) The client does not have authorization to perform "
+            f"action '{name}/register/action' over scope '/subscriptions/2222'."
+        )
+        raise RefusedError(msg)
+    state["providers"][name] = "Registering"
+    return None
+
+
+def deployment_create(state: State, options: Options) -> object:
+    """Answer `az deployment sub create`."""
+    if state["deployment_error"]:
+        raise RefusedError(state["deployment_error"])
+    name = one(options, "--name", "-n")
+    given = {key: value for key, value in options.items() if key not in {"--query", "--output"}}
+    state["deployments"][name] = {"properties": {"outputs": state["outputs"]}, "options": given}
+    return state["deployments"][name]
+
+
+def deployment_show(state: State, options: Options) -> object:
+    """Answer `az deployment sub show`."""
+    name = one(options, "--name", "-n")
+    if name not in state["deployments"]:
+        msg = f"ERROR: (DeploymentNotFound) Deployment '{name}' could not be found."
+        raise RefusedError(msg)
+    return state["deployments"][name]
+
+
+def publish(state: State, options: Options) -> object:
+    """Answer `az functionapp deployment source config-zip`."""
+    if state["publish_errors"]:
+        error = state["publish_errors"].pop(0)
+        raise RefusedError(error)
+    with zipfile.ZipFile(one(options, "--src")) as package:
+        names = package.namelist()
+    state["publications"].append(
+        {
+            "app": one(options, "--name", "-n"),
+            "group": one(options, "--resource-group", "-g"),
+            "build_remote": one(options, "--build-remote"),
+            "names": names,
+        }
+    )
+    if state["publish_hangs"]:
+        sys.stderr.write("WARNING: Checking the health of the function app\n")
+        return HANG
+    return "Deployment was successful."
+
+
+def function_list(state: State, options: Options) -> object:
+    """Answer `az functionapp function list`."""
+    name = one(options, "--name", "-n")
+    now = state["functions"].pop(0) if len(state["functions"]) > 1 else state["functions"][0]
+    if isinstance(now, str):
+        raise RefusedError(now)
+    return [{"name": f"{name}/{function}", "isDisabled": False} for function in now]
+
+
+def unrecognized(_: State, __: Options) -> object:
+    """Answer any other command."""
+    raise RefusedError("ERROR: the command is misspelled or not recognized by the system.")
+
+
+COMMANDS: dict[str, Callable[[State, Options], object]] = {
+    "account show": account_show,
+    "cloud show": lambda state, _: state["cloud"],
+    "rest": rest,
+    "functionapp identity show": identity_show,
+    "provider list": provider_list,
+    "provider register": provider_register,
+    "deployment sub create": deployment_create,
+    "deployment sub show": deployment_show,
+    "functionapp deployment source config-zip": publish,
+    "functionapp function list": function_list,
+}
+
+
+def written(answer: object, output: str) -> str:
+    """Return an answer as `--output` asks for it; `tsv` writes nothing for nothing."""
+    if output == "none" or answer is None:
+        return ""
+    if output == "tsv":
+        rows = answer if isinstance(answer, list) else [answer]
+        cells = [row if isinstance(row, list) else [row] for row in rows]
+        return "".join(
+            "\t".join("" if it is None else str(it) for it in row) + "\n" for row in cells
+        )
+    return json.dumps(answer) + "\n"
+
+
+def main(file: Path, arguments: list[str]) -> int:
+    """Be `az` once."""
+    state: State = json.loads(file.read_text())
+    command, options = parse(arguments)
+    state["calls"].append(" ".join(arguments))
+    try:
+        answer = COMMANDS.get(command, unrecognized)(state, options)
+        if "--query" in options:
+            answer = jmespath.search(one(options, "--query"), answer)
+        sys.stdout.write(written(answer, (options.get("--output") or ["json"])[0]))
+    except RefusedError as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 1
+    finally:
+        file.write_text(json.dumps(state))
+    if answer == HANG:
+        sys.stderr.flush()
+        time.sleep(60)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

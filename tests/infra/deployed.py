@@ -1,0 +1,94 @@
+"""The deployments that tests look at: the predicted resources of every combination."""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import infra
+
+COMBINATIONS = [path.stem for path in infra.combinations()]
+
+every_combination = pytest.mark.parametrize("name", COMBINATIONS)
+
+GROUP = f"/subscriptions/{infra.SUBSCRIPTION}/resourceGroups/"
+
+Resource = dict[str, Any]
+
+
+@cache
+def predicted(name: str) -> dict[str, Any]:
+    """Return the prediction of a combination."""
+    found: dict[str, Any] = infra.predict(infra.COMBINATIONS / f"{name}.bicepparam")
+    return found
+
+
+def resources(name: str, kind: str = "") -> list[Resource]:
+    """Return the resources of a combination, all or those of a type without `Microsoft.`."""
+    found: list[Resource] = predicted(name)["predictedResources"]
+    return [it for it in found if not kind or it["type"] == f"Microsoft.{kind}"]
+
+
+def the(name: str, kind: str, where: Callable[[Resource], bool] = lambda _: True) -> Resource:
+    """Return the one resource of a type that there is, or the one that meets a condition."""
+    (only,) = [it for it in resources(name, kind) if where(it)]
+    return only
+
+
+def account(name: str, which: str) -> Resource:
+    """Return the storage account of the `host` or of the `data`."""
+    return the(
+        name,
+        "Storage/storageAccounts",
+        lambda it: it["name"].startswith("sthost") == (which == "host"),
+    )
+
+
+def app_settings(name: str) -> dict[str, str]:
+    """Return the settings of the app of a combination."""
+    listed = the(name, "Web/sites")["properties"]["siteConfig"]["appSettings"]
+    return {it["name"]: it["value"] for it in listed}
+
+
+def types(name: str) -> dict[str, int]:
+    """Return how many resources of each type a combination has."""
+    found = [it["type"].removeprefix("Microsoft.") for it in resources(name)]
+    return {kind: found.count(kind) for kind in sorted(found)}
+
+
+def refused(**parameters: str) -> str:
+    """Return what the template says to parameters that contradict each other.
+
+    The parameters are values in the compiler's language, on top of the default combination's.
+    """
+    text = (infra.COMBINATIONS / "default.bicepparam").read_text("utf-8")
+    lines = [text, *(f"param {name} = {value}" for name, value in parameters.items())]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "refused.bicepparam"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        with pytest.raises(infra.BicepError) as raised:
+            infra.predict(path)
+    return str(raised.value)
+
+
+def accepted(**parameters: str) -> dict[str, Any]:
+    """Return the prediction of parameters on top of the default combination's."""
+    text = (infra.COMBINATIONS / "default.bicepparam").read_text("utf-8")
+    for name in parameters:
+        text = re.sub(rf"^param {name} = .*\n", "", text, flags=re.MULTILINE)
+    lines = [text, *(f"param {name} = {value}" for name, value in parameters.items())]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "accepted.bicepparam"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        found: dict[str, Any] = infra.predict(path)
+    return found
+
+
+def text_of(name: str) -> str:
+    """Return a whole prediction as text, to search it."""
+    return json.dumps(predicted(name))

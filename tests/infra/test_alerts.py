@@ -1,0 +1,329 @@
+"""The alert rules: what each reads, when it fires, whom it tells, and what a person does then."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.infra.monitored import (
+    COMPONENT,
+    ROOT,
+    SITE,
+    WORKSPACE,
+    fields_read,
+    flaws,
+    predict,
+    report_names,
+    template,
+)
+from tests.test_docs import anchors, rows
+
+pytestmark = pytest.mark.compiler
+
+LENGTHS = {
+    "PT5M": 5,
+    "PT10M": 10,
+    "PT15M": 15,
+    "PT30M": 30,
+    "PT45M": 45,
+    "PT1H": 60,
+    "PT2H": 120,
+    "PT3H": 180,
+    "PT4H": 240,
+    "PT5H": 300,
+    "PT6H": 360,
+    "P1D": 1440,
+    "P2D": 2880,
+}
+"""The windows of a log rule, in minutes: the service knows these and the compiler knows none.
+
+It knows PT1M, too, but not for a query whose table may be missing.
+"""
+
+METRIC_WINDOWS = {"PT1H": 60, "PT6H": 360, "P1D": 1440}
+"""Those of a metric rule, as far as they are long enough for a timer."""
+
+READS = {
+    "no-run": {"outcome"},
+    "failing": {"outcome", "error"},
+    "refused": {"error"},
+    "lag": {"lag_seconds", "backlog_seconds"},
+    "soon-lost": {"soon_lost_seconds"},
+    "lost": {"lost_seconds"},
+    "doubt": {"doubt_seconds"},
+    "blocked": {"blocked_slices"},
+    "over-budget": {"requests_per_day_needed", "requests_per_day_budget"},
+    "throttled": {"throttled", "waiting_until"},
+}
+"""The rules that read reports, each with the fields that it stands on."""
+
+OUTSIDE = {"cap"}
+"""The log rules that read something else."""
+
+every_rule = pytest.mark.parametrize("name", [*READS, *OUTSIDE])
+every_reader = pytest.mark.parametrize("name", READS)
+
+
+def alerts(**parameters: object) -> list[dict[str, Any]]:
+    """Return every resource of the module."""
+    return predict("alerts", **{"appId": SITE, "alertEmail": "soc@contoso.com", **parameters})
+
+
+def of_type(resources: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the resources of a type by the part of their name that tells them apart."""
+    return {
+        it["name"].removeprefix("alert-").removesuffix("-contoso"): it
+        for it in resources
+        if it["type"] == f"Microsoft.Insights/{kind}"
+    }
+
+
+def log_rules(**parameters: object) -> dict[str, dict[str, Any]]:
+    """Return the properties of every log rule by its name."""
+    found = of_type(alerts(**parameters), "scheduledQueryRules")
+    return {name: it["properties"] for name, it in found.items()}
+
+
+def criterion(name: str, **parameters: object) -> dict[str, Any]:
+    """Return the one criterion of a log rule."""
+    (only,) = log_rules(**parameters)[name]["criteria"]["allOf"]
+    found: dict[str, Any] = only
+    return found
+
+
+def dead_man_switch(**parameters: object) -> dict[str, Any]:
+    """Return the one metric rule."""
+    (only,) = of_type(alerts(**parameters), "metricAlerts").values()
+    found: dict[str, Any] = only["properties"]
+    return found
+
+
+def columns(query: str) -> set[str]:
+    """Return the columns that the last step of a query is known to leave."""
+    last = query.strip().splitlines()[-1]
+    if last.startswith("| project "):
+        return set(last.removeprefix("| project ").split(", "))
+    made = [line for line in query.splitlines() if line.startswith("| summarize ")][-1]
+    return set(re.findall(r"(\w+) =", made)) | set(made.partition(" by ")[2].split(", "))
+
+
+def test_there_is_a_rule_for_everything_that_needs_a_person() -> None:
+    """And none that this file does not know."""
+    assert set(log_rules()) == set(READS) | OUTSIDE
+
+
+@every_reader
+def test_a_rule_reads_the_fields_that_it_is_about(name: str) -> None:
+    """Beside those that tell reports and scans apart."""
+    query = criterion(name)["query"]
+
+    assert fields_read(query) >= READS[name] | {"event", "scan"}
+
+
+@every_reader
+def test_a_rule_reads_only_fields_that_a_report_has(name: str) -> None:
+    """A field that is spelled wrong would be null for ever, and the rule silent."""
+    assert fields_read(criterion(name)["query"]) <= report_names()
+
+
+@every_reader
+def test_a_rule_reads_the_reports_of_this_app_only(name: str) -> None:
+    """A workspace may hold several apps, and an app says more than reports."""
+    steps = criterion(name)["query"].splitlines()
+
+    assert steps[1] == '| where AppRoleName =~ "func-contoso"'
+    assert '| where tostring(report.event) == "scan"' in steps
+
+
+@every_reader
+def test_a_rule_stands_a_table_that_does_not_exist_yet(name: str) -> None:
+    """The service disables a rule whose query fails for a week."""
+    first = criterion(name)["query"].splitlines()[0]
+
+    assert re.fullmatch(r"union isfuzzy=true \(datatable\([\w:, ]+\)\[\]\), AppTraces", first)
+
+
+@every_reader
+def test_no_rule_alerts_on_what_the_platform_says(name: str) -> None:
+    """It logs errors when it moves an app; only the report line is ours."""
+    query = criterion(name)["query"].lower()
+
+    assert set(re.findall(r"\bapp[a-z]+s\b", query)) == {"apptraces"}
+    assert "exception" not in query
+    assert "severitylevel" not in query
+
+
+@every_rule
+def test_a_query_has_the_shape_of_one(name: str) -> None:
+    """Brackets and quotes have their pairs, no step is empty, no placeholder is left."""
+    assert flaws(criterion(name)["query"]) == []
+
+
+@every_rule
+def test_what_is_measured_and_split_by_is_a_column(name: str) -> None:
+    """The service refuses a rule that names another, when it evaluates it."""
+    rule = criterion(name)
+    named = {it["name"] for it in rule["dimensions"]} | {rule.get("metricMeasureColumn")} - {None}
+
+    assert not named or named <= columns(rule["query"])
+
+
+@every_rule
+def test_a_rule_counts_rows_or_measures_a_column(name: str) -> None:
+    """Count takes no column, and every other aggregation needs one."""
+    rule = criterion(name)
+    counts = rule["timeAggregation"] == "Count"
+
+    assert rule["timeAggregation"] in {"Count", "Average", "Minimum", "Maximum", "Total"}
+    assert counts == (rule.get("metricMeasureColumn") is None)
+
+
+@every_rule
+def test_values_that_the_compiler_does_not_check_are_the_service_s(name: str) -> None:
+    """Operator, severity, windows, and no more failing periods than periods."""
+    properties, rule = log_rules()[name], criterion(name)
+    window = LENGTHS[properties["windowSize"]]
+
+    assert rule["operator"] in {"GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual"}
+    assert properties["severity"] in {1, 2, 3}
+    assert LENGTHS[properties["evaluationFrequency"]] <= window
+    assert rule["failingPeriods"] == {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1}
+
+
+@every_rule
+def test_a_rule_is_made_before_its_tables_are_and_ends_by_itself(name: str) -> None:
+    """On the workspace, unvalidated, and resolved once its condition is."""
+    properties = log_rules()[name]
+
+    assert properties["scopes"] == [WORKSPACE]
+    assert properties["skipQueryValidation"] is True
+    assert properties["autoMitigate"] is True
+    assert properties["enabled"] is True
+
+
+@every_rule
+def test_a_description_leads_to_its_section_of_the_runbook(name: str) -> None:
+    """It exists, and a program that receives the alert is given it, too."""
+    properties = log_rules()[name]
+    given = properties["actions"]["customProperties"]
+    (page,) = re.findall(r"What to do: (docs/runbook\.md#[\w-]+)$", properties["description"])
+
+    assert page.partition("#")[2] in anchors(ROOT / "docs/runbook.md")
+    assert given == {"component": COMPONENT, "page": page}
+
+
+@every_reader
+def test_an_alert_names_its_scan(name: str) -> None:
+    """Except that no run at all is nobody's in particular."""
+    split = [it["name"] for it in criterion(name)["dimensions"]]
+
+    assert split[:1] == ([] if name == "no-run" else ["Scan"])
+
+
+def test_no_run_is_a_count_of_none() -> None:
+    """Neither failed runs nor such that only met another's claim count."""
+    rule = criterion("no-run")
+
+    assert (rule["timeAggregation"], rule["operator"], rule["threshold"]) == (
+        "Count",
+        "LessThan",
+        1,
+    )
+    assert rule["query"].rstrip().endswith('| where Outcome !in ("failed", "busy")')
+
+
+def test_every_number_of_minutes_that_is_allowed_is_a_window() -> None:
+    """The parameter is a number, the service takes a few durations."""
+    compiled = template("alerts")
+    durations = compiled["variables"]["durations"]
+
+    assert set(durations) == {
+        str(it) for it in compiled["parameters"]["noRunMinutes"]["allowedValues"]
+    }
+    assert {LENGTHS[text]: text for text in durations.values()} == {
+        int(minutes): text for minutes, text in durations.items()
+    }
+
+
+@pytest.mark.parametrize("minutes", [15, 120, 2880])
+def test_the_rules_about_runs_look_back_as_long_as_they_were_told(minutes: int) -> None:
+    """All three, and the switch for at least as long as it can."""
+    rules = log_rules(noRunMinutes=minutes)
+    switch = dead_man_switch(noRunMinutes=minutes)
+
+    windows = {LENGTHS[rules[name]["windowSize"]] for name in ("no-run", "failing", "refused")}
+    assert windows == {minutes}
+    assert METRIC_WINDOWS[switch["windowSize"]] >= min(minutes, 1440)
+    assert LENGTHS[switch["evaluationFrequency"]] <= METRIC_WINDOWS[switch["windowSize"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("lag", "lagMinutes"), ("doubt", "doubtMinutes"), ("throttled", "throttledPercent")],
+)
+def test_a_limit_is_what_the_deployment_says(name: str, limit: str) -> None:
+    """It is compared by the service, so that an alert shows it beside the value."""
+    assert criterion(name, **{limit: 17})["threshold"] == 17
+    assert str(17) in log_rules(**{limit: 17})[name]["description"]
+
+
+def test_the_dead_man_s_switch_needs_no_telemetry() -> None:
+    """The platform counts executions by itself; the metric appears with the first."""
+    switch = dead_man_switch()
+    (only,) = switch["criteria"]["allOf"]
+
+    assert switch["scopes"] == [SITE]
+    assert only["metricNamespace"] == "Microsoft.Web/sites"
+    assert only["metricName"] == "OnDemandFunctionExecutionCount"
+    assert (only["timeAggregation"], only["operator"], only["threshold"]) == (
+        "Total",
+        "LessThan",
+        1,
+    )
+    assert only["skipMetricValidation"] is True
+    assert switch["description"].endswith("What to do: docs/runbook.md#no-successful-run")
+
+
+def test_everybody_is_told_by_the_same_group() -> None:
+    """One address, and every rule tells it."""
+    resources = alerts()
+    (group,) = of_type(resources, "actionGroups").values()
+    (receiver,) = group["properties"]["emailReceivers"]
+    told = [rule["actions"]["actionGroups"] for rule in log_rules().values()]
+    told.append([action["actionGroupId"] for action in dead_man_switch()["actions"]])
+
+    assert receiver["emailAddress"] == "soc@contoso.com"
+    assert len(group["properties"]["groupShortName"]) <= 12
+    assert told == [[group["id"]]] * len(told)
+
+
+def test_without_an_address_the_rules_are_made_and_tell_nobody() -> None:
+    """They still show in the portal."""
+    resources = alerts(alertEmail="")
+
+    assert of_type(resources, "actionGroups") == {}
+    assert len(resources) == len(alerts()) - 1
+    assert {str(rule["actions"]["actionGroups"]) for rule in log_rules(alertEmail="").values()} == {
+        "[]"
+    }
+    assert dead_man_switch(alertEmail="")["actions"] == []
+
+
+def test_the_rules_can_be_switched_off() -> None:
+    """All of them, which the deployment keeps so."""
+    assert {rule["enabled"] for rule in log_rules(enabled=False).values()} == {False}
+    assert dead_man_switch(enabled=False)["enabled"] is False
+
+
+def test_every_resource_is_tagged() -> None:
+    """Costs and cleaning up go by tags."""
+    assert [it["name"] for it in alerts() if it["tags"] != {"team": "contoso"}] == []
+
+
+def test_every_rule_is_documented_with_its_severity() -> None:
+    """In the page about monitoring, which names no other."""
+    documented = rows("docs/monitoring.md")
+    severities = {name: str(rule["severity"]) for name, rule in log_rules().items()}
+    severities["no-execution"] = str(dead_man_switch()["severity"])
+
+    assert {name: row[1] for name, row in documented.items()} == severities

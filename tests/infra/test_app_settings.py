@@ -1,0 +1,187 @@
+"""The settings that are deployed: those that the program reads, with values that it accepts."""
+
+import re
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import pytest
+
+from infra.scripts import check_schedule
+from shared.settings import NAMES, Settings, read_settings
+from tests.infra.deployed import COMBINATIONS, app_settings, every_combination, predicted, the
+
+pytestmark = pytest.mark.compiler
+
+HOST = {
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AzureWebJobsDisableHomepage",
+    "AzureWebJobsStorage__accountName",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__credential",
+    "MALLOC_ARENA_MAX",
+}
+"""What the platform reads, in the public cloud."""
+
+IGNORED = {
+    "ENABLE_ORYX_BUILD",
+    "FUNCTIONS_EXTENSION_VERSION",
+    "FUNCTIONS_WORKER_PROCESS_COUNT",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT",
+    "TZ",
+    "WEBSITE_RUN_FROM_PACKAGE",
+    "WEBSITE_TIME_ZONE",
+}
+"""What Flex Consumption refuses or ignores."""
+
+REFERENCE = re.compile(r"@Microsoft\.KeyVault\(VaultName=([\w-]+);SecretName=([\w-]+)\)")
+
+
+def resolved(name: str) -> dict[str, str]:
+    """Return settings as the program finds them: with the secret, and as in Azure."""
+    settings = {
+        key: "s3cret" if REFERENCE.fullmatch(value) else value
+        for key, value in app_settings(name).items()
+    }
+    return {**settings, "IDENTITY_ENDPOINT": "http://localhost/msi"}
+
+
+def read(name: str) -> Settings:
+    """Return the settings of a combination, read by the program's own parser."""
+    return read_settings(resolved(name))
+
+
+@every_combination
+def test_settings_are_what_program_and_platform_read(name: str) -> None:
+    """A name that nobody reads would be a typing error."""
+    by_address = {f"AzureWebJobsStorage__{it}ServiceUri" for it in ("blob", "queue", "table")}
+
+    assert set(app_settings(name)) <= {*NAMES, *HOST, *by_address}
+    assert not set(app_settings(name)) & IGNORED
+
+
+def test_every_setting_of_the_program_can_be_set() -> None:
+    """By a parameter, in some combination; the connection string is for other places than Azure."""
+    settable = {key for name in COMBINATIONS for key in app_settings(name)}
+
+    assert set(NAMES) - settable == {"STORAGE_CONNECTION_STRING"}
+
+
+@every_combination
+def test_the_program_accepts_the_settings(name: str) -> None:
+    """All of them, by the parser that it starts with."""
+    assert read(name).scans
+
+
+def test_defaults_are_those_of_the_program() -> None:
+    """What docs/settings.md says holds for a deployment, too."""
+    settings = app_settings("default")
+    required = ("MDA_API_URL", "STORAGE_ACCOUNT_URL", "IDENTITY_CLIENT_ID", "SCAN_SCHEDULE")
+    least = {name: settings[name] for name in required}
+
+    expected = read_settings({**least, "IDENTITY_ENDPOINT": "http://localhost/msi"})
+
+    assert read("default") == expected
+
+
+def test_every_setting_reaches_the_program() -> None:
+    """All of them differ from the defaults in one combination, and only the API is the same."""
+    given, default = read("settings"), read("default")
+    (policy,), (usual,) = given.scans, default.scans
+
+    same = {it.name for it in fields(policy) if getattr(policy, it.name) == getattr(usual, it.name)}
+
+    assert same == {"api"}
+    assert given.schedule == "30 */10 * * * *"
+    assert (policy.scan, policy.filters) == ("exchange", {"service": {"eq": [20893]}})
+    assert (policy.axis, policy.direction, policy.limit) == ("created", "desc", 500)
+    assert (policy.concurrency, policy.requests_per_minute) == (5, 20)
+    assert [name for name, _ in policy.sweeps] == ["sweep-6h", "sweep-3d"]
+    assert (given.storage.data, given.storage.manifests, given.storage.state) == (
+        "parts",
+        "chain",
+        "ledgers",
+    )
+
+
+def test_several_scans_reach_the_program() -> None:
+    """With their own filters, and the names in which their folders expire."""
+    scans = read("several-scans").scans
+
+    assert [scan.scan for scan in scans] == ["sign-ins", "exchange"]
+    assert scans[1].filters == {"service": {"eq": [20893]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("default", "managed-identity"),
+        ("client-secret", "client-secret"),
+        ("legacy-token", "api-token"),
+        ("federated", "federated"),
+    ],
+)
+def test_the_program_signs_in_as_the_parameters_say(name: str, mode: str) -> None:
+    """With what the mode needs; a secret is there once the platform has resolved it."""
+    assert read(name).api.auth == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("client-secret", "MDA_CLIENT_SECRET"), ("legacy-token", "MDA_API_TOKEN")],
+)
+def test_a_secret_is_a_reference_to_the_vault_that_is_made(name: str, setting: str) -> None:
+    """Read with the identity that may read it."""
+    found = REFERENCE.fullmatch(app_settings(name)[setting])
+    site = the(name, "Web/sites")
+    outputs = predicted(name)["outputs"]
+
+    assert found
+    assert found[1] == the(name, "KeyVault/vaults")["name"] == outputs["KEY_VAULT_NAME"]
+    assert found[2] == outputs["KEY_VAULT_SECRET_NAME"]
+    assert (
+        site["properties"]["keyVaultReferenceIdentity"]
+        in site["identity"]["userAssignedIdentities"]
+    )
+
+
+@every_combination
+def test_host_and_program_act_as_the_same_identity(name: str) -> None:
+    """The one that is made; the variable of the Azure SDK is left alone."""
+    settings = app_settings(name)
+    identity = the(name, "ManagedIdentity/userAssignedIdentities")["id"]
+
+    client = f"[reference('{identity}', '2024-11-30').clientId]"
+    assert settings["IDENTITY_CLIENT_ID"] == client
+    assert settings["AzureWebJobsStorage__clientId"] == client
+    assert identity in settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
+    assert "AZURE_CLIENT_ID" not in settings
+
+
+def test_the_host_finds_its_storage_by_name() -> None:
+    """From addresses alone it could not always open it."""
+    settings = app_settings("default")
+
+    assert settings["AzureWebJobsStorage__accountName"].startswith("sthost")
+    assert "AzureWebJobsStorage__blobServiceUri" not in settings
+
+
+def test_outside_the_public_cloud_the_host_finds_its_storage_by_address() -> None:
+    """There the name leads nowhere."""
+    settings = app_settings("government")
+
+    assert "AzureWebJobsStorage__accountName" not in settings
+    assert settings["AzureWebJobsStorage__blobServiceUri"].endswith(".blob.core.usgovcloudapi.net")
+
+
+@every_combination
+def test_the_schedule_is_one_that_nobody_is_warned_of(name: str) -> None:
+    """A refused one would leave a function that never runs, and nothing else would say so."""
+    settings = app_settings(name)
+    schedule = check_schedule.parse(settings["SCAN_SCHEDULE"])
+    budget = check_schedule.duration(settings["SCAN_TIME_BUDGET"])
+
+    warned = check_schedule.warnings(schedule, datetime(2026, 1, 1, tzinfo=UTC), budget)
+
+    assert warned == []

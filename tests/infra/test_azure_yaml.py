@@ -1,0 +1,240 @@
+"""What azd reads, and the steps that it runs, in front of a stand-in for the Azure CLI."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.scripts.check_schedule import parse
+from tests.infra.azure_cli import ROOT, SCRIPTS, Azure
+
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text("utf-8"))
+STEPS = PROJECT["hooks"]
+SYSTEMS = {"posix": ("sh", "python3"), "windows": ("pwsh", "python")}
+HOOKS = SCRIPTS / "azd_hooks.py"
+STEP = [sys.executable, "-m", "infra.scripts.azd_hooks"]
+
+GIVEN = {
+    "PYTHONPATH": str(ROOT),
+    "FUNCTION_APP_NAME": "func-contoso",
+    "AZURE_RESOURCE_GROUP": "rg-contoso",
+    "AZURE_SUBSCRIPTION_ID": "22222222-3333-4444-5555-666666666666",
+    "IDENTITY_PRINCIPAL_ID": "bbbbbbbb-0000-0000-0000-000000000002",
+    "GRANT_WAIT_SECONDS": "0",
+    "FUNCTION_TRIES": "2",
+}
+"""What azd hands over after provisioning, and where it runs a step."""
+
+
+def step(azure: Azure, name: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run one step as azd runs it."""
+    return azure.program([*STEP, name], **(GIVEN | env))
+
+
+def with_parameters(folder: Path, **values: object) -> Azure:
+    """Return a machine with a copy of the project whose file of parameters has these values."""
+    scripts = folder / "infra/scripts"
+    scripts.mkdir(parents=True)
+    for script in SCRIPTS.glob("*.py"):
+        (scripts / script.name).write_text(script.read_text("utf-8"))
+    file = {name: {"value": value} for name, value in {"timeBudget": "4m", **values}.items()}
+    (folder / "infra/main.bicep").write_text((ROOT / "infra/main.bicep").read_text("utf-8"))
+    (folder / "infra/main.parameters.json").write_text(json.dumps({"parameters": file}))
+    return Azure(folder)
+
+
+def test_the_one_service_is_found_by_its_tag() -> None:
+    """The tag azd-service-name of the app has the service's name."""
+    files = [ROOT / "infra/main.bicep", *(ROOT / "infra/modules").glob("*.bicep")]
+    text = "\n".join(file.read_text("utf-8") for file in files)
+
+    (service,) = PROJECT["services"]
+
+    assert re.findall(r"'azd-service-name': '(\w+)'", text) == [service]
+
+
+def test_the_service_is_this_folder_as_a_python_function() -> None:
+    """host.json is in the project's folder, where azd and the host look for it."""
+    service = PROJECT["services"]["collector"]
+
+    assert service == {"project": ".", "language": "python", "host": "function"}
+    assert (ROOT / service["project"] / "host.json").is_file()
+
+
+def test_the_infrastructure_is_where_it_says() -> None:
+    """The template and the file of parameters that azd fills in."""
+    infra = PROJECT["infra"]
+
+    assert infra["provider"] == "bicep"
+    assert (ROOT / infra["path"] / f"{infra['module']}.bicep").is_file()
+    assert (ROOT / infra["path"] / f"{infra['module']}.parameters.json").is_file()
+
+
+def test_azd_asks_for_what_the_template_asks_for() -> None:
+    """Its file names a variable for each parameter without a default, and no other."""
+    text = (ROOT / "infra/main.bicep").read_text("utf-8")
+    file = json.loads((ROOT / "infra/main.parameters.json").read_text("utf-8"))
+
+    assert set(re.findall(r"^param (\w+) \w+$", text, re.MULTILINE)) <= set(file["parameters"])
+
+
+def test_the_name_is_one_that_azd_takes() -> None:
+    """Lower-case letters, digits and hyphens."""
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", PROJECT["name"])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("name", ["preprovision", "postprovision", "postdeploy"])
+def test_a_hook_runs_its_step_on_every_system(name: str, system: str) -> None:
+    """One program for all, with the name that Python has there."""
+    shell, python = SYSTEMS[system]
+
+    run = STEPS[name][system]
+
+    assert run == {"shell": shell, "run": f"{python} -m infra.scripts.azd_hooks {name}"}
+
+
+def test_every_step_is_hooked() -> None:
+    """No other hook, and no step that nothing runs."""
+    text = HOOKS.read_text("utf-8")
+
+    assert set(STEPS) == set(re.findall(r'^    "(\w+)": \w+,$', text, re.MULTILINE))
+
+
+def test_before_provisioning_the_schedule_is_checked(tmp_path: Path) -> None:
+    """The template's own, as azd deploys it where its file of parameters names none."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, "preprovision")
+
+    assert (ran.returncode, azure.state()["calls"]) == (0, [])
+    assert "The host accepts '0 */5 * * * *'" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("written", "variable", "code", "said"),
+    [
+        ("0 0 24 * * *", "", 1, "24 is not between 0 and 23"),
+        ("${SCAN_SCHEDULE}", "0 */10 * * * *", 0, "accepts '0 */10 * * * *'"),
+        ("${SCAN_SCHEDULE=0 */15 * * * *}", "", 0, "accepts '0 */15 * * * *'"),
+        ("${SCAN_SCHEDULE}", "@hourly", 1, "macros such as @hourly"),
+    ],
+)
+def test_a_schedule_in_azds_file_is_read_as_azd_reads_it(
+    tmp_path: Path, written: str, variable: str, code: int, said: str
+) -> None:
+    """Variables are those of azd's environment, or have a default."""
+    azure = with_parameters(tmp_path, schedule=written)
+
+    ran = azure.program([*STEP, "preprovision"], SCAN_SCHEDULE=variable)
+
+    assert ran.returncode == code
+    assert said in ran.stdout + ran.stderr
+
+
+def test_a_private_network_is_told_what_it_needs(tmp_path: Path) -> None:
+    """Its subnet is refused, late in the deployment, where this provider is not registered."""
+    azure = with_parameters(tmp_path, networkIsolation=True, schedule="0 */5 * * * *")
+
+    ran = azure.program([*STEP, "preprovision"])
+
+    assert ran.returncode == 0
+    assert "az provider register --namespace Microsoft.App" in ran.stdout
+
+
+def test_the_templates_default_schedule_is_found() -> None:
+    """Both deployments read it from the template's text."""
+    text = (ROOT / "infra/main.bicep").read_text("utf-8")
+
+    (default,) = re.findall(r"^param schedule string = '(.*)'$", text, re.MULTILINE)
+
+    assert parse(default).values
+
+
+def test_a_new_app_is_given_time_for_its_grants(tmp_path: Path) -> None:
+    """Publishing at once is refused with 403: the identity's grants are not known yet."""
+    azure = Azure(tmp_path, functions=[[]])
+
+    ran = step(azure, "postprovision")
+
+    assert ran.returncode == 0
+    assert "Waiting 0 s: grants to a new identity take a while" in ran.stdout
+
+
+def test_an_app_that_works_is_not_waited_for(tmp_path: Path) -> None:
+    """It has its grants."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, "postprovision")
+
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_after_deploying_the_function_is_looked_for(tmp_path: Path) -> None:
+    """In the subscription of azd, which need not be the one that the Azure CLI has chosen."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, "postdeploy")
+
+    (call,) = azure.calls("functionapp function list")
+    assert ran.returncode == 0
+    assert f"--subscription {GIVEN['AZURE_SUBSCRIPTION_ID']}" in call
+    assert "func-contoso has the function scan_activities, and no other." in ran.stdout
+
+
+def test_after_deploying_the_grant_is_said_with_its_values(tmp_path: Path) -> None:
+    """An administrator can copy it."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, "postdeploy", ALERTS_REACH="ops@contoso.example")
+
+    command = f"grant-app-role.sh --principal-id {GIVEN['IDENTITY_PRINCIPAL_ID']}"
+    assert command in ran.stdout
+    assert "Alerts reach ops@contoso.example." in ran.stdout
+
+
+def test_an_app_without_its_function_fails_azd(tmp_path: Path) -> None:
+    """Else `azd up` is green and nothing runs."""
+    azure = Azure(tmp_path, functions=[[]])
+
+    ran = step(azure, "postdeploy")
+
+    assert ran.returncode == 1
+    assert "should have the function scan_activities, and has none" in ran.stderr
+
+
+def test_without_the_azure_cli_the_look_is_left_out_and_said(tmp_path: Path) -> None:
+    """Signing in works with azd alone, so some machines have nothing else."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, "postdeploy", PATH=str(tmp_path))
+
+    assert ran.returncode == 0
+    assert "Not checked whether func-contoso has its function" in ran.stdout
+    assert "grant-app-role.sh" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["postprovision", "postdeploy"])
+def test_a_step_without_azds_environment_says_what_is_missing(tmp_path: Path, name: str) -> None:
+    """Somebody may run it by hand."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, name, FUNCTION_APP_NAME="")
+
+    assert ran.returncode == 1
+    assert "FUNCTION_APP_NAME, AZURE_RESOURCE_GROUP" in ran.stderr
+
+
+def test_an_unknown_step_is_refused(tmp_path: Path) -> None:
+    """With the names of those that there are."""
+    azure = Azure(tmp_path)
+
+    ran = step(azure, "predown")
+
+    assert ran.returncode == 2
+    assert "preprovision, postprovision, postdeploy" in ran.stderr

@@ -1,0 +1,483 @@
+"""The deployment with the Azure CLI alone, in front of a stand-in for it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infra.azure_cli import ROOT, SCRIPTS, SIGNED_IN, Azure
+
+PRINCIPAL = "bbbbbbbb-0000-0000-0000-000000000002"
+CLIENT = "cccccccc-0000-0000-0000-000000000003"
+API_URL = "https://contoso.eu2.portal.cloudappsecurity.com"
+
+OUTPUTS = {
+    "AZURE_RESOURCE_GROUP": "rg-contoso",
+    "FUNCTION_APP_NAME": "func-contoso",
+    "IDENTITY_PRINCIPAL_ID": PRINCIPAL,
+    "KEY_VAULT_NAME": "",
+    "KEY_VAULT_SECRET_NAME": "",
+    "ALERTS_REACH": "ops@contoso.example",
+}
+PLACE = ("--environment", "prod", "--location", "westeurope")
+USUAL = (*PLACE, "--api-url", API_URL, "--alert-email", "ops@contoso.example")
+PACKAGE = ("--environment", "prod", "--package-only")
+
+CREATE = "deployment sub create"
+PUBLISH = "functionapp deployment source config-zip"
+CHANGES = (CREATE, PUBLISH, "provider register")
+
+FORBIDDEN = (
+    "ERROR: An error occured during deployment. Status Code: 400, Details: "
+    "InaccessibleStorageException: BlobUploadFailedException: Response status code does not "
+    "indicate success: 403 (This request is not authorized to perform this operation.)"
+)
+
+
+def as_outputs(**values: str) -> dict[str, Any]:
+    """Return the outputs of a deployment as Azure returns them."""
+    return {name: {"type": "String", "value": value} for name, value in values.items()}
+
+
+def azure(folder: Path, **given: Any) -> Azure:
+    """Return a subscription where the deployment will succeed."""
+    return Azure(folder, **({"outputs": as_outputs(**OUTPUTS)} | given))
+
+
+def changes(subscription: Azure) -> list[str]:
+    """Return the commands that change something, in order."""
+    calls = subscription.state()["calls"]
+    return [begin for call in calls for begin in CHANGES if call.startswith(begin)]
+
+
+def deployed(subscription: Azure, name: str = "activity-scan-prod") -> dict[str, list[str]]:
+    """Return the options with which an environment was deployed."""
+    options: dict[str, list[str]] = subscription.state()["deployments"][name]["options"]
+    return options
+
+
+def test_one_command_deploys_all(tmp_path: Path) -> None:
+    """Infrastructure, then the package, then a look whether the function is there."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
+    assert "func-contoso has the function scan_activities, and no other." in ran.stdout
+
+
+def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
+    """The file of parameters beside the template is azd's: its values are names of variables."""
+    subscription = azure(tmp_path)
+
+    subscription.run("deploy.sh", *USUAL, "--parameters", "schedule=0 */10 * * * *", "scanName=a")
+
+    assert deployed(subscription) == {
+        "--only-show-errors": [],
+        "--name": ["activity-scan-prod"],
+        "--location": ["westeurope"],
+        "--template-file": [str(ROOT / "infra/main.bicep")],
+        "--parameters": [
+            "environmentName=prod",
+            "location=westeurope",
+            f"apiUrl={API_URL}",
+            "alertEmail=ops@contoso.example",
+            "schedule=0 */10 * * * *",
+            "scanName=a",
+        ],
+    }
+
+
+def test_a_file_of_parameters_comes_before_what_the_command_says(tmp_path: Path) -> None:
+    """What is said by hand replaces what the file says, and the file needs not be repeated."""
+    file = tmp_path / "contoso.bicepparam"
+    file.write_text(f"using '../main.bicep'\nparam apiUrl = '{API_URL}'\n")
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *PLACE, "--parameters", str(file), "scanName=a")
+
+    assert ran.returncode == 0
+    assert deployed(subscription)["--parameters"] == [
+        str(file),
+        "environmentName=prod",
+        "location=westeurope",
+        "scanName=a",
+    ]
+
+
+def test_alerts_that_reach_nobody_are_said(tmp_path: Path) -> None:
+    """An empty address is deployed as such: the template asks for one."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *PLACE, "--api-url", API_URL)
+
+    assert "alertEmail=" in deployed(subscription)["--parameters"]
+    assert "No --alert-email: alerts will fire and reach nobody." in ran.stderr
+
+
+def test_the_package_is_what_the_ignore_file_leaves(tmp_path: Path) -> None:
+    """Published to the app that the template made, its libraries installed there."""
+    subscription = azure(tmp_path)
+
+    subscription.run("deploy.sh", *USUAL)
+
+    (published,) = subscription.state()["publications"]
+    assert (published["app"], published["group"]) == ("func-contoso", "rg-contoso")
+    assert published["build_remote"] == "true"
+    assert {name.partition("/")[0] for name in published["names"]} == {
+        "function_app.py",
+        "host.json",
+        "requirements.txt",
+        "shared",
+    }
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """The package and the messages of the CLI were in a folder of their own."""
+    subscription = azure(tmp_path)
+    before = set(tmp_path.iterdir())
+
+    subscription.run("deploy.sh", *USUAL)
+
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_outputs_are_read_whatever_their_case(tmp_path: Path) -> None:
+    """Azure may return the name of an output in another case than the template's."""
+    changed = {f"{name[0].lower()}{name[1:]}": value for name, value in OUTPUTS.items()}
+    subscription = azure(tmp_path, outputs=as_outputs(**changed))
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert ran.returncode == 0
+    assert "Deployed: func-contoso in rg-contoso." in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("extra", "outputs", "said"),
+    [
+        ([], {}, f"infra/scripts/grant-app-role.sh --principal-id {PRINCIPAL}"),
+        (
+            ["authMode=federated", f"mdaClientId={CLIENT}"],
+            {},
+            f"infra/scripts/federate-app.sh --client-id {CLIENT} --principal-id {PRINCIPAL}",
+        ),
+        (
+            ["authMode=client-secret", f"mdaClientId={CLIENT}"],
+            {},
+            f"infra/scripts/grant-app-role.sh --client-id {CLIENT}",
+        ),
+        (
+            ["authMode=api-token"],
+            {"KEY_VAULT_NAME": "kv-contoso", "KEY_VAULT_SECRET_NAME": "mda-api-token"},
+            "az keyvault secret set --vault-name kv-contoso --name mda-api-token --file FILE",
+        ),
+    ],
+    ids=["managed-identity", "federated", "client-secret", "api-token"],
+)
+def test_the_next_step_is_said_with_its_values(
+    tmp_path: Path, extra: list[str], outputs: dict[str, str], said: str
+) -> None:
+    """What an administrator runs once can be copied."""
+    subscription = azure(tmp_path, outputs=as_outputs(**(OUTPUTS | outputs)))
+
+    ran = subscription.run("deploy.sh", *USUAL, "--parameters", "scanName=a", *extra)
+
+    assert ran.returncode == 0
+    assert said in ran.stdout
+
+
+def test_the_infrastructure_can_be_deployed_alone(tmp_path: Path) -> None:
+    """For a code that another pipeline publishes."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE])
+
+
+def test_the_package_can_be_published_alone(tmp_path: Path) -> None:
+    """An upgrade of the code to an environment that is there."""
+    subscription = azure(tmp_path)
+    subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+
+    ran = subscription.run("deploy.sh", *PACKAGE)
+
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
+    assert "Deployed:" not in ran.stdout
+
+
+def test_a_package_without_infrastructure_is_refused(tmp_path: Path) -> None:
+    """Another subscription may be the chosen one."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *PACKAGE)
+
+    assert (ran.returncode, changes(subscription)) == (1, [])
+    assert "there is no deployment activity-scan-prod in this subscription" in ran.stderr
+    assert "DeploymentNotFound" in ran.stderr
+
+
+@pytest.mark.parametrize("how", ["by name", "in a file"])
+def test_a_schedule_that_the_host_refuses_stops_before_any_call(tmp_path: Path, how: str) -> None:
+    """Deployed, it would be an app that never runs, and nothing would say so."""
+    file = tmp_path / "contoso.bicepparam"
+    file.write_text("using '../main.bicep'\nparam schedule = '0 0 24 * * *'\n")
+    given = "schedule=0 0 24 * * *" if how == "by name" else str(file)
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--parameters", given)
+
+    assert (ran.returncode, subscription.state()["calls"]) == (1, [])
+    assert "24 is not between 0 and 23" in ran.stderr
+    assert "nothing was deployed" in ran.stderr
+
+
+def test_a_schedule_that_nobody_means_is_warned_of(tmp_path: Path) -> None:
+    """It may be meant all the same, so it is deployed; the time budget counts, too."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--parameters", "timeBudget=8m")
+
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
+    assert "which may take 8 min (SCAN_TIME_BUDGET)" in ran.stderr
+
+
+def test_a_schedule_that_is_computed_is_left_to_its_author(tmp_path: Path) -> None:
+    """Only the compiler can say what it will be."""
+    file = tmp_path / "contoso.bicepparam"
+    file.write_text("using '../main.bicep'\nparam schedule = readEnvironmentVariable('WHEN')\n")
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--parameters", str(file))
+
+    assert ran.returncode == 0
+    assert "was not checked here" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "registered"),
+    [
+        ([], ["Microsoft.Web"]),
+        (["networkIsolation=true"], ["Microsoft.Web", "Microsoft.Network", "Microsoft.App"]),
+        (["authMode=api-token"], ["Microsoft.Web", "Microsoft.KeyVault"]),
+        (["notifications=true"], ["Microsoft.Web", "Microsoft.EventGrid"]),
+    ],
+    ids="-".join,
+)
+def test_what_the_options_need_is_registered_and_waited_for(
+    tmp_path: Path, extra: list[str], registered: list[str]
+) -> None:
+    """Nothing else is: it would change the subscription for nothing."""
+    there = SIGNED_IN["providers"] | {"Microsoft.Web": "NotRegistered"}
+    subscription = azure(tmp_path, providers=there)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--parameters", "scanName=a", *extra)
+
+    calls = subscription.calls("provider register")
+    assert ran.returncode == 0
+    assert [call.split()[3] for call in calls] == registered
+    assert len(subscription.calls("provider list")) == 3
+    assert all(subscription.state()["providers"][name] == "Registered" for name in registered)
+
+
+def test_every_provider_of_the_template_is_registered() -> None:
+    """But for the two that every subscription has."""
+    script = (SCRIPTS / "deploy.sh").read_text("utf-8")
+    files = [ROOT / "infra/main.bicep", *(ROOT / "infra/modules").glob("*.bicep")]
+    text = "\n".join(file.read_text("utf-8") for file in files)
+    used = set(re.findall(r"'(Microsoft\.\w+)/[\w/]+@", text))
+
+    missing = {name for name in used if not re.search(rf"echo .*\b{re.escape(name)}\b", script)}
+
+    assert missing == {"Microsoft.Authorization", "Microsoft.Resources"}
+
+
+def test_a_refused_registration_says_whom_to_ask(tmp_path: Path) -> None:
+    """It is a right on the subscription, which a deployer of one group may lack."""
+    denied = ["register Microsoft.App"]
+    subscription = azure(tmp_path, denied=denied)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--parameters", "networkIsolation=true")
+
+    assert (ran.returncode, subscription.calls(CREATE)) == (1, [])
+    assert "az provider register --namespace Microsoft.App" in ran.stderr
+    assert "AuthorizationFailed" in ran.stderr
+
+
+def test_a_registration_that_does_not_end_is_said(tmp_path: Path) -> None:
+    """Azure gives no time within which it ends."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run(
+        "deploy.sh", *USUAL, "--parameters", "notifications=true", AZURE_TRIES="1"
+    )
+
+    assert (ran.returncode, subscription.calls(CREATE)) == (1, [])
+    assert "Microsoft.EventGrid" in ran.stderr
+    assert "run this again later" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("AuthorizationFailed", "Role Based Access Control Administrator"),
+        ("InvalidDeploymentLocation", "name that --location"),
+        ("LocationNotAvailableForResourceType", "list-flexconsumption-locations"),
+        ("SomethingElse", "az deployment operation sub list --name activity-scan-prod"),
+    ],
+)
+def test_a_failed_deployment_says_what_to_do(tmp_path: Path, error: str, said: str) -> None:
+    """Azure's own words first; nothing is published."""
+    subscription = azure(tmp_path, deployment_error=f'ERROR: {{"code": "{error}"}}')
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, subscription.calls(PUBLISH)) == (1, [])
+    assert f'ERROR: {{"code": "{error}"}}' in ran.stderr
+    assert said in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FORBIDDEN,
+        "ERROR: There may be an ongoing deployment. Status Code: 409",
+        "ERROR: Status Code: 503, Details: Site Unavailable",
+    ],
+)
+def test_a_publication_is_tried_again_while_grants_arrive(tmp_path: Path, error: str) -> None:
+    """The identity that writes the package was made a minute before."""
+    subscription = azure(tmp_path, publish_errors=[error, error])
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, len(subscription.calls(PUBLISH))) == (0, 3)
+    assert len(subscription.state()["publications"]) == 1
+    assert f"again in 0 s: {error}" in ran.stderr
+
+
+def test_a_refusal_that_stays_ends_the_tries(tmp_path: Path) -> None:
+    """A policy may keep the storage account closed, which looks the same."""
+    subscription = azure(tmp_path, publish_errors=[FORBIDDEN] * 9)
+
+    ran = subscription.run("deploy.sh", *USUAL, AZURE_TRIES="3")
+
+    assert (ran.returncode, len(subscription.calls(PUBLISH))) == (1, 3)
+    assert "a policy may have closed the host's storage account" in ran.stderr
+    assert "--environment prod --package-only" in ran.stderr
+
+
+def test_an_error_that_does_not_pass_is_not_tried_again(tmp_path: Path) -> None:
+    """Trying again would only hide it for ten minutes."""
+    subscription = azure(tmp_path, publish_errors=["ERROR: the zip file is damaged"])
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, len(subscription.calls(PUBLISH))) == (1, 1)
+    assert "the zip file is damaged" in ran.stderr
+
+
+def test_an_app_that_answers_nobody_is_judged_by_its_functions(tmp_path: Path) -> None:
+    """In a private network the CLI asks the app for its health for ever, after publishing."""
+    subscription = azure(tmp_path, publish_hangs=True)
+
+    ran = subscription.run("deploy.sh", *USUAL, PUBLISH_SECONDS="1")
+
+    assert (ran.returncode, len(subscription.calls(PUBLISH))) == (0, 1)
+    assert "its functions are looked at instead" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("functions", "said"),
+    [
+        ([], "should have the function scan_activities, and has none"),
+        (["tick"], "and has tick"),
+        (["scan_activities", "tick"], "and has scan_activities, tick"),
+        ("ERROR: (AuthorizationFailed)", "cannot be listed: ERROR: (AuthorizationFailed)"),
+    ],
+    ids=["none", "another", "one too many", "refused"],
+)
+def test_other_functions_than_the_expected_fail_the_deployment(
+    tmp_path: Path, functions: list[str] | str, said: str
+) -> None:
+    """Azure reports success for a package whose code cannot be loaded."""
+    subscription = azure(tmp_path, functions=[functions])
+
+    ran = subscription.run("deploy.sh", *USUAL, FUNCTION_TRIES="2")
+
+    assert (ran.returncode, len(subscription.calls("functionapp function list"))) == (1, 2)
+    assert said in ran.stderr
+    assert "Deployed:" not in ran.stdout
+
+
+def test_functions_are_waited_for(tmp_path: Path) -> None:
+    """A new package takes a while to be loaded, and the host may not answer at first."""
+    seen: list[Any] = [[], "ERROR: (BadGateway)", [], ["scan_activities"]]
+    subscription = azure(tmp_path, functions=seen)
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, len(subscription.calls("functionapp function list"))) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "--environment is missing"),
+        ("--environment", "--environment needs a value"),
+        ("--environment pröd", "may have letters, digits"),
+        (f"--environment {'a' * 51}", "leaves it 50 characters"),
+        ("--environment prod --api-url x", "--location is missing"),
+        ("--environment prod --location x", "--api-url is missing"),
+        ("--environment prod --parameters", "--parameters needs a value"),
+        ("--environment prod --parameters scan", "neither FILE.bicepparam nor NAME=VALUE"),
+        ("--environment prod --parameters no.bicepparam", "there is no file no.bicepparam"),
+        ("--package-only --infrastructure-only", "exclude each other"),
+        ("prod", "unknown argument 'prod'"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_asked(
+    tmp_path: Path, arguments: str, said: str
+) -> None:
+    """With what is wrong, and without a call."""
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *arguments.split())
+
+    assert (ran.returncode, subscription.state()["calls"]) == (1, [])
+    assert said in ran.stderr
+
+
+def test_nobody_signed_in_is_said(tmp_path: Path) -> None:
+    """With the commands that sign in."""
+    subscription = azure(tmp_path, account=None)
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, changes(subscription)) == (1, [])
+    assert "nobody is signed in: run 'az login'" in ran.stderr
+
+
+def test_an_old_python_is_refused(tmp_path: Path) -> None:
+    """Before anything is asked or changed."""
+    subscription = azure(tmp_path)
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+
+    ran = subscription.run("deploy.sh", *USUAL, PYTHON=str(old))
+
+    assert (ran.returncode, subscription.state()["calls"]) == (1, [])
+    assert "this needs Python 3.11 or later" in ran.stderr
+
+
+def test_help_is_given_without_signing_in(tmp_path: Path) -> None:
+    """Also on a machine where nobody is signed in."""
+    subscription = azure(tmp_path, account=None)
+
+    ran = subscription.run("deploy.sh", "--help")
+
+    assert (ran.returncode, ran.stderr, subscription.state()["calls"]) == (0, "", [])
+    assert "  deploy.sh --environment NAME" in ran.stdout

@@ -1,0 +1,116 @@
+"""The files of the infrastructure: clean, in the one format, and predicted."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import infra
+
+pytestmark = pytest.mark.compiler
+
+MAIN = infra.INFRA / "main.bicep"
+MODULES = sorted((infra.INFRA / "modules").glob("*.bicep"))
+
+SILENCED = {"app.bicep": ["BCP037"]}
+"""The diagnostics that are silenced on a line, by file; the line above says why."""
+
+
+def named(path: Path) -> str:
+    """Return a file's name in infra/."""
+    return path.relative_to(infra.INFRA).as_posix()
+
+
+every_file = pytest.mark.parametrize("path", infra.sources(), ids=named)
+every_template = pytest.mark.parametrize("path", [MAIN, *MODULES], ids=named)
+every_combination = pytest.mark.parametrize("path", infra.combinations(), ids=named)
+
+
+@every_file
+def test_the_compiler_has_nothing_to_say(path: Path) -> None:
+    """No error, no warning, no remark: one that stays hides the next."""
+    assert infra.diagnostics(path) == []
+
+
+@every_file
+def test_a_file_is_in_the_one_format(path: Path) -> None:
+    """That of the formatter."""
+    assert path.read_text("utf-8") == infra.formatted(path)
+
+
+@every_template
+def test_what_is_silenced_has_its_reason(path: Path) -> None:
+    """The known ones only, each under a comment."""
+    lines = path.read_text("utf-8").splitlines()
+    silenced = [(at, line) for at, line in enumerate(lines) if "#disable" in line]
+
+    assert [line.split()[-1] for _, line in silenced] == SILENCED.get(path.name, [])
+    assert all(lines[at - 1].lstrip().startswith("//") for at, _ in silenced)
+
+
+@every_template
+def test_every_parameter_and_output_is_described(path: Path) -> None:
+    """Portal, azd and editors show them. The linter refuses unused ones."""
+    compiled = infra.template(path)
+    declared = {**compiled.get("parameters", {}), **compiled.get("outputs", {})}
+
+    assert [
+        name for name, it in declared.items() if not it.get("metadata", {}).get("description")
+    ] == []
+
+
+@every_combination
+def test_a_deployment_is_what_was_predicted(path: Path) -> None:
+    """A change of the infrastructure shows in infra/snapshots; `make snapshots` writes them."""
+    committed = infra.snapshot_path(path).read_text("utf-8")
+
+    assert infra.snapshot(path) == committed
+
+
+@every_combination
+def test_a_combination_says_what_it_is_for(path: Path) -> None:
+    """In its first line."""
+    assert path.read_text("utf-8").startswith("// ")
+
+
+def test_every_prediction_has_its_combination() -> None:
+    """None is left over."""
+    expected = {infra.snapshot_path(path).name for path in infra.combinations()}
+
+    assert {path.name for path in infra.SNAPSHOTS.iterdir()} == expected
+
+
+def test_every_parameter_is_tried_with_another_value_than_its_default() -> None:
+    """Somewhere among the combinations."""
+    declared = infra.template(MAIN)["parameters"]
+    given = "\n".join(path.read_text("utf-8") for path in infra.combinations())
+
+    tried = set(re.findall(r"^param (\w+) =", given, flags=re.MULTILINE))
+
+    # The address ranges: their defaults are what a network of its own takes.
+    ranges = {"networkAddressPrefix", "appSubnetPrefix", "endpointSubnetPrefix"}
+    assert set(declared) - tried == ranges | {"vaultRecoveryDays"}
+
+
+def test_what_has_no_default_is_asked_for() -> None:
+    """By azd, which asks for a parameter whose variable is not set, and keeps the answer."""
+    declared = infra.template(MAIN)["parameters"]
+    asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
+
+    assert {name for name, it in declared.items() if "defaultValue" not in it} == set(asked)
+    assert all(re.fullmatch(r"\$\{[A-Z_]+\}", it["value"]) for it in asked.values())
+
+
+def test_there_is_no_second_parameter_file() -> None:
+    """A main.bicepparam would win over the JSON, and azd could then ask for nothing."""
+    assert not MAIN.with_suffix(".bicepparam").exists()
+
+
+def test_a_prediction_is_the_same_every_time() -> None:
+    """Names and ids come from what they are about: a second deployment changes nothing."""
+    path = infra.COMBINATIONS / "everything.bicepparam"
+    once = infra.snapshot(path)
+    infra.predict.cache_clear()
+
+    assert infra.snapshot(path) == once

@@ -1,0 +1,155 @@
+"""Who may do what: what the code and the host call, on the smallest scope, and no more."""
+
+import pytest
+
+from tests.infra.deployed import GROUP, Resource, every_combination, resources, the
+
+pytestmark = pytest.mark.compiler
+
+ROLES = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+    "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": "Storage Queue Data Message Sender",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
+}
+"""Built-in roles by the identifier that they have everywhere."""
+
+COLLECTOR = {
+    ("collector", "Storage Blob Data Owner", "host"),
+    ("collector", "Storage Table Data Contributor", "host"),
+    ("collector", "Storage Blob Data Contributor", "data/activities"),
+    ("collector", "Storage Blob Data Contributor", "data/manifests"),
+    ("collector", "Storage Blob Data Contributor", "data/scan-state"),
+    ("collector", "Monitoring Metrics Publisher", "component"),
+}
+"""What the host and the code call in every deployment."""
+
+READER = "00000000-0000-0000-0000-00000000000a"
+ADMINISTRATOR = "00000000-0000-0000-0000-00000000000b"
+
+READS = {
+    (READER, "Storage Blob Data Reader", "data/activities"),
+    (READER, "Storage Blob Data Reader", "data/manifests"),
+}
+
+SECRET = {
+    ("collector", "Key Vault Secrets User", "vault"),
+    (ADMINISTRATOR, "Key Vault Secrets Officer", "vault"),
+}
+
+
+def scope(grant: Resource) -> str:
+    """Return the id of what a grant is about."""
+    found: str = grant["id"].partition("/providers/Microsoft.Authorization/")[0]
+    return found
+
+
+def short(name: str, grant: Resource) -> str:
+    """Return what a grant is about, for a person."""
+    kind, _, rest = scope(grant).rpartition("/providers/")[2].partition("/")
+    first = rest.split("/")[1]
+    if kind == "Microsoft.Insights":
+        return "component"
+    if kind == "Microsoft.KeyVault":
+        return "vault"
+    which = "host" if first.startswith("sthost") else "data"
+    assert kind == "Microsoft.Storage", name
+    return which + "".join(f"/{it}" for it in rest.split("/")[5:6])
+
+
+def who(grant: Resource) -> str:
+    """Return whom a grant is for: an object id, or what the id is read from."""
+    principal: str = grant["properties"]["principalId"]
+    if "systemTopics" in principal:
+        return "topic"
+    return "collector" if "userAssignedIdentities" in principal else principal
+
+
+def grants(name: str) -> set[tuple[str, str, str]]:
+    """Return who holds which role on what."""
+    return {
+        (
+            who(it),
+            ROLES[it["properties"]["roleDefinitionId"].rpartition("/")[2]],
+            short(name, it),
+        )
+        for it in resources(name, "Authorization/roleAssignments")
+    }
+
+
+def test_the_collector_may_do_what_it_does_and_no_more() -> None:
+    """Own the host's storage, write three containers, send telemetry."""
+    assert grants("default") == COLLECTOR
+
+
+def test_readers_read_parts_and_manifests() -> None:
+    """Not the ledger, and no other container."""
+    assert grants("managed-identity-readers") == COLLECTOR | READS
+
+
+@pytest.mark.parametrize("name", ["client-secret", "legacy-token"])
+def test_a_secret_is_read_by_the_app_and_set_by_its_administrators(name: str) -> None:
+    """The deployment itself never sees it."""
+    assert grants(name) == COLLECTOR | SECRET
+
+
+def test_a_federated_registration_takes_no_grant_in_azure() -> None:
+    """There is no secret, so there is no vault."""
+    assert grants("federated") == COLLECTOR
+
+
+def test_notifications_are_sent_by_the_topic_and_taken_by_readers() -> None:
+    """On the one queue."""
+    queue = "data/new-parts"
+
+    assert grants("kept") == COLLECTOR | READS | {
+        ("topic", "Storage Queue Data Message Sender", queue),
+        (READER, "Storage Queue Data Contributor", queue),
+    }
+
+
+def test_other_containers_are_granted_under_their_own_names() -> None:
+    """The grants follow the settings."""
+    containers = {what for _, role, what in grants("settings") if role.endswith("Data Contributor")}
+
+    assert containers - {"host"} == {"data/parts", "data/chain", "data/ledgers"}
+
+
+@every_combination
+def test_nothing_is_granted_on_a_whole_group_or_subscription(name: str) -> None:
+    """Each grant is on a resource, and of data only on a container or queue."""
+    scopes = {scope(it) for it in resources(name, "Authorization/roleAssignments")}
+    data = the(name, "Storage/storageAccounts", lambda it: not it["name"].startswith("sthost"))[
+        "id"
+    ]
+
+    assert all("/providers/" in it and it.startswith(GROUP) for it in scopes)
+    assert data not in scopes
+
+
+@every_combination
+def test_a_grant_says_what_it_is_for_and_to_what_kind_of_principal(name: str) -> None:
+    """Without the kind, a grant to an identity that was just made may be refused."""
+    found = resources(name, "Authorization/roleAssignments")
+    kinds = {it["properties"]["principalType"] for it in found if who(it) in {"collector", "topic"}}
+
+    assert all(it["properties"]["description"].endswith(".") for it in found)
+    assert kinds == {"ServicePrincipal"}
+    assert {it["properties"]["principalType"] for it in found} <= {
+        "ServicePrincipal",
+        "User",
+        "Group",
+    }
+
+
+@every_combination
+def test_no_two_grants_have_one_name(name: str) -> None:
+    """The second would take the place of the first."""
+    names = [it["name"] for it in resources(name, "Authorization/roleAssignments")]
+
+    assert len(names) == len(set(names))

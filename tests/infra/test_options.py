@@ -1,0 +1,441 @@
+"""What each option adds and changes, and that options that are off add nothing."""
+
+from typing import Any
+
+import pytest
+
+from tests.infra.deployed import (
+    Resource,
+    account,
+    app_settings,
+    every_combination,
+    resources,
+    the,
+    types,
+)
+
+pytestmark = pytest.mark.compiler
+
+DEFAULT = {
+    "Authorization/roleAssignments": 6,
+    "Insights/actionGroups": 1,
+    "Insights/components": 1,
+    "Insights/metricAlerts": 1,
+    "Insights/scheduledQueryRules": 11,
+    "Insights/workbooks": 1,
+    "ManagedIdentity/userAssignedIdentities": 1,
+    "OperationalInsights/workspaces": 1,
+    "Resources/resourceGroups": 1,
+    "Storage/storageAccounts": 2,
+    "Storage/storageAccounts/blobServices": 2,
+    "Storage/storageAccounts/blobServices/containers": 4,
+    "Storage/storageAccounts/managementPolicies": 1,
+    "Web/serverfarms": 1,
+    "Web/sites": 1,
+    "Web/sites/basicPublishingCredentialsPolicies": 2,
+}
+"""Everything, when nothing was chosen but an address for alerts."""
+
+VAULT = {"KeyVault/vaults": 1, "Authorization/roleAssignments": 2}
+ENDPOINTS = {"Network/privateEndpoints": 3, "Network/privateEndpoints/privateDnsZoneGroups": 3}
+
+ADDED: dict[str, dict[str, int]] = {
+    "client-secret": VAULT,
+    "legacy-token": VAULT,
+    "federated": {},
+    "settings": {},
+    "several-scans": {},
+    "hierarchical-namespace": {},
+    "managed-identity-readers": {"Authorization/roleAssignments": 2},
+    "odd-names": {"Resources/resourceGroups": -1},
+    "private": {
+        **ENDPOINTS,
+        "Network/privateDnsZones": 2,
+        "Network/privateDnsZones/virtualNetworkLinks": 2,
+        "Network/virtualNetworks": 1,
+    },
+    "private-existing-network": {
+        **ENDPOINTS,
+        "Network/privateEndpoints/privateDnsZoneGroups": 2,
+    },
+    "kept": {
+        "Authorization/locks": 1,
+        "Authorization/roleAssignments": 4,
+        "EventGrid/systemTopics": 1,
+        "EventGrid/systemTopics/eventSubscriptions": 1,
+        "Storage/storageAccounts/blobServices/containers/immutabilityPolicies": 2,
+        "Storage/storageAccounts/queueServices": 1,
+        "Storage/storageAccounts/queueServices/queues": 1,
+    },
+}
+"""What a combination has beside that."""
+
+DAYS = {"coolAfterDays": 30, "coldAfterDays": 90, "deleteAfterDays": 400}
+
+
+def policy(name: str) -> dict[str, dict[str, Any]]:
+    """Return the lifecycle rules of the account of the data, by name."""
+    found = the(name, "Storage/storageAccounts/managementPolicies")
+    assert found["name"].endswith("/default")
+    return {it["name"]: it["definition"] for it in found["properties"]["policy"]["rules"]}
+
+
+def services(name: str, which: str) -> dict[str, Any]:
+    """Return the properties of the blob service of an account."""
+    owner = account(name, which)["name"]
+    found: dict[str, Any] = the(
+        name, "Storage/storageAccounts/blobServices", lambda it: it["name"] == f"{owner}/default"
+    )["properties"]
+    return found
+
+
+def network_rules(it: Resource) -> tuple[str, str, str]:
+    """Return public access, default and exception of an account or vault."""
+    rules = it["properties"]["networkAcls"]
+    return it["properties"]["publicNetworkAccess"], rules["defaultAction"], rules["bypass"]
+
+
+def endpoints(name: str) -> set[tuple[str, str]]:
+    """Return the private endpoints of a combination: the target's kind and name, and service."""
+    connections = [
+        it["properties"]["privateLinkServiceConnections"][0]["properties"]
+        for it in resources(name, "Network/privateEndpoints")
+    ]
+    return {
+        (it["privateLinkServiceId"].rpartition("/")[2][:6], *it["groupIds"]) for it in connections
+    }
+
+
+def test_what_was_not_chosen_is_not_there() -> None:
+    """Nothing costs or listens that nobody asked for."""
+    assert types("managed-identity-readers").keys() == DEFAULT.keys()
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_an_option_adds_what_it_is_about(name: str) -> None:
+    """And nothing else."""
+    with_all = {
+        kind: DEFAULT.get(kind, 0) + ADDED[name].get(kind, 0) for kind in {*DEFAULT, *ADDED[name]}
+    }
+    if name == "private-existing-network":
+        with_all["Network/privateEndpoints/privateDnsZoneGroups"] = 2
+
+    assert types(name) == {kind: count for kind, count in sorted(with_all.items()) if count}
+
+
+@every_combination
+@pytest.mark.parametrize("which", ["host", "data"])
+def test_an_account_takes_no_keys_and_shows_nothing_to_the_public(name: str, which: str) -> None:
+    """Identities only, over TLS 1.2, containers private."""
+    properties = account(name, which)["properties"]
+    containers = resources(name, "Storage/storageAccounts/blobServices/containers")
+
+    assert properties["allowSharedKeyAccess"] is False
+    assert properties["allowBlobPublicAccess"] is False
+    assert properties["allowCrossTenantReplication"] is False
+    assert properties["supportsHttpsTrafficOnly"] is True
+    assert properties["minimumTlsVersion"] == "TLS1_2"
+    assert {it["properties"]["publicAccess"] for it in containers} == {"None"}
+
+
+@every_combination
+def test_the_site_takes_no_passwords(name: str) -> None:
+    """Neither to deploy nor over FTP, and TLS 1.2 on both of its faces."""
+    site = the(name, "Web/sites")["properties"]
+    passwords = resources(name, "Web/sites/basicPublishingCredentialsPolicies")
+
+    assert [it["properties"]["allow"] for it in passwords] == [False, False]
+    assert site["httpsOnly"] is True
+    assert site["siteConfig"]["minTlsVersion"] == site["siteConfig"]["scmMinTlsVersion"] == "1.2"
+
+
+@every_combination
+def test_telemetry_takes_no_keys(name: str) -> None:
+    """A connection string alone opens nothing."""
+    component = the(name, "Insights/components")["properties"]
+    workspace = the(name, "OperationalInsights/workspaces")["properties"]
+
+    assert component["DisableLocalAuth"] is True
+    assert workspace["features"]["disableLocalAuth"] is True
+    assert component["WorkspaceResourceId"] == the(name, "OperationalInsights/workspaces")["id"]
+
+
+def test_retention_and_cap_of_telemetry_are_parameters() -> None:
+    """With defaults that cost little."""
+    default, other = (
+        the(name, "OperationalInsights/workspaces")["properties"]
+        for name in ("default", "everything")
+    )
+
+    assert (default["retentionInDays"], default["workspaceCapping"]["dailyQuotaGb"]) == (30, 1)
+    assert (other["retentionInDays"], other["workspaceCapping"]["dailyQuotaGb"]) == (90, -1)
+
+
+def test_a_ledger_can_be_brought_back() -> None:
+    """Versions and soft delete, for as long as a parameter says."""
+    found = services("default", "data")
+
+    assert found["isVersioningEnabled"] is True
+    assert found["deleteRetentionPolicy"] == {"enabled": True, "days": 7}
+    assert found["containerDeleteRetentionPolicy"] == {"enabled": True, "days": 7}
+    assert services("everything", "data")["deleteRetentionPolicy"]["days"] == 30
+
+
+def test_old_versions_of_the_state_go() -> None:
+    """The ledger is saved several times a run."""
+    rule = policy("default")["remove-old-versions-of-state"]
+
+    assert rule["filters"]["prefixMatch"] == ["scan-state/"]
+    assert rule["actions"] == {"version": {"delete": {"daysAfterCreationGreaterThan": 7}}}
+
+
+def test_an_account_with_directories_keeps_no_versions() -> None:
+    """The service refuses both together; soft delete stays."""
+    found = services("hierarchical-namespace", "data")
+
+    assert account("hierarchical-namespace", "data")["properties"]["isHnsEnabled"] is True
+    assert found["isVersioningEnabled"] is False
+    assert found["deleteRetentionPolicy"]["enabled"] is True
+    assert not any("version" in it["actions"] for it in policy("hierarchical-namespace").values())
+
+
+@pytest.mark.parametrize(
+    ("name", "scans"),
+    [("default", ["all"]), ("several-scans", ["sign-ins", "exchange"]), ("settings", ["exchange"])],
+)
+def test_run_logs_and_quarantine_of_every_scan_expire(name: str, scans: list[str]) -> None:
+    """And of the state nothing else: the ledger lies beside them."""
+    state = app_settings(name)["STORAGE_STATE_CONTAINER"]
+    rules = {key: it for key, it in policy(name).items() if key.startswith("expire-")}
+
+    assert [rule["filters"]["prefixMatch"] for rule in rules.values()] == [
+        [f"{state}/scan={scan}/runs/", f"{state}/scan={scan}/quarantine/"] for scan in scans
+    ]
+    assert {
+        it["actions"]["baseBlob"]["delete"]["daysAfterModificationGreaterThan"]
+        for it in rules.values()
+    } == {90}
+
+
+@every_combination
+def test_no_rule_deletes_a_ledger_or_a_manifest(name: str) -> None:
+    """Rules on blobs themselves touch parts, run logs and quarantine only."""
+    settings = app_settings(name)
+    prefixes = [
+        prefix
+        for rule in policy(name).values()
+        if "baseBlob" in rule["actions"]
+        for prefix in rule["filters"]["prefixMatch"]
+    ]
+
+    data = f"{settings['STORAGE_DATA_CONTAINER']}/"
+    assert all(prefix == data or prefix.endswith(("/runs/", "/quarantine/")) for prefix in prefixes)
+
+
+def test_parts_age_as_the_parameters_say() -> None:
+    """Through both tiers, and then they go, with the versions that deletion leaves."""
+    rules = policy("kept")
+    actions = rules["age-parts"]["actions"]["baseBlob"]
+
+    days = "daysAfterModificationGreaterThan"
+    assert actions == {
+        "tierToCool": {days: DAYS["coolAfterDays"]},
+        "tierToCold": {days: DAYS["coldAfterDays"]},
+        "delete": {days: DAYS["deleteAfterDays"]},
+    }
+    assert rules["age-parts"]["filters"]["prefixMatch"] == ["activities/"]
+    assert rules["remove-deleted-parts"]["actions"] == {
+        "version": {"delete": {"daysAfterCreationGreaterThan": DAYS["deleteAfterDays"]}}
+    }
+
+
+def test_parts_and_manifests_can_be_kept_from_change_and_the_state_never() -> None:
+    """The ledger is overwritten by every run."""
+    kind = "Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+    found = resources("kept", kind)
+
+    assert {it["name"].split("/")[2] for it in found} == {"activities", "manifests"}
+    assert {it["properties"]["immutabilityPeriodSinceCreationInDays"] for it in found} == {365}
+    assert {it["properties"]["allowProtectedAppendWrites"] for it in found} == {False}
+
+
+def test_policies_that_somebody_locked_are_left_alone() -> None:
+    """A locked one cannot be written, so a deployment that wrote it would fail."""
+    assert not [it for it in resources("locked") if it["type"].endswith("immutabilityPolicies")]
+
+
+def test_the_account_of_the_data_can_be_locked_against_deletion() -> None:
+    """That one, not the group: the rest can go."""
+    lock = the("kept", "Authorization/locks")
+
+    assert lock["properties"]["level"] == "CanNotDelete"
+    assert lock["id"].startswith(account("kept", "data")["id"] + "/")
+
+
+@pytest.mark.parametrize("name", ["private", "private-existing-network", "government"])
+def test_private_storage_is_reached_through_the_network_only(name: str) -> None:
+    """No exception, no trusted service."""
+    for which in ("host", "data"):
+        assert network_rules(account(name, which)) == ("Disabled", "Deny", "None")
+
+
+def test_a_private_vault_is_reached_through_the_network_only() -> None:
+    """Its administrators work from within, too."""
+    assert network_rules(the("everything", "KeyVault/vaults")) == ("Disabled", "Deny", "None")
+    assert network_rules(the("client-secret", "KeyVault/vaults")) == (
+        "Enabled",
+        "Allow",
+        "AzureServices",
+    )
+
+
+def test_notifications_pass_the_firewall_as_a_trusted_service() -> None:
+    """Which a switched-off public access would not let in; everybody else is denied."""
+    assert network_rules(account("everything", "data")) == ("Enabled", "Deny", "AzureServices")
+    assert network_rules(account("everything", "host")) == ("Disabled", "Deny", "None")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("default", "Allow"), ("private", "Deny"), ("everything", "Deny")],
+)
+def test_a_private_app_answers_nobody_and_can_still_be_deployed_to(
+    name: str, expected: str
+) -> None:
+    """The deployment's face asks for a token; closed, nobody could deploy from outside."""
+    config = the(name, "Web/sites")["properties"]["siteConfig"]
+
+    assert config["ipSecurityRestrictionsDefaultAction"] == expected
+    assert config["scmIpSecurityRestrictionsDefaultAction"] == "Allow"
+    assert config["scmIpSecurityRestrictionsUseMain"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("private", set()),
+        ("everything", {("contos", "dfs"), ("contos", "queue"), ("kv-", "vault")}),
+    ],
+)
+def test_every_service_that_is_closed_has_an_endpoint(
+    name: str, more: set[tuple[str, str]]
+) -> None:
+    """What the host, the program and readers within the network call."""
+    data = account(name, "data")["name"][:6]
+    found = {
+        (target[:3] if target.startswith("kv-") else target, it) for target, it in endpoints(name)
+    }
+
+    assert found == {("sthost", "blob"), ("sthost", "table"), (data, "blob")} | more
+
+
+def test_a_network_of_its_own_has_room_for_both() -> None:
+    """A subnet that is delegated to Flex Consumption, and one for the endpoints alone."""
+    network = the("private", "Network/virtualNetworks")["properties"]
+    app, private = network["subnets"]
+
+    (delegation,) = app["properties"]["delegations"]
+    assert delegation["properties"]["serviceName"] == "Microsoft.App/environments"
+    assert "delegations" not in private["properties"]
+    assert the("private", "Web/sites")["properties"]["virtualNetworkSubnetId"].endswith(
+        "/subnets/app"
+    )
+    assert {
+        it["properties"]["subnet"]["id"].rpartition("/")[2]
+        for it in resources("private", "Network/privateEndpoints")
+    } == {"endpoints"}
+
+
+def test_an_existing_network_is_used_and_not_touched() -> None:
+    """Its subnets, and of its zones those that were named."""
+    name = "private-existing-network"
+    zones = [
+        it["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"]
+        for it in resources(name, "Network/privateEndpoints/privateDnsZoneGroups")
+    ]
+
+    assert the(name, "Web/sites")["properties"]["virtualNetworkSubnetId"].endswith("/flex")
+    assert not resources(name, "Network/virtualNetworks")
+    assert not resources(name, "Network/privateDnsZones")
+    assert {it.rpartition("/")[2] for it in zones} == {"privatelink.blob.core.windows.net"}
+
+
+@pytest.mark.parametrize("name", ["private", "government", "everything"])
+def test_every_endpoint_of_a_network_of_its_own_has_its_zone(name: str) -> None:
+    """The zone of its service, in the domain of the cloud, linked to the network."""
+    zones = {it["name"] for it in resources(name, "Network/privateDnsZones")}
+    used = {
+        it["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"].rpartition(
+            "/"
+        )[2]
+        for it in resources(name, "Network/privateEndpoints/privateDnsZoneGroups")
+    }
+    linked = {
+        it["name"].split("/")[0]
+        for it in resources(name, "Network/privateDnsZones/virtualNetworkLinks")
+    }
+
+    assert used == zones == linked
+    assert all(it.startswith("privatelink.") for it in zones)
+
+
+def test_a_fixed_address_is_that_of_a_gateway() -> None:
+    """On the subnet that the app reaches out from."""
+    app = the("everything", "Network/virtualNetworks")["properties"]["subnets"][0]
+
+    assert app["properties"]["natGateway"]["id"] == the("everything", "Network/natGateways")["id"]
+    assert (
+        the("everything", "Network/publicIPAddresses")["properties"]["publicIPAllocationMethod"]
+        == "Static"
+    )
+
+
+def test_a_message_tells_of_every_part() -> None:
+    """Of parts only, from the account of the data into its queue."""
+    topic = the("kept", "EventGrid/systemTopics")
+    told = the("kept", "EventGrid/systemTopics/eventSubscriptions")["properties"]
+    queue = the("kept", "Storage/storageAccounts/queueServices/queues")["name"].rpartition("/")[2]
+
+    delivery = told["deliveryWithResourceIdentity"]
+    assert topic["properties"]["source"] == account("kept", "data")["id"]
+    assert topic["identity"]["type"] == delivery["identity"]["type"] == "SystemAssigned"
+    assert delivery["destination"]["endpointType"] == "StorageQueue"
+    assert delivery["destination"]["properties"]["queueName"] == queue
+    assert told["filter"]["includedEventTypes"] == ["Microsoft.Storage.BlobCreated"]
+    assert told["filter"]["subjectBeginsWith"] == "/blobServices/default/containers/activities/"
+
+
+def test_the_app_s_options_reach_it() -> None:
+    """Memory, instances, and how updates are made."""
+    default, other = (
+        the(name, "Web/sites")["properties"]["functionAppConfig"]
+        for name in ("default", "everything")
+    )
+
+    assert default["scaleAndConcurrency"] == {"instanceMemoryMB": 512, "maximumInstanceCount": 40}
+    assert default["siteUpdateStrategy"] == {"type": "Recreate"}
+    assert other["scaleAndConcurrency"] == {"instanceMemoryMB": 2048, "maximumInstanceCount": 1}
+    assert other["siteUpdateStrategy"] == {"type": "RollingUpdate"}
+
+
+def test_redundancy_is_a_parameter_of_the_data_only() -> None:
+    """What the host keeps is made anew by a deployment."""
+    assert account("default", "data")["sku"]["name"] == "Standard_ZRS"
+    assert account("everything", "data")["sku"]["name"] == "Standard_GZRS"
+    assert account("everything", "host")["sku"]["name"] == "Standard_LRS"
+
+
+def test_alert_limits_reach_the_rules() -> None:
+    """And whether they are evaluated at all."""
+    default, other = (
+        {
+            it["name"].split("-")[1]: it["properties"]
+            for it in resources(name, "Insights/scheduledQueryRules")
+        }
+        for name in ("default", "everything")
+    )
+
+    assert default["no"]["windowSize"] == "PT30M"
+    assert other["no"]["windowSize"] == "PT1H"
+    assert {it["enabled"] for it in default.values()} == {True}
+    assert {it["enabled"] for it in other.values()} == {False}

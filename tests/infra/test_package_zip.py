@@ -1,0 +1,171 @@
+"""The package that is deployed: which files, read as an ignore file is, and the same bytes."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
+
+from infra.scripts.package import ignored, main, pack, package_files, read_rules
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "infra/scripts/package.py"
+APP = ["function_app.py", "host.json", "requirements.txt"]
+
+
+def repository(folder: Path, ignore: str, *paths: str) -> Path:
+    """Make a folder with an app, an ignore file and more files."""
+    for path in [*APP, *paths]:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(f"this is {path}")
+    (folder / ".funcignore").write_text(ignore)
+    return folder
+
+
+def packed(folder: Path) -> list[str]:
+    """Return what of a repository would be deployed, but for the app's own files."""
+    return [str(path) for path in package_files(folder) if str(path) not in APP]
+
+
+def test_the_package_is_the_function_and_nothing_else() -> None:
+    """The names at its root, and no command line, test, document or cache below."""
+    files = package_files(ROOT)
+
+    assert {path.parts[0] for path in files} == {*APP, "shared"}
+    assert {path.suffix for path in files if path.parts[0] == "shared"} == {".py"}
+    assert not any(str(path).startswith(("shared/operate", "shared/__main__")) for path in files)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "kept"),
+    [
+        ("a.md", ["b/c.md", "b/d/c.md", "c.md"]),
+        ("*.md", []),
+        ("/*.md", ["b/a.md", "b/c.md", "b/d/c.md"]),
+        ("b/*.md", ["a.md", "b/d/c.md", "c.md"]),
+        ("b/**/c.md", ["a.md", "b/a.md", "c.md"]),
+        ("**/c.md", ["a.md", "b/a.md"]),
+        ("b/**", ["a.md", "c.md"]),
+        ("b/", ["a.md", "c.md"]),
+        ("c.md/", ["a.md", "b/a.md", "b/c.md", "b/d/c.md", "c.md"]),
+        ("d", ["a.md", "b/a.md", "b/c.md", "c.md"]),
+        ("[!a].md", ["a.md", "b/a.md"]),
+        ("?.md\n!c.md", ["b/c.md", "b/d/c.md", "c.md"]),
+        ("b\n!b/c.md", ["a.md", "c.md"]),
+        ("# a.md\n\n\\#a.md", ["a.md", "b/a.md", "b/c.md", "b/d/c.md", "c.md"]),
+        ("a.md  ", ["b/c.md", "b/d/c.md", "c.md"]),
+    ],
+)
+def test_lines_are_read_as_in_an_ignore_file(tmp_path: Path, ignore: str, kept: list[str]) -> None:
+    """Anchors, stars, folders, sets, and lines that take back in what others left out."""
+    paths = ["a.md", "b/a.md", "b/c.md", "b/d/c.md", "c.md"]
+    folder = repository(tmp_path, f"{ignore}\n.funcignore\n", *paths)
+
+    assert packed(folder) == kept
+
+
+names = st.text("ab.", min_size=1, max_size=3).filter(lambda it: it.strip("."))
+paths = st.lists(names, min_size=1, max_size=3).map("/".join)
+globs = st.lists(
+    st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]", "a*", "*.b", "b?"]),
+    min_size=1,
+    max_size=3,
+)
+lines = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "/"]),
+    globs.map("/".join),
+    st.sampled_from(["", "/"]),
+)
+
+
+@given(st.lists(lines, min_size=1, max_size=4), paths)
+def test_a_file_is_left_out_as_git_leaves_it_out(ignore: list[str], path: str) -> None:
+    """A library that reads ignore files says the same, of any lines without ! and **."""
+    rules = read_rules("\n".join(ignore))
+    heads = [PurePosixPath(path), *PurePosixPath(path).parents][:-1]
+
+    left_out = any(ignored(rules, head, folder=str(head) != path) for head in reversed(heads))
+
+    assert left_out == GitIgnoreSpec.from_lines(ignore).match_file(path)
+
+
+def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
+    """Times, permissions and the order of a folder are not part of it."""
+    folder = repository(tmp_path / "app", "", "shared/a.py", "shared/b.py")
+    pack(folder, tmp_path / "first.zip")
+    for number, path in enumerate(sorted(folder.rglob("*.py"))):
+        os.utime(path, (1, 1_000_000_000 + number))
+        path.chmod(0o755)
+
+    pack(folder, tmp_path / "second.zip")
+
+    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+
+
+def test_the_zip_holds_the_files_as_they_are(tmp_path: Path) -> None:
+    """At its root, where the host looks for host.json, and readable by everybody."""
+    folder = repository(tmp_path / "app", ".funcignore", "shared/a.py")
+
+    pack(folder, tmp_path / "package.zip")
+
+    with zipfile.ZipFile(tmp_path / "package.zip") as package:
+        assert package.namelist() == [*APP, "shared/a.py"]
+        assert package.read("shared/a.py") == b"this is shared/a.py"
+        assert {entry.external_attr >> 16 for entry in package.infolist()} == {0o100644}
+
+
+def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
+    """What it leads to may be the whole machine."""
+    folder = repository(tmp_path / "app", ".funcignore")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/secret.txt").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+
+    assert packed(folder) == []
+
+
+@pytest.mark.parametrize("name", APP)
+def test_a_package_that_would_be_no_app_is_refused(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Azure takes it, reports success, and has no function."""
+    folder = repository(tmp_path / "app", f"/{name}")
+
+    code = main([str(tmp_path / "package.zip"), "--root", str(folder)])
+
+    assert (code, (tmp_path / "package.zip").exists()) == (1, False)
+    assert f"error: {name} would not be part of the package" in capsys.readouterr().err
+
+
+def test_a_missing_ignore_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without it everything would be deployed, local settings with their secrets too."""
+    folder = repository(tmp_path / "app", "")
+    (folder / ".funcignore").unlink()
+
+    code = main([str(tmp_path / "package.zip"), "--root", str(folder)])
+
+    assert (code, (tmp_path / "package.zip").exists()) == (1, False)
+    assert "there is no .funcignore" in capsys.readouterr().err
+
+
+def test_the_program_says_how_large_the_package_is(tmp_path: Path) -> None:
+    """And, when asked, of what it consists."""
+    ran = subprocess.run(
+        [sys.executable, SCRIPT, tmp_path / "package.zip", "--list"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    *files, last = ran.stdout.splitlines()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert files[:3] == APP
+    assert last.startswith(f"{tmp_path / 'package.zip'}: {len(files)} files, ")

@@ -1,0 +1,296 @@
+"""What the compiler does not check: values, names, secrets, outputs, order, contradictions."""
+
+import json
+import re
+
+import pytest
+
+from harness import infra
+from tests.infra.deployed import (
+    GROUP,
+    accepted,
+    every_combination,
+    predicted,
+    refused,
+    resources,
+    text_of,
+    the,
+    types,
+)
+
+pytestmark = pytest.mark.compiler
+
+MAIN = infra.INFRA / "main.bicep"
+
+NAMES = {
+    "EventGrid/systemTopics": r"[A-Za-z0-9-]{3,50}",
+    "Insights/actionGroups": r"[^:<>+/&%\\?|]{1,260}",
+    "Insights/components": r"[\w().-]{1,260}",
+    "KeyVault/vaults": r"(?!.*--)[a-zA-Z][A-Za-z0-9-]{1,22}[A-Za-z0-9]",
+    "ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][\w-]{2,127}",
+    "Network/natGateways": r"[A-Za-z0-9][\w.-]{0,78}\w",
+    "Network/privateEndpoints": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "Network/virtualNetworks": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "OperationalInsights/workspaces": r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+    "Resources/resourceGroups": r"[\w().-]{0,89}[\w()-]",
+    "Storage/storageAccounts": r"[a-z0-9]{3,24}",
+    "Web/serverfarms": r"[A-Za-z0-9-]{1,60}",
+    "Web/sites": r"(?!-)[A-Za-z0-9-]{2,60}(?<!-)",
+}
+"""Azure's rules for names, by type."""
+
+OUTPUTS = {
+    "ALERTS_REACH",
+    "APPLICATION_INSIGHTS_NAME",
+    "AZURE_LOCATION",
+    "AZURE_RESOURCE_GROUP",
+    "AZURE_TENANT_ID",
+    "FUNCTION_APP_NAME",
+    "IDENTITY_CLIENT_ID",
+    "IDENTITY_PRINCIPAL_ID",
+    "KEY_VAULT_NAME",
+    "KEY_VAULT_SECRET_NAME",
+    "NOTIFICATION_QUEUE",
+    "STORAGE_ACCOUNT_URL",
+    "STORAGE_DATA_CONTAINER",
+    "STORAGE_MANIFEST_CONTAINER",
+    "STORAGE_STATE_CONTAINER",
+}
+"""What scripts, azd and people go on with."""
+
+REFUSED: list[tuple[dict[str, str], str]] = [
+    ({"authMode": "'federated'"}, "set mdaTenantId and mdaClientId"),
+    ({"authMode": "'client-secret'", "mdaTenantId": "'t'"}, "set mdaTenantId and mdaClientId"),
+    (
+        {"vaultAdministrators": "[{ principalId: 'x', principalType: 'User' }]"},
+        "vaultAdministrators is set, and authMode managed-identity has no vault",
+    ),
+    (
+        {"existingAppSubnetId": "'/a'", "existingEndpointSubnetId": "'/b'"},
+        "networkIsolation is off",
+    ),
+    (
+        {"networkIsolation": "true", "existingAppSubnetId": "'/a'"},
+        "takes both existingAppSubnetId and existingEndpointSubnetId",
+    ),
+    (
+        {"networkIsolation": "true", "existingDnsZoneIds": "{ blob: '/z' }"},
+        "belong to existing subnets",
+    ),
+    ({"fixedOutboundAddress": "true"}, "fixedOutboundAddress takes networkIsolation"),
+    (
+        {
+            "networkIsolation": "true",
+            "fixedOutboundAddress": "true",
+            "existingAppSubnetId": "'/a'",
+            "existingEndpointSubnetId": "'/b'",
+        },
+        "an existing one has its own way out",
+    ),
+    ({"deleteAfterDays": "31"}, "deleteAfterDays is 31: parts are read again"),
+    (
+        {"deleteAfterDays": "100", "immutabilityDays": "365"},
+        "deleteAfterDays is 100, and immutabilityDays, 365, forbids it",
+    ),
+    ({"coolAfterDays": "30", "coldAfterDays": "30"}, "coldAfterDays is 30: it must be more than"),
+    ({"coolAfterDays": "90", "deleteAfterDays": "60"}, "more than coolAfterDays and coldAfterDays"),
+    ({"immutabilityLocked": "true"}, "immutabilityLocked is set, and immutabilityDays is 0"),
+    ({"stateContainer": "'activities'"}, "must be three containers"),
+]
+"""Parameters that contradict each other, and what the template says."""
+
+WAITS = {
+    "grants": {"data-storage", "host-storage", "identity", "telemetry"},
+    "app": {
+        "data-storage",
+        "grants",
+        "host-storage",
+        "identity",
+        "network",
+        "privateEndpoints",
+        "telemetry",
+        "vault",
+    },
+    "[format('endpoint-{0}', variables('endpoints')[copyIndex()].name)]": {
+        "data-storage",
+        "host-storage",
+        "network",
+        "vault",
+    },
+    "notifications": {"data-storage"},
+    "vault": {"identity"},
+    "alerts": {"app", "telemetry"},
+    "workbook": {"telemetry"},
+}
+"""What each module waits for."""
+
+
+def waits_for(module: str) -> set[str]:
+    """Return the names of the deployments that a module of the template waits for."""
+    listed = infra.template(MAIN)["resources"]
+    (found,) = [it for it in listed if it["name"] == module]
+    # A module is named at the end of an id; a loop of modules by its own name.
+    return {re.sub(r"^.*'([\w-]+)'\)]$", r"\1", text) for text in found["dependsOn"]}
+
+
+@every_combination
+def test_values_that_the_compiler_does_not_check_are_right(name: str) -> None:
+    """It would let any text through in these places."""
+    site = the(name, "Web/sites")["properties"]["functionAppConfig"]
+    plan = the(name, "Web/serverfarms")
+
+    assert (plan["sku"]["name"], plan["sku"]["tier"]) == ("FC1", "FlexConsumption")
+    assert plan["properties"]["reserved"] is True
+    assert the(name, "Web/sites")["kind"] == "functionapp,linux"
+    assert site["runtime"] == {"name": "python", "version": "3.13"}
+    assert site["scaleAndConcurrency"]["instanceMemoryMB"] in {512, 2048, 4096}
+    assert site["deployment"]["storage"]["type"] == "blobContainer"
+    assert site["deployment"]["storage"]["authentication"]["type"] == "UserAssignedIdentity"
+    assert {it["kind"] for it in resources(name, "Storage/storageAccounts")} == {"StorageV2"}
+    assert {it["properties"]["topicType"] for it in resources(name, "EventGrid/systemTopics")} <= {
+        "Microsoft.Storage.StorageAccounts"
+    }
+
+
+@every_combination
+def test_the_package_is_deployed_into_a_container_that_is_made(name: str) -> None:
+    """Of the host's account, reached with the app's identity."""
+    storage = the(name, "Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    (where,) = re.findall(r"^https://(\w+)\.blob\.[\w.]+/([\w-]+)$", storage["value"])
+    made = {it["name"] for it in resources(name, "Storage/storageAccounts/blobServices/containers")}
+
+    assert "/default/".join(where) in made
+    assert (
+        storage["authentication"]["userAssignedIdentityResourceId"]
+        == the(name, "ManagedIdentity/userAssignedIdentities")["id"]
+    )
+
+
+@every_combination
+def test_names_keep_the_rules_of_azure(name: str) -> None:
+    """For every environment name that azd allows."""
+    wrong = [
+        it["name"]
+        for kind, rule in NAMES.items()
+        for it in resources(name, kind)
+        if not re.fullmatch(rule, it["name"])
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("environment", ["a", "A" * 64, "x_(1).", "0-0"])
+def test_odd_environments_get_names_that_keep_the_rules(environment: str) -> None:
+    """Short, long, and with every character that azd allows."""
+    found = accepted(environmentName=f"'{environment}'", networkIsolation="true")
+
+    wrong = [
+        it["name"]
+        for it in found["predictedResources"]
+        if (rule := NAMES.get(it["type"].removeprefix("Microsoft.")))
+        and not re.fullmatch(rule, it["name"])
+    ]
+    assert wrong == []
+
+
+def test_two_environments_share_no_name_that_must_be_unique() -> None:
+    """Names that are unique in Azure are made of subscription, environment and region."""
+    one, other = (accepted(environmentName=f"'{it}'") for it in ("one", "other"))
+
+    names = [
+        {it["name"] for it in found["predictedResources"] if "/" not in it["name"]}
+        for found in (one, other)
+    ]
+    assert not names[0] & names[1]
+
+
+@every_combination
+def test_everything_is_made_in_the_one_group(name: str) -> None:
+    """The template touches nothing that it did not make."""
+    group = predicted(name)["outputs"]["AZURE_RESOURCE_GROUP"]
+
+    assert all(it["id"].startswith(f"{GROUP}{group}") for it in resources(name))
+
+
+def test_an_existing_group_is_left_as_it_is() -> None:
+    """Writing it would take its tags away."""
+    assert "Resources/resourceGroups" not in types("odd-names")
+    assert predicted("odd-names")["outputs"]["AZURE_RESOURCE_GROUP"] == "Security (Collectors)_1.x"
+
+
+@every_combination
+def test_every_resource_that_can_carries_the_tags(name: str) -> None:
+    """The environment's, by which azd finds them."""
+    environment = {
+        it["tags"]["azd-env-name"] for it in resources(name) if "location" in it and "tags" in it
+    }
+
+    assert len(environment) == 1
+    assert [it["name"] for it in resources(name) if "location" in it and "tags" not in it] == []
+
+
+@every_combination
+def test_no_secret_is_in_a_value_or_an_output(name: str) -> None:
+    """Neither given, nor asked for by the template; telemetry's connection string opens nothing."""
+    text = text_of(name)
+
+    assert "[parameters('" not in text
+    assert not re.search(
+        r"list\w*(Keys|Secrets|Sas)|AccountKey|SharedAccess|InstrumentationKey=",
+        text,
+        re.IGNORECASE,
+    )
+
+
+def test_the_template_takes_no_secret() -> None:
+    """None can be left in a deployment's history."""
+    declared = infra.template(MAIN)["parameters"]
+
+    assert [name for name, it in declared.items() if it["type"].startswith("secure")] == []
+
+
+@every_combination
+def test_outputs_are_those_that_scripts_go_on_with(name: str) -> None:
+    """Each with a value, but for what was not chosen."""
+    outputs = predicted(name)["outputs"]
+    chosen = {"KEY_VAULT_NAME", "KEY_VAULT_SECRET_NAME", "NOTIFICATION_QUEUE"}
+
+    assert set(outputs) == OUTPUTS
+    assert {key for key, value in outputs.items() if not value} <= chosen
+
+
+def test_a_deployment_without_an_address_says_that_alerts_reach_nobody() -> None:
+    """Silence would look like health."""
+    assert predicted("default")["outputs"]["ALERTS_REACH"].startswith("nobody: set alertEmail")
+    assert predicted("private")["outputs"]["ALERTS_REACH"] == "security@contoso.com"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"), REFUSED, ids=[" ".join(given) for given, _ in REFUSED]
+)
+def test_what_contradicts_itself_is_refused(parameters: dict[str, str], said: str) -> None:
+    """Before anything is made, with a sentence that says what to change."""
+    assert said in refused(**parameters)
+
+
+def test_all_contradictions_are_told_at_once() -> None:
+    """Nobody mends one only to meet the next."""
+    told = refused(authMode="'federated'", deleteAfterDays="5", fixedOutboundAddress="true")
+
+    assert all(it in told for it in ("mdaClientId", "deleteAfterDays is 5", "networkIsolation"))
+
+
+@pytest.mark.parametrize("module", WAITS)
+def test_a_module_waits_for_what_it_needs(module: str) -> None:
+    """Predictions have no order, so this is read from the compiled template."""
+    assert waits_for(module) == WAITS[module]
+
+
+def test_events_wait_for_the_right_to_deliver_them() -> None:
+    """Else the first deployment is refused."""
+    compiled = infra.template(infra.INFRA / "modules" / "notifications.bicep")["resources"]
+    (subscription,) = [it for it in compiled if it["type"].endswith("/eventSubscriptions")]
+
+    waited = json.dumps(subscription["dependsOn"])
+    assert "roleAssignments" in waited
+    assert "queueServices/queues" in waited
