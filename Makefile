@@ -20,7 +20,7 @@ POLICIES := .checkov/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format lint types imports policies snapshots bench bench-loss clean
+.PHONY: help setup demo test check format lint types imports policies snapshots bench bench-cost bench-loss clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ snapshots: $(PACKAGES) ## predict the deployment of every combination anew, into
 
 bench: setup $(COMPARED) ## measure speed and size, into docs/performance.md; ARGS=--quick tries it
 	@$(VENV_PYTHON) -m bench.speed $(if $(ARGS),$(ARGS),--write)
+
+bench-cost: setup ## count what a month costs, into docs/deployment.md
+	@$(VENV_PYTHON) -m bench.cost --write
 
 bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs/loss.md
 	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)

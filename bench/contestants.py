@@ -13,6 +13,7 @@ import os
 import resource
 import sys
 import time
+from collections import Counter
 from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -443,27 +444,38 @@ class Began:
         """Return the result with what passed since."""
         result.seconds = time.perf_counter() - self.wall
         result.cpu = time.process_time() - self.cpu
-        result.operations = _operations[0]
+        result.operations = operations.total()
         return result
 
 
-_operations = [0]
+operations: Counter[str] = Counter()
+"""Requests of the storage SDK since `count_operations`, by what they are billed as."""
 
 
 def count_operations() -> None:
     """Count every request of the storage SDK from now on."""
-    _operations[0] = 0
+    operations.clear()
     if "azure.core" not in sys.modules:
         return
     from azure.core.pipeline.transport import RequestsTransport
 
     send = RequestsTransport.send
+    if hasattr(send, "counts"):
+        return
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        _operations[0] += 1
-        return send(*args, **kwargs)
+    def counted(transport: Any, request: Any, **kwargs: Any) -> Any:
+        operations[billed_as(request.method, request.url)] += 1
+        return send(transport, request, **kwargs)
 
+    counted.counts = True  # type: ignore[attr-defined]
     RequestsTransport.send = counted
+
+
+def billed_as(method: str, url: str) -> str:
+    """Return `write`, `list` or `read`: the classes of operations that storage charges for."""
+    if method == "PUT":
+        return "write"
+    return "list" if "restype=container" in url else "read"
 
 
 def _container(job: Job) -> ContainerClient:

@@ -313,6 +313,9 @@ param storageSuffix string = environment().suffixes.storage
 @description('Domain of vaults; that of the cloud which is deployed to.')
 param vaultSuffix string = environment().suffixes.keyvaultDns
 
+@description('Where app registrations sign in; that of the cloud which is deployed to.')
+param loginEndpoint string = environment().authentication.loginEndpoint
+
 // What contradicts itself is refused here, before anything is made, and all of it at once. The
 // sentences reach the deployer as the name of a property that is not there: the function that fails
 // with a message is younger than the tools that check these files.
@@ -409,6 +412,10 @@ var registrationSettings = {
   MDA_CLIENT_ID: mdaClientId
   MDA_TENANT_ID: mdaTenantId
 }
+// The Azure SDK would sign registrations in to the public cloud.
+var authoritySettings = {
+  AZURE_AUTHORITY_HOST: loginEndpoint
+}
 var clientSecretSettings = {
   MDA_CLIENT_SECRET: secretReference
 }
@@ -424,7 +431,9 @@ var acceptSettings = {
 var scansSettings = {
   SCANS: string(scans)
 }
-var authSettings = union(registered ? registrationSettings : {}, authMode == 'client-secret' ? clientSecretSettings : {}, authMode == 'api-token' ? tokenSettings : {})
+var publicCloud = startsWith(storageSuffix, 'core.windows.')
+var registeredSettings = union(registrationSettings, publicCloud ? {} : authoritySettings)
+var authSettings = union(registered ? registeredSettings : {}, authMode == 'client-secret' ? clientSecretSettings : {}, authMode == 'api-token' ? tokenSettings : {})
 var optionalSettings = union(allowAnyHost ? anyHostSettings : {}, empty(scanAcceptFilters) ? {} : acceptSettings, empty(scans) ? {} : scansSettings)
 
 var scanSettings = {

@@ -15,13 +15,14 @@ pytestmark = pytest.mark.compiler
 HOST = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AZURE_AUTHORITY_HOST",
     "AzureWebJobsDisableHomepage",
     "AzureWebJobsStorage__accountName",
     "AzureWebJobsStorage__clientId",
     "AzureWebJobsStorage__credential",
     "MALLOC_ARENA_MAX",
 }
-"""What the platform reads, in the public cloud."""
+"""What platform and Azure SDK read."""
 
 IGNORED = {
     "ENABLE_ORYX_BUILD",
@@ -173,6 +174,12 @@ def test_outside_the_public_cloud_the_host_finds_its_storage_by_address() -> Non
 
     assert "AzureWebJobsStorage__accountName" not in settings
     assert settings["AzureWebJobsStorage__blobServiceUri"].endswith(".blob.core.usgovcloudapi.net")
+
+
+def test_outside_the_public_cloud_a_registration_signs_in_there() -> None:
+    """The Azure SDK takes the public cloud when nothing is said, and needs nothing said there."""
+    assert app_settings("government")["AZURE_AUTHORITY_HOST"] == "https://login.microsoftonline.us/"
+    assert "AZURE_AUTHORITY_HOST" not in app_settings("client-secret")
 
 
 @every_combination

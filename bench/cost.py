@@ -1,0 +1,299 @@
+"""What a month costs, from counted operations: `python -m bench.cost` (`make bench-cost`).
+
+The scan runs through an hour of the timer against a history as dense as that of a tenant with so
+many activities a day, and then sweeps it; requests, storage operations and bytes are counted, and
+a month is put together from them. Counts are no timings: they are the same on every machine, and a
+test counts again. `--write` puts the tables into docs/deployment.md and the counts into
+docs/cost.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import contestants
+from bench.api import Api, serving
+from bench.contestants import HOUR_MS, Job
+from bench.speed import Table
+from harness.azurite import azurite
+from shared.core.model import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.core.model import NoAnswer, Policy, Query
+    from shared.ports import ActivitySource, Clock, Ports
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "deployment.md"
+FIGURES = ROOT / "docs" / "cost.json"
+OPENING = "<!-- cost: make bench-cost writes it -->"
+CLOSING = "<!-- end of the cost -->"
+
+LONG_AGO = 1_795_132_800_000
+"""2026-11-20T00:00:00Z: always the same, so that sizes never differ."""
+
+MINUTE_MS = 60_000
+PACE_MS = 5 * MINUTE_MS
+"""Between two runs of the default schedule."""
+
+RATES = (10_000, 1_000_000, 20_000_000)
+"""Activities a day."""
+
+RUNS = 12 * 24 * 30
+"""Runs in a month of 30 days."""
+
+HOURS = 24 * 30
+
+SWEEPS = 3
+"""How often the default settings look at an hour again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What something took.
+
+    Attributes:
+        records: activities that were stored.
+        requests: to the API.
+        write: operations that storage bills as writes.
+        list: as listings.
+        read: as reads and others.
+        bytes: of the parts that were stored.
+    """
+
+    records: int = 0
+    requests: int = 0
+    write: int = 0
+    list: int = 0
+    read: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        """Return both together."""
+        return Count(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
+
+    def times(self, factor: int) -> Count:
+        """Return so many of it."""
+        return Count(**{name: value * factor for name, value in asdict(self).items()})
+
+
+PRICES = {
+    "gigabyte_second": 0.000026,
+    "write": 0.065 / 10_000,
+    "list": 0.065 / 10_000,
+    "read": 0.005 / 10_000,
+    "gigabyte_month": 0.0225,
+    "alerts": 8.60,
+}
+"""US dollars: Flex Consumption on demand, storage operations and hot storage with zone redundancy,
+and the alert rules together (`docs/deployment.md` says how many of which kind)."""
+
+FREE_GIGABYTE_SECONDS = 100_000
+PAGE_SECONDS = 3
+"""Of a run, for each request: two until the answer is there, one of work on a quarter of a core."""
+
+RUN_SECONDS = 2
+"""Of a run, beside its requests."""
+
+MEMORY_GIGABYTES = 0.5
+
+
+class Moved:
+    """A clock that shows another time than the one that it is set by."""
+
+    def __init__(self, clock: Clock, now: int) -> None:
+        """Begin at that time (epoch ms)."""
+        self.clock = clock
+        self.moment, self.mark = now, clock.elapsed()
+
+    def now(self) -> int:
+        """Return epoch ms."""
+        return self.moment + self.clock.elapsed() - self.mark
+
+    def elapsed(self) -> int:
+        """Return ms since some moment."""
+        return self.clock.elapsed()
+
+    def sleep(self, milliseconds: int) -> None:
+        """Wait."""
+        self.clock.sleep(milliseconds)
+
+
+class Undated:
+    """A source whose answers do not tell the time: the API's clock is not the moved one."""
+
+    def __init__(self, source: ActivitySource) -> None:
+        """Ask that source."""
+        self.source = source
+
+    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+        """Ask, and forget the date."""
+        answer = self.source.ask(query, timeout=timeout)
+        return replace(answer, date=None) if isinstance(answer, Answer) else answer
+
+    def renew_token(self) -> bool:
+        """Nothing to renew."""
+        return False
+
+
+def counted(rate: int) -> dict[str, Count]:
+    """Return what an hour of runs, one sweep over an hour, and a run without work take."""
+    begin = LONG_AGO
+    api = Api(begin=begin, length=4 * HOUR_MS, count=max(1, rate * 4 // 24))
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(api))
+        storage = stack.enter_context(azurite()).connection_string
+        job = Job(
+            url=url,
+            storage=storage,
+            container="cost",
+            begin=begin,
+            end=begin + 4 * HOUR_MS,
+            count=api.count,
+        )
+        ports, policy = _deployed(job)
+        return _counted(ports, policy, begin + HOUR_MS)
+
+
+def _counted(ports: Ports, policy: Policy, hour: int) -> dict[str, Count]:
+    # Runs come a minute after a slice has settled; the first finds none and sets the origin.
+    settled = hour + policy.settle + MINUTE_MS
+    _run(ports, replace(policy, lookback=policy.settle), settled)
+    runs = range(settled + PACE_MS, settled + HOUR_MS + 1, PACE_MS)
+    first = [_run(ports, policy, moment) for moment in runs]
+    idle = _run(ports, policy, settled + HOUR_MS + MINUTE_MS)
+    # Two hours later, with a settle time that leaves nothing to do but the sweep of that hour.
+    later = hour + 3 * HOUR_MS + MINUTE_MS
+    swept = replace(policy, settle=later - hour - HOUR_MS, sweeps=(("sweep-2h", 2 * HOUR_MS),))
+    sweep = _run(ports, swept, later)
+    return {"an hour of runs": sum(first, Count()), "a sweep": sweep, "a run without work": idle}
+
+
+def _deployed(job: Job) -> tuple[Ports, Policy]:
+    """Return the product with the default settings, but for the request budget of a real tenant."""
+    ports, policy = contestants.product(job)
+    return ports, replace(policy, settle=10 * MINUTE_MS, budget=4 * MINUTE_MS)
+
+
+def _run(ports: Ports, policy: Policy, now: int) -> Count:
+    """Run one iteration at a time (epoch ms); return what it took."""
+    from shared.core.report import Tally
+    from shared.scan import scan_once
+
+    tally = Tally(scan=policy.scan, run="cost")
+    contestants.count_operations()
+    moved = replace(ports, clock=Moved(ports.clock, now), source=Undated(ports.source))
+    outcome = scan_once(moved, policy, tally)
+    if outcome != "idle":
+        message = f"the scan ended as {outcome}: {tally.last_fault}"
+        raise RuntimeError(message)
+    return Count(
+        records=tally.records,
+        requests=tally.requests,
+        bytes=tally.bytes,
+        **contestants.operations,
+    )
+
+
+def month(told: dict[str, Count]) -> Count:
+    """Return what a month takes: its hours, and sweeps over each of them beside other work."""
+    hours = told["an hour of runs"].times(HOURS)
+    fixed = told["a run without work"].times(-1)
+    return hours + (told["a sweep"] + fixed).times(HOURS * SWEEPS)
+
+
+def dollars(taken: Count) -> dict[str, float]:
+    """Return what a month costs, by what is paid for."""
+    seconds = RUNS * RUN_SECONDS + taken.requests * PAGE_SECONDS
+    billed = max(0.0, seconds * MEMORY_GIGABYTES - FREE_GIGABYTE_SECONDS)
+    return {
+        "running": billed * PRICES["gigabyte_second"],
+        "operations": sum(getattr(taken, it) * PRICES[it] for it in ("write", "list", "read")),
+        "storage": taken.bytes / 1e9 * PRICES["gigabyte_month"],
+        "alerts": PRICES["alerts"],
+    }
+
+
+def tables(figures: dict[str, dict[str, Count]]) -> str:
+    """Return the tables of the document."""
+    counts = [
+        [f"{int(rate):,}", name, *(f"{getattr(it, what):,}" for what in ("records", *BILLED))]
+        for rate, told in figures.items()
+        for name, it in told.items()
+    ]
+    months = []
+    for rate, told in figures.items():
+        taken = month(told)
+        cost = dollars(taken)
+        hours = (RUNS * RUN_SECONDS + taken.requests * PAGE_SECONDS) / 3600
+        numbers = [f"{it:,}" for it in (taken.requests, taken.write + taken.list, taken.read)]
+        size = f"{taken.bytes / 1e9:,.1f}"
+        prices = [f"{it:,.2f}" for it in (*cost.values(), sum(cost.values()))]
+        months.append([f"{int(rate):,}", *numbers, f"{hours:,.0f}", size, *prices])
+    return "\n\n".join(
+        [
+            str(
+                Table(
+                    title="Counted", head=["activities a day", "", "stored", *BILLED], rows=counts
+                )
+            ),
+            str(Table(title="A month of 30 days", head=MONTH, rows=months)),
+        ]
+    )
+
+
+BILLED = ("requests", "write", "list", "read", "bytes")
+MONTH = [
+    "activities a day",
+    "requests",
+    "writes and lists",
+    "reads",
+    "hours of running",
+    "GB stored",
+    "running, $",
+    "operations, $",
+    "storage of that month, $",
+    "alerts, $",
+    "together, $",
+]
+
+
+def kept() -> dict[str, dict[str, Count]]:
+    """Return the counts of docs/cost.json."""
+    read: dict[str, dict[str, dict[str, int]]] = json.loads(FIGURES.read_text("utf-8"))
+    return {rate: {name: Count(**it) for name, it in told.items()} for rate, told in read.items()}
+
+
+def written(document: str, figures: dict[str, dict[str, Count]]) -> str:
+    """Return the document with the tables of these counts."""
+    before, _, rest = document.partition(OPENING)
+    _, _, after = rest.partition(CLOSING)
+    return f"{before}{OPENING}\n\n{tables(figures)}\n\n{CLOSING}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Count and print, or write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="into docs/deployment.md, cost.json")
+    chosen = parser.parse_args(arguments)
+    figures = {str(rate): counted(rate) for rate in RATES}
+    print(tables(figures))
+    if chosen.write:
+        told = {
+            rate: {name: asdict(it) for name, it in counts.items()}
+            for rate, counts in figures.items()
+        }
+        FIGURES.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+        DOCUMENT.write_text(written(DOCUMENT.read_text("utf-8"), figures), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The page on deployment: what it names is there."""
+
+import re
+
+import pytest
+
+from bench.cost import PRICES
+from harness import infra
+from tests.infra.monitored import fields_read, flaws, report_names
+from tests.test_docs import ROOT, fences
+
+PAGE = ROOT / "docs" / "deployment.md"
+TEXT = PAGE.read_text("utf-8")
+
+
+def named() -> set[str]:
+    """Return the words between backticks that look like parameters of the template."""
+    return set(re.findall(r"`([a-z]+(?:[A-Z][a-zA-Z]*)+)(?:=\w+)?`", TEXT))
+
+
+@pytest.mark.compiler
+def test_parameters_that_the_page_names_exist() -> None:
+    """Under these very names."""
+    declared = infra.template(infra.INFRA / "main.bicep")["parameters"]
+
+    assert named() - set(declared) == set()
+
+
+@pytest.mark.compiler
+def test_every_option_has_its_row() -> None:
+    """Whatever a parameter adds that is off by default: what it is, and what it leaves behind."""
+    declared = infra.template(infra.INFRA / "main.bicep")["parameters"]
+    off = {
+        name
+        for name, it in declared.items()
+        if it.get("defaultValue") in (False, [], {}) and name not in {"tags", "scanFilters"}
+    }
+
+    of_the_program = {"allowAnyHost"}  # It is on the page of settings.
+    assert [name for name in off - of_the_program if f"`{name}`" not in TEXT] == []
+
+
+def test_outputs_and_variables_that_the_page_names_exist() -> None:
+    """In the template, or in the workflow."""
+    template = (infra.INFRA / "main.bicep").read_text("utf-8")
+    workflow = (ROOT / ".github/workflows/deploy.yml").read_text("utf-8")
+    upper = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", TEXT))
+
+    assert [name for name in upper if name not in template + workflow] == []
+
+
+def test_options_of_the_script_that_the_page_names_exist() -> None:
+    """As its help has them."""
+    script = (infra.INFRA / "scripts" / "deploy.sh").read_text("utf-8")
+    commands = "\n".join(fences(PAGE, "sh")).replace("\\\n", "").splitlines()
+    lines = "\n".join(it for it in commands if it.startswith("infra/scripts/deploy.sh"))
+    given = set(re.findall(r"(--[a-z-]+)", lines)) | {"--infrastructure-only", "--package-only"}
+
+    assert [option for option in given if option not in script] == []
+
+
+@pytest.mark.parametrize("query", fences(PAGE, "kusto"))
+def test_queries_of_the_page_read_fields_that_a_report_has(query: str) -> None:
+    """Whoever copies one sees something."""
+    assert fields_read(query) <= report_names()
+    assert flaws(query) == []
+
+
+def test_the_prices_of_the_page_are_those_of_its_tables() -> None:
+    """The arithmetic can be followed."""
+    shown = {name: f"${price:.6f}".rstrip("0") for name, price in PRICES.items()}
+    assert shown["gigabyte_second"] in TEXT
+    assert f"${PRICES['write'] * 10_000:.3f}" in TEXT
+    assert f"${PRICES['read'] * 10_000:.3f}" in TEXT
+    assert f"${PRICES['gigabyte_month']:.4f}" in TEXT
