@@ -1,6 +1,7 @@
 """Finds the Python with which Azure runs the function, where the machine has it."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ HOW_TO_GET_IT = "install Python 3.13, for example with `uv python install 3.13`"
 def azure_python(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return a Python of Azure's version that really runs, or None.
 
-    The one that runs this, one on PATH, one of pyenv, or one of uv, in this order.
+    The one that runs this, one on PATH, one beside it, one of pyenv, or one of uv, in this order.
     """
     return next((path for path in _candidates(environ) if version(path) == AZURE), None)
 
@@ -37,11 +38,24 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     for folder in search.split(os.pathsep):
         if found := shutil.which("python3.13", path=folder):
             yield Path(found)
-    pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or Path.home()) / ".pyenv")
-    yield from sorted(pyenv.glob("versions/3.13*/bin/python3.13"), reverse=True)
+    for versions in _version_folders(environ):
+        yield from sorted(versions.glob("*3.13*/bin/python3.13"), reverse=True)
     uv = shutil.which("uv", path=search)
     if uv and (found := _said([uv, "python", "find", "--no-project", "3.13"])):
         yield Path(found)
+
+
+def _version_folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the folders in which pyenv keeps versions, and that beside which this one lies.
+
+    HOME may be another than the user's: a clean environment often is.
+    """
+    yield Path(sys.base_prefix).parent
+    if root := environ.get("PYENV_ROOT"):
+        yield Path(root) / "versions"
+    for home in (environ.get("HOME"), pwd.getpwuid(os.getuid()).pw_dir):
+        if home:
+            yield Path(home) / ".pyenv" / "versions"
 
 
 def _said(command: list[str]) -> str:
