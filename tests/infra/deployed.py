@@ -89,6 +89,20 @@ def accepted(**parameters: str) -> dict[str, Any]:
     return found
 
 
+def as_azd_predicts(**answers: str) -> dict[str, Any]:
+    """Return the prediction that azd makes before it deploys: its file, and the answers given.
+
+    It does not know the domains of the cloud.
+    """
+    asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
+    lines = [f"param {name} = '{answers[name]}'" for name in asked]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "azd.bicepparam"
+        path.write_text("\n".join(["using '../main.bicep'", *lines, ""]), "utf-8")
+        found: dict[str, Any] = infra.predict(path)
+    return found
+
+
 def text_of(name: str) -> str:
     """Return a whole prediction as text, to search it."""
     return json.dumps(predicted(name))

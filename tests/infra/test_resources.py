@@ -9,6 +9,7 @@ from harness import infra
 from tests.infra.deployed import (
     GROUP,
     accepted,
+    as_azd_predicts,
     every_combination,
     predicted,
     refused,
@@ -216,6 +217,20 @@ def test_an_existing_group_is_left_as_it_is() -> None:
     """Writing it would take its tags away."""
     assert "Resources/resourceGroups" not in types("odd-names")
     assert predicted("odd-names")["outputs"]["AZURE_RESOURCE_GROUP"] == "Security (Collectors)_1.x"
+
+
+def test_azd_can_predict_it() -> None:
+    """With what it asks for alone; where that fails, it leaves its checks out and says nothing."""
+    found = as_azd_predicts(
+        environmentName="contoso",
+        location="westeurope",
+        apiUrl="https://contoso.eu2.portal.cloudappsecurity.com",
+        alertEmail="",
+    )
+
+    assert [it["type"] for it in found["predictedResources"]] == [
+        it["type"] for it in resources("default")
+    ]
 
 
 @every_combination
