@@ -193,6 +193,15 @@ def test_every_requirement_is_pinned_and_explained(name: str) -> None:
     assert (loose, unexplained) == ([], [])
 
 
+@pytest.mark.parametrize("name", ["bench/requirements.txt", "infra/requirements-checkov.txt"])
+def test_environments_of_their_own_are_pinned_too(name: str) -> None:
+    """What tools bring in is listed as it was installed, without saying by whom."""
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line]
+    loose = [it for it in lines if not re.fullmatch(r"# .*|[\w.-]+==[\w.]+(; .+)?", it)]
+
+    assert loose == []
+
+
 def test_whatever_a_requirement_brings_in_is_pinned_too() -> None:
     """Two installations of one commit hold the same versions of everything."""
     listed = [
