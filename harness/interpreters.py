@@ -17,7 +17,7 @@ HOW_TO_GET_IT = "install Python 3.13, for example with `uv python install 3.13`"
 def azure_python(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return a Python of Azure's version that really runs, or None.
 
-    The one that runs this, one on PATH, one beside it, one of pyenv, or one of uv, in this order.
+    The one that runs this, one on PATH, of pyenv, of uv, or beside this one, in this order.
     """
     return next((path for path in _candidates(environ) if version(path) == AZURE), None)
 
@@ -38,24 +38,27 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     for folder in search.split(os.pathsep):
         if found := shutil.which("python3.13", path=folder):
             yield Path(found)
-    for versions in _version_folders(environ):
-        yield from sorted(versions.glob("*3.13*/bin/python3.13"), reverse=True)
+    for versions in _pyenv(environ):
+        yield from _in(versions)
     uv = shutil.which("uv", path=search)
     if uv and (found := _said([uv, "python", "find", "--no-project", "3.13"])):
         yield Path(found)
+    # HOME and PATH may be others than the user's: a clean environment has its own.
+    yield from _in(Path(sys.base_prefix).parent)
+    yield from _in(Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pyenv" / "versions")
 
 
-def _version_folders(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the folders in which pyenv keeps versions, and that beside which this one lies.
-
-    HOME may be another than the user's: a clean environment often is.
-    """
-    yield Path(sys.base_prefix).parent
+def _pyenv(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the folders in which pyenv keeps versions."""
     if root := environ.get("PYENV_ROOT"):
         yield Path(root) / "versions"
-    for home in (environ.get("HOME"), pwd.getpwuid(os.getuid()).pw_dir):
-        if home:
-            yield Path(home) / ".pyenv" / "versions"
+    if home := environ.get("HOME"):
+        yield Path(home) / ".pyenv" / "versions"
+
+
+def _in(versions: Path) -> list[Path]:
+    """Return the interpreters in a folder of versions, the newest first."""
+    return sorted(versions.glob("*3.13*/bin/python3.13"), reverse=True)
 
 
 def _said(command: list[str]) -> str:

@@ -105,9 +105,13 @@ def installed(cache: Path, python: Path, contents: str, *arguments: str) -> Path
     folder = cache / hashlib.sha256(said.encode()).hexdigest()[:16]
     if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+        # With a pip of its own: another Python's may be too old to run there.
+        own = unfinished.with_suffix(".venv")
+        subprocess.run([python, "-m", "venv", own], check=True)
+        pip = [str(own / "bin/python"), "-m", "pip", "install", "--quiet"]
         options = ["--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
         subprocess.run([*pip, *options, "--target", str(unfinished), *arguments], check=True)
+        shutil.rmtree(own)
         unfinished.rename(folder)
     return folder
 
