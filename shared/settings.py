@@ -7,7 +7,7 @@ reads the environment: it is handed in.
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar, cast
@@ -488,8 +488,21 @@ def _filters(text: str) -> dict[str, Any]:
     for name in ("date", "created"):
         if not isinstance(value.get(name, {}), dict):
             raise ValueError(f"{name} takes operators such as gte")  # noqa: TRY004 - the same
+    _require_shallow(value, FILTER_LEVELS)
     json.dumps(value, ensure_ascii=False).encode()  # A lone surrogate cannot be sent.
     return value
+
+
+FILTER_LEVELS = 64
+"""How deep filters may be nested. Versions of Python differ in what they read and write again."""
+
+
+def _require_shallow(value: object, levels: int) -> None:
+    if not levels:
+        raise ValueError("it is nested too deeply")
+    inner = value.values() if isinstance(value, dict) else value
+    for it in inner if isinstance(inner, Iterable) and not isinstance(inner, str) else ():
+        _require_shallow(it, levels - 1)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

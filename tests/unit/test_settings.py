@@ -51,6 +51,7 @@ REFUSED = [
     ("SCAN_FILTERS", '{"service": {"eq": [1e999]}}', "1e999 is too large"),
     ("SCAN_FILTERS", '{"text": {"eq": "\\ud800"}}', "give a JSON object"),
     ("SCAN_FILTERS", '{"a":' * 3_000 + "1" + "}" * 3_000, "give a JSON object"),
+    ("SCAN_FILTERS", '{"a":' * 64 + "1" + "}" * 64, "nested too deeply"),
     ("SCAN_FILTERS", '{"date": {"gte": 1}}', "set SCAN_LOOKBACK"),
     ("SCAN_SORT_FIELD", "timestamp", "date or created"),
     ("SCAN_SORT_DIRECTION", "up", "asc or desc"),
