@@ -16,9 +16,10 @@ from shared.core import pacing
 from shared.core.answers import Fault, Throttle
 from shared.core.cursor import same_again
 from shared.core.errors import BlocksLost, SourceRefused, StoreConflict, TokenRefused
+from shared.core.lanes import choose
 from shared.core.layout import part_name, stamp
 from shared.core.model import FIRST_PASS, Commit, Ledger, Pacing, Policy, Slice
-from shared.core.planning import choose, room_in, unswept
+from shared.core.planning import room_in, unswept
 from shared.core.report import Outcome, Tally
 from shared.core.retreat import retreat
 from shared.core.turns import Turn

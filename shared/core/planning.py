@@ -1,4 +1,4 @@
-"""What to scan next: ledger + now + policy → the due slice that matters most.
+"""What is due: ledger + now + policy → intervals, and the cells that they are cut into.
 
 Due is what is wanted and neither covered, declared lost nor open. A due interval is cut on a
 grid (fresh time in short slices, older time in hours) that does not depend on when the plan is
@@ -41,43 +41,20 @@ REACH_WARNING_MS = 3 * DAY_MS
 change = msgspec.structs.replace
 
 
-def choose(
-    ledger: Ledger, now: int, policy: Policy, *, busy: frozenset[Interval], oldest: bool
+def next_sweep(
+    ledger: Ledger, now: int, policy: Policy, *, busy: frozenset[Interval]
 ) -> Slice | None:
-    """Return the slice to serve next, an open one or a new one; None when nothing is due.
-
-    Sweeps come last, and one at a time.
-
-    Args:
-        ledger: the state.
-        now: epoch milliseconds.
-        policy: how the scan is to be done.
-        busy: bounds of slices that are being served.
-        oldest: serve the oldest slice, so that what is new never starves it.
-    """
+    """Return the sweep's slice to serve; None when no sweep is due."""
     ready = [piece for piece in ledger.open if not waits(piece.not_before, now)]
     room = room_in(ledger)
-    candidates = [it for it in ready if it.pass_name == FIRST_PASS and not _is_in(it, busy)]
-    if room.open:
-        candidates += new_slices(ledger, now, policy)
-
-    def rank(piece: Slice) -> tuple[int, ...]:
-        return (piece.start,) if oldest else _urgency(piece, now, policy)
-
-    if candidates:
-        return min(candidates, key=rank)
     # A sweep that a missing part holds up must be blocked, or it would take the first pass's room.
     may_open = room.open and room.blocked
     return _sweep(ledger, ready, now, policy, busy) if may_open else _ready_sweep(ready, busy)
 
 
-def _is_in(piece: Slice, busy: frozenset[Interval]) -> bool:
-    return (piece.start, piece.end) in busy
-
-
 def _ready_sweep(ready: list[Slice], busy: frozenset[Interval]) -> Slice | None:
     sweeps = [it for it in ready if it.pass_name != FIRST_PASS]
-    return next((it for it in sweeps if not _is_in(it, busy)), None)
+    return next((it for it in sweeps if (it.start, it.end) not in busy), None)
 
 
 def _sweep(
@@ -179,21 +156,6 @@ def room_in(ledger: Ledger) -> Room:
     return Room(open=len(ledger.open) - blocked < OPEN_SLICES, blocked=blocked < OPEN_SLICES)
 
 
-def new_slices(ledger: Ledger, now: int, policy: Policy) -> Iterator[Slice]:
-    """Yield the slices that could be opened next: the oldest due cell and the newest one.
-
-    Whatever the order of service, the next new slice is always one of these two.
-    """
-    gaps = list(due(ledger, now, policy))
-    if not gaps:
-        return
-    oldest = next(_cells(gaps[0], now, policy))
-    yield open_slice(oldest, pass_name=FIRST_PASS, policy=policy)
-    *_, newest = _cells(_last_hour(gaps[-1]), now, policy)
-    if newest != oldest:
-        yield open_slice(newest, pass_name=FIRST_PASS, policy=policy)
-
-
 def due(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
     """Yield the intervals that the first pass still wants and nobody is working on, ascending."""
     yield from subtract(wanted(ledger, now, policy), _taken(ledger))
@@ -271,7 +233,7 @@ def _taken_by_work(ledger: Ledger) -> Intervals:
     )
 
 
-def _cells(gap: Interval, now: int, policy: Policy) -> Iterator[Interval]:
+def cells(gap: Interval, now: int, policy: Policy) -> Iterator[Interval]:
     """Cut a gap on the grid; its first and last piece may be parts of a cell."""
     start, end = gap
     while start < end:
@@ -282,7 +244,8 @@ def _cells(gap: Interval, now: int, policy: Policy) -> Iterator[Interval]:
         start = cell_end
 
 
-def _last_hour(gap: Interval) -> Interval:
+def last_hour(gap: Interval) -> Interval:
+    """Return what of a gap lies in its last hour."""
     start, end = gap
     return (max(start, (end - 1) // HOUR_MS * HOUR_MS), end)
 
@@ -290,12 +253,3 @@ def _last_hour(gap: Interval) -> Interval:
 def _is_old(hour: int, now: int, policy: Policy) -> bool:
     """Say whether an hour is wholly older than fresh, and so is one cell."""
     return hour + HOUR_MS <= now - policy.fresh
-
-
-def _urgency(piece: Slice, now: int, policy: Policy) -> tuple[int, ...]:
-    """Order: what the API will soon not show, fresh time newest first, older time oldest first."""
-    if soon_out_of_reach(piece.start, now, policy):
-        return (0, piece.start)
-    if piece.end > now - policy.fresh:
-        return (1, -piece.start)
-    return (2, piece.start)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.core import lanes, planning
 from shared.core import ledger as ledgers
-from shared.core import planning
 from shared.core.cursor import open_slice
 from shared.core.intervals import holds, intersect, merge
 from shared.core.model import FIRST_PASS, Commit, Doubt, Ledger, Loss, Policy, Slice, StoredPart
@@ -34,7 +34,7 @@ def piece_of(start: int, end: int, **changes: Any) -> Slice:
 def drained(ledger: Ledger, now: int, *, oldest: bool = False) -> list[tuple[int, int]]:
     """Return the slices in the order of service, each one covered at once."""
     order = []
-    while piece := planning.choose(ledger, now, HOW, busy=NOBODY, oldest=oldest):
+    while piece := lanes.choose(ledger, now, HOW, busy=NOBODY, oldest=oldest):
         order.append((piece.start, piece.end))
         first = merge([*ledger.coverage[FIRST_PASS], (piece.start, piece.end)])
         ledger = msgspec.structs.replace(ledger, coverage={FIRST_PASS: first})
@@ -79,7 +79,7 @@ def test_time_that_will_soon_be_out_of_reach_goes_first() -> None:
     soon = NOW - 28 * DAY
     ledger = fresh_ledger(origin=soon, coverage={FIRST_PASS: ((soon + HOUR, NOW - 2 * HOUR),)})
 
-    piece = planning.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
+    piece = lanes.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
 
     assert piece
     assert (piece.start, piece.end) == (soon, soon + HOUR)
@@ -120,7 +120,7 @@ def test_a_slice_that_waits_is_passed_over(not_before: int, served: bool) -> Non
     waiting = piece_of(NOW - HOUR, NOW - HOUR + 5 * MINUTE, not_before=not_before)
     ledger = fresh_ledger(open=(waiting,), coverage={FIRST_PASS: ((0, NOW),)})
 
-    assert (planning.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False) == waiting) == served
+    assert (lanes.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False) == waiting) == served
 
 
 def test_a_slice_that_is_being_served_is_passed_over() -> None:
@@ -130,7 +130,7 @@ def test_a_slice_that_is_being_served_is_passed_over() -> None:
 
     busy = frozenset({(piece.start, piece.end)})
 
-    assert planning.choose(ledger, NOW, HOW, busy=busy, oldest=False) is None
+    assert lanes.choose(ledger, NOW, HOW, busy=busy, oldest=False) is None
 
 
 def test_no_more_than_64_slices_are_open() -> None:
@@ -140,8 +140,8 @@ def test_no_more_than_64_slices_are_open() -> None:
     )
     blocked = tuple(msgspec.structs.replace(it, blocked=True) for it in waiting)
 
-    full = planning.choose(fresh_ledger(open=waiting), NOW, HOW, busy=NOBODY, oldest=False)
-    free = planning.choose(fresh_ledger(open=blocked), NOW, HOW, busy=NOBODY, oldest=False)
+    full = lanes.choose(fresh_ledger(open=waiting), NOW, HOW, busy=NOBODY, oldest=False)
+    free = lanes.choose(fresh_ledger(open=blocked), NOW, HOW, busy=NOBODY, oldest=False)
 
     assert full is None
     assert free is not None
@@ -149,8 +149,8 @@ def test_no_more_than_64_slices_are_open() -> None:
 
 def test_a_later_look_never_cuts_an_earlier_grid_otherwise() -> None:
     """A run after a crash plans the same slices."""
-    now = {(piece.start, piece.end) for piece in planning.new_slices(fresh_ledger(), NOW, HOW)}
-    soon = {(it.start, it.end) for it in planning.new_slices(fresh_ledger(), NOW + MINUTE, HOW)}
+    now = {(piece.start, piece.end) for piece in lanes.new_slices(fresh_ledger(), NOW, HOW)}
+    soon = {(it.start, it.end) for it in lanes.new_slices(fresh_ledger(), NOW + MINUTE, HOW)}
 
     assert now == soon
 
@@ -195,7 +195,7 @@ def test_a_changed_slice_length_leaves_no_gap(first: int, then: int, done: int, 
     for length, now, most in ((first, NOW, done), (then, NOW + later, 10_000)):
         how = policy(slice_length=length * MINUTE, sweeps=())
         for _ in range(most):
-            piece = planning.choose(ledger, now, how, busy=NOBODY, oldest=False)
+            piece = lanes.choose(ledger, now, how, busy=NOBODY, oldest=False)
             if piece is None:
                 break
             before = ledger.coverage[FIRST_PASS]
@@ -224,7 +224,7 @@ def test_an_open_slice_waits_its_turn() -> None:
     piece = piece_of(NOW - 2 * HOUR, NOW - HOUR)
     ledger = fresh_ledger(open=(piece,), coverage={FIRST_PASS: ((NOW - HOUR, NOW),)})
 
-    chosen = planning.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
+    chosen = lanes.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
 
     assert chosen
     assert (chosen.start, chosen.end) == (NOW - 3 * HOUR, NOW - 2 * HOUR)
@@ -340,7 +340,7 @@ def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
     """As every slice does; it opens one at a time, after everything else."""
     ledger = swept_ledger((NOW - 20 * DAY, NOW))
 
-    piece = planning.choose(ledger, NOW, SWEPT, busy=NOBODY, oldest=False)
+    piece = lanes.choose(ledger, NOW, SWEPT, busy=NOBODY, oldest=False)
 
     assert piece
     assert (piece.pass_name, piece.start, piece.end) == (
@@ -350,7 +350,7 @@ def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
     )
     opened = msgspec.structs.replace(ledger, open=(piece,))
     busy = frozenset({(piece.start, piece.end)})
-    assert planning.choose(opened, NOW, SWEPT, busy=busy, oldest=False) is None
+    assert lanes.choose(opened, NOW, SWEPT, busy=busy, oldest=False) is None
 
 
 def by_created(name: str, **changes: Any) -> int | None:
