@@ -30,8 +30,11 @@ from shared.sweeping import Indexes, fitted
 REQUEST_MS = 120_000
 """The longest that one request may take: heavy pages are known to take a minute."""
 
-RESERVE_MS = 10_000
+RESERVE_MS = 5_000
 """Kept of the time budget for staging, saving and committing after the last answer."""
+
+PATIENCE_MS = 5_000
+"""The longest throttle that a run waits for: waiting is billed."""
 
 STRANGE_SLOTS = 100
 """How many such answers are kept at most; a new one takes the place of some older one."""
@@ -183,28 +186,36 @@ class Iteration:
         """Start what may start now; return after how many ms to look again, None for no need."""
         while self.stop is None and len(self.flights) < self.policy.concurrency:
             now = self.now()
-            piece = self.next_slice(now)
+            busy = frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
+            oldest = self.serves_oldest()
+            piece = choose(self.ledger, now, self.policy, busy=busy, oldest=oldest)
             if piece is None:
                 return None
-            per_minute = self.policy.requests_per_minute
-            pause = pacing.next_allowed(self.ledger.pacing, now, per_minute) - now
-            if pause > pacing.longest_wait(per_minute):
-                self.stop = "waiting"
-            elif not self.fits(pause):
-                self.stop = "budget"
-            elif pause > 0:
+            pause = self.pause(now)
+            if pause > 0:
                 return pause
-            else:
-                self.start(workers, piece, now)
+            if self.stop is None:
+                self.start(workers, self.checked(piece), now)
         return None
 
-    def next_slice(self, now: int) -> Slice | None:
-        """Return the slice to serve, its staged blocks checked once after a resume."""
-        busy = frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
-        oldest = self.serves_oldest()
-        piece = choose(self.ledger, now, self.policy, busy=busy, oldest=oldest)
-        if piece is None:
-            return None
+    def pause(self, now: int) -> int:
+        """Return how many ms the next request must wait; the run stops where it will not.
+
+        It waits as long as its own pacing asks for, since it has work, and a few seconds for a
+        throttle: a longer one is waited for in the ledger.
+        """
+        if pacing.throttled_until(self.ledger.pacing, now) - now > PATIENCE_MS:
+            self.stop = "waiting"
+            return 0
+        per_minute = self.policy.requests_per_minute
+        pause = pacing.next_allowed(self.ledger.pacing, now, per_minute) - now
+        if not self.fits(pause):
+            self.stop = "budget"
+            return 0
+        return pause
+
+    def checked(self, piece: Slice) -> Slice:
+        """Return the slice as its next step may take it, its staged blocks checked once a run."""
         if not piece.requests and piece.pass_name != FIRST_PASS:
             return fitted(self.ports.results, piece)
         if piece.start not in self.unchecked:
@@ -224,10 +235,11 @@ class Iteration:
         return not any(flight.oldest for flight in self.flights.values())
 
     def fits(self, pause: int) -> bool:
-        """Say whether one more step fits the time budget; the first one always runs."""
-        expected = pacing.expected_step(self.ledger.pacing)
-        needed = pause + expected + self.reserve()
-        return not self.steps or self.spent() + needed <= self.policy.budget
+        """Say whether one more step fits the time budget; the first one always does, once due."""
+        if not self.steps and pause == 0:
+            return True
+        expected = pacing.expected_step(self.ledger.pacing) if self.steps else 0
+        return self.spent() + pause + expected + self.reserve() <= self.policy.budget
 
     def reserve(self) -> int:
         """Return what is kept of the budget for the effects after an answer, in ms."""

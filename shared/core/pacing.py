@@ -17,37 +17,39 @@ OLDEST_EVERY = 5
 def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
     """Return the earliest instant for the next request; `now` when it may go at once.
 
-    Never more than `per_minute` in any 60 seconds. After a short burst the rest of the budget
-    is spread over the rest of the window, so that a busy scan waits a little before each
-    request and not long before a few: a long wait would end the iteration. Nothing waits for
-    more than an hour: a throttle further ahead was noted by a clock that was fast.
+    Never more than `per_minute` in any 60 seconds. A few requests may follow each other at once;
+    while 60 seconds hold so many, each waits for one gap after the last. So a scan that resumes
+    does not make up for its rest, and a busy one sends evenly.
     """
+    return max(now, _paced(pacing, now, per_minute), throttled_until(pacing, now))
+
+
+def _paced(pacing: Pacing, now: int, per_minute: int) -> int:
     sent = recent(pacing, now)
     if len(sent) < burst(per_minute):
-        paced = now
-    elif len(sent) >= per_minute:
-        paced = sent[len(sent) - per_minute] + MINUTE_MS
-    else:
-        free = per_minute - len(sent)
-        paced = sent[-1] + (sent[0] + MINUTE_MS - sent[-1]) // (free + 1)
-    throttled = pacing.not_before if pacing.not_before <= now + HOUR_MS else now
-    return max(now, paced, throttled)
+        return now
+    spaced = sent[-1] + gap(per_minute)
+    if len(sent) < per_minute:
+        return spaced
+    return max(spaced, sent[len(sent) - per_minute] + MINUTE_MS)
+
+
+def throttled_until(pacing: Pacing, now: int) -> int:
+    """Return the end of the throttle that holds; `now` when none does.
+
+    None holds for more than an hour: a fast clock wrote one that is further ahead.
+    """
+    return pacing.not_before if now < pacing.not_before <= now + HOUR_MS else now
 
 
 def burst(per_minute: int) -> int:
-    """Return how many requests may follow each other at once.
-
-    A fifth of a small budget: what is left of it must be enough to spread.
-    """
+    """Return how many requests may follow each other at once: at most a fifth of the budget."""
     return max(1, min(BURST, per_minute // 5))
 
 
-def longest_wait(per_minute: int) -> int:
-    """Return how long an iteration may wait for its next request, in ms.
-
-    A few seconds, since waiting is billed; with a small budget one gap after a burst.
-    """
-    return max(5_000, MINUTE_MS // (per_minute - burst(per_minute) + 1) + 1)
+def gap(per_minute: int) -> int:
+    """Return the time between two requests of a busy scan, in ms."""
+    return -(-MINUTE_MS // per_minute)
 
 
 def recent(pacing: Pacing, now: int) -> tuple[int, ...]:
