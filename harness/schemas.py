@@ -42,6 +42,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "pacing": model.Pacing,
     "load": model.Load,
     "accepted": model.Accepted,
+    "api-facts": model.ApiFacts,
 }
 """Each marked table of `docs/formats.md` with the type whose fields it lists."""
 

@@ -10,3 +10,6 @@ The map, from the inside out (imports point the same way and are checked):
 - `shared.bootstrap` the only place where things are put together
 - `shared.operate`   what a person uses: the command line
 """
+
+__version__ = "0.1.0"
+"""What a ledger names as the program that learned something; raise it with every release."""

@@ -5,8 +5,12 @@ The claim saves requests. Safety rests on the ETag and the epoch alone (docs/arc
 
 from dataclasses import dataclass
 
+import msgspec
+
+from shared import __version__
 from shared.core import ledger as ledgers
 from shared.core.errors import LedgerConflict, LedgerError, LedgerMissing
+from shared.core.facts import believed
 from shared.core.model import Ledger, Policy
 from shared.core.report import Tally
 from shared.ports import Ports, SavedLedger
@@ -44,6 +48,8 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Claim | None:
         if ledgers.is_held(ledger, now, policy):
             return None
         claimed = ledgers.claim(ledger, run=tally.run, now=now, policy=policy)
+        facts = believed(claimed.api_facts, now=now, program=__version__)
+        claimed = msgspec.structs.replace(claimed, api_facts=facts)
         _require_chain(ports, ledger)
     except LedgerError:
         if ports.ledgers.load().etag != saved.etag:

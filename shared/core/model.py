@@ -273,6 +273,24 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     covered: int = 0
 
 
+class ApiFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the API's own answers have shown about it, where it is not as documented.
+
+    All of it is forgotten a day after the first of it was learned, and by another version of the
+    program: then the documented way is tried again.
+
+    Attributes:
+        program: version of the program that learned it; empty when nothing is known.
+        learned: when the first of it was learned; 0 when nothing is known.
+        sorts: by the direction that was asked for, the direction in which the API answered, where
+            they differ.
+    """
+
+    program: str = ""
+    learned: int = 0
+    sorts: dict[Direction, Direction] = {}
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of filters that an operator accepted.
 
@@ -313,6 +331,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         head: the chain's last manifest.
         pacing: the request budget.
         load: the cost of the tenant's activity.
+        api_facts: what the API's answers have shown about it, where it is not as documented.
     """
 
     version: int
@@ -338,6 +357,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     head: Head = Head()
     pacing: Pacing = Pacing()
     load: Load = Load()
+    api_facts: ApiFacts = ApiFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
