@@ -18,6 +18,7 @@ from isal import isal_zlib
 
 from shared.core.layout import block_id
 from shared.core.model import Axis, Block, Span
+from shared.core.positions import position
 from shared.core.strictness import has_large_number, may_be_large, repeats_a_key
 
 GZIP_LEVEL = 2
@@ -45,9 +46,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         raw: as stored, without the newline; where it can be, a view into the page's body, so that
             a page is in memory once.
-        id: `_id`, None where it is missing or no string.
-        timestamp: event time, None where it is missing or no integer.
-        created: ingestion time, None where it is missing or no integer.
+        id: `_id`, None where it is missing or not a string.
+        timestamp: event time, None where it is missing or not a position.
+        created: ingestion time, None where it is missing or not a position.
         original: the API's bytes when `line` wraps an irregular record, else None.
     """
 
@@ -106,13 +107,18 @@ class _Envelope(msgspec.Struct):
 
 
 class _StoredFields(msgspec.Struct):
-    """The fields of a stored line that the scan looks at, of whatever type they come."""
+    """The fields of a stored line that the scan looks at, of whatever type they are."""
 
     id: Any = msgspec.field(default=None, name="_id")
-    timestamp: Any = None
-    created: Any = None
-    irregular: str | None = None
+    timestamp: msgspec.Raw = msgspec.Raw(b"null")
+    created: msgspec.Raw = msgspec.Raw(b"null")
+    irregular: msgspec.Raw = msgspec.Raw()
 
+
+WRAPPED = "irregular"
+"""The field that holds the bytes of an irregular record; no other line has a field of this name."""
+
+_WRAPPER = {"_id", "timestamp", "created", WRAPPED}
 
 _stored_fields = msgspec.json.Decoder(_StoredFields)
 _envelopes = msgspec.json.Decoder(_Envelope)
@@ -205,16 +211,28 @@ def _unpacked(part: bytes) -> Iterator[bytes]:
 def _stored(line: bytes) -> Record:
     try:
         fields = _stored_fields.decode(line)
-        original = None if fields.irregular is None else base64.b64decode(fields.irregular)
+        original = _unwrapped(line) if len(fields.irregular) else None
     except (msgspec.DecodeError, ValueError) as error:
         raise Malformed(f"a line of it is no record ({error})") from error
     return Record(
         raw=line,
         id=fields.id if isinstance(fields.id, str) else None,
-        timestamp=_integer(fields.timestamp),
-        created=_integer(fields.created),
+        timestamp=position(fields.timestamp),
+        created=position(fields.created),
         original=original,
     )
+
+
+def _unwrapped(line: bytes) -> bytes | None:
+    """Return the bytes that a line wraps, None where it is a record that only looks like it.
+
+    A wrapper has exactly four fields. A record of the API's own that has a field `irregular` is
+    wrapped when it is stored, so a line like that was written by something else, and is kept.
+    """
+    members = _members_of.decode(line)
+    if members.keys() != _WRAPPER:
+        return None
+    return base64.b64decode(msgspec.json.decode(members[WRAPPED], type=str), validate=True)
 
 
 def span(values: Iterable[int | None]) -> Span | None:
@@ -247,30 +265,31 @@ def _regular(raw: msgspec.Raw, pretty: bool) -> Record:  # noqa: FBT001 - privat
         members = _members_of.decode(line)
         if _is_irregular(line, members):
             return _wrapped(bytes(raw))
-        name = _value(members, "_id")
-        timestamp, created = _value(members, "timestamp"), _value(members, "created")
+        name = _name(members)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _wrapped(bytes(raw))
     return Record(
         raw=stored,
-        id=name if isinstance(name, str) else None,
-        timestamp=_integer(timestamp),
-        created=_integer(created),
+        id=name,
+        timestamp=position(members.get("timestamp")),
+        created=position(members.get("created")),
     )
 
 
 def _is_irregular(line: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
-    """Say whether a record is one; bytes that are no UTF-8 raise UnicodeDecodeError."""
+    """Say whether a record is one; bytes that are not UTF-8 raise UnicodeDecodeError."""
     return (
         (not line.isascii() and not line.decode("utf-8"))
+        or WRAPPED in members
         or repeats_a_key(line, members)
         or (may_be_large(line) and has_large_number(line))
     )
 
 
-def _value(members: Mapping[str, msgspec.Raw], name: str) -> object:
-    raw = members.get(name)
-    return None if raw is None else msgspec.json.decode(raw)
+def _name(members: Mapping[str, msgspec.Raw]) -> str | None:
+    raw = members.get("_id")
+    name = None if raw is None else msgspec.json.decode(raw)
+    return name if isinstance(name, str) else None
 
 
 def _guarded(raw: msgspec.Raw, pretty: bool) -> Record:  # noqa: FBT001 - private, one caller
@@ -287,17 +306,17 @@ def _wrapped(raw: bytes) -> Record:
     if not raw.startswith(b"{"):
         raise Malformed(f"data holds {raw[:20]!r} where a record is expected")
     try:
-        fields = _lenient.decode(raw.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):  # Such as a number of 5,000 digits.
+        fields = _as_written.decode(raw.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):  # Such as nesting that is too deep.
         fields = {}
     name = fields.get("_id")
-    known = name if isinstance(name, str) and _encodable(name) else None
-    timestamp, created = _integer(fields.get("timestamp")), _integer(fields.get("created"))
+    known = name if type(name) is str and _encodable(name) else None
+    timestamp, created = _placed(fields.get("timestamp")), _placed(fields.get("created"))
     wrapper = {
         "_id": known,
         "timestamp": timestamp,
         "created": created,
-        "irregular": base64.b64encode(raw).decode("ascii"),
+        WRAPPED: base64.b64encode(raw).decode("ascii"),
     }
     return Record(
         raw=msgspec.json.encode(wrapper),
@@ -316,13 +335,14 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _integer(value: object) -> int | None:
-    """Return a JSON number that is a whole 64-bit number; booleans are none."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if -(2**63) <= value < 2**63 else None
+class _Number(str):
+    """A JSON number as it is written."""
+
+    __slots__ = ()
+
+
+def _placed(value: object) -> int | None:
+    return position(value.encode()) if isinstance(value, _Number) else None
 
 
 def _decode_leniently(body: bytes) -> _Envelope:
@@ -352,6 +372,7 @@ def _decode_leniently(body: bytes) -> _Envelope:
 
 
 _lenient = json.JSONDecoder(strict=False)
+_as_written = json.JSONDecoder(strict=False, parse_int=_Number, parse_float=_Number)
 
 
 def _members(text: str) -> Iterator[tuple[str, tuple[int, int]]]:

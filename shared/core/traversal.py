@@ -32,6 +32,7 @@ from shared.core.cursor import (
 )
 from shared.core.intervals import Interval
 from shared.core.model import Axis, Dense, Doubt, Policy, Query, Slice, other_field
+from shared.core.positions import position
 from shared.core.records import Page
 from shared.core.sifting import (
     NOTHING,
@@ -53,6 +54,8 @@ PART_BYTES = 64 * 1024 * 1024
 
 EMPTY = "the API counted activities and showed none"
 CROWDED = "more activities share both time fields than a page holds"
+
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 change = msgspec.structs.replace
 
@@ -141,9 +144,11 @@ def _cursor(page: Page, field: Axis, bound: str) -> int | None:
     """Return the bound from which the continuation goes on, None where it states none."""
     if not page.has_next or page.continuation is None:
         return None
-    on_field = msgspec.json.decode(page.continuation).get(field)
-    value = on_field.get(bound) if isinstance(on_field, dict) else None
-    return value if type(value) is int else None
+    try:
+        on_field = _members_of.decode(_members_of.decode(page.continuation)[field])
+    except (KeyError, msgspec.ValidationError):
+        return None
+    return position(on_field.get(bound))
 
 
 def _drifted(page: Page, piece: Slice, policy: Policy) -> bool:

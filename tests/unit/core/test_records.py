@@ -100,6 +100,10 @@ IRREGULAR = {
     "a raw control character": b'{"_id":"a",%b,"t":"\x01"}' % TIMES,
     "a time beyond every range": b'{"_id":"a",%b,"n":1,"timestamp":1e999}' % b'"created":2',
     "a raw newline in a string": b'{"_id":"a",%b,"t":"x\ny"}' % TIMES,
+    "a field named as a wrapper's": b'{"_id":"a",%b,"irregular":true}' % TIMES,
+    "such a field with text": b'{"_id":"a",%b,"irregular":"eHl6","n":1}' % TIMES,
+    "such a field with null": b'{"_id":"a",%b,"n":1,"irregular":null}' % TIMES,
+    "such a field in another spelling": rb'{"_id":"a",%b,"irregul\u0061r":{}}' % TIMES,
 }
 
 
@@ -217,13 +221,29 @@ def test_a_record_that_lacks_a_field_is_identified_by_its_bytes(lacks: str) -> N
     assert first.identity != other.identity
 
 
-def test_strange_times_are_no_times() -> None:
-    """Only whole 64-bit numbers place a record."""
-    odd = [b"true", b'"1"', b"1.5", b"null", b"9223372036854775808", b"{}"]
-    records = read_page(body(*(b'{"timestamp":%b,"created":5.0}' % it for it in odd))).records
+@pytest.mark.parametrize("written", [b"1.7e12", b"1700000000000.0", b"1700000000000", b"17E+11"])
+def test_a_whole_number_is_a_position_however_it_is_written(written: bytes) -> None:
+    """On a page and in a part; the line keeps the notation."""
+    given = b'{"_id":"a","timestamp":%b,"created":%b}' % (written, written)
+    (shown,) = read_page(body(given)).records
+    (stored,) = stored_records(encode_block([shown], epoch=1, number=0)[1])
 
-    assert [record.timestamp for record in records] == [None] * len(odd)
-    assert [record.created for record in records] == [5] * len(odd)
+    assert shown.line == given
+    assert shown.timestamp == shown.created == stored.timestamp == stored.created == 17 * 10**11
+    assert shown.identity == stored.identity
+
+
+ODD = [b"true", b'"1"', b"1.5", b"1700000000000.00001", b"null", b"9223372036854775808", b"{}"]
+
+
+@pytest.mark.parametrize("written", ODD)
+def test_strange_times_are_not_positions(written: bytes) -> None:
+    """Only whole 64-bit numbers place a record, also when it is read back."""
+    (shown,) = read_page(body(b'{"timestamp":%b,"created":5.0}' % written)).records
+    (stored,) = stored_records(encode_block([shown], epoch=1, number=0)[1])
+
+    assert (shown.timestamp, shown.created) == (stored.timestamp, stored.created) == (None, 5)
+    assert shown.identity == stored.identity
 
 
 def test_a_block_is_one_gzip_member_of_lines() -> None:
@@ -250,6 +270,15 @@ def test_a_part_is_read_back_as_it_was_stored() -> None:
 
     assert [it.identity for it in back] == [it.identity for it in page.records]
     assert [it.content for it in back] == [it.content for it in page.records]
+
+
+def test_a_stored_record_that_only_looks_like_a_wrapper_is_a_record() -> None:
+    """Parts of other programs may hold one; a wrapper has exactly four fields."""
+    lines = [b'{"_id":"a",%b,"irregular":%b,"n":1}' % (TIMES, it) for it in (b"true", b'"eA=="')]
+
+    back = list(stored_records(gzip.compress(b"\n".join(lines) + b"\n")))
+
+    assert [(it.raw, it.id, it.original) for it in back] == [(line, "a", None) for line in lines]
 
 
 def test_a_part_is_read_back_across_the_pieces_it_is_unpacked_in() -> None:

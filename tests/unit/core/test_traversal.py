@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.core.answers import Fault, read_answer
 from shared.core.cursor import open_slice
-from shared.core.model import Block, Dense, Policy, Slice
+from shared.core.model import Answer, Block, Dense, Policy, Slice
 from shared.core.records import Page, encode_block
 from shared.core.retreat import BLOCKED_RETRY_MS, Room, retreat
 from shared.core.sifting import Stored
@@ -152,6 +152,42 @@ def test_a_page_without_a_cursor_to_go_on_from_is_malformed() -> None:
     answer = {"data": [activity(START)], "hasNext": True, "nextQueryFilters": {"service": {}}}
 
     fault = absorbed(answer)
+
+    assert isinstance(fault, Fault)
+    assert "no bound on date" in fault.detail
+
+
+def empty_page(filters: bytes) -> Page:
+    """Return a page without records that goes on with these filters, as they are written."""
+    body = b'{"data":[],"hasNext":true,"nextQueryFilters":%b}' % filters
+    read = read_answer(Answer(status=200, body=body), now=NOW)
+    assert isinstance(read, Page)
+    return read
+
+
+@pytest.mark.parametrize("notation", ["{}", "{}.0", "{}00e-2", "{}.00E0"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_a_cursor_may_be_a_whole_number_in_any_notation(direction: str, notation: str) -> None:
+    """It is read as a number and sent back as it came."""
+    at, bound = (START + 7, "gte") if direction == "asc" else (START + 6, "lte")
+    filters = b'{"date":{"%b":%b}}' % (bound.encode(), notation.format(at).encode())
+    how = policy(direction=direction)
+    piece = open_slice((START, END), pass_name="first", policy=how)
+
+    turn = absorb(piece, empty_page(filters), how)
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert turn.goes_on.at == START + 7
+    assert filters in next_query(turn.goes_on, how).body
+
+
+@pytest.mark.parametrize("cursor", ['"{}"', "{}.5", "true", "null", "[{}]", "1e30"])
+def test_a_cursor_that_is_not_a_whole_number_is_malformed(cursor: str) -> None:
+    """It could be anywhere, so nothing goes on from it."""
+    filters = b'{"date":{"gte":%b}}' % cursor.format(START + 7).encode()
+
+    fault = absorb(opened(), empty_page(filters), policy())
 
     assert isinstance(fault, Fault)
     assert "no bound on date" in fault.detail
