@@ -9,6 +9,7 @@ and every check that fails must be one of infra/checkov.yaml, with its reason.
 """
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -20,10 +21,13 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+
+from harness.bicep import BicepError, Json, predicted, template
 
 ROOT = Path(__file__).parents[1]
 INFRA = ROOT / "infra"
+MAIN = INFRA / "main.bicep"
+COLLECTOR = INFRA / "collector.bicep"
 COMBINATIONS = INFRA / "combinations"
 SNAPSHOTS = INFRA / "snapshots"
 CHECKOV = INFRA / "checkov.yaml"
@@ -34,33 +38,13 @@ QUIETLY = ("--skip-download", "--compact", "--output", "json")
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 TENANT = "00000000-0000-0000-0000-000000000002"
 
-HOW_TO_GET_IT = (
-    "there is no 'bicep' on PATH: install it with 'az bicep install' (and add ~/.azure/bin to "
-    "PATH) or from https://github.com/Azure/bicep/releases, version 0.49 or later"
-)
-
-Json = Any
-"""A JSON value, whatever it is."""
-
-
-class BicepError(Exception):
-    """The compiler is missing, or refused a file; the message is its own."""
-
-
-def bicep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the compiler and return what it said, whatever its exit code.
-
-    Raises:
-        BicepError: it is not on PATH.
-    """
-    compiler = shutil.which("bicep")
-    if not compiler:
-        raise BicepError(HOW_TO_GET_IT)
-    # It wants libraries for languages otherwise, which a small machine lacks.
-    environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
-    return subprocess.run(
-        [compiler, *arguments], env=environment, capture_output=True, check=False, text=True
-    )
+WHERE = {
+    "subscriptionId": SUBSCRIPTION,
+    "tenantId": TENANT,
+    "location": "westeurope",
+    "deploymentName": "activity-scan",
+}
+"""What a prediction is told of the place; without one of them, values stay expressions."""
 
 
 def sources() -> list[Path]:
@@ -68,54 +52,74 @@ def sources() -> list[Path]:
     return sorted([*INFRA.rglob("*.bicep"), *INFRA.rglob("*.bicepparam")])
 
 
-def diagnostics(path: Path) -> list[str]:
-    """Return what compiler and linter say about a file; nothing when it is clean."""
-    ran = bicep("lint", path, "--diagnostics-format", "sarif")
-    results = json.loads(ran.stdout or ran.stderr)["runs"][0]["results"]
-    return [
-        f"{it['ruleId']} ({it.get('level', 'warning')}): {it['message']['text']}" for it in results
-    ]
-
-
-def formatted(path: Path) -> str:
-    """Return a file in the one format."""
-    return _required(bicep("format", "--stdout", path)).stdout
-
-
-@cache
-def template(path: Path) -> Json:
-    """Return a file as it is compiled, with nothing evaluated."""
-    return json.loads(_required(bicep("build", "--stdout", path)).stdout)
-
-
 @cache
 def predict(parameters: Path) -> Json:
     """Return the deployment that a parameter file asks for: resources and outputs, evaluated.
 
     Raises:
-        BicepError: the template refuses the parameters, or does not compile.
+        BicepError: the template refuses the parameters, or it does not compile or is not evaluated.
     """
-    # The compiler writes beside the file, and an old prediction stays where it fails.
+    return _predicted(parameters.name, parameters.read_text("utf-8"), MAIN)
+
+
+@cache
+def predict_release(parameters: Path) -> Json:
+    """Return the same deployment as the released template makes it, in a group that is there.
+
+    The released template is the compiled one. It is given the group and the names of the other
+    prediction, so that both can be compared.
+
+    Raises:
+        BicepError: see `predict`.
+    """
+    whole = predict(parameters)
+    (token,) = {
+        it["name"].removeprefix("sthost")
+        for it in whole["predictedResources"]
+        if it["type"] == "Microsoft.Storage/storageAccounts" and it["name"].startswith("sthost")
+    }
+    text = re.sub(
+        r"^param (resourceGroupName|createResourceGroup) = .*\n",
+        "",
+        parameters.read_text("utf-8"),
+        flags=re.MULTILINE,
+    )
+    text += f"param nameToken = '{token}'\n"
+    group = whole["outputs"]["AZURE_RESOURCE_GROUP"]
+    return _predicted(parameters.name, text, released_template(), group)
+
+
+def predict_in_group(combination: str, group: str) -> Json:
+    """Return what the released template makes in a group, with the names that it chooses itself."""
+    path = COMBINATIONS / f"{combination}.bicepparam"
+    text = path.read_text("utf-8")
+    return _predicted(path.name, text, released_template(), group)
+
+
+@cache
+def released_template() -> Path:
+    """Return the compiled template of one resource group, as a file, as a release has it."""
+    folder = Path(tempfile.mkdtemp(prefix="activity-scan-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "activity-scan.json"
+    path.write_text(json.dumps(template(COLLECTOR)), "utf-8")
+    return path
+
+
+def _predicted(name: str, text: str, asked: Path, group: str | None = None) -> Json:
+    """Return the prediction of parameters for a template, in a group if it takes one."""
     with tempfile.TemporaryDirectory() as folder:
-        asked = Path(folder) / parameters.name
-        text = parameters.read_text("utf-8")
-        main = os.path.relpath(INFRA / "main.bicep", Path(folder).resolve())
-        asked.write_text(text.replace("'../main.bicep'", f"'{main}'"), "utf-8")
-        ran = bicep(
-            "snapshot",
-            asked,
-            *("--subscription-id", SUBSCRIPTION, "--tenant-id", TENANT),
-            *("--location", "westeurope", "--deployment-name", "activity-scan"),
-        )
-        _required(ran)
-        return json.loads(asked.with_suffix(".snapshot.json").read_text("utf-8"))
+        file = Path(folder) / name
+        used = os.path.relpath(asked, Path(folder).resolve())
+        file.write_text(text.replace("'../main.bicep'", f"'{used}'"), "utf-8")
+        return predicted(file, **WHERE, resourceGroup=group)
 
 
 def snapshot(parameters: Path) -> str:
     """Return a prediction in its committed form: the same text for the same deployment."""
-    predicted = predict(parameters)
+    found = predict(parameters)
     # The compiler's order of outputs changes from run to run.
-    kept = {name: predicted[name] for name in ("predictedResources", "outputs")}
+    kept = {name: found[name] for name in ("predictedResources", "outputs")}
     return json.dumps(_readable(kept), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -145,12 +149,6 @@ def _digest(text: str) -> str:
     return f"infra/workbook.json for this app, sha256 {sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _required(ran: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    if ran.returncode:
-        raise BicepError(ran.stderr.strip() or ran.stdout.strip())
-    return ran
-
-
 def write_snapshots() -> list[str]:
     """Write every prediction anew, remove those without a combination, and say what changed."""
     SNAPSHOTS.mkdir(exist_ok=True)
@@ -176,7 +174,7 @@ def findings(checkov: Path) -> list[str]:
     listed = re.findall(r"^  - (\w+) # .+$", CHECKOV.read_text("utf-8"), flags=re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / "main.json"
-        compiled.write_text(json.dumps(template(INFRA / "main.bicep")), "utf-8")
+        compiled.write_text(json.dumps(template(MAIN)), "utf-8")
         reports = [_scan(checkov, "bicep", INFRA), _scan(checkov, "arm", compiled.parent)]
     failed = [it for report in reports for it in report["results"]["failed_checks"]]
     wrong = [

@@ -1,5 +1,5 @@
-// Activity Scan, from nothing to a watched collector: one resource group with everything in it.
-// docs/deployment.md tells how to deploy it, what each option costs and what it leaves behind.
+// Activity Scan, from nothing to a watched collector: a resource group, and collector.bicep in it.
+// docs/deployment.md explains how to deploy it, what each option costs and what it leaves behind.
 
 targetScope = 'subscription'
 
@@ -316,292 +316,68 @@ param vaultSuffix string = environment().suffixes.keyvaultDns
 @description('Where app registrations sign in; that of the cloud which is deployed to.')
 param loginEndpoint string = environment().authentication.loginEndpoint
 
-// What contradicts itself is refused here, before anything is made, and all of it at once. The
-// sentences reach the deployer as the name of a property that is not there: the function that fails
-// with a message is younger than the tools that check these files.
-
-var registered = authMode == 'federated' || authMode == 'client-secret'
-var secret = authMode == 'client-secret' || authMode == 'api-token'
-var existingNetwork = !empty(existingAppSubnetId) || !empty(existingEndpointSubnetId)
-
-var registrationMissing = registered && (empty(mdaTenantId) || empty(mdaClientId))
-var registrationProblem = 'authMode ${authMode} signs in as an app registration: set mdaTenantId and mdaClientId.'
-
-var vaultMissing = !secret && !empty(vaultAdministrators)
-var vaultProblem = 'vaultAdministrators is set, and authMode ${authMode} has no vault: remove one of them.'
-
-var isolationMissing = existingNetwork && !networkIsolation
-var isolationProblem = 'Existing subnets are named, and networkIsolation is off: switch it on, or remove them.'
-
-var subnetMissing = existingNetwork && (empty(existingAppSubnetId) || empty(existingEndpointSubnetId))
-var subnetProblem = 'An existing network takes both existingAppSubnetId and existingEndpointSubnetId.'
-
-var zonesAlone = !empty(existingDnsZoneIds) && !existingNetwork
-var zonesProblem = 'existingDnsZoneIds belong to existing subnets: name those, too, or let both be made.'
-
-var noWayOut = fixedOutboundAddress && (!networkIsolation || existingNetwork)
-var noWayOutProblem = 'fixedOutboundAddress takes networkIsolation and a network that is made here; an existing one has its own way out.'
-
-var deletesTooEarly = deleteAfterDays > 0 && deleteAfterDays < 32
-var deletesTooEarlyProblem = 'deleteAfterDays is ${deleteAfterDays}: parts are read again for as long as the API shows activities, so 32 is the least.'
-
-var deletesForbidden = deleteAfterDays > 0 && deleteAfterDays < immutabilityDays
-var deletesForbiddenProblem = 'deleteAfterDays is ${deleteAfterDays}, and immutabilityDays, ${immutabilityDays}, forbids it until later.'
-
-var coldTooEarly = coldAfterDays > 0 && coldAfterDays <= coolAfterDays
-var coldTooEarlyProblem = 'coldAfterDays is ${coldAfterDays}: it must be more than coolAfterDays, ${coolAfterDays}.'
-
-var deletesBeforeTiers = deleteAfterDays > 0 && deleteAfterDays <= max(coolAfterDays, coldAfterDays)
-var deletesBeforeTiersProblem = 'deleteAfterDays is ${deleteAfterDays}: it must be more than coolAfterDays and coldAfterDays.'
-
-var nothingLocked = immutabilityLocked && immutabilityDays == 0
-var nothingLockedProblem = 'immutabilityLocked is set, and immutabilityDays is 0: a locked policy has a number of days.'
-
-var oneContainerTwice = length(union([dataContainer], [manifestContainer], [stateContainer])) < 3
-var oneContainerTwiceProblem = 'dataContainer, manifestContainer and stateContainer must be three containers.'
-
-var signInProblems = concat(registrationMissing ? [registrationProblem] : [], vaultMissing ? [vaultProblem] : [])
-var existingProblems = concat(isolationMissing ? [isolationProblem] : [], subnetMissing ? [subnetProblem] : [], zonesAlone ? [zonesProblem] : [])
-var networkProblems = concat(existingProblems, noWayOut ? [noWayOutProblem] : [])
-var deleteProblems = concat(deletesTooEarly ? [deletesTooEarlyProblem] : [], deletesForbidden ? [deletesForbiddenProblem] : [])
-var tierProblems = concat(coldTooEarly ? [coldTooEarlyProblem] : [], deletesBeforeTiers ? [deletesBeforeTiersProblem] : [])
-var otherProblems = concat(nothingLocked ? [nothingLockedProblem] : [], oneContainerTwice ? [oneContainerTwiceProblem] : [])
-var problems = concat(signInProblems, networkProblems, deleteProblems, tierProblems, otherProblems)
-
-var fitting = {
-  parameters: environmentName
-}
-var parametersFitTogether = fitting[empty(problems) ? 'parameters' : join(problems, ' ')]
-
-// Names. What has to be unique in Azure is made of subscription, environment and region.
-
-var resourceToken = toLower(uniqueString(subscription().id, environmentName, location))
-var allTags = union(tags, {
-  'azd-env-name': parametersFitTogether
-})
-
 // A group's name may not end with a full stop; azd allows one at the end of an environment's.
 var defaultGroupName = 'rg-${environmentName}${endsWith(environmentName, '.') ? '-' : ''}'
 var groupName = empty(resourceGroupName) ? defaultGroupName : resourceGroupName
-var appName = empty(functionAppName) ? 'func-activity-scan-${resourceToken}' : functionAppName
-var planName = 'plan-activity-scan-${resourceToken}'
-var identityName = 'id-activity-scan-${resourceToken}'
-var workspaceName = 'log-activity-scan-${resourceToken}'
-var componentName = 'appi-activity-scan-${resourceToken}'
-var networkName = 'vnet-activity-scan-${resourceToken}'
-var gatewayName = 'ng-activity-scan-${resourceToken}'
-var topicName = 'evgt-activity-scan-${resourceToken}'
-var hostAccountName = 'sthost${resourceToken}'
-var dataAccountName = empty(storageAccountName) ? 'stscan${resourceToken}' : storageAccountName
-var vaultName = 'kv-${resourceToken}'
-var secretName = authMode == 'api-token' ? 'mda-api-token' : 'mda-client-secret'
-var packageContainer = 'packages'
-var queueName = 'new-parts'
 
-// Scans that are named have folders of their own; without SCANS there is the one.
-var namesOfScans = [for scan in scans: scan.name]
-var scanNames = empty(scans) ? [scanName] : namesOfScans
-
-var dataUrl = 'https://${dataAccountName}.blob.${storageSuffix}'
-
-// The settings, as docs/settings.md has them
-
-var secretReference = '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=${secretName})'
-
-var registrationSettings = {
-  MDA_CLIENT_ID: mdaClientId
-  MDA_TENANT_ID: mdaTenantId
-}
-// The Azure SDK would sign registrations in to the public cloud.
-var authoritySettings = {
-  AZURE_AUTHORITY_HOST: loginEndpoint
-}
-var clientSecretSettings = {
-  MDA_CLIENT_SECRET: secretReference
-}
-var tokenSettings = {
-  MDA_API_TOKEN: secretReference
-}
-var anyHostSettings = {
-  MDA_ALLOW_ANY_HOST: 'true'
-}
-var acceptSettings = {
-  SCAN_ACCEPT_FILTERS: scanAcceptFilters
-}
-var scansSettings = {
-  SCANS: string(scans)
-}
-var publicCloud = startsWith(storageSuffix, 'core.windows.')
-var registeredSettings = union(registrationSettings, publicCloud ? {} : authoritySettings)
-var authSettings = union(registered ? registeredSettings : {}, authMode == 'client-secret' ? clientSecretSettings : {}, authMode == 'api-token' ? tokenSettings : {})
-var optionalSettings = union(allowAnyHost ? anyHostSettings : {}, empty(scanAcceptFilters) ? {} : acceptSettings, empty(scans) ? {} : scansSettings)
-
-var scanSettings = {
-  MDA_API_URL: apiUrl
-  MDA_AUTH: authMode
-  SCAN_CONCURRENCY: string(scanConcurrency)
-  SCAN_FILTERS: string(scanFilters)
-  SCAN_FRESH: scanFresh
-  SCAN_LIMIT: string(scanLimit)
-  SCAN_LOOKBACK: scanLookback
-  SCAN_NAME: scanName
-  SCAN_REACH: scanReach
-  SCAN_REQUESTS_PER_MINUTE: string(scanRequestsPerMinute)
-  SCAN_SCHEDULE: schedule
-  SCAN_SETTLE: scanSettle
-  SCAN_SLICE: scanSlice
-  SCAN_SORT_DIRECTION: scanSortDirection
-  SCAN_SORT_FIELD: scanSortField
-  SCAN_SWEEPS: scanSweeps
-  SCAN_SWEEP_BY: scanSweepBy
-  SCAN_TIME_BUDGET: timeBudget
-  STORAGE_ACCOUNT_URL: dataUrl
-  STORAGE_DATA_CONTAINER: dataContainer
-  STORAGE_MANIFEST_CONTAINER: manifestContainer
-  STORAGE_STATE_CONTAINER: stateContainer
-}
-
-// The network
-
-var groupId = '${subscription().id}/resourceGroups/${groupName}'
-var networkId = '${groupId}/providers/Microsoft.Network/virtualNetworks/${networkName}'
-var hostAccountId = '${groupId}/providers/Microsoft.Storage/storageAccounts/${hostAccountName}'
-var dataAccountId = '${groupId}/providers/Microsoft.Storage/storageAccounts/${dataAccountName}'
-var vaultId = '${groupId}/providers/Microsoft.KeyVault/vaults/${vaultName}'
-
-var appSubnetId = existingNetwork ? existingAppSubnetId : '${networkId}/subnets/app'
-var endpointSubnetId = existingNetwork ? existingEndpointSubnetId : '${networkId}/subnets/endpoints'
-
-var storageEndpoints = [
-  {
-    name: 'host-blob'
-    service: 'blob'
-    targetId: hostAccountId
-  }
-  {
-    name: 'host-table'
-    service: 'table'
-    targetId: hostAccountId
-  }
-  {
-    name: 'data-blob'
-    service: 'blob'
-    targetId: dataAccountId
-  }
-]
-
-var directoryEndpoint = {
-  name: 'data-dfs'
-  service: 'dfs'
-  targetId: dataAccountId
-}
-var queueEndpoint = {
-  name: 'data-queue'
-  service: 'queue'
-  targetId: dataAccountId
-}
-var vaultEndpoint = {
-  name: 'vault'
-  service: 'vault'
-  targetId: vaultId
-}
-
-var optionalEndpoints = concat(hierarchicalNamespace ? [directoryEndpoint] : [], notifications ? [queueEndpoint] : [], secret ? [vaultEndpoint] : [])
-var endpoints = networkIsolation ? concat(storageEndpoints, optionalEndpoints) : []
-
-var zoneNames = {
-  blob: 'privatelink.blob.${storageSuffix}'
-  dfs: 'privatelink.dfs.${storageSuffix}'
-  queue: 'privatelink.queue.${storageSuffix}'
-  table: 'privatelink.table.${storageSuffix}'
-  vault: 'privatelink${replace(vaultSuffix, '.vault.', '.vaultcore.')}'
-}
-
-var storageZones = [zoneNames.blob, zoneNames.table]
-var zonesWanted = concat(storageZones, hierarchicalNamespace ? [zoneNames.dfs] : [], notifications ? [zoneNames.queue] : [], secret ? [zoneNames.vault] : [])
-
-var zonesPath = '${groupId}/providers/Microsoft.Network/privateDnsZones'
-var ownZoneIds = {
-  blob: '${zonesPath}/${zoneNames.blob}'
-  dfs: '${zonesPath}/${zoneNames.dfs}'
-  queue: '${zonesPath}/${zoneNames.queue}'
-  table: '${zonesPath}/${zoneNames.table}'
-  vault: '${zonesPath}/${zoneNames.vault}'
-}
-var noZoneIds = {
-  blob: ''
-  dfs: ''
-  queue: ''
-  table: ''
-  vault: ''
-}
-var zoneIds = existingNetwork ? union(noZoneIds, existingDnsZoneIds) : ownZoneIds
+// Names that have to be unique in Azure are made of subscription, environment and region: a region
+// is the same however it is written.
+var region = toLower(replace(location, ' ', ''))
+var token = uniqueString(subscription().id, environmentName, region)
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = if (createResourceGroup) {
   name: groupName
-  location: location
-  tags: allTags
+  location: region
+  tags: union(tags, {
+    'azd-env-name': environmentName
+  })
 }
 
-module identity 'modules/identity.bicep' = {
-  name: 'identity'
+module collector 'collector.bicep' = {
+  name: 'collector'
   scope: resourceGroup(groupName)
   params: {
-    location: location
-    tags: allTags
-    identityName: identityName
-  }
-  dependsOn: [
-    group
-  ]
-}
-
-module telemetry 'modules/telemetry.bicep' = {
-  name: 'telemetry'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    workspaceName: workspaceName
-    componentName: componentName
-    retentionDays: telemetryDays
-    dailyCapGb: telemetryDailyCapGb
-  }
-  dependsOn: [
-    group
-  ]
-}
-
-module hostStorage 'modules/host-storage.bicep' = {
-  name: 'host-storage'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    accountName: hostAccountName
-    packageContainer: packageContainer
-    private: networkIsolation
-  }
-  dependsOn: [
-    group
-  ]
-}
-
-module dataStorage 'modules/data-storage.bicep' = {
-  name: 'data-storage'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    accountName: dataAccountName
-    redundancy: storageRedundancy
+    nameToken: token
+    environmentName: environmentName
+    location: region
+    apiUrl: apiUrl
+    alertEmail: alertEmail
+    tags: tags
+    functionAppName: functionAppName
+    storageAccountName: storageAccountName
+    schedule: schedule
+    timeBudget: timeBudget
+    scanName: scanName
+    scanFilters: scanFilters
+    scanAcceptFilters: scanAcceptFilters
+    scanSortField: scanSortField
+    scanSortDirection: scanSortDirection
+    scanLimit: scanLimit
+    scanLookback: scanLookback
+    scanSettle: scanSettle
+    scanFresh: scanFresh
+    scanSlice: scanSlice
+    scanSweeps: scanSweeps
+    scanSweepBy: scanSweepBy
+    scanReach: scanReach
+    scanConcurrency: scanConcurrency
+    scanRequestsPerMinute: scanRequestsPerMinute
+    scans: scans
+    authMode: authMode
+    mdaTenantId: mdaTenantId
+    mdaClientId: mdaClientId
+    allowAnyHost: allowAnyHost
+    vaultAdministrators: vaultAdministrators
+    vaultRecoveryDays: vaultRecoveryDays
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    updateStrategy: updateStrategy
+    storageRedundancy: storageRedundancy
     hierarchicalNamespace: hierarchicalNamespace
-    private: networkIsolation
-    notified: notifications
     dataContainer: dataContainer
     manifestContainer: manifestContainer
     stateContainer: stateContainer
-    scanNames: scanNames
+    readers: readers
     recoveryDays: recoveryDays
     diagnosticsDays: diagnosticsDays
     coolAfterDays: coolAfterDays
@@ -610,218 +386,74 @@ module dataStorage 'modules/data-storage.bicep' = {
     immutabilityDays: immutabilityDays
     immutabilityLocked: immutabilityLocked
     deleteLock: deleteLock
-  }
-  dependsOn: [
-    group
-  ]
-}
-
-module grants 'modules/grants.bicep' = {
-  name: 'grants'
-  scope: resourceGroup(groupName)
-  params: {
-    identityName: identityName
-    principalId: identity.outputs.principalId
-    hostAccountName: hostAccountName
-    dataAccountName: dataAccountName
-    dataContainer: dataContainer
-    manifestContainer: manifestContainer
-    stateContainer: stateContainer
-    componentName: componentName
-    readers: readers
-  }
-  dependsOn: [
-    dataStorage
-    hostStorage
-    telemetry
-  ]
-}
-
-module vault 'modules/vault.bicep' = if (secret) {
-  name: 'vault'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    vaultName: vaultName
-    identityName: identityName
-    principalId: identity.outputs.principalId
-    administrators: vaultAdministrators
-    private: networkIsolation
-    recoveryDays: vaultRecoveryDays
-  }
-}
-
-module network 'modules/network.bicep' = if (networkIsolation && !existingNetwork) {
-  name: 'network'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    networkName: networkName
-    addressPrefix: networkAddressPrefix
+    notifications: notifications
+    networkIsolation: networkIsolation
+    networkAddressPrefix: networkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
-    zoneNames: zonesWanted
     fixedOutboundAddress: fixedOutboundAddress
-    gatewayName: gatewayName
-  }
-  dependsOn: [
-    group
-  ]
-}
-
-// One after the other: an account takes one change of this kind at a time.
-@batchSize(1)
-module privateEndpoints 'modules/private-endpoint.bicep' = [
-  for endpoint in endpoints: {
-    name: 'endpoint-${endpoint.name}'
-    scope: resourceGroup(groupName)
-    params: {
-      location: location
-      tags: allTags
-      endpointName: 'pep-${endpoint.name}-${resourceToken}'
-      subnetId: endpointSubnetId
-      targetId: endpoint.targetId
-      service: endpoint.service
-      zoneId: zoneIds[endpoint.service]
-    }
-    dependsOn: [
-      dataStorage
-      hostStorage
-      network
-      vault
-    ]
-  }
-]
-
-module eventNotifications 'modules/notifications.bicep' = if (notifications) {
-  name: 'notifications'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    topicName: topicName
-    dataAccountName: dataAccountName
-    dataContainer: dataContainer
-    queueName: queueName
-    readers: readers
-  }
-  dependsOn: [
-    dataStorage
-  ]
-}
-
-module app 'modules/app.bicep' = {
-  name: 'app'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    planName: planName
-    appName: appName
-    identityName: identityName
-    identityClientId: identity.outputs.clientId
-    hostAccountName: hostAccountName
-    packageContainer: packageContainer
-    storageSuffix: storageSuffix
-    connectionString: telemetry.outputs.connectionString
-    instanceMemoryMB: instanceMemoryMB
-    maximumInstanceCount: maximumInstanceCount
-    updateStrategy: updateStrategy
-    subnetId: networkIsolation ? appSubnetId : ''
-    private: networkIsolation
-    programSettings: union(scanSettings, authSettings, optionalSettings)
-  }
-  // It starts as soon as it is there, so everything that it needs comes first.
-  dependsOn: [
-    dataStorage
-    grants
-    hostStorage
-    network
-    privateEndpoints
-    vault
-  ]
-}
-
-module alerts 'modules/alerts.bicep' = {
-  name: 'alerts'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    resourceToken: resourceToken
-    appName: appName
-    appId: app.outputs.appId
-    workspaceId: telemetry.outputs.workspaceId
-    componentId: telemetry.outputs.componentId
-    alertEmail: alertEmail
+    existingAppSubnetId: existingAppSubnetId
+    existingEndpointSubnetId: existingEndpointSubnetId
+    existingDnsZoneIds: existingDnsZoneIds
+    telemetryDays: telemetryDays
+    telemetryDailyCapGb: telemetryDailyCapGb
+    alertsEnabled: alertsEnabled
     noRunMinutes: noRunMinutes
     lagMinutes: lagMinutes
     doubtMinutes: doubtMinutes
     throttledPercent: throttledPercent
-    enabled: alertsEnabled
+    storageSuffix: storageSuffix
+    vaultSuffix: vaultSuffix
+    loginEndpoint: loginEndpoint
   }
+  dependsOn: [
+    group
+  ]
 }
-
-module workbook 'modules/workbook.bicep' = {
-  name: 'workbook'
-  scope: resourceGroup(groupName)
-  params: {
-    location: location
-    tags: allTags
-    resourceToken: resourceToken
-    componentId: telemetry.outputs.componentId
-    workspaceId: telemetry.outputs.workspaceId
-    appName: appName
-  }
-}
-
-var nobody = 'nobody: set alertEmail (with azd: azd env set ALERT_EMAIL) and deploy again'
 
 // The names that azd, the scripts and people go on with
 
 @description('Region of everything.')
-output AZURE_LOCATION string = location
+output AZURE_LOCATION string = collector.outputs.AZURE_LOCATION
 
 @description('Tenant of the subscription.')
-output AZURE_TENANT_ID string = tenant().tenantId
+output AZURE_TENANT_ID string = collector.outputs.AZURE_TENANT_ID
 
 @description('Resource group of everything.')
-output AZURE_RESOURCE_GROUP string = groupName
+output AZURE_RESOURCE_GROUP string = collector.outputs.AZURE_RESOURCE_GROUP
 
 @description('Name of the function app.')
-output FUNCTION_APP_NAME string = appName
+output FUNCTION_APP_NAME string = collector.outputs.FUNCTION_APP_NAME
 
 @description('Client id of the collector\'s identity.')
-output IDENTITY_CLIENT_ID string = identity.outputs.clientId
+output IDENTITY_CLIENT_ID string = collector.outputs.IDENTITY_CLIENT_ID
 
 @description('Object id of the collector\'s identity, to which an administrator grants the role on the API.')
-output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
+output IDENTITY_PRINCIPAL_ID string = collector.outputs.IDENTITY_PRINCIPAL_ID
 
 @description('Where the data is.')
-output STORAGE_ACCOUNT_URL string = dataUrl
+output STORAGE_ACCOUNT_URL string = collector.outputs.STORAGE_ACCOUNT_URL
 
 @description('Container of parts.')
-output STORAGE_DATA_CONTAINER string = dataContainer
+output STORAGE_DATA_CONTAINER string = collector.outputs.STORAGE_DATA_CONTAINER
 
 @description('Container of manifests.')
-output STORAGE_MANIFEST_CONTAINER string = manifestContainer
+output STORAGE_MANIFEST_CONTAINER string = collector.outputs.STORAGE_MANIFEST_CONTAINER
 
 @description('Container of ledger, run log and quarantine.')
-output STORAGE_STATE_CONTAINER string = stateContainer
+output STORAGE_STATE_CONTAINER string = collector.outputs.STORAGE_STATE_CONTAINER
 
 @description('Vault that waits for the secret; empty when there is none.')
-output KEY_VAULT_NAME string = secret ? vaultName : ''
+output KEY_VAULT_NAME string = collector.outputs.KEY_VAULT_NAME
 
 @description('Name under which the secret is to be set there; empty when there is none.')
-output KEY_VAULT_SECRET_NAME string = secret ? secretName : ''
+output KEY_VAULT_SECRET_NAME string = collector.outputs.KEY_VAULT_SECRET_NAME
 
 @description('Queue that tells of new parts; empty when there is none.')
-output NOTIFICATION_QUEUE string = notifications ? queueName : ''
+output NOTIFICATION_QUEUE string = collector.outputs.NOTIFICATION_QUEUE
 
 @description('Name of the Application Insights component.')
-output APPLICATION_INSIGHTS_NAME string = componentName
+output APPLICATION_INSIGHTS_NAME string = collector.outputs.APPLICATION_INSIGHTS_NAME
 
 @description('Whom alerts reach.')
-output ALERTS_REACH string = empty(alertEmail) ? nobody : alertEmail
+output ALERTS_REACH string = collector.outputs.ALERTS_REACH

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from harness.infra import HOW_TO_GET_IT
+from harness.bicep import HOW_TO_GET_IT
 
 left_out: list[pytest.Item] = []
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness import infra
+from harness import bicep, infra
 
 COMBINATIONS = [path.stem for path in infra.combinations()]
 
@@ -71,7 +71,7 @@ def refused(**parameters: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "refused.bicepparam"
         path.write_text("\n".join(lines) + "\n", "utf-8")
-        with pytest.raises(infra.BicepError) as raised:
+        with pytest.raises(bicep.BicepError) as raised:
             infra.predict(path)
     return str(raised.value)
 

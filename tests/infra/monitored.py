@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness import infra
+from harness import bicep, infra
 from shared.core.report import Tally, report_fields
 from tests.fakes import HOUR, NOW, policy
 from tests.world import World
@@ -38,22 +38,9 @@ FIELD = re.compile(r"\breport(?:\.(\w+)|\[\"(\w+)\"\])")
 PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
-def bicep(*arguments: str | Path) -> str:
-    """Return what the compiler prints.
-
-    Raises:
-        AssertionError: it refused.
-        infra.BicepError: it is not on PATH.
-    """
-    ran = infra.bicep(*arguments)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-@cache
 def template(module: str) -> dict[str, Any]:
     """Return a module as it is compiled, with nothing evaluated."""
-    compiled: dict[str, Any] = json.loads(bicep("build", "--stdout", MODULES / f"{module}.bicep"))
+    compiled: dict[str, Any] = bicep.template(MODULES / f"{module}.bicep")
     return compiled
 
 
@@ -70,14 +57,9 @@ def _predict(module: str, parameters: str) -> list[dict[str, Any]]:
         # The compiler takes relative paths only.
         path = os.path.relpath(MODULES / f"{module}.bicep", Path(folder).resolve())
         asked.write_text("\n".join([f"using '{path}'", *values, ""]), "utf-8")
-        bicep(
-            "snapshot",
-            asked,
-            *("--subscription-id", SUBSCRIPTION, "--tenant-id", SUBSCRIPTION),
-            *("--resource-group", "rg-contoso", "--location", "westeurope"),
-            *("--deployment-name", "monitoring"),
+        snapshot = bicep.predicted(
+            asked, **(infra.WHERE | {"tenantId": SUBSCRIPTION, "resourceGroup": "rg-contoso"})
         )
-        snapshot = json.loads(asked.with_suffix(".snapshot.json").read_text("utf-8"))
     resources: list[dict[str, Any]] = snapshot["predictedResources"]
     return resources
 

@@ -50,7 +50,7 @@ def with_parameters(folder: Path, **values: object) -> Azure:
 
 def test_the_one_service_is_found_by_its_tag() -> None:
     """The tag azd-service-name of the app has the service's name."""
-    files = [ROOT / "infra/main.bicep", *(ROOT / "infra/modules").glob("*.bicep")]
+    files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
 
     (service,) = PROJECT["services"]

@@ -285,7 +285,7 @@ def test_what_the_options_need_is_registered_and_waited_for(
 def test_every_provider_of_the_template_is_registered() -> None:
     """But for the two that every subscription has."""
     script = (SCRIPTS / "deploy.sh").read_text("utf-8")
-    files = [ROOT / "infra/main.bicep", *(ROOT / "infra/modules").glob("*.bicep")]
+    files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
     used = set(re.findall(r"'(Microsoft\.\w+)/[\w/]+@", text))
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.cost import PRICES
-from harness import infra
+from harness import bicep, infra
 from tests.infra.monitored import fields_read, flaws, report_names
 from tests.test_docs import ROOT, fences
 
@@ -21,7 +21,7 @@ def named() -> set[str]:
 @pytest.mark.compiler
 def test_parameters_that_the_page_names_exist() -> None:
     """Under these very names."""
-    declared = infra.template(infra.INFRA / "main.bicep")["parameters"]
+    declared = bicep.template(infra.INFRA / "main.bicep")["parameters"]
 
     assert named() - set(declared) == set()
 
@@ -29,7 +29,7 @@ def test_parameters_that_the_page_names_exist() -> None:
 @pytest.mark.compiler
 def test_every_option_has_its_row() -> None:
     """Whatever a parameter adds that is off by default: what it is, and what it leaves behind."""
-    declared = infra.template(infra.INFRA / "main.bicep")["parameters"]
+    declared = bicep.template(infra.INFRA / "main.bicep")["parameters"]
     off = {
         name
         for name, it in declared.items()

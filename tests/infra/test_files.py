@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import infra
+from harness import bicep, infra
 
 pytestmark = pytest.mark.compiler
 
-MAIN = infra.INFRA / "main.bicep"
+MAIN = infra.MAIN
 MODULES = sorted((infra.INFRA / "modules").glob("*.bicep"))
 
 SILENCED = {"app.bicep": ["BCP037"]}
@@ -23,20 +23,20 @@ def named(path: Path) -> str:
 
 
 every_file = pytest.mark.parametrize("path", infra.sources(), ids=named)
-every_template = pytest.mark.parametrize("path", [MAIN, *MODULES], ids=named)
+every_template = pytest.mark.parametrize("path", [MAIN, infra.COLLECTOR, *MODULES], ids=named)
 every_combination = pytest.mark.parametrize("path", infra.combinations(), ids=named)
 
 
 @every_file
 def test_the_compiler_has_nothing_to_say(path: Path) -> None:
     """No error, no warning, no remark: one that stays hides the next."""
-    assert infra.diagnostics(path) == []
+    assert bicep.diagnostics(path) == []
 
 
 @every_file
 def test_a_file_is_in_the_one_format(path: Path) -> None:
     """That of the formatter."""
-    assert path.read_text("utf-8") == infra.formatted(path)
+    assert path.read_text("utf-8") == bicep.formatted(path)
 
 
 @every_template
@@ -52,7 +52,7 @@ def test_what_is_silenced_has_its_reason(path: Path) -> None:
 @every_template
 def test_every_parameter_and_output_is_described(path: Path) -> None:
     """Portal, azd and editors show them. The linter refuses unused ones."""
-    compiled = infra.template(path)
+    compiled = bicep.template(path)
     declared = {**compiled.get("parameters", {}), **compiled.get("outputs", {})}
 
     assert [
@@ -83,7 +83,7 @@ def test_every_prediction_has_its_combination() -> None:
 
 def test_every_parameter_is_tried_with_another_value_than_its_default() -> None:
     """Somewhere among the combinations."""
-    declared = infra.template(MAIN)["parameters"]
+    declared = bicep.template(MAIN)["parameters"]
     given = "\n".join(path.read_text("utf-8") for path in infra.combinations())
 
     tried = set(re.findall(r"^param (\w+) =", given, flags=re.MULTILINE))
@@ -93,9 +93,46 @@ def test_every_parameter_is_tried_with_another_value_than_its_default() -> None:
     assert set(declared) - tried == ranges | {"vaultRecoveryDays"}
 
 
+def test_both_templates_take_the_same_parameters() -> None:
+    """With the same types, limits, defaults and descriptions; what is about the group aside."""
+    outer, inner = (bicep.template(it)["parameters"] for it in (MAIN, infra.COLLECTOR))
+    assert set(outer) - set(inner) == {"createResourceGroup", "resourceGroupName"}
+    assert set(inner) - set(outer) == {"nameToken"}
+    # A group has a region already, which is the default in it.
+    assert inner["location"].pop("defaultValue") == "[resourceGroup().location]"
+
+    assert {name: outer[name] for name in outer if name in inner} == {
+        name: inner[name] for name in inner if name in outer
+    }
+
+
+def test_the_outer_template_hands_every_parameter_on() -> None:
+    """Each under its own name, but for the region, which is written in one way from here on."""
+    (call,) = [
+        it for it in bicep.template(MAIN)["resources"] if it["type"].endswith("/deployments")
+    ]
+    given = {name: it["value"] for name, it in call["properties"]["parameters"].items()}
+
+    assert given.pop("location") == "[variables('region')]"
+    assert given.pop("nameToken") == "[variables('token')]"
+    assert given == {name: f"[parameters('{name}')]" for name in given}
+    assert set(given) | {"location", "nameToken"} == set(
+        bicep.template(infra.COLLECTOR)["parameters"]
+    )
+
+
+def test_both_templates_have_the_same_outputs() -> None:
+    """Scripts, azd and Terraform read them by name."""
+    outer, inner = (bicep.template(it)["outputs"] for it in (MAIN, infra.COLLECTOR))
+
+    assert {name: it["metadata"] for name, it in outer.items()} == {
+        name: it["metadata"] for name, it in inner.items()
+    }
+
+
 def test_what_has_no_default_is_asked_for() -> None:
     """By azd, which asks for a parameter whose variable is not set, and keeps the answer."""
-    declared = infra.template(MAIN)["parameters"]
+    declared = bicep.template(MAIN)["parameters"]
     asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
 
     assert {name for name, it in declared.items() if "defaultValue" not in it} == set(asked)

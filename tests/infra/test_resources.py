@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import infra
+from harness import bicep, infra
 from tests.infra.deployed import (
     GROUP,
     accepted,
@@ -20,8 +20,6 @@ from tests.infra.deployed import (
 )
 
 pytestmark = pytest.mark.compiler
-
-MAIN = infra.INFRA / "main.bicep"
 
 NAMES = {
     "EventGrid/systemTopics": r"[A-Za-z0-9-]{3,50}",
@@ -128,7 +126,7 @@ WAITS = {
 
 def waits_for(module: str) -> set[str]:
     """Return the names of the deployments that a module of the template waits for."""
-    listed = infra.template(MAIN)["resources"]
+    listed = bicep.template(infra.COLLECTOR)["resources"]
     (found,) = [it for it in listed if it["name"] == module]
     # A module is named at the end of an id; a loop of modules by its own name.
     return {re.sub(r"^.*'([\w-]+)'\)]$", r"\1", text) for text in found["dependsOn"]}
@@ -205,6 +203,42 @@ def test_two_environments_share_no_name_that_must_be_unique() -> None:
     assert not names[0] & names[1]
 
 
+def test_a_region_is_the_same_however_it_is_written() -> None:
+    """'West Europe', as the portal writes it, is not a second collector beside the first."""
+    found = accepted(location="'West Europe'")
+
+    assert found["predictedResources"] == predicted("default")["predictedResources"]
+
+
+@every_combination
+def test_the_released_template_makes_the_same_resources(name: str) -> None:
+    """Byte for byte, given the same names; only the group is made by the other template."""
+    released = infra.predict_release(infra.COMBINATIONS / f"{name}.bicepparam")
+    made = [it for it in resources(name) if it["type"] != "Microsoft.Resources/resourceGroups"]
+
+    assert released["predictedResources"] == made
+    assert released["outputs"] == predicted(name)["outputs"]
+
+
+def test_the_released_template_makes_its_names_of_its_group() -> None:
+    """Two groups of one subscription can have the same environment, and share no name."""
+    one, other = (infra.predict_in_group("default", group) for group in ("rg-one", "rg-other"))
+
+    names = [
+        {it["name"] for it in found["predictedResources"] if "/" not in it["name"]}
+        for found in (one, other)
+    ]
+    assert not names[0] & names[1]
+
+
+@every_combination
+def test_no_resource_is_made_twice(name: str) -> None:
+    """The compiler does not object; Azure would, or would keep the second one only."""
+    ids = [it["id"].lower() for it in resources(name)]
+
+    assert sorted(set(ids)) == sorted(ids)
+
+
 @every_combination
 def test_everything_is_made_in_the_one_group(name: str) -> None:
     """The template touches nothing that it did not make."""
@@ -259,7 +293,7 @@ def test_no_secret_is_in_a_value_or_an_output(name: str) -> None:
 
 def test_the_template_takes_no_secret() -> None:
     """None can be left in a deployment's history."""
-    declared = infra.template(MAIN)["parameters"]
+    declared = bicep.template(infra.COLLECTOR)["parameters"]
 
     assert [name for name, it in declared.items() if it["type"].startswith("secure")] == []
 
@@ -303,7 +337,7 @@ def test_a_module_waits_for_what_it_needs(module: str) -> None:
 
 def test_events_wait_for_the_right_to_deliver_them() -> None:
     """Else the first deployment is refused."""
-    compiled = infra.template(infra.INFRA / "modules" / "notifications.bicep")["resources"]
+    compiled = bicep.template(infra.INFRA / "modules" / "notifications.bicep")["resources"]
     (subscription,) = [it for it in compiled if it["type"].endswith("/eventSubscriptions")]
 
     waited = json.dumps(subscription["dependsOn"])

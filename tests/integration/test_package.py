@@ -247,7 +247,7 @@ def test_the_python_of_azure_is_found_where_it_is_kept(tmp_path: Path) -> None:
 
 def test_the_version_is_the_one_that_azure_is_asked_for() -> None:
     """The infrastructure and the tests name the same."""
-    files = [ROOT / "infra/main.bicep", *(ROOT / "infra/modules").glob("*.bicep")]
+    files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
 
     (asked,) = re.findall(r"name: 'python'\s+version: '([\d.]+)'", text)

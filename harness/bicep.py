@@ -1,0 +1,135 @@
+"""The Bicep compiler as one process that answers many questions, since starting it takes longest.
+
+It speaks JSON-RPC over its standard input and output (`bicep jsonrpc --stdio`), as editors use it.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HOW_TO_GET_IT = (
+    "there is no 'bicep' on PATH: install it with 'az bicep install' (and add ~/.azure/bin to "
+    "PATH) or from https://github.com/Azure/bicep/releases, version 0.49 or later"
+)
+
+Json = Any
+"""A JSON value, whatever it is."""
+
+
+class BicepError(Exception):
+    """The compiler is missing, or refused a file; the message is its own."""
+
+
+class Compiler:
+    """A running compiler."""
+
+    def __init__(self) -> None:
+        """Start it.
+
+        Raises:
+            BicepError: it is not on PATH.
+        """
+        program = shutil.which("bicep")
+        if not program:
+            raise BicepError(HOW_TO_GET_IT)
+        # It wants libraries for languages otherwise, which a small machine lacks.
+        environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+        self._process = subprocess.Popen(
+            [program, "jsonrpc", "--stdio"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._asked = 0
+        atexit.register(self.close)
+
+    def ask(self, method: str, **parameters: Json) -> Json:
+        """Return the result of one request.
+
+        Raises:
+            BicepError: the compiler refuses; the message is its own.
+        """
+        self._asked += 1
+        request = {"jsonrpc": "2.0", "id": self._asked, "method": f"bicep/{method}"}
+        body = json.dumps({**request, "params": parameters}).encode()
+        sink, source = self._process.stdin, self._process.stdout
+        if not (sink and source):
+            raise BicepError("the compiler was started without pipes")
+        sink.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        sink.flush()
+        length = 0
+        while line := source.readline().strip():
+            length = int(line.rpartition(b":")[2]) if b"ength:" in line else length
+        answer = json.loads(source.read(length) or '{"error": {"message": "it ended"}}')
+        if "error" in answer:
+            raise BicepError(answer["error"]["message"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """End it."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+        self._process.terminate()
+        self._process.wait()
+
+
+@cache
+def compiler() -> Compiler:
+    """Return the one compiler of this process."""
+    return Compiler()
+
+
+def diagnostics(path: Path) -> list[str]:
+    """Return what compiler and linter say about a file; nothing when it is clean."""
+    if path.suffix == ".bicepparam":
+        answer = compiler().ask("compileParams", path=str(path), parameterOverrides={})
+    else:
+        answer = compiler().ask("compile", path=str(path))
+    return [f"{it['code']} ({it['level']}): {it['message']}" for it in answer["diagnostics"]]
+
+
+def formatted(path: Path) -> str:
+    """Return a file in the one format."""
+    text: str = compiler().ask("format", path=str(path))["contents"]
+    return text
+
+
+@cache
+def template(path: Path) -> Json:
+    """Return a file as it is compiled, with nothing evaluated.
+
+    Raises:
+        BicepError: it does not compile.
+    """
+    answer = compiler().ask("compile", path=str(path))
+    if not answer["success"]:
+        raise BicepError(f"{path}: {answer['diagnostics']}")
+    return json.loads(answer["contents"])
+
+
+def predicted(parameters: Path, **where: str | None) -> Json:
+    """Return the deployment that a parameter file asks for: resources and outputs, evaluated.
+
+    What the compiler could not evaluate is only a remark to it, and missing from the prediction, so
+    a remark is a refusal here.
+
+    Raises:
+        BicepError: the template refuses the parameters, or it does not compile or is not evaluated.
+    """
+    try:
+        answer = compiler().ask(
+            "getSnapshot", path=str(parameters), metadata=where, externalInputs=None
+        )
+    except BicepError as error:
+        raise BicepError("\n".join([str(error), *diagnostics(parameters)])) from None
+    found = json.loads(answer["snapshot"])
+    if found["diagnostics"]:
+        raise BicepError(f"{parameters.name} is not predicted whole: {found['diagnostics']}")
+    return found
