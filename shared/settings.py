@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from shared.core.access import AUTH_MODES, ApiSettings, AuthMode, Secret, StorageSettings
 from shared.core.errors import SettingsError
@@ -259,7 +259,7 @@ def _api_url(reader: _Reader) -> str:
         return ""
     any_host = reader.parse("MDA_ALLOW_ANY_HOST", "false", _boolean, "set true or false")
     try:
-        url = urlsplit(given)
+        url = urlsplit(given if "://" in given else f"https://{given}")
         url.port  # noqa: B018 - judged where it is read
     except ValueError as error:
         reader.problem("MDA_API_URL", f"is no address ({error}): give one such as {_EXAMPLE}")
@@ -268,17 +268,33 @@ def _api_url(reader: _Reader) -> str:
         reader.problem("MDA_API_URL", f"is no plain address: give an address such as {_EXAMPLE}")
     elif url.scheme != "https" and not (any_host and url.scheme == "http"):
         reader.problem("MDA_API_URL", f"is {given!r}: it must begin with https://")
-    elif not any_host and not f".{url.hostname}".endswith(KNOWN_HOSTS):
-        reader.problem(
-            "MDA_API_URL",
-            f"is {given!r}, no host of the API ({', '.join(KNOWN_HOSTS)}): correct it, or set "
-            "MDA_ALLOW_ANY_HOST=true if the token may go there",
-        )
-    path = re.sub(r"/api/v1(/activities)?/?$", "", url.path.rstrip("/"))
+    elif not any_host:
+        _check_host(reader, given, url)
+    path = re.sub(r"(^|/)api(/v1(/activities)?)?$", "", url.path.rstrip("/"))
     return f"{url.scheme}://{url.netloc}{path}/api/v1/activities/"
 
 
+def _check_host(reader: _Reader, given: str, url: SplitResult) -> None:
+    """Refuse a host that is not the API's, and a page of the portal on a host that is."""
+    if not f".{url.hostname}".endswith(KNOWN_HOSTS):
+        reader.problem(
+            "MDA_API_URL",
+            f"is {given!r}, no host of the API ({', '.join(KNOWN_HOSTS)}): give an address such as "
+            f"{_EXAMPLE}, or set MDA_ALLOW_ANY_HOST=true if the token may go there",
+        )
+    elif not _API_PATH.fullmatch(url.path) or (
+        f".{url.hostname}" in KNOWN_HOSTS and not url.path.startswith("/cas")
+    ):
+        reader.problem(
+            "MDA_API_URL",
+            f"is {given!r}, an address of the portal and not of the API: give the API URL, such as "
+            f"{_EXAMPLE}; the Defender portal shows it under Settings, Cloud Apps, About",
+        )
+
+
 _EXAMPLE = "https://contoso.eu2.portal.cloudappsecurity.com"
+_API_PATH = re.compile(r"(/cas)?(/api(/v1(/activities)?)?)?/?")
+"""What people copy behind the host; behind the host that all tenants share the API is in /cas."""
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 """Host and port. Of a host with other characters (a backslash) the HTTP library may take a part."""
 

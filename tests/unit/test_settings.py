@@ -32,6 +32,9 @@ REFUSED = [
     ("MDA_API_URL", "http://contoso.portal.cloudappsecurity.com", "must begin with https://"),
     ("MDA_API_URL", "https://contoso.example.com", "MDA_ALLOW_ANY_HOST=true"),
     ("MDA_API_URL", "https://portal.cloudappsecurity.com.example.org", "no host of the API"),
+    ("MDA_API_URL", "https://security.microsoft.com/cloudapps/activity-log", "no host of the API"),
+    ("MDA_API_URL", "https://a.eu2.portal.cloudappsecurity.com/audits", "not of the API"),
+    ("MDA_API_URL", "https://portal.cloudappsecurity.com", "not of the API"),
     ("MDA_ALLOW_ANY_HOST", "yes", "neither true nor false"),
     ("MDA_AUTH", "password", "managed-identity or default"),
     ("MDA_API_URL", "@Microsoft.KeyVault(SecretUri=x)", "unresolved Key Vault reference"),
@@ -217,6 +220,11 @@ def test_empty_settings_are_not_set() -> None:
         "https://contoso.eu2.portal.cloudappsecurity.com/",
         "https://contoso.eu2.portal.cloudappsecurity.com/api/v1",
         "https://contoso.eu2.portal.cloudappsecurity.com/api/v1/activities/",
+        "https://contoso.eu2.portal.cloudappsecurity.com/api/v1/activities",
+        "https://contoso.eu2.portal.cloudappsecurity.com/api",
+        "https://contoso.eu2.portal.cloudappsecurity.com/api/",
+        "contoso.eu2.portal.cloudappsecurity.com",
+        "contoso.eu2.portal.cloudappsecurity.com/api/v1/",
     ],
 )
 def test_the_address_of_the_endpoint_ends_with_its_slash(given_url: str) -> None:
@@ -224,6 +232,13 @@ def test_the_address_of_the_endpoint_ends_with_its_slash(given_url: str) -> None
     url = read_settings({**GOOD, "MDA_API_URL": given_url}).api.url
 
     assert url == "https://contoso.eu2.portal.cloudappsecurity.com/api/v1/activities/"
+
+
+def test_the_address_that_all_tenants_share_is_accepted_with_its_path() -> None:
+    """The API is below /cas there."""
+    url = read_settings({**GOOD, "MDA_API_URL": "portal.cloudappsecurity.com/cas/api/v1"}).api.url
+
+    assert url == "https://portal.cloudappsecurity.com/cas/api/v1/activities/"
 
 
 @pytest.mark.parametrize(
