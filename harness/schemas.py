@@ -41,6 +41,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "head": model.Head,
     "pacing": model.Pacing,
     "load": model.Load,
+    "totals": model.Totals,
     "accepted": model.Accepted,
     "api-facts": model.ApiFacts,
 }

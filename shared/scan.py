@@ -149,7 +149,7 @@ class Iteration:
             self.tally.warnings.append("staged blocks had expired: their slice starts over")
             return
         self.ports.results.put_manifest(commit.number, commit.manifest.encode())
-        self.save(ledgers.committed(self.ledger, self.policy))
+        self.save(ledgers.committed(self.ledger))
         self.tally.commits += 1
         if commit.lost:
             bounds = f"{stamp(commit.start)} to {stamp(commit.end)}"

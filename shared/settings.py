@@ -27,6 +27,7 @@ from shared.core.model import (
     Policy,
     SweepBy,
 )
+from shared.core.passes import UNITS, sweep_name
 
 KNOWN_HOSTS = (
     ".portal.cloudappsecurity.com",
@@ -443,13 +444,11 @@ _ISO_DURATION = re.compile(
 LONGEST = 3650 * DAY_MS
 """No activity is older; what is longer is a typing error, and would overflow dates."""
 
-_UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
-
 
 def _duration(text: str) -> int:
     """Return a positive duration in milliseconds."""
     if short := _SHORT_DURATION.fullmatch(text.lower()):
-        length = int(short[1]) * _UNITS[short[2]]
+        length = int(short[1]) * UNITS[short[2]]
     elif (iso := _ISO_DURATION.fullmatch(text.upper())) and any(iso.groups()):
         units = (7 * DAY_MS, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS)
         length = sum(int(n or 0) * unit for n, unit in zip(iso.groups(), units, strict=True))
@@ -483,16 +482,7 @@ def _sweeps(text: str) -> tuple[tuple[str, int], ...]:
     if text.lower() == "none":
         return ()
     ages = sorted({_duration(age.strip()) for age in text.split(",")})
-    return tuple((f"sweep-{_short(age)}", age) for age in ages)
-
-
-def _short(length: int) -> str:
-    """Return a duration in the largest unit that divides it, hours up to two days."""
-    units = [("d", DAY_MS)] if length > 2 * DAY_MS else []
-    for unit, size in [*units, ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS)]:
-        if length % size == 0:
-            return f"{length // size}{unit}"
-    return f"{length}ms"
+    return tuple((sweep_name(age), age) for age in ages)
 
 
 def _filters(text: str) -> dict[str, Any]:

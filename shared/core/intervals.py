@@ -1,5 +1,6 @@
 """Sets of time as sorted, disjoint, half-open intervals of epoch milliseconds."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 Interval = tuple[int, int]
@@ -22,6 +23,18 @@ def merge(intervals: Iterable[Interval]) -> Intervals:
     return tuple(merged)
 
 
+def added(intervals: Intervals, one: Interval) -> Intervals:
+    """Return the union of merged intervals with one more, without going over all of them."""
+    start, end = one
+    if start >= end:
+        return intervals
+    first = bisect_left(intervals, start, key=lambda it: it[1])
+    last = bisect_right(intervals, end, lo=first, key=lambda it: it[0])
+    if first < last:
+        start, end = min(start, intervals[first][0]), max(end, intervals[last - 1][1])
+    return (*intervals[:first], (start, end), *intervals[last:])
+
+
 def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
     """Yield the pieces of `wanted` that `taken` (merged) leaves, in ascending order."""
     start, end = wanted
@@ -35,6 +48,25 @@ def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
         start = max(start, taken_end)
     if start < end:
         yield (start, end)
+
+
+def without(wanted: Intervals, taken: Intervals) -> Intervals:
+    """Return what `taken` leaves of `wanted` (both merged), going over each once."""
+    left: list[Interval] = []
+    place = 0
+    for start, end in wanted:
+        while place < len(taken) and taken[place][1] <= start:
+            place += 1
+        at, here = start, place
+        while here < len(taken) and taken[here][0] < end:
+            if at < taken[here][0]:
+                left.append((at, taken[here][0]))
+            at = taken[here][1]
+            here += 1
+        if at < end:
+            left.append((at, end))
+        place = max(place, here - 1)
+    return tuple(left)
 
 
 def intersect(wanted: Intervals, bounds: Interval) -> Intervals:

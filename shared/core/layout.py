@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from shared.core.model import Slice
+from shared.core.passes import look_name
 
 
 def stamp(instant: int) -> str:
@@ -19,7 +20,7 @@ def parts_prefix(scan: str) -> str:
 def part_name(scan: str, piece: Slice) -> str:
     """Return the part's name: Hive partitions, then the bounds its slice was opened with."""
     bounds = f"{stamp(piece.start)}-{stamp(piece.end)}"
-    return f"{hour_prefix(scan, piece.start)}{bounds}.{piece.pass_name}.jsonl.gz"
+    return f"{hour_prefix(scan, piece.start)}{bounds}.{look_name(piece)}.jsonl.gz"
 
 
 def bounds_in(name: str) -> tuple[int, int]:

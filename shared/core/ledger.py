@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from shared.core import manifest as manifests
+from shared.core import proof
 from shared.core.cursor import open_slice, same_again
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
-from shared.core.intervals import Interval, Intervals, holds, merge, subtract
+from shared.core.intervals import Interval
 from shared.core.manifest import Manifest, Requests, part_of
 from shared.core.model import (
     DAY_MS,
@@ -29,7 +30,8 @@ from shared.core.model import (
     Policy,
     Slice,
 )
-from shared.core.planning import covered, credited, out_of_reach
+from shared.core.planning import credited, final, out_of_reach, settles_until
+from shared.core.proof import proof_in, settle, with_proof
 from shared.core.turns import Finished, Turn
 
 VERSION = 1
@@ -97,6 +99,7 @@ def decode(content: bytes) -> Ledger:
 
 def begin(policy: Policy, now: int) -> Ledger:
     """Return the ledger of a scan that has done nothing yet; the origin is fixed here."""
+    origin = (now - policy.lookback) // HOUR_MS * HOUR_MS
     return Ledger(
         version=VERSION,
         min_reader=MIN_READER,
@@ -105,11 +108,12 @@ def begin(policy: Policy, now: int) -> Ledger:
         fingerprint=policy.fingerprint,
         api=policy.api,
         made=now,
-        origin=(now - policy.lookback) // HOUR_MS * HOUR_MS,
+        origin=origin,
         lookback=policy.lookback,
         epoch=0,
         run="",
         claimed_until=0,
+        settled_until=origin,
         coverage={FIRST_PASS: ()},
     )
 
@@ -127,8 +131,9 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
             the operator has not accepted the change.
     """
     ledger = _rescoped(ledger, now, policy)
+    until = settles_until(ledger, now, policy)
     return change(
-        ledger,
+        with_proof(ledger, settle(proof_in(ledger), until)),
         epoch=ledger.epoch + 1,
         run=run,
         claimed_until=now + policy.budget + CLAIM_MARGIN_MS,
@@ -241,7 +246,7 @@ def _committing(ledger: Ledger, finished: Finished, policy: Policy) -> Ledger:
         finished = _too_late(finished, policy)
     lost = _loss(finished, policy)
     covers = () if lost else _covers(finished, policy)
-    content = manifests.encode(_manifest(ledger, finished, covers, lost))
+    content = manifests.encode(_manifest(ledger, finished, policy, covers=covers, lost=lost))
     commit = Commit(
         slice=finished.slice,
         start=finished.start,
@@ -292,15 +297,22 @@ def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
         end=finished.end,
         first_request=piece.first_request or 0,
         doubtful=bool(piece.doubt),
+        since=piece.since,
         policy=policy,
     )
 
 
 def _manifest(
-    ledger: Ledger, finished: Finished, covers: tuple[str, ...], lost: Loss | None
+    ledger: Ledger,
+    finished: Finished,
+    policy: Policy,
+    *,
+    covers: tuple[str, ...],
+    lost: Loss | None,
 ) -> Manifest:
+    """Return the manifest of a commit, with the state that it leads to."""
     piece = finished.slice
-    return Manifest(
+    manifest = Manifest(
         version=manifests.VERSION,
         number=ledger.head.number + 1,
         previous=ledger.head.sha256,
@@ -319,81 +331,34 @@ def _manifest(
         since=piece.since,
         doubt=piece.doubt,
         lost=lost,
-        complete=_grown(ledger.coverage, covers, (finished.start, finished.end)),
+        covers=covers,
+        settled_until=ledger.settled_until,
+        complete={},
+        final=(),
     )
+    after = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
+    return change(manifest, complete=after.coverage, final=final(after, policy))
 
 
-def _grown(
-    coverage: dict[str, Intervals], covers: tuple[str, ...], proven: tuple[int, int]
-) -> dict[str, Intervals]:
-    grown = {name: merge([*coverage.get(name, ()), proven]) for name in covers}
-    return {**coverage, **grown}
-
-
-def committed(ledger: Ledger, policy: Policy) -> Ledger:
+def committed(ledger: Ledger) -> Ledger:
     """Return the ledger once part and manifest are there: coverage grows, the head moves."""
-    commit = _commit_of(ledger)
-    content = commit.manifest.encode()
-    lost = [Loss(start=commit.start, end=commit.end, reason=commit.lost)] if commit.lost else []
-    grown = change(
-        ledger,
-        committing=None,
+    content = _commit_of(ledger).manifest.encode()
+    return change(extended(ledger, manifests.decode(content), content), committing=None)
+
+
+def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
+    """Return the ledger that holds what one more manifest proves."""
+    grown = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
+    return change(
+        grown,
         head=manifests.following(ledger.head, content),
-        coverage=_grown(ledger.coverage, commit.covers, (commit.start, commit.end)),
-        lost=_with_loss(ledger.lost, lost),
-        doubt=_doubt(ledger.doubt, commit),
-        load=_heavier(ledger.load, commit),
+        load=_heavier(ledger.load, manifest),
     )
-    return change(grown, parts=_parts(grown, commit, policy))
 
 
-def _with_loss(lost: tuple[Loss, ...], more: list[Loss]) -> tuple[Loss, ...]:
-    """Join what touches and has one reason, so that the ledger stays small."""
-    both = (*lost, *more)
-    joined = [
-        Loss(start=start, end=end, reason=reason)
-        for reason in dict.fromkeys(it.reason for it in both)
-        for start, end in merge((it.start, it.end) for it in both if it.reason == reason)
-    ]
-    return tuple(sorted(joined, key=lambda it: it.start))
-
-
-def _parts(ledger: Ledger, commit: Commit, policy: Policy) -> dict[int, int]:
-    """Count the part that was committed, and forget hours that no sweep will look at again."""
-    hour = commit.slice.start // HOUR_MS * HOUR_MS
-    more = 1 if commit.slice.blocks else 0
-    counted = {**ledger.parts, hour: ledger.parts.get(hour, 0) + more}
-    if not policy.sweeps:
-        return {}
-    last = covered(ledger, policy.sweeps[-1][0])
-    return {at: n for at, n in sorted(counted.items()) if n and not holds(last, (at, at + HOUR_MS))}
-
-
-def _doubt(doubt: tuple[Doubt, ...], commit: Commit) -> tuple[Doubt, ...]:
-    """Return the doubt after a commit: a new look replaces what earlier ones doubted."""
-    looked: Intervals = ((commit.start, commit.end),)
-    kept = [
-        Doubt(start=start, end=end, reason=it.reason)
-        for it in doubt
-        for start, end in subtract((it.start, it.end), looked)
-    ]
-    return _joined([*kept, *commit.slice.doubt])
-
-
-def _joined(doubt: list[Doubt]) -> tuple[Doubt, ...]:
-    """Join what touches and has one reason, so that the ledger stays small."""
-    reasons = dict.fromkeys(it.reason for it in doubt)
-    joined = [
-        Doubt(start=start, end=end, reason=reason)
-        for reason in reasons
-        for start, end in merge((it.start, it.end) for it in doubt if it.reason == reason)
-    ]
-    return tuple(sorted(joined, key=lambda it: it.start))
-
-
-def _heavier(load: Load, commit: Commit) -> Load:
-    covered = commit.end - commit.start if FIRST_PASS in commit.covers else 0
-    grown = Load(requests=load.requests + commit.slice.requests, covered=load.covered + covered)
+def _heavier(load: Load, manifest: Manifest) -> Load:
+    covered = manifest.end - manifest.start if FIRST_PASS in manifest.covers else 0
+    grown = Load(requests=load.requests + manifest.requests.count, covered=load.covered + covered)
     if grown.covered <= LOAD_KEPT_MS:
         return grown
     return Load(requests=grown.requests // 2, covered=grown.covered // 2)

@@ -71,7 +71,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         since: when the sweep asked only for what was ingested from then on; null for all.
         doubt: what the API contradicted itself about, inside the bounds.
         lost: set when the interval is declared lost; coverage then does not hold it.
-        complete: per pass, all coverage after this commit.
+        covers: the passes whose coverage grows by the interval; empty when it is declared lost.
+        settled_until: nothing is added to earlier time any more.
+        complete: per pass, all coverage after this commit, from `settled_until` on.
+        final: what no pass will look at again, from `settled_until` on, by the settings of the run
+            that committed.
     """
 
     version: int
@@ -92,7 +96,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     since: int | None
     doubt: tuple[Doubt, ...]
     lost: Loss | None
+    covers: tuple[str, ...]
+    settled_until: int
     complete: dict[str, Intervals]
+    final: Intervals
 
 
 def part_of(scan: str, piece: Slice) -> Part | None:

@@ -291,6 +291,18 @@ class ApiFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sorts: dict[Direction, Direction] = {}
 
 
+class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the ledger no longer lists, because it lies before `settled_until`.
+
+    Attributes:
+        lost: milliseconds declared lost.
+        doubt: milliseconds in doubt.
+    """
+
+    lost: int = 0
+    doubt: int = 0
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of filters that an operator accepted.
 
@@ -320,11 +332,16 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         epoch: counts claims; part of every block id.
         run: random id of the run that claimed it last.
         claimed_until: when the claim expires; 0 when released.
-        coverage: per pass, what is finished; it only grows.
+        settled_until: nothing is added to earlier time any more, and `coverage`, `lost`, `doubt`
+            and `parts` begin there. A claim moves it to the hour at the edge of the API's reach,
+            but not past time that waits for anything.
+        coverage: per pass, what is finished; it only grows. Looks with `since` have a name of
+            their own, such as `sweep-24h-since`.
         lost: declared loss.
         doubt: what the API contradicted itself about.
-        parts: per UTC hour (epoch ms of its start) how many parts were committed, until the last
-            sweep has been over it: a sweep that finds fewer must not take their records for late.
+        totals: what `lost` and `doubt` held before `settled_until`.
+        parts: per UTC hour (epoch ms of its start) how many parts were committed: a sweep that
+            finds fewer must not take their records for late.
         rescans: per pass `rescan-<epoch>`, what a person asked to have scanned again.
         open: slices in work; they never overlap.
         committing: the one slice that is being committed.
@@ -347,9 +364,11 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     epoch: int
     run: str
     claimed_until: int
+    settled_until: int
     coverage: dict[str, Intervals]
     lost: tuple[Loss, ...] = ()
     doubt: tuple[Doubt, ...] = ()
+    totals: Totals = Totals()
     parts: dict[int, int] = {}
     rescans: dict[str, Intervals] = {}
     open: tuple[Slice, ...] = ()

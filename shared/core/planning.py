@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from shared.core.cursor import open_slice
-from shared.core.intervals import Interval, Intervals, holds, intersect, merge, subtract
+from shared.core.intervals import (
+    Interval,
+    Intervals,
+    holds,
+    intersect,
+    merge,
+    subtract,
+    without,
+)
 from shared.core.model import (
     DAY_MS,
     FIRST_PASS,
@@ -21,6 +29,7 @@ from shared.core.model import (
     Slice,
     StoredPart,
 )
+from shared.core.passes import PARTIAL, is_partial, sweep_age
 from shared.core.retreat import Room
 
 OPEN_SLICES = 64
@@ -73,21 +82,24 @@ def _sweep(
 
 
 def since(ledger: Ledger, piece: Slice, policy: Policy) -> int | None:
-    """Return from when on activities must have been ingested to be new to this sweep.
+    """Return the earliest ingestion time that this sweep needs to ask for; None asks for all.
 
-    None means that it asks for everything. Otherwise an earlier sweep has been over the whole
-    slice: every slice of it ended after `start`, so its look began after `start` + its age, and
-    it saw what had been ingested by then. The oldest sweep always asks for everything.
+    Where an earlier sweep of some age has been over the whole slice, each of its looks began
+    after `start` + that age, and saw what had been ingested by then. The youngest sweep and the
+    oldest always ask for everything.
     """
     names = [name for name, _ in policy.sweeps]
     place = names.index(piece.pass_name)
     if policy.sweep_by != "created" or policy.axis == "created" or place in {0, len(names) - 1}:
         return None
-    name, age = policy.sweeps[place - 1]
-    doubted = any(it.start < piece.end and piece.start < it.end for it in ledger.doubt)
-    if doubted or not holds(covered(ledger, name), (piece.start, piece.end)):
+    bounds = (piece.start, piece.end)
+    if any(it.start < piece.end and piece.start < it.end for it in ledger.doubt):
         return None
-    return piece.start + age - SINCE_MARGIN_MS
+    earlier = {age for age in _ages(ledger) if age < policy.sweeps[place][1]}
+    for age in sorted(earlier, reverse=True):
+        if holds(swept(ledger, age, partial=True), bounds):
+            return piece.start + age - SINCE_MARGIN_MS
+    return None
 
 
 def sweeps_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, Interval]]:
@@ -100,12 +112,9 @@ def sweeps_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, 
     first = reached_from(now, policy)
     for name, age in reversed(policy.sweeps):
         horizon = max(first, (now - age) // HOUR_MS * HOUR_MS)
-        done = merge([*covered(ledger, name), *taken])
-        gaps = [
-            gap
-            for looked in intersect(covered(ledger, FIRST_PASS), (first, horizon))
-            for gap in subtract(looked, done)
-        ]
+        is_last = name == policy.sweeps[-1][0]
+        done = merge([*swept(ledger, age, partial=not is_last), *taken])
+        gaps = without(intersect(covered(ledger, FIRST_PASS), (first, horizon)), done)
         yield from ((name, gap) for gap in gaps)
         taken = merge([*taken, *gaps])
 
@@ -114,12 +123,33 @@ def unswept(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
     """Yield what no sweep can look at any more, although the last one wanted to."""
     if not policy.sweeps:
         return
-    last = policy.sweeps[-1][0]
     beyond = (0, max(0, reached_from(now, policy)))
     at_work = [it for it in ledger.open if it.pass_name == FIRST_PASS or it.end > beyond[1]]
-    done = merge([*covered(ledger, last), *_taken_by_work(change(ledger, open=tuple(at_work)))])
-    for looked in intersect(covered(ledger, FIRST_PASS), beyond):
-        yield from subtract(looked, done)
+    working = _taken_by_work(change(ledger, open=tuple(at_work)))
+    done = merge([*_swept_by_the_last(ledger, policy), *working])
+    yield from without(intersect(covered(ledger, FIRST_PASS), beyond), done)
+
+
+def swept(ledger: Ledger, age: int, *, partial: bool) -> Intervals:
+    """Return what sweeps of at least this age have covered, whether or not they are configured.
+
+    Args:
+        ledger: the state.
+        age: in milliseconds.
+        partial: also what was only asked for as far as it was ingested lately.
+    """
+    names = [name for name in ledger.coverage if partial or not is_partial(name)]
+    old = [name for name in names if (sweep_age(name) or 0) >= age]
+    return merge(it for name in old for it in ledger.coverage[name])
+
+
+def _swept_by_the_last(ledger: Ledger, policy: Policy) -> Intervals:
+    """Return what needs no look of the last sweep any more; only whole looks count as one."""
+    return swept(ledger, policy.sweeps[-1][1], partial=False)
+
+
+def _ages(ledger: Ledger) -> set[int]:
+    return {age for name in ledger.coverage if (age := sweep_age(name)) is not None}
 
 
 def reached_from(now: int, policy: Policy) -> int:
@@ -162,10 +192,13 @@ def due(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
 
 
 def wanted(ledger: Ledger, now: int, policy: Policy) -> Interval:
-    """Return the whole grid cells of `[origin, now - settle)`; may be empty (start = end)."""
-    horizon = now - policy.settle
+    """Return the whole grid cells that are old enough; may be empty (start = end).
+
+    They begin where the scan does, or where what can no longer change ends.
+    """
+    begin, horizon = ledger.settled_until, now - policy.settle
     length = HOUR_MS if _is_old(horizon // HOUR_MS * HOUR_MS, now, policy) else policy.slice_length
-    return (ledger.origin, max(ledger.origin, horizon // length * length))
+    return (begin, max(begin, horizon // length * length))
 
 
 def uncovered(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
@@ -181,10 +214,21 @@ def settled(ledger: Ledger) -> Intervals:
 
 def final(ledger: Ledger, policy: Policy) -> Intervals:
     """Return what no pass will look at again: the last sweep has been over it, or it is lost."""
-    if not policy.sweeps:
-        return settled(ledger)
     lost = [(loss.start, loss.end) for loss in ledger.lost]
-    return merge([*covered(ledger, policy.sweeps[-1][0]), *lost])
+    looked = _swept_by_the_last(ledger, policy) if policy.sweeps else covered(ledger, FIRST_PASS)
+    return without(merge([*looked, *lost]), _at_work(ledger))
+
+
+def settles_until(ledger: Ledger, now: int, policy: Policy) -> int:
+    """Return until when nothing will be added any more, as a claim finds it; it only grows.
+
+    That is the hour at the edge of the API's reach, or the one before it in which something
+    still waits: to be scanned, to be committed, or to be given up.
+    """
+    edge = reached_from(now, policy) // HOUR_MS * HOUR_MS
+    waiting = subtract((ledger.settled_until, edge), final(ledger, policy))
+    until = next((start for start, _ in waiting), edge) // HOUR_MS * HOUR_MS
+    return max(ledger.settled_until, until)
 
 
 def covered(ledger: Ledger, pass_name: str) -> Intervals:
@@ -202,16 +246,25 @@ def soon_out_of_reach(start: int, now: int, policy: Policy) -> bool:
     return start < now - policy.reach + REACH_MARGIN_MS + REACH_WARNING_MS
 
 
-def credited(
-    pass_name: str, *, end: int, first_request: int, doubtful: bool, policy: Policy
+def credited(  # noqa: PLR0913 - the facts of a look, by name
+    pass_name: str,
+    *,
+    end: int,
+    first_request: int,
+    doubtful: bool,
+    since: int | None = None,
+    policy: Policy,
 ) -> tuple[str, ...]:
     """Return the passes that a look over time until `end` counts as.
 
     A look that began when the time was already as old as a sweep wants it is that sweep, too;
-    one that ended in doubt is only what it set out to be, and what is younger than that.
+    one that ended in doubt is only what it set out to be, and what is younger than that. One
+    that asked only for what was ingested lately has a name of its own: it counts when coverage
+    is read, where partial looks will do.
     """
-    ages = dict(policy.sweeps)
-    own = ages.get(pass_name, 0)
+    if since is not None:
+        return (pass_name + PARTIAL,)
+    own = sweep_age(pass_name) or 0
     most = own if doubtful else max(own, first_request - end)
     sweeps = [name for name, age in policy.sweeps if age <= most]
     return tuple(dict.fromkeys((pass_name, *sweeps)))
@@ -223,12 +276,16 @@ def _taken(ledger: Ledger) -> Intervals:
 
 def _taken_by_work(ledger: Ledger) -> Intervals:
     """Return what is open or committing, whatever its pass, and what is declared lost."""
+    return merge([*_at_work(ledger), *((loss.start, loss.end) for loss in ledger.lost)])
+
+
+def _at_work(ledger: Ledger) -> Intervals:
+    """Return what is open or committing, whatever its pass."""
     committing = ledger.committing
     return merge(
         [
             *((piece.start, piece.end) for piece in ledger.open),
             *([(committing.start, committing.end)] if committing else []),
-            *((loss.start, loss.end) for loss in ledger.lost),
         ]
     )
 

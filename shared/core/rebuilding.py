@@ -1,8 +1,8 @@
 """A lost ledger, made again from the manifests alone.
 
-Coverage is what the last manifest calls `complete`; losses, doubt and counts of parts follow from
-all of them. Open slices are lost with the ledger: their time is simply due again. A part that no
-manifest lists belongs to the commit that was interrupted: the new ledger finishes that commit.
+Coverage, losses, doubt and counts of parts follow from the manifests in order. Open slices are
+lost with the ledger: their time is simply due again. A part that no manifest lists belongs to the
+commit that was interrupted: the new ledger finishes that commit.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,18 @@ import msgspec
 
 from shared.core import ledger as ledgers
 from shared.core.errors import NotRebuildable
-from shared.core.intervals import holds
 from shared.core.layout import bounds_in, part_name
 from shared.core.manifest import Manifest
 from shared.core.model import (
     Accepted,
     Block,
-    Commit,
     Counts,
     Doubt,
     PartBlob,
     Policy,
     Slice,
 )
+from shared.core.proof import nothing_proven, with_proof
 from shared.core.records import Malformed, span, stored_records
 from shared.core.turns import Finished, Turn
 
@@ -52,9 +51,10 @@ class Rebuilding:
         changed = before.head.number and manifest.fingerprint != before.fingerprint
         accepted = Accepted(fingerprint=manifest.fingerprint, at=manifest.requests.last or self.now)
         self.epoch = max(self.epoch, manifest.epoch)
-        commit = _commit(manifest, content, self.policy)
+        if not before.head.number:
+            before = with_proof(before, nothing_proven(manifest.origin))
         self.ledger = change(
-            ledgers.committed(change(before, committing=commit), self.policy),
+            ledgers.extended(before, manifest, content),
             axis=manifest.axis,
             fingerprint=manifest.fingerprint,
             accepted=(*before.accepted, accepted) if changed else before.accepted,
@@ -73,33 +73,6 @@ class Rebuilding:
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
         self.ledger = ledgers.turned(self.ledger, doubted, Turn(finished=finished), self.policy)
-
-
-def _commit(manifest: Manifest, content: bytes, policy: Policy) -> Commit:
-    """Return the commit that wrote a manifest, as far as it matters to the ledger after it."""
-    part = manifest.part
-    proven = (manifest.start, manifest.end)
-    start, end = bounds_in(part.name) if part else proven
-    piece = Slice(
-        start=start,
-        end=end,
-        pass_name=manifest.pass_name,
-        direction=policy.direction,
-        limit=policy.limit,
-        at=start,
-        blocks=part.blocks if part else (),
-        requests=manifest.requests.count,
-        doubt=manifest.doubt,
-    )
-    return Commit(
-        slice=piece,
-        start=manifest.start,
-        end=manifest.end,
-        number=manifest.number,
-        manifest=content.decode(),
-        covers=tuple(name for name, it in manifest.complete.items() if holds(it, proven)),
-        lost=manifest.lost.reason if manifest.lost else None,
-    )
 
 
 def _slice_of(

@@ -11,7 +11,7 @@ import msgspec
 
 from shared.core.errors import ScanError
 from shared.core.intervals import Intervals, total
-from shared.core.model import DAY_MS, MINUTE_MS, SECOND_MS, Ledger, Policy, Slice
+from shared.core.model import DAY_MS, MINUTE_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.planning import (
     final,
     settled,
@@ -188,14 +188,14 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "epoch": ledger.epoch,
         "lag_seconds": _seconds(now - policy.settle - missing[0][0]) if missing else 0,
         "backlog_seconds": _seconds(total(missing)),
-        "covered_until": _reached(settled(ledger), ledger.origin),
-        "final_until": _reached(final(ledger, policy), ledger.origin),
+        "covered_until": _reached(settled(ledger), ledger.settled_until),
+        "final_until": _reached(final(ledger, policy), ledger.settled_until),
         "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
         "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
-        "lost_seconds": _seconds(sum(loss.end - loss.start for loss in ledger.lost)),
-        "doubt_seconds": _seconds(sum(doubt.end - doubt.start for doubt in ledger.doubt)),
+        "lost_seconds": _seconds(ledger.totals.lost + _length(ledger.lost)),
+        "doubt_seconds": _seconds(ledger.totals.doubt + _length(ledger.doubt)),
         "soon_lost_seconds": _seconds(total(reaching)),
         "requests_per_day_needed": _needed(ledger),
         "requests_per_day_budget": policy.requests_per_minute * DAY_MS // MINUTE_MS,
@@ -225,10 +225,14 @@ def _alarms(state: dict[str, Any]) -> list[str]:
     return alarms
 
 
-def _reached(stretches: Intervals, origin: int) -> int:
-    """Return the end of the first stretch that goes without a gap from the origin."""
-    begun = stretches and stretches[0][0] <= origin
-    return stretches[0][1] if begun else origin
+def _reached(stretches: Intervals, begin: int) -> int:
+    """Return the end of the first stretch that goes on without a gap from where time begins."""
+    begun = stretches and stretches[0][0] <= begin
+    return stretches[0][1] if begun else begin
+
+
+def _length(told: tuple[Doubt, ...] | tuple[Loss, ...]) -> int:
+    return total((it.start, it.end) for it in told)
 
 
 def _needed(ledger: Ledger) -> int | None:

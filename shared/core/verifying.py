@@ -5,16 +5,17 @@ blobs, and the content of parts hour by hour.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
 from shared.core import manifest as manifests
-from shared.core.intervals import Interval, Intervals, holds, merge, subtract
+from shared.core.intervals import Interval, without
 from shared.core.manifest import Manifest, Part
 from shared.core.model import Head, Ledger
+from shared.core.proof import Proof, beginning, extended, nothing_proven, proof_in, settle
 from shared.core.records import Malformed, stored_records
 
 Verdict = Literal[
@@ -58,7 +59,9 @@ class Chain:
     Attributes:
         findings: so far.
         head: the newest manifest that was taken in.
-        last: the same, parsed; None when there is none or it cannot be read.
+        proof: what the manifests so far prove; None before the first one, and where one before
+            is missing or unreadable.
+        gaps: whether a manifest is missing or unreadable.
         parts: the number of the manifest that lists it, by the name of each part.
     """
 
@@ -67,16 +70,17 @@ class Chain:
         self.scan = scan
         self.findings: list[Finding] = []
         self.head = Head()
-        self.last: Manifest | None = None
+        self.proof: Proof | None = None
+        self.gaps = False
         self.parts: dict[str, int] = {}
 
     def take(self, number: int, content: bytes | None) -> None:
         """Take in the next manifest; None where there is a gap."""
         subject = f"manifest {number}"
-        before, self.last = self.last, None
         if content is None:
             self._found("manifest-missing", subject, "it is not there, and later ones are")
             self.head = Head(number=number)
+            self._lose_track()
             return
         expected = self.head.sha256
         self.head = Head(number=number, sha256=manifests.digest(content))
@@ -84,6 +88,7 @@ class Chain:
             manifest = manifests.decode(content)
         except msgspec.MsgspecError as error:
             self._found("manifest-unreadable", subject, str(error))
+            self._lose_track()
             return
         if (manifest.number, manifest.scan) != (number, self.scan):
             named = f"it is manifest {manifest.number} of scan {manifest.scan!r}"
@@ -93,10 +98,22 @@ class Chain:
                 f"the one before was replaced or changed: {manifest.previous} is not {expected}"
             )
             self._found("chain-broken", subject, detail)
-        self.last = manifest
-        self.findings += _unproven(before, manifest, number)
+        self._extend(manifest, number)
         if manifest.part:
             self.parts[manifest.part.name] = number
+
+    def _lose_track(self) -> None:
+        self.proof, self.gaps = None, True
+
+    def _extend(self, manifest: Manifest, number: int) -> None:
+        """Check what a manifest states against its chain; from then on, what it states counts."""
+        before = nothing_proven(manifest.origin) if number == 1 else self.proof
+        if before is None:
+            self.proof = beginning(manifest.settled_until, manifest.complete)
+            return
+        proven = extended(before, manifest)
+        self.findings += _unproven(before, proven, manifest)
+        self.proof = replace(proven, coverage=manifest.complete)
 
     def compare(self, ledger: Ledger) -> None:
         """Compare the end of the chain with the ledger; call it after the last manifest."""
@@ -109,31 +126,36 @@ class Chain:
                 f"the manifests with {self.head.number} ({self.head.sha256})"
             )
             self._found("ledger-differs", "ledger", detail)
-        elif self.last and self.last.complete != ledger.coverage:
-            self._found("ledger-differs", "ledger", "its coverage is not the last manifest's")
+        elif self.proof:
+            self._compare_proof(self.proof, proof_in(ledger))
+
+    def _compare_proof(self, proof: Proof, stated: Proof) -> None:
+        """Compare what is still open: what lies before the ledger's `settled_until` is left out."""
+        proof = settle(proof, stated.settled_until)
+        known = ("settled_until", "coverage") if self.gaps else stated.names()
+        for name in known:
+            if getattr(proof, name) != getattr(stated, name):
+                detail = f"its `{name}` is not what the manifests prove"
+                self._found("ledger-differs", "ledger", detail)
 
     def _found(self, verdict: Verdict, subject: str, detail: str) -> None:
         self.findings.append(Finding(verdict=verdict, subject=subject, detail=detail))
 
 
-def _unproven(before: Manifest | None, manifest: Manifest, number: int) -> Iterator[Finding]:
-    """Yield coverage that a manifest claims and no manifest proves."""
-    if before is None and number != 1:
-        return  # What came before cannot be read, so nothing can be said.
-    known = before.complete if before else {}
-    proven: Intervals = () if manifest.lost else ((manifest.start, manifest.end),)
-    for name, covered in manifest.complete.items():
-        allowed = merge([*known.get(name, ()), *proven])
-        extra = [gap for stretch in covered for gap in subtract(stretch, allowed)]
-        if extra:
+def _unproven(before: Proof, proven: Proof, manifest: Manifest) -> Iterator[Finding]:
+    """Yield what a manifest states and its chain does not prove."""
+    subject = f"manifest {manifest.number}"
+    for name in sorted({*proven.coverage, *manifest.complete}):
+        due, stated = proven.coverage.get(name, ()), manifest.complete.get(name, ())
+        if extra := without(stated, due):
             detail = f"complete.{name} holds {_shown(extra)}, which no manifest proves"
-            yield Finding(verdict="coverage-unproven", subject=f"manifest {number}", detail=detail)
-    for name, covered in known.items():
-        now = manifest.complete.get(name, ())
-        gone = [stretch for stretch in covered if not holds(now, stretch)]
-        if gone:
+            yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
+        if gone := without(due, stated):
             detail = f"complete.{name} no longer holds {_shown(gone)}"
-            yield Finding(verdict="coverage-unproven", subject=f"manifest {number}", detail=detail)
+            yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
+    if min(manifest.start, manifest.settled_until) < before.settled_until:
+        detail = f"nothing may be added before {before.settled_until}, which was settled"
+        yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
 
 
 def _shown(intervals: Iterable[Interval]) -> str:

@@ -261,7 +261,7 @@ def test_time_that_no_sweep_reached_is_declared_in_doubt() -> None:
     covered = world.ledgers.value()["coverage"]["first"]
     world.clock.advance(31 * DAY)
 
-    live(world, 1, how(budget=540_000))
+    world.run(how(budget=540_000))
 
     doubted = [it for it in world.ledgers.value()["doubt"] if "no sweep" in it["reason"]]
     assert [[it["start"], it["end"]] for it in doubted] == covered

@@ -5,7 +5,16 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.intervals import Interval, holds, intersect, merge, subtract, total
+from shared.core.intervals import (
+    Interval,
+    added,
+    holds,
+    intersect,
+    merge,
+    subtract,
+    total,
+    without,
+)
 
 interval = st.tuples(st.integers(0, 60), st.integers(0, 60))
 several = st.lists(interval, max_size=8)
@@ -35,6 +44,23 @@ def test_subtracting_leaves_what_is_wanted_and_not_taken(
 
     assert points(*left) == points(wanted) - points(*taken)
     assert left == sorted(left)
+
+
+@given(several, interval)
+def test_adding_one_is_merging_it(intervals: list[Interval], one: Interval) -> None:
+    """Also where it touches others, or is empty."""
+    assert added(merge(intervals), one) == merge([*intervals, one])
+
+
+@given(wanted=several, taken=several)
+def test_what_is_left_of_several_is_what_subtracting_leaves_of_each(
+    wanted: list[Interval], taken: list[Interval]
+) -> None:
+    """In ascending order, and merged."""
+    left = without(merge(wanted), merge(taken))
+
+    assert points(*left) == points(*wanted) - points(*taken)
+    assert left == merge(left)
 
 
 @given(wanted=several, bounds=interval)

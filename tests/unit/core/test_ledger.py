@@ -65,7 +65,7 @@ def committing(
 
 def after(ledger: Ledger, piece: Slice, how: Policy = HOW) -> Ledger:
     """Return the ledger once a slice is committed."""
-    return ledgers.committed(committing(ledger, piece, how=how), how)
+    return ledgers.committed(committing(ledger, piece, how=how))
 
 
 def commit_of(ledger: Ledger) -> Commit:
@@ -352,7 +352,7 @@ def test_what_is_committed_is_covered_and_the_head_moves() -> None:
     ledger = committing(new_ledger(), piece_of())
     content = commit_of(ledger).manifest.encode()
 
-    done = ledgers.committed(ledger, HOW)
+    done = ledgers.committed(ledger)
 
     assert done.committing is None
     assert done.head == Head(number=1, sha256=manifests.digest(content))
@@ -375,7 +375,7 @@ def test_coverage_only_grows_and_every_manifest_tells_it(
         doubt = (Doubt(start=bounds[0], end=bounds[0] + 1, reason="x"),) if doubtful else ()
         about = committing(ledger, piece_of(bounds, pass_name=name, doubt=doubt))
 
-        done = ledgers.committed(about, HOW)
+        done = ledgers.committed(about)
 
         manifest = manifests.decode(commit_of(about).manifest.encode())
         assert (manifest.number, manifest.previous) == (number, ledger.head.sha256)
@@ -405,7 +405,7 @@ def test_time_past_the_reach_is_lost_and_not_covered() -> None:
     bounds = (BEYOND - HOUR, BEYOND - HOUR + MINUTE)
     about = committing(new_ledger(), piece_of(bounds, blocks=(block(),)))
 
-    done = ledgers.committed(about, HOW)
+    done = ledgers.committed(about)
 
     manifest = manifests.decode(commit_of(about).manifest.encode())
     reason = "past the API's reach of 30 days when it was scanned"
@@ -453,7 +453,7 @@ def test_time_that_no_sweep_can_reach_is_given_up_with_a_manifest() -> None:
     ledger = new_ledger(open=(sweep, piece_of()), coverage={FIRST_PASS: (bounds,)})
 
     about = ledgers.given_up(ledger, bounds, HOW)
-    done = ledgers.committed(about, HOW)
+    done = ledgers.committed(about)
 
     manifest = manifests.decode(commit_of(about).manifest.encode())
     assert (manifest.part, manifest.requests.count, manifest.pass_name) == (None, 0, "sweep-24h")
@@ -498,25 +498,31 @@ def test_a_commit_whose_blocks_are_gone_starts_over(direction: str) -> None:
     assert (again.head, again.coverage) == (new_ledger().head, new_ledger().coverage)
 
 
-@pytest.mark.parametrize("change", [ledgers.restarted, lambda it: ledgers.committed(it, HOW)])
+@pytest.mark.parametrize("change", [ledgers.restarted, ledgers.committed])
 def test_nothing_is_committed_that_was_not_begun(change: Callable[[Ledger], Ledger]) -> None:
     """It would be a mistake in this program."""
     with pytest.raises(AssertionError, match="no slice is committing"):
         change(new_ledger())
 
 
-def test_parts_are_counted_by_the_hour_until_the_last_sweep_has_looked() -> None:
-    """A commit without records has no part."""
+@pytest.mark.parametrize("sweeps", [HOW.sweeps, ()])
+def test_parts_are_counted_by_the_hour_whatever_sweeps_there_are(
+    sweeps: tuple[tuple[str, int], ...],
+) -> None:
+    """Sweeps may be configured again while the API still shows the hour."""
+    how = policy(sweeps=sweeps)
     hour = START // HOUR * HOUR
     first = piece_of(blocks=(block(),))
     second = piece_of((END, hour + HOUR), blocks=(block(1),))
     empty = piece_of((hour + HOUR, hour + 2 * HOUR))
 
-    ledger = after(after(after(new_ledger(), first), second), empty)
-    swept = after(ledger, piece_of((hour, hour + HOUR), pass_name="sweep-24h"))
+    ledger = new_ledger()
+    for piece in (first, second, empty):
+        ledger = after(ledger, piece, how)
+    swept = after(ledger, piece_of((hour, hour + HOUR), pass_name="sweep-24h"), how)
 
     assert ledger.parts == {hour: 2}
-    assert swept.parts == {}
+    assert swept.parts == {hour: 2}
 
 
 def test_the_load_is_that_of_about_the_last_two_days() -> None:

@@ -203,7 +203,7 @@ def test_time_that_will_soon_be_out_of_reach_asks_for_a_person() -> None:
     """Three days before it is lost."""
     soon = NOW - 28 * DAY
 
-    fields = told(origin=soon, **first((soon + 2 * HOUR, HORIZON)))
+    fields = told(origin=soon, settled_until=soon, **first((soon + 2 * HOUR, HORIZON)))
 
     assert fields["soon_lost_seconds"] == 7_200
     (warning,) = fields["warnings"]
