@@ -5,6 +5,7 @@ run steps. The order of effects is the protocol (docs/architecture.md); keep it.
 """
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -15,11 +16,12 @@ from shared.core import ledger as ledgers
 from shared.core import pacing
 from shared.core.answers import Fault, Throttle
 from shared.core.cursor import same_again
-from shared.core.errors import BlocksLost, SourceRefused, StoreConflict, TokenRefused
+from shared.core.errors import BlocksLost, StoreError, TokenRefused
 from shared.core.lanes import choose
 from shared.core.layout import part_name, stamp
-from shared.core.model import FIRST_PASS, Commit, Ledger, Pacing, Policy, Slice
+from shared.core.model import FIRST_PASS, Commit, Ledger, Policy, Slice
 from shared.core.planning import room_in, unswept
+from shared.core.quoting import ascii_quoted
 from shared.core.report import Outcome, Tally
 from shared.core.retreat import retreat
 from shared.core.turns import Turn
@@ -63,8 +65,8 @@ def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
         iteration.give_up_sweeps()
         with ThreadPoolExecutor(policy.concurrency, "step") as workers:
             outcome = iteration.work(workers)
-    except (SourceRefused, StoreConflict):
-        iteration.release()
+    except Exception:
+        iteration.release_after_an_error()
         raise
     iteration.release()
     return outcome
@@ -99,6 +101,7 @@ class Iteration:
         self.tools = Tools(ports=ports, policy=policy, indexes=indexes)
         self.ledger = claimed.ledger
         self.etag = claimed.etag
+        self.is_known = True
         self.slow = claimed.slow
         self.started = claimed.started
         self.flights: dict[Future[Landing], Flight] = {}
@@ -106,6 +109,7 @@ class Iteration:
         self.steps = 0
         self.faulted: set[int] = set()
         self.renewed_at = 0
+        self.throttled_at = 0
         self.unchecked = {piece.start for piece in claimed.ledger.open if piece.blocks}
 
     def now(self) -> int:
@@ -119,12 +123,22 @@ class Iteration:
 
     def save(self, ledger: Ledger) -> None:
         """Save the ledger on top of what was last saved; from here on it is the state."""
-        self.etag = self.ports.ledgers.save(ledgers.encode(ledger), etag=self.etag)
+        content = ledgers.encode(ledger)
+        self.is_known = False
+        self.etag = self.ports.ledgers.save(content, etag=self.etag)
+        self.is_known = True
         self.ledger = self.tally.ledger = ledger
 
     def release(self) -> None:
         """Let the next run begin at once."""
         self.save(ledgers.release(self.ledger))
+
+    def release_after_an_error(self) -> None:
+        """Release the claim, unless a save failed: then it may have happened, or be another's."""
+        if not self.is_known:
+            return
+        with suppress(StoreError):  # The error that ended the run matters more.
+            self.release()
 
     def finish_interrupted_commit(self) -> None:
         """Do again what an interrupted run may have left half done, before anything is fetched."""
@@ -184,7 +198,7 @@ class Iteration:
 
     def start_steps(self, workers: ThreadPoolExecutor) -> int | None:
         """Start what may start now; return after how many ms to look again, None for no need."""
-        while self.stop is None and len(self.flights) < self.policy.concurrency:
+        while self.stop is None and len(self.flights) < self.lanes():
             now = self.now()
             busy = frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
             oldest = self.serves_oldest()
@@ -197,6 +211,10 @@ class Iteration:
             if self.stop is None:
                 self.start(workers, self.checked(piece), now)
         return None
+
+    def lanes(self) -> int:
+        """Return how many steps may be under way; after a throttle one, until a page comes."""
+        return 1 if self.ledger.pacing.throttles else self.policy.concurrency
 
     def pause(self, now: int) -> int:
         """Return how many ms the next request must wait; the run stops where it will not.
@@ -275,29 +293,39 @@ class Iteration:
             self.renew_token(flight, error)
             return
         verdict = landing.verdict
-        paced = self._noted(verdict, self.ports.clock.elapsed() - flight.sent)
+        duration = self.ports.clock.elapsed() - flight.sent
+        paced = pacing.note_step(self.ledger.pacing, duration)
         self.ledger = change(self.ledger, pacing=paced)
         if isinstance(verdict, Throttle):
-            self.tally.throttled += 1
-            self.save(self.ledger)
+            self._throttled(flight, verdict)
             return
-        if landing.strange is not None and isinstance(verdict, Fault):
-            self._keep_strange(flight, verdict, landing.strange)
+        if isinstance(verdict, Fault):
+            self._note_strange(flight, verdict, landing.strange)
         turn = self._retreat(flight.piece, verdict) if isinstance(verdict, Fault) else verdict
         self.tally.note_turn(turn, flight.piece)
         self.tally.bytes += landing.staged
         if turn.fault is None:
-            self.faulted.clear()
+            self._note_page(flight)
         self.save(ledgers.turned(self.ledger, flight.piece, turn, self.policy))
         if self.ledger.committing:
             self.commit(self.ledger.committing)
 
-    def _keep_strange(self, flight: Flight, fault: Fault, body: bytes) -> None:
+    def _note_strange(self, flight: Flight, fault: Fault, body: bytes | None) -> None:
         """Keep an answer that made no sense, for whoever wants to know what the API said."""
+        if fault.kind == "unexpected":
+            self._warn_once(f"{fault.detail}: see docs/runbook.md#unexpected-faults")
+        if body is None:
+            return
         bounds = f"{stamp(flight.piece.start)}-{stamp(flight.piece.end)}"
-        about = {"run": self.tally.run, "slice": bounds, "fault": _ascii(fault.detail)}
-        slot = flight.turn % STRANGE_SLOTS
-        self.ports.ledgers.keep_answer(slot, body, metadata=about)
+        about = {"run": self.tally.run, "slice": bounds, "fault": ascii_quoted(fault.detail)}
+        try:
+            self.ports.ledgers.keep_answer(flight.turn % STRANGE_SLOTS, body, metadata=about)
+        except StoreError as error:
+            self._warn_once(f"an answer that made no sense could not be kept: {error}")
+
+    def _warn_once(self, warning: str) -> None:
+        if warning not in self.tally.warnings:
+            self.tally.warnings.append(warning)
 
     def renew_token(self, flight: Flight, error: TokenRefused) -> None:
         """Sign in anew, once: the token may have expired. The slice is simply asked for again.
@@ -310,14 +338,22 @@ class Iteration:
             raise error
         self.renewed_at = self.ledger.pacing.turns
 
-    def _noted(self, verdict: Turn | Fault | Throttle, duration: int) -> Pacing:
-        paced = pacing.note_step(self.ledger.pacing, duration)
-        if isinstance(verdict, Throttle):
-            return pacing.note_throttle(paced, self.now(), verdict.wait)
-        return paced
+    def _throttled(self, flight: Flight, throttle: Throttle) -> None:
+        """Let the whole scan wait; what was on its way meanwhile met the same throttle."""
+        known = flight.turn <= self.throttled_at
+        paced = pacing.note_throttle(self.ledger.pacing, self.now(), throttle.wait, known=known)
+        self.throttled_at = paced.turns
+        self.tally.throttled += 1
+        self.save(change(self.ledger, pacing=paced))
+
+    def _note_page(self, flight: Flight) -> None:
+        """Note that the API answers; a page that was on its way before a throttle proves less."""
+        self.faulted.clear()
+        if flight.turn > self.throttled_at:
+            self.ledger = change(self.ledger, pacing=pacing.note_page(self.ledger.pacing))
 
     def _retreat(self, piece: Slice, fault: Fault) -> Turn:
-        if fault.kind == "transient":
+        if fault.kind in {"transient", "unexpected"}:
             self.faulted.add(piece.start)
         if len(self.faulted) >= FAULTS_TO_STOP:
             self.stop = "faults"
@@ -328,8 +364,3 @@ class Iteration:
         """Return a number in [0, 1) that differs by run, slice and attempt."""
         text = f"{self.tally.run}/{piece.start}/{piece.faults}"
         return int.from_bytes(blake2b(text.encode(), digest_size=6).digest()) / 2**48
-
-
-def _ascii(text: str) -> str:
-    """Return the text as blob metadata can hold it."""
-    return text.encode("ascii", "backslashreplace").decode()[:500]

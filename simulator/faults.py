@@ -271,6 +271,20 @@ def _not_gzip(reply: Reply, _: Fault) -> Reply:
     return replace(reply, headers={**reply.headers, "Content-Encoding": "gzip"})
 
 
+def _bad_byte(reply: Reply, fault: Fault) -> Reply:
+    """Put a byte that is not UTF-8 into the body, as a gateway that writes Latin-1 does."""
+    place = int(len(reply.body) * _number(fault, 0.5))
+    return replace(reply, body=reply.body[:place] + b"\xe8" + reply.body[place:])
+
+
+def _deep(reply: Reply, fault: Fault) -> Reply:
+    return replace(reply, body=b'{"detail":' + b"[" * int(_number(fault, 5000)))
+
+
+def _hints(reply: Reply, fault: Fault) -> Reply:
+    return _delivered(reply, replace(reply.delivery, hints=int(_number(fault, 1))))
+
+
 def _delivered(reply: Reply, delivery: Delivery) -> Reply:
     return replace(reply, delivery=delivery)
 
@@ -311,6 +325,9 @@ _TRANSPORTS: dict[str, Callable[[Reply, Fault], Reply]] = {
     "truncate": _truncate,
     "endless": _endless,
     "not-gzip": _not_gzip,
+    "bad-byte": _bad_byte,
+    "deep": _deep,
+    "hints": _hints,
 }
 
 # Each kind of fault in a few words; the command line's help shows them.
@@ -341,4 +358,7 @@ KINDS: dict[str, str] = {
     "truncate": "send a complete answer with only the value's share of the body (0.5)",
     "not-gzip": "say that the body is gzip although it is not",
     "endless": "send the body again and again without an end",
+    "bad-byte": "put a byte that is not UTF-8 at the value's share of the body (0.5)",
+    "deep": "send JSON that is nested as deeply as the value (5000) and never ends",
+    "hints": "send as many Early Hints (103) as the value (1), then answer",
 }

@@ -52,6 +52,7 @@ class Delivery:
         silent: Never send anything, and keep the connection until the client gives up.
         reset: Reset the connection instead of sending anything.
         endless: Send the body again and again, without an end.
+        hints: Send this many informational answers (103) first.
 
     """
 
@@ -61,6 +62,7 @@ class Delivery:
     silent: bool = False
     reset: bool = False
     endless: bool = False
+    hints: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,9 @@ class Reply:
             headers={**self.headers, "Content-Encoding": "gzip"},
             delivery=self.delivery,
         )
+
+
+_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n"
 
 
 class TlsFiles(NamedTuple):
@@ -261,6 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, incoming: Incoming, reply: Reply) -> None:
         body = b"" if incoming.method == "HEAD" else reply.body
         head = self._head(reply, {"Content-Length": str(len(reply.body))})
+        head = _HINTS * reply.delivery.hints + head
         if reply.delivery.cut_after is not None:
             self.close_connection = True
             body = body[: int(len(body) * reply.delivery.cut_after)]

@@ -70,6 +70,8 @@ def throttled(seconds: int, *, now_ms: int, switches: Switches) -> Reply:
     headers = {}
     if switches.retry_after == "seconds":
         headers["Retry-After"] = str(seconds)
+    elif switches.retry_after == "zero":
+        headers["Retry-After"] = "0"
     elif switches.retry_after == "date":
         headers["Retry-After"] = formatdate(now_ms / 1000 + seconds, usegmt=True)
     return json_reply(body, status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers)

@@ -24,7 +24,7 @@ TrailingSlash: TypeAlias = Literal["redirect", "ignore-body"]
 UnknownFilter: TypeAlias = Literal["ignore", "reject"]
 EventActionType: TypeAlias = Literal["works", "ignored"]
 ThrottleBody: TypeAlias = Literal["detail", "error-message"]
-RetryAfter: TypeAlias = Literal["seconds", "date"]
+RetryAfter: TypeAlias = Literal["seconds", "date", "zero"]
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "tail_drop": get_args(TailDrop),
@@ -55,7 +55,8 @@ class Switches:
         deep_skip_status: The status of that refusal (400 or 500).
         throttle_per_minute: Requests that pass in any 60 seconds, of all clients together; None is
             no throttle.
-        retry_after: The form of the `Retry-After` header of a 429; None sends none.
+        retry_after: The form of the `Retry-After` header of a 429, where `zero` always says 0; None
+            sends none.
         throttle_body: The form of the body of a 429.
         latency_seconds: How long an answer takes, in real seconds; a callable gets the request's
             number.

@@ -6,6 +6,7 @@ the rest, which is why nothing is assumed of their form.
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
@@ -13,11 +14,19 @@ import msgspec
 
 from shared.core.errors import SourceRefused, TokenRefused
 from shared.core.model import HOUR_MS, Answer, NoAnswer
+from shared.core.quoting import quoted
 from shared.core.records import Malformed, Page, read_page
 
 THROTTLE_WAIT_MS = 60_000
 """Where a throttle does not say how long: the API's window is one minute."""
 
+THROTTLE_LEAST_MS = 1_000
+"""The shortest wait that an answer can ask for; what rounds to nothing asks for nothing."""
+
+HEADER_MOST = 200
+"""Characters of a header that are read; a date has 29."""
+
+HTTP_INFORMATIONAL = range(100, 200)
 HTTP_OK = 200
 HTTP_BAD = 400
 HTTP_REDIRECTS = range(300, 400)
@@ -25,7 +34,10 @@ HTTP_UNAUTHORIZED = 401
 HTTP_TOO_MANY = 429
 TRANSIENT_STATUSES = frozenset({408, 425, *range(500, 600)})
 
-FaultKind = Literal["transient", "malformed", "unreadable"]
+SAID_FROM = 64 * 1024
+"""Bytes of an error body that are read; nothing that explains an error is longer."""
+
+FaultKind = Literal["transient", "malformed", "unexpected", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +56,16 @@ class Fault:
     """An answer that is no page, though another try may bring one.
 
     Attributes:
-        kind: `transient` (server, network, deadline), `malformed` (a page that makes no sense) or
+        kind: `transient` (server, network, deadline), `malformed` (a page that makes no sense),
+            `unexpected` (an error in this program, which the answer may have caused) or
             `unreadable` (no answer at all: a part that a sweep needs cannot be read).
         detail: what came, for people.
+        wait: how long the answer asks to wait, in ms, at most an hour; 0 when it does not.
     """
 
     kind: FaultKind
     detail: str
+    wait: int = 0
 
 
 def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fault:
@@ -61,11 +76,15 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
             the message says what to do.
     """
     if isinstance(answer, NoAnswer):
-        return Fault(kind="transient", detail=f"{answer.kind}: {answer.detail}")
+        return Fault(kind="transient", detail=quoted(f"{answer.kind}: {answer.detail}"))
     if answer.status == HTTP_TOO_MANY:
-        return Throttle(wait=min(_throttle_wait(answer, now), HOUR_MS))
+        return Throttle(wait=_throttle_wait(answer, now))
     if answer.status in TRANSIENT_STATUSES:
-        return Fault(kind="transient", detail=f"HTTP {answer.status}: {_says(answer.body)}")
+        detail = f"HTTP {answer.status}: {_says(answer.body)}"
+        return Fault(kind="transient", detail=detail, wait=_stated_wait(answer, now))
+    if answer.status in HTTP_INFORMATIONAL:
+        detail = f"HTTP {answer.status}, and no final answer after it"
+        return Fault(kind="transient", detail=detail)
     if answer.status == HTTP_UNAUTHORIZED:
         raise TokenRefused(_refusal(answer))
     if answer.status != HTTP_OK:
@@ -77,20 +96,42 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
 
 
 def _throttle_wait(answer: Answer, now: int) -> int:
-    stated = (answer.retry_after or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", stated):
-        return int(stated) * 1000
+    """Return how long to wait: as the header says, as the body says, or a minute."""
+    said = _SECONDS.search(answer.body[:4000])
+    in_body = _milliseconds(said[1].decode()) if said else 0
+    return _stated_wait(answer, now) or in_body or THROTTLE_WAIT_MS
+
+
+def _stated_wait(answer: Answer, now: int) -> int:
+    """Return the wait that `Retry-After` asks for; 0 where it says nothing that means anything.
+
+    Zero, negative numbers and dates that have passed mean nothing: "at once" is what led to the
+    refusal. Of several values the longest counts.
+    """
+    stated = (answer.retry_after or "")[:HEADER_MOST]
     until = read_http_date(stated)
     if until is not None:
-        return max(until - (answer.date or now), 1000)
-    seconds = re.search(rb"\b(\d{1,6}(?:\.\d{1,6})?) {0,3}second", answer.body[:4000])
-    return int(float(seconds[1]) * 1000) if seconds else THROTTLE_WAIT_MS
+        return _bounded(until - (answer.date or now))
+    return max(_milliseconds(value.strip()) for value in stated.split(","))
+
+
+def _milliseconds(seconds: str) -> int:
+    return _bounded(float(seconds) * 1000) if _NUMBER.fullmatch(seconds) else 0
+
+
+def _bounded(wait: float) -> int:
+    return 0 if wait < 1 else min(max(int(wait), THROTTLE_LEAST_MS), HOUR_MS)
+
+
+_NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_SECONDS = re.compile(rb"(?<![-.\d])(\d{1,6}(?:\.\d{1,6})?) {0,3}second")
 
 
 def read_http_date(text: str | None) -> int | None:
     """Return an HTTP date as epoch milliseconds, None when it is absent or none."""
     try:
-        return int(parsedate_to_datetime(text or "").timestamp() * 1000)
+        stated = parsedate_to_datetime((text or "")[:HEADER_MOST])
+        return int((stated if stated.tzinfo else stated.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
@@ -115,10 +156,10 @@ _REMEDIES = {
 
 def _other_remedy(answer: Answer) -> str:
     if answer.status in HTTP_REDIRECTS:
+        target = quoted(answer.location or "") or "nowhere"
         return (
-            f"It redirects to {answer.location or 'nowhere'}, and a redirect drops the query: "
-            "set MDA_API_URL to the address shown in the Defender portal under Settings, "
-            "Cloud Apps, About."
+            f"It redirects to {target}, and a redirect drops the query: set MDA_API_URL to the "
+            "address shown in the Defender portal under Settings, Cloud Apps, About."
         )
     return "Check MDA_API_URL and SCAN_FILTERS."
 
@@ -134,10 +175,13 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 
 def _says(body: bytes) -> str:
     """Return what an error body says, short: JSON `detail`, JSON `error.message`, or its text."""
+    text = body[:SAID_FROM].decode("utf-8", "replace").removeprefix("\ufeff")
     try:
-        parsed = msgspec.json.decode(body, type=_ErrorBody)
+        parsed = msgspec.json.decode(text, type=_ErrorBody)
         message = parsed.detail or parsed.error.message
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # Too deep, cut off, or no JSON at all.
         message = ""
-    text = message or re.sub(r"<[^>]*>", " ", body[:4000].decode("utf-8", "replace"))
-    return " ".join(text.split())[:200] or "(empty body)"
+    return quoted(message or _MARKUP.sub(" ", text[:4000])) or "(empty body)"
+
+
+_MARKUP = re.compile(r"<[^>]*>")

@@ -251,12 +251,14 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         requests: when the requests of the last 60 s were sent.
         not_before: the whole scan waits until then (a throttle).
+        throttles: throttles since the last page; each doubles the wait that it asks for.
         steps: duration in ms of the last answered steps, newest last.
         turns: requests so far; with one lane every fifth serves the oldest slice.
     """
 
     requests: tuple[int, ...] = ()
     not_before: int = 0
+    throttles: int = 0
     steps: tuple[int, ...] = ()
     turns: int = 0
 

@@ -69,10 +69,31 @@ def note_step(pacing: Pacing, duration: int) -> Pacing:
     return msgspec.structs.replace(pacing, steps=(*pacing.steps, duration)[-STEPS_KEPT:])
 
 
-def note_throttle(pacing: Pacing, now: int, wait: int) -> Pacing:
-    """Return the pacing with the whole scan waiting for `wait` ms."""
+def note_throttle(pacing: Pacing, now: int, wait: int, *, known: bool = False) -> Pacing:
+    """Return the pacing with the whole scan waiting for `wait` ms, longer after each throttle.
+
+    A throttle that comes after the last one was waited out shows that its wait was too short: the
+    wait doubles with every further one, up to an hour, until a page comes.
+
+    Args:
+        pacing: before it.
+        now: epoch milliseconds.
+        wait: what the answer asks for, in ms.
+        known: the request was on its way when the last throttle was noted; it is the same one.
+    """
+    throttles = max(1, pacing.throttles + (not known))
+    longer = max(wait, min(wait << min(throttles - 1, _DOUBLINGS_MOST), HOUR_MS))
     noted = pacing.not_before if pacing.not_before <= now + HOUR_MS else 0
-    return msgspec.structs.replace(pacing, not_before=max(noted, now + wait))
+    return msgspec.structs.replace(pacing, not_before=max(noted, now + longer), throttles=throttles)
+
+
+_DOUBLINGS_MOST = 12
+"""A second doubled so often is more than an hour."""
+
+
+def note_page(pacing: Pacing) -> Pacing:
+    """Return the pacing after a page: the API serves this tenant again."""
+    return msgspec.structs.replace(pacing, throttles=0) if pacing.throttles else pacing
 
 
 def expected_step(pacing: Pacing) -> int:

@@ -134,7 +134,7 @@ def read_page(body: bytes) -> Page:
     """
     try:
         envelope, read = _envelopes.decode(body), _regular
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # The former for bytes that are not UTF-8, too.
         envelope, read = _decode_leniently(body), _guarded
     if envelope.data is None:
         raise Malformed("the answer has no data")
@@ -212,7 +212,7 @@ def _stored(line: bytes) -> Record:
     try:
         fields = _stored_fields.decode(line)
         original = _unwrapped(line) if len(fields.irregular) else None
-    except (msgspec.DecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"a line of it is no record ({error})") from error
     return Record(
         raw=line,
@@ -249,7 +249,7 @@ def _continuation(raw: bytes) -> str | None:
     try:
         msgspec.json.decode(raw)
         return raw.decode("utf-8")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"nextQueryFilters cannot be read ({error})") from error
 
 
@@ -266,7 +266,7 @@ def _regular(raw: msgspec.Raw, pretty: bool) -> Record:  # noqa: FBT001 - privat
         if _is_irregular(line, members):
             return _wrapped(bytes(raw))
         name = _name(members)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return _wrapped(bytes(raw))
     return Record(
         raw=stored,
@@ -296,7 +296,7 @@ def _guarded(raw: msgspec.Raw, pretty: bool) -> Record:  # noqa: FBT001 - privat
     """Read a record out of a body that holds something the fast decoder refuses."""
     try:
         msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return _wrapped(bytes(raw))
     return _regular(raw, pretty)
 
@@ -353,22 +353,36 @@ def _decode_leniently(body: bytes) -> _Envelope:
     """
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     try:
-        envelope = _lenient.decode(text)
+        return _read_leniently(text)
     except (ValueError, RecursionError) as error:
         beginning = text[:80].encode("ascii", "backslashreplace").decode("ascii")
         raise Malformed(f"the answer is no JSON ({error}); it begins {beginning!r}") from error
+
+
+def _read_leniently(text: str) -> _Envelope:
+    envelope = _lenient.decode(text)
     if not isinstance(envelope, dict):
         raise Malformed("the answer is no JSON object")
     data, has_next = envelope.get("data"), envelope.get("hasNext")
     if data is not None and not isinstance(data, list):
         raise Malformed("the answer's data is no list")
     spans = dict(_members(text))
+    _require_text_around(text, spans.get("data"))
     return _Envelope(
         data=None if data is None else [msgspec.Raw(raw) for raw in _elements(text, spans["data"])],
         hasNext=has_next if isinstance(has_next, bool) else None,
         nextQueryFilters=msgspec.Raw(_bytes(text, spans.get("nextQueryFilters"))),
         total=envelope.get("total"),
     )
+
+
+def _require_text_around(text: str, data: tuple[int, int] | None) -> None:
+    """Refuse bytes that are not UTF-8 outside of the records: no bound there can be trusted."""
+    start, end = data or (0, 0)
+    try:
+        (text[:start] + text[end:]).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Malformed("the answer is not UTF-8 around its records") from error
 
 
 _lenient = json.JSONDecoder(strict=False)

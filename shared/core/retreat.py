@@ -18,6 +18,9 @@ BACKOFF_FIRST_MS = 5_000
 BLOCKED_RETRY_MS = HOUR_MS
 """How often a blocked slice is tried again, and the longest that anything ever waits."""
 
+DROPS_CONTINUATION = frozenset({"malformed", "unexpected"})
+"""After such a fault a slice asks afresh: its continuation may be what led to it."""
+
 change = msgspec.structs.replace
 
 
@@ -50,9 +53,9 @@ def retreat(piece: Slice, fault: Fault, *, now: int, jitter: float, room: Room) 
         piece,
         faults=faults,
         fault=fault.detail,
-        not_before=now + int(wait * jitter),
+        not_before=now + max(int(wait * jitter), fault.wait),
         counts=piece.counts.plus(faults=1),
-        continuation=None if fault.kind == "malformed" else piece.continuation,
+        continuation=None if fault.kind in DROPS_CONTINUATION else piece.continuation,
     )
     if piece.blocked or fault.kind == "unreadable":
         return Turn(goes_on=_blocked(struck, now, room), fault=fault)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from shared.core import pacing
 from shared.core.answers import Fault, Throttle, read_answer
 from shared.core.errors import QueryFailed, TokenRefused
-from shared.core.model import Pacing
+from shared.core.model import MINUTE_MS, Pacing
 from shared.core.records import Page, Record
 from shared.operate.following import Position, Request, begin, next_query, take
 from shared.operate.pausing import Display, counted, pause
@@ -18,8 +18,8 @@ TIMEOUT_SECONDS = 120.0
 FAULTS_MOST = 5
 """Answers in a row that are no page; what does not pass in half a minute needs a person."""
 
-THROTTLES_MOST = 30
-"""Throttles in a row: another program uses up the tenant's whole request budget."""
+THROTTLED_MOST_MS = 30 * MINUTE_MS
+"""Waiting for throttles in a row: another program uses up the tenant's whole request budget."""
 
 BACKOFF_FIRST_MS = 2_000
 """After the first fault; it doubles with every further one."""
@@ -73,15 +73,14 @@ class Asker:
             QueryFailed: no page came, time after time.
             SourceRefused: the API refuses the query or the caller.
         """
-        faults = throttles = 0
+        faults = throttled = 0
         while True:
             verdict = self._ask(position)
             if isinstance(verdict, Page):
+                self._pacing = pacing.note_page(self._pacing)
                 return verdict
             if isinstance(verdict, Throttle):
-                throttles += 1
-                self._require_patience(throttles)
-                self._throttled(verdict)
+                throttled += self._throttled(verdict, throttled)
             else:
                 faults += 1
                 self._back_off(verdict, faults)
@@ -106,16 +105,18 @@ class Asker:
         wait = pacing.next_allowed(self._pacing, now, self._per_minute) - now
         pause(self._clock, self._display, wait, f"{self._per_minute} requests a minute are allowed")
 
-    def _throttled(self, throttle: Throttle) -> None:
-        why = "the API throttles this tenant (429)"
-        pause(self._clock, self._display, throttle.wait, why)
-
-    def _require_patience(self, throttles: int) -> None:
-        if throttles > THROTTLES_MOST:
+    def _throttled(self, throttle: Throttle, before: int) -> int:
+        """Wait a throttle out; return for how long, in ms."""
+        now = self._clock.now()
+        self._pacing = pacing.note_throttle(self._pacing, now, throttle.wait)
+        wait = self._pacing.not_before - now
+        if before + wait > THROTTLED_MOST_MS:
             raise QueryFailed(
-                f"the API has throttled {throttles} requests in a row: other programs use up the "
-                "tenant's requests. Stop them, or ask again when they have ended"
+                f"the API has throttled {self._pacing.throttles} requests in a row: other programs "
+                "use up the tenant's requests. Stop them, or ask again when they have ended"
             )
+        pause(self._clock, self._display, wait, "the API throttles this tenant (429)")
+        return wait
 
     def _back_off(self, fault: Fault, faults: int) -> None:
         if faults >= FAULTS_MOST:
@@ -123,7 +124,7 @@ class Asker:
                 f"the API gave no page {faults} times in a row; the last answer: {fault.detail}. "
                 "Ask again later, or with a smaller --limit"
             )
-        wait = BACKOFF_FIRST_MS * 2 ** (faults - 1)
+        wait = max(BACKOFF_FIRST_MS * 2 ** (faults - 1), fault.wait)
         pause(self._clock, self._display, wait, f"no page ({fault.detail})")
 
 

@@ -220,6 +220,14 @@ def test_a_throttled_answer_can_lack_the_header() -> None:
         assert "Retry-After" not in client.get().headers
 
 
+def test_a_throttle_can_say_0_seconds() -> None:
+    """Which means nothing, since the request was refused."""
+    with serving([T0], throttle_per_minute=1, retry_after="zero") as client:
+        client.get()
+
+        assert client.get().headers["Retry-After"] == "0"
+
+
 def test_the_throttle_is_on_by_default() -> None:
     """30 requests in a minute."""
     assert Switches().throttle_per_minute == 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from itertools import islice
 from typing import Any
 
@@ -123,6 +124,32 @@ def test_a_body_can_be_truncated_without_the_connection_noticing() -> None:
     assert answer.status_code == 200
     with pytest.raises(requests.exceptions.JSONDecodeError):
         answer.json()
+
+
+def test_a_body_can_hold_a_byte_that_is_not_utf_8() -> None:
+    """Where the value says, as a share of the body."""
+    with serving(SECONDS, **faulty("bad-byte")) as client:
+        answer = client.get()
+
+    assert answer.status_code == 200
+    assert answer.content.count(b"\xe8") == 1
+
+
+def test_a_body_can_be_nested_deeply() -> None:
+    """As deeply as the value says."""
+    with serving(SECONDS, **faulty("deep")) as client:
+        assert client.get().content == b'{"detail":' + b"[" * 5000
+
+
+def test_an_answer_can_come_after_early_hints() -> None:
+    """On the wire, they are complete answers of their own."""
+    with serving(SECONDS, **faulty("hints")) as client:
+        host, port = client.api.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"GET /api/v1/activities/ HTTP/1.0\r\n\r\n")
+            received = connection.makefile("rb").readline()
+
+    assert received == b"HTTP/1.1 103 Early Hints\r\n"
 
 
 def test_a_body_can_be_endless() -> None:

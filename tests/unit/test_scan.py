@@ -410,7 +410,59 @@ def test_a_throttle_makes_the_whole_scan_wait_across_invocations() -> None:
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
 
 
+def test_a_throttle_that_says_0_is_waited_out_for_longer_and_longer() -> None:
+    """An hour of them costs a handful of requests, whatever `Retry-After` they state."""
+    world = World(every(60_000))
+    world.api.always = lambda _: status(429, retry_after="0")
+
+    for _ in range(12):
+        world.run(policy(concurrency=3))
+        world.clock.advance(5 * MINUTE)
+
+    assert len(world.api.asked) <= 3 + 6
+    assert world.ledgers.value()["pacing"]["throttles"] > 3
+
+
+def test_requests_on_their_way_meet_one_throttle_together() -> None:
+    """Three lanes are refused at once: that is one throttle, and not three in a row."""
+    world = World(every(60_000))
+    world.api.always = lambda _: status(429, retry_after="20")
+
+    world.run(policy(concurrency=3))
+
+    assert world.tally.throttled == 3
+    assert world.ledgers.value()["pacing"]["throttles"] == 1
+    assert world.ledgers.value()["pacing"]["not_before"] == world.clock.now() + 20_000
+
+
+def test_a_page_ends_the_growing_of_waits() -> None:
+    """The next throttle is again waited out for as long as it says."""
+    world = World(every(60_000))
+    world.api.replies = {1: status(429, retry_after="2"), 2: status(429, retry_after="2")}
+    world.api.replies[4] = status(429, retry_after="90")
+
+    world.run()
+
+    assert world.clock.slept[:2] == [2_000, 4_000]
+    assert world.ledgers.value()["pacing"]["not_before"] == world.clock.now() + 90_000
+
+
+def test_an_answer_503_is_asked_again_no_sooner_than_it_says() -> None:
+    """Its slice waits; the others go on."""
+    world = World(every(60_000))
+    world.api.replies[1] = status(503, retry_after="1200")
+
+    world.run()
+
+    (waiting,) = world.ledgers.value()["open"]
+    assert waiting["not_before"] == NOW + 1_200_000
+    assert world.tally.pages > 10
+
+
 FAULTS: dict[str, Reply] = {
+    "Latin-1": Answer(status=503, body="accès".encode("latin-1")),
+    "deep": Answer(status=200, body=b"[" * 5_000),
+    "informational": status(103),
     "500": status(500, "<html>Internal error</html>"),
     "503": status(503),
     "408": status(408),

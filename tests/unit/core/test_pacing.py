@@ -141,3 +141,32 @@ def test_every_fifth_turn_of_one_lane_is_the_oldest_slice_s() -> None:
     served = [pacing.serves_oldest(Pacing(turns=turn)) for turn in range(10)]
 
     assert served == [False, False, False, False, True] * 2
+
+
+def test_each_further_throttle_doubles_the_wait() -> None:
+    """Up to an hour, counted from when it came."""
+    state, waits = Pacing(), []
+    for _ in range(14):
+        state = pacing.note_throttle(state, NOW, 2_000)
+        waits.append(state.not_before - NOW)
+
+    assert waits[:4] == [2_000, 4_000, 8_000, 16_000]
+    assert waits[-3:] == [HOUR, HOUR, HOUR]
+
+
+def test_a_known_throttle_makes_the_wait_no_longer_than_it_says() -> None:
+    """What was on its way meanwhile counts once."""
+    state = pacing.note_throttle(Pacing(), NOW, 2_000)
+
+    again = pacing.note_throttle(state, NOW, 3_000, known=True)
+
+    assert (again.not_before - NOW, again.throttles) == (3_000, 1)
+
+
+def test_a_page_ends_the_row_of_throttles() -> None:
+    """The wait itself stays: another request may have been refused meanwhile."""
+    state = pacing.note_throttle(pacing.note_throttle(Pacing(), NOW, 1_000), NOW, 1_000)
+
+    served = pacing.note_page(state)
+
+    assert (served.throttles, served.not_before) == (0, NOW + 2_000)

@@ -189,12 +189,14 @@ def test_a_throttle_is_waited_out() -> None:
 
 
 def test_an_endless_throttle_ends_the_query() -> None:
-    """Somebody else uses up the tenant's requests: a person must know."""
+    """Each wait is twice as long; after half an hour in all a person must know."""
     asking = Asking()
     asking.api.always = lambda _: status(429, retry_after="1")
 
-    with pytest.raises(QueryFailed, match="throttled 31 requests in a row"):
+    with pytest.raises(QueryFailed, match="throttled 11 requests in a row"):
         asking.follow()
+
+    assert sum(asking.clock.slept) == sum(1000 * 2**it for it in range(10))
 
 
 def test_requests_keep_the_pace() -> None:

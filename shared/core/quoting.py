@@ -1,0 +1,29 @@
+"""Text from outside made fit to keep: one short, printable line, whatever bytes it came from.
+
+It goes into the ledger, the report line and blob metadata. A lone surrogate cannot be saved as
+UTF-8, and a line break would forge a header or a line of the log.
+"""
+
+QUOTED_MOST = 200
+"""Characters of a quotation: enough to recognise an error, short enough for any log."""
+
+_READ_PER_CHARACTER = 20
+"""How much more of a text is read than is quoted, because white space and markup are dropped."""
+
+
+def quoted(text: str | bytes, most: int = QUOTED_MOST) -> str:
+    """Return the beginning of a text on one line; what cannot be printed is escaped."""
+    beginning = text[: most * _READ_PER_CHARACTER]
+    if isinstance(beginning, bytes):
+        beginning = beginning.decode("utf-8", "replace")
+    line = " ".join(beginning.split())[:most]
+    return "".join(it if it.isprintable() else _escaped(it) for it in line)[:most]
+
+
+def ascii_quoted(text: str, most: int = 500) -> str:
+    """Return the same as blob metadata can hold it."""
+    return quoted(text, most).encode("ascii", "backslashreplace").decode()[:most]
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
