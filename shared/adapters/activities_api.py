@@ -4,10 +4,12 @@ Nothing is retried and nothing is interpreted here. The body is read with `raw.r
 `.content`, whose chunks of 10 KB cost more CPU (docs/adr/0006).
 """
 
+import re
 import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from http.client import HTTPException, HTTPResponse, parse_headers
 from io import BytesIO
 from typing import Any
 
@@ -19,8 +21,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import ProxyManager
 
-from shared.core.answers import read_http_date
+from shared.core.answers import HTTP_INFORMATIONAL, read_http_date
 from shared.core.model import Answer, NoAnswer, Query
+from shared.core.quoting import quoted
 from shared.ports import Authorization, SignInUnavailable
 
 BODY_CAP = 96 * 1024 * 1024
@@ -54,13 +57,15 @@ class HttpActivitySource:
             header = self._authorization.header()
         except SignInUnavailable as error:
             return NoAnswer(kind="sign-in", detail=str(error))
+        if not _SENDABLE.fullmatch(header):
+            return NoAnswer(kind="sign-in", detail="the token holds characters that no token has")
         watch = _Watch(timeout)
         try:
             with watch:
                 answer = self._exchange(query, header, timeout)
         except _TooLarge:
             return NoAnswer(kind="too large", detail=f"more than {self._body_cap} bytes")
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
             if watch.expired or isinstance(error, requests.Timeout):
                 return _late(timeout)
             return NoAnswer(kind="connection", detail=_plain(error))
@@ -90,6 +95,8 @@ class HttpActivitySource:
             stream=True,
         )
         with response:
+            if response.status_code in HTTP_INFORMATIONAL:
+                response.raw.close()  # What follows on this connection answers nobody's request.
             body = self._read(response)
         return _answer(response.status_code, response.headers, body)
 
@@ -100,6 +107,10 @@ class HttpActivitySource:
                 raise _TooLarge
             body.write(chunk)
         return body.getvalue()
+
+
+_SENDABLE = re.compile(r"[!-~]+( [!-~]+)*")
+"""A header value without line breaks: the library's error for another one would show the token."""
 
 
 class _Header(AuthBase):
@@ -134,7 +145,7 @@ def _plain(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
-    return f"{type(cause).__name__}: {cause}"[:200]
+    return quoted(f"{type(cause).__name__}: {cause}")
 
 
 class _Watch:
@@ -181,9 +192,30 @@ class _Watch:
 
 _watches = threading.local()
 
+SWITCHING_PROTOCOLS = 101
+"""The one informational answer after which no other answer follows."""
+
+
+class _FinalResponse(HTTPResponse):
+    """A response that skips all informational answers, as `http.client` only skips 100.
+
+    Taken for the answer, an Early Hints (103) would leave the real answer on the connection, for
+    the next request to read as its own.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return the status line of the final answer."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stubs
+            if status not in HTTP_INFORMATIONAL or status == SWITCHING_PROTOCOLS:
+                return version, status, reason
+            parse_headers(self.fp)
+
 
 class _WatchedHTTP(HTTPConnection):
     """A connection that shows its socket to the watch of the thread that sends on it."""
+
+    response_class = _FinalResponse
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send, then let the watch see the socket on which the answer will arrive."""
@@ -193,6 +225,8 @@ class _WatchedHTTP(HTTPConnection):
 
 class _WatchedHTTPS(HTTPSConnection):
     """The same over TLS."""
+
+    response_class = _FinalResponse
 
     def _new_conn(self) -> socket.socket:
         """Let the watch see the bare socket: a proxy may drip its answer to CONNECT."""

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.adapters.activities_api import HttpActivitySource
-from shared.core.answers import Fault, read_answer
+from shared.core.answers import Fault, Throttle, read_answer
 from shared.core.errors import SourceRefused
 from shared.core.model import Answer, NoAnswer, Query
 from shared.ports import SignInUnavailable
@@ -757,3 +759,107 @@ def test_threads_that_ask_at_once_get_their_own_answers() -> None:
 
     assert [answer.body for answer in answers if isinstance(answer, Answer)] == bodies
     assert wire.connections <= 8
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [HINTS, HINTS * 3, PROCESSING, CONTINUE + HINTS + PROCESSING],
+    ids=["hints", "hints three times", "processing", "all of them"],
+)
+def test_informational_answers_are_skipped(before: bytes) -> None:
+    """The answer after them belongs to this request, and must not be left for the next one."""
+
+    def say_hints(wire: Wire, connection: socket.socket) -> None:
+        wire.send(connection, before)
+        wire.send(connection, whole(b"answer %d" % len(wire.requests)))
+
+    with saying(say_hints) as wire, source(wire.url) as asked:
+        answers = [asked.ask(QUERY, timeout=PATIENCE) for _ in range(3)]
+
+    bodies = [answer.body for answer in answers if isinstance(answer, Answer)]
+    assert bodies == [b"answer 1", b"answer 2", b"answer 3"]
+    assert wire.connections == 1
+
+
+def hints_without_end(wire: Wire, connection: socket.socket) -> None:
+    """Promise an answer for ever."""
+    wire.send(connection, *[HINTS] * DROPS, pause=DRIP)
+
+
+def test_the_deadline_holds_while_hints_are_skipped() -> None:
+    """Each of them is read at once, so no single wait is long."""
+    with saying(hints_without_end) as wire:
+        answer = once(wire, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
+def test_a_change_of_protocol_is_a_fault_that_uses_its_connection_up() -> None:
+    """Nobody asked for it; whatever follows it must not reach the next request."""
+
+    def switch_once(wire: Wire, connection: socket.socket) -> None:
+        if len(wire.requests) == 1:
+            wire.send(connection, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
+        else:
+            say_page(wire, connection)
+
+    with saying(switch_once) as wire, source(wire.url) as asked:
+        first = asked.ask(QUERY, timeout=PATIENCE)
+        second = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert isinstance(read_answer(first, now=NOW), Fault)
+    assert isinstance(second, Answer)
+    assert (second.body, wire.connections) == (PAGE, 2)
+
+
+@pytest.mark.parametrize(
+    "token", ["Token a\r\nX-Forged: b", "Bearer \u00e9", "Bearer ", "Token a\0"]
+)
+def test_a_token_that_no_header_can_carry_is_not_sent_and_not_shown(token: str) -> None:
+    """The library's own error would repeat it."""
+    with saying(say_page) as wire, source(wire.url, Signed(token)) as asked:
+        answer = asked.ask(QUERY, timeout=PATIENCE)
+
+    assert answer == NoAnswer(kind="sign-in", detail="the token holds characters that no token has")
+    assert wire.requests == []
+
+
+@given(
+    status=st.sampled_from(
+        [b"200", b"103", b"204", b"304", b"429", b"503", b"999", b"-1", b"\xff"]
+    ),
+    head=st.binary(max_size=60),
+    body=st.binary(max_size=60),
+)
+@settings(max_examples=60)
+def test_no_bytes_on_the_wire_raise(status: bytes, head: bytes, body: bytes) -> None:
+    """Whatever a server sends, there is an answer or the reason why there is none."""
+    fields = [b"Date", b"Retry-After", b"Content-Length", b"Content-Encoding", b"Location"]
+    lines = b"".join(field + b": " + head + b"\r\n" for field in fields)
+    sent = b"HTTP/1.1 " + status + b" OK\r\n" + lines + b"\r\n" + body
+    with saying(say_and_close(sent)) as wire:
+        answer = once(wire)
+
+    with suppress(SourceRefused):
+        assert isinstance(read_answer(answer, now=NOW), Fault | Throttle)
+
+
+def test_headers_of_absurd_length_are_a_fault_or_cut_short() -> None:
+    """Neither the ledger nor the log takes in what a header holds beyond reason."""
+    long = b"x" * 60_000
+    fields = [b"Retry-After: " + long, b"Date: " + long, b"Location: " + long, b"X: " + long * 2]
+    for count in (3, 4):
+        with saying(say_and_close(whole(PAGE, *fields[:count]).replace(b"200", b"302"))) as wire:
+            answer = once(wire)
+        if isinstance(answer, NoAnswer):
+            assert len(answer.detail) <= 200
+        else:
+            with pytest.raises(SourceRefused) as refused:
+                read_answer(answer, now=NOW)
+            assert len(str(refused.value)) < 1_000

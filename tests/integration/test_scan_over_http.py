@@ -116,6 +116,9 @@ KINDS = [
     ("no-data", None),
     ("null-item", None),
     ("no-has-next", None),
+    ("bad-byte", 0.9999),
+    ("deep", None),
+    ("hints", 2),
 ]
 
 
