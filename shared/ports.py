@@ -116,7 +116,7 @@ class ResultStore(Protocol):
     """One scan's parts and manifests: written once, never changed. Thread-safe."""
 
     def is_empty(self) -> bool:
-        """Say whether the scan has neither a part nor a manifest."""
+        """Say whether the scan has neither a part nor a manifest; folders do not count."""
         ...
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
@@ -157,7 +157,8 @@ class ResultStore(Protocol):
     def parts_of(self, hour: int) -> Sequence[StoredPart]:
         """Return the committed parts whose slice starts in the UTC hour of this instant.
 
-        Blobs that do not state their bounds were not written by a scan, and are left out.
+        What they may hold follows from their names (`layout.stored_parts`); blobs with other
+        names, and folders, are left out.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.
@@ -191,6 +192,8 @@ class ResultArchive(ResultStore, Protocol):
 
     def all_parts(self) -> Iterator[PartBlob]:
         """Yield every blob under the scan's prefix in the data container, sorted by name.
+
+        Folders, which some accounts list among the blobs, are left out.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.

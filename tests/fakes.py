@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared.core.errors import BlocksLost, LedgerConflict, PartUnreadable, StoreConflict
-from shared.core.layout import hour_prefix
+from shared.core.layout import hour_prefix, is_folder, stored_parts
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Query, StoredPart
 from shared.ports import SavedLedger
 from shared.settings import fingerprint
@@ -149,10 +149,15 @@ class InMemoryLedger:
 class InMemoryResults:
     """The `ResultStore` in memory; `parts` and `manifests` are what readers see.
 
-    `read` has the names of the parts that were read back, in order.
+    Attributes:
+        read: the names of the parts that were read back, in order.
+        lists_folders: whether listings show folders, as those of an account with a hierarchical
+            namespace do; they stay when what was in them is gone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lists_folders: bool = False) -> None:
+        self.lists_folders = lists_folders
+        self.folders: dict[str, None] = {}
         self.parts: dict[str, bytes] = {}
         self.lists: dict[str, list[tuple[str, int]]] = {}
         self.metadata: dict[str, dict[str, str]] = {}
@@ -164,7 +169,7 @@ class InMemoryResults:
 
     def is_empty(self) -> bool:
         """Say whether there is neither a part nor a manifest."""
-        return not self.parts and not self.manifests
+        return not any(True for _ in self.all_parts()) and not self.manifests
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
         """Keep a block out of sight."""
@@ -208,22 +213,31 @@ class InMemoryResults:
             raise StoreConflict(f"manifest {number} exists with other bytes")
 
     def parts_of(self, hour: int) -> tuple[StoredPart, ...]:
-        """Describe the parts of an hour by their metadata."""
-        return tuple(
-            StoredPart(
-                name=name,
-                size=len(content),
-                start=int(self.metadata[name]["start"]),
-                end=int(self.metadata[name]["end"]),
-            )
-            for name, content in self.parts.items()
-            if name.startswith(hour_prefix("all", hour)) and self.metadata[name]
-        )
+        """Describe the parts of an hour by their names."""
+        listed = self.listing(hour_prefix("all", hour))
+        files = [it for it in listed if not is_folder(it.name, it.size, it.metadata)]
+        return stored_parts("all", [(it.name, it.size) for it in files])
 
     def all_parts(self) -> Iterator[PartBlob]:
-        """Yield everything there is."""
-        for name, content in sorted(self.parts.items()):
-            yield PartBlob(name=name, size=len(content), metadata=self.metadata[name])
+        """Yield everything there is, but for folders."""
+        for blob in self.listing():
+            if not is_folder(blob.name, blob.size, blob.metadata):
+                yield blob
+
+    def listing(self, prefix: str = "") -> list[PartBlob]:
+        """Return what the service would list, sorted by name."""
+        listed = [
+            PartBlob(name=name, size=len(content), metadata=self.metadata.get(name, {}))
+            for name, content in self.parts.items()
+            if name.startswith(prefix)
+        ]
+        if self.lists_folders:
+            folders = (folder for name in self.parts for folder in folders_of(name))
+            self.folders.update(dict.fromkeys(folders))
+            made = {"hdi_isfolder": "true"}
+            shown = [it for it in self.folders if it.startswith(prefix)]
+            listed += [PartBlob(name=it, size=0, metadata=made) for it in shown]
+        return sorted(listed, key=lambda it: it.name)
 
     def all_manifests(self) -> Iterator[int]:
         """Yield every number."""
@@ -243,6 +257,12 @@ class InMemoryResults:
     def manifest(self, number: int) -> bytes | None:
         """Return a manifest."""
         return self.manifests.get(number)
+
+
+def folders_of(name: str) -> list[str]:
+    """Return the folders that a blob of this name lies in, but for the outermost."""
+    levels = name.split("/")[:-1]
+    return ["/".join(levels[:count]) for count in range(2, len(levels) + 1)]
 
 
 Reply = Answer | NoAnswer | Exception

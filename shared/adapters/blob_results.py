@@ -19,7 +19,15 @@ from azure.storage.blob import (
 
 from shared.adapters.blob_storage import error_code, explained
 from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
-from shared.core.layout import hour_prefix, manifest_name, manifest_prefix, parts_prefix
+from shared.core.layout import (
+    hour_prefix,
+    is_folder,
+    manifest_name,
+    manifest_number,
+    manifest_prefix,
+    parts_prefix,
+    stored_parts,
+)
 from shared.core.model import Block, PartBlob, StoredPart
 
 GZIP = ContentSettings(content_type="application/gzip")
@@ -49,7 +57,7 @@ class BlobResultStore:
             (self._data, parts_prefix(self._scan)),
             (self._manifests, manifest_prefix(self._scan)),
         )
-        return not any(_holds_any(container, prefix) for container, prefix in places)
+        return not any(True for place in places for _ in _files(*place))
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
         """Stage a block; see the port."""
@@ -104,22 +112,14 @@ class BlobResultStore:
             raise explained(error, "write", blob.url) from error
 
     def parts_of(self, hour: int) -> tuple[StoredPart, ...]:
-        """List the parts of an hour with their metadata; see the port."""
-        prefix = hour_prefix(self._scan, hour)
-        try:
-            found = list(self._data.list_blobs(name_starts_with=prefix, include=["metadata"]))
-        except AzureError as error:
-            raise explained(error, "list", self._data.url) from error
-        return tuple(part for part in map(_described, found) if part)
+        """List the parts of an hour; see the port."""
+        found = _files(self._data, hour_prefix(self._scan, hour))
+        return stored_parts(self._scan, ((blob.name, blob.size) for blob in found))
 
     def all_parts(self) -> Iterator[PartBlob]:
         """List everything under the scan's prefix; see the port."""
-        prefix = parts_prefix(self._scan)
-        try:
-            for blob in self._data.list_blobs(name_starts_with=prefix, include=["metadata"]):
-                yield PartBlob(name=blob.name, size=blob.size, metadata=dict(blob.metadata or {}))
-        except AzureError as error:
-            raise explained(error, "list", self._data.url) from error
+        for blob in _files(self._data, parts_prefix(self._scan)):
+            yield PartBlob(name=blob.name, size=blob.size, metadata=dict(blob.metadata or {}))
 
     def all_manifests(self) -> Iterator[int]:
         """List the manifests by name; see the port."""
@@ -127,9 +127,9 @@ class BlobResultStore:
             for name in self._manifests.list_blob_names(
                 name_starts_with=manifest_prefix(self._scan)
             ):
-                number = name.rpartition("/")[2].removesuffix(".json")
-                if number.isdecimal():
-                    yield int(number)
+                number = manifest_number(self._scan, name)
+                if number is not None:
+                    yield number
         except AzureError as error:
             raise explained(error, "list", self._manifests.url) from error
 
@@ -162,16 +162,6 @@ class BlobResultStore:
         except AzureError as error:
             raise explained(error, "read", blob.url) from error
         return content
-
-
-def _described(blob: BlobProperties) -> StoredPart | None:
-    """Return the part as its metadata describes it, None for a blob that no scan wrote."""
-    metadata = blob.metadata or {}
-    try:
-        start, end = int(metadata["start"]), int(metadata["end"])
-    except (KeyError, ValueError):
-        return None
-    return StoredPart(name=blob.name, size=blob.size, start=start, end=end)
 
 
 def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpResponseError) -> None:
@@ -209,8 +199,11 @@ def _named(block: BlobBlock) -> tuple[str, int]:
     return block.id, block.size
 
 
-def _holds_any(container: ContainerClient, prefix: str) -> bool:
+def _files(container: ContainerClient, prefix: str) -> Iterator[BlobProperties]:
+    """Yield the blobs with this prefix that are no folders, sorted by name."""
     try:
-        return any(True for _ in container.list_blob_names(name_starts_with=prefix))
+        for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
+            if not is_folder(blob.name, blob.size, blob.metadata or {}):
+                yield blob
     except AzureError as error:
         raise explained(error, "list", container.url) from error

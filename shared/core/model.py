@@ -429,12 +429,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
-    """A committed part, as its metadata describes it.
+    """A committed part, as the names in its hour describe it.
 
     Attributes:
         name: within the data container.
         size: bytes, compressed.
-        start: first millisecond that its slice proved.
+        start: first millisecond of which it may hold records.
         end: first millisecond after it.
     """
 
@@ -451,7 +451,8 @@ class PartBlob:
     Attributes:
         name: within the data container.
         size: bytes.
-        metadata: as stored; the commit of a part sets it.
+        metadata: as stored. The commit of a part sets it, a copy may have lost it, and nothing
+            but a check reads it.
     """
 
     name: str

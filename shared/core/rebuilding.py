@@ -12,7 +12,8 @@ import msgspec
 
 from shared.core import ledger as ledgers
 from shared.core.errors import NotRebuildable
-from shared.core.layout import bounds_in, part_name
+from shared.core.intervals import Interval
+from shared.core.layout import read_part_name
 from shared.core.manifest import Manifest
 from shared.core.model import (
     Accepted,
@@ -69,7 +70,7 @@ class Rebuilding:
             NotRebuildable: the blob is not the part of such a commit.
         """
         piece = _slice_of(blob, blocks, content, self.policy)
-        start, end = int(blob.metadata["start"]), int(blob.metadata["end"])
+        start, end = _proven(blob, piece, self.policy)
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
         self.ledger = ledgers.turned(self.ledger, doubted, Turn(finished=finished), self.policy)
@@ -78,29 +79,48 @@ class Rebuilding:
 def _slice_of(
     blob: PartBlob, blocks: Sequence[tuple[str, int]], content: bytes, policy: Policy
 ) -> Slice:
-    """Return the finished slice of a part, from its name, its metadata and its bytes."""
-    try:
-        first, last = bounds_in(blob.name)
-        records = int(blob.metadata["records"])
-        pass_name = blob.metadata["pass"]
-        int(blob.metadata["start"]), int(blob.metadata["end"])
-    except (KeyError, ValueError) as error:
+    """Return the finished slice of a part, from its name and its bytes."""
+    said = read_part_name(policy.scan, blob.name)
+    if said is None:
         raise NotRebuildable(
-            f"blob {blob.name} has no metadata of a part ({error}): move it elsewhere"
-        ) from error
-    piece = Slice(
-        start=first,
-        end=last,
-        pass_name=pass_name,
+            f"blob {blob.name} is not named as a part of this scan: move it elsewhere"
+        )
+    made = _blocks(blob.name, blocks, content)
+    return Slice(
+        start=said.start,
+        end=said.end,
+        pass_name=said.look,
         direction=policy.direction,
         limit=policy.limit,
-        at=first,
-        blocks=_blocks(blob.name, blocks, content),
-        counts=Counts(records=records),
+        at=said.start,
+        blocks=made,
+        counts=Counts(records=sum(block.records for block in made)),
     )
-    if part_name(policy.scan, piece) != blob.name:
-        raise NotRebuildable(f"blob {blob.name} is no part of this scan: move it elsewhere")
-    return piece
+
+
+def _proven(blob: PartBlob, piece: Slice, policy: Policy) -> Interval:
+    """Return what the part of an interrupted commit proves, inside the bounds in its name.
+
+    Its metadata says so. Where a copy has lost them, it is the stretch between its first and its
+    last record: that is proven in either direction, and the rest of the slice is scanned again.
+    Metadata that leave out a record are wrong: the record would be stored twice.
+    """
+    spans = (it.created if policy.axis == "created" else it.timestamp for it in piece.blocks)
+    inside = [at for it in spans if it for at in it if piece.start <= at < piece.end]
+    said = _stated(blob, piece)
+    if said is None and not inside:
+        return piece.start, piece.end
+    edges = [*inside, *([said[0], said[1] - 1] if said else [])]
+    return min(edges), max(edges) + 1
+
+
+def _stated(blob: PartBlob, piece: Slice) -> Interval | None:
+    """Return the bounds in a part's metadata, None where they cannot be those of the slice."""
+    try:
+        start, end = int(blob.metadata["start"]), int(blob.metadata["end"])
+    except (KeyError, ValueError):
+        return None
+    return (start, end) if piece.start <= start < end <= piece.end else None
 
 
 def _blocks(name: str, blocks: Sequence[tuple[str, int]], content: bytes) -> tuple[Block, ...]:

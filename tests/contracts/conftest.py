@@ -1,10 +1,13 @@
 """The stores that the contract suites run on: each fake, and each adapter on Azurite."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers
+from tests.contracts.proxies import ListingFolders, through
 from tests.contracts.storage import (
     SCAN,
     AzuriteLedger,
@@ -33,11 +36,20 @@ def ledger(request: pytest.FixtureRequest) -> LedgerPlace:
     return AzuriteLedger(BlobLedgerStore(state, SCAN), state)
 
 
-@pytest.fixture(params=["fake", "azurite"])
-def results(request: pytest.FixtureRequest) -> ResultPlace:
+@pytest.fixture(params=["fake", "fake that lists folders", "azurite", "azurite that lists folders"])
+def results(request: pytest.FixtureRequest) -> Iterator[ResultPlace]:
     """Provide a result store without parts and manifests."""
-    if request.param == "fake":
-        return FakeResults(InMemoryResults())
+    if request.param.startswith("fake"):
+        yield FakeResults(InMemoryResults(lists_folders="folders" in request.param))
+        return
     made: Containers = request.getfixturevalue("containers")
-    store = BlobResultStore(made.data, made.manifests, SCAN)
-    return AzuriteResults(store, made.data, made.manifests)
+    if "folders" not in request.param:
+        yield AzuriteResults(_store(made), made.data, made.manifests)
+        return
+    with through(request.getfixturevalue("storage_settings"), change=ListingFolders()) as there:
+        behind = opened(there, make=False)
+        yield AzuriteResults(_store(behind), made.data, made.manifests)
+
+
+def _store(containers: Containers) -> BlobResultStore:
+    return BlobResultStore(containers.data, containers.manifests, SCAN)

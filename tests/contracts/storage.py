@@ -75,8 +75,12 @@ class ResultPlace(Protocol):
         """Write a manifest behind the store's back."""
         ...
 
-    def plant_part(self, part: str, content: bytes) -> None:
+    def plant_part(self, part: str, content: bytes, metadata: dict[str, str] | None = None) -> None:
         """Upload a part in one piece, without blocks, behind the store's back."""
+        ...
+
+    def delete_parts(self) -> None:
+        """Delete all parts, and leave the folders that they were in."""
         ...
 
 
@@ -154,11 +158,16 @@ class FakeResults:
         """Set it."""
         self.store.manifests[number] = content
 
-    def plant_part(self, part: str, content: bytes) -> None:
+    def plant_part(self, part: str, content: bytes, metadata: dict[str, str] | None = None) -> None:
         """Set it, with a block list that no commit asks for."""
         self.store.parts[part] = content
         self.store.lists[part] = []
-        self.store.metadata[part] = {}
+        self.store.metadata[part] = metadata or {}
+
+    def delete_parts(self) -> None:
+        """Forget the parts."""
+        self.store.listing()
+        self.store.parts.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +194,15 @@ class AzuriteResults:
         """Upload it."""
         self.manifests.upload_blob(manifest_name(SCAN, number), content)
 
-    def plant_part(self, part: str, content: bytes) -> None:
+    def plant_part(self, part: str, content: bytes, metadata: dict[str, str] | None = None) -> None:
         """Upload it."""
-        self.data.upload_blob(part, content)
+        self.data.upload_blob(part, content, metadata=metadata)
+
+    def delete_parts(self) -> None:
+        """Delete the blobs, once they have been listed."""
+        list(self.store.all_parts())
+        for name in list(self.data.list_blob_names()):
+            self.data.delete_blob(name)
 
 
 def contents(container: ContainerClient, prefix: str = "") -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import pytest
 from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
 from shared.core.model import Block
 from shared.ports import ResultStore
-from tests.contracts.storage import PART, ResultPlace, block, commit, stage
+from tests.contracts.storage import BOUNDS, PART, ResultPlace, block, commit, stage
 
 MANIFEST = b'{"number": 1, "name": "\xc3\xa4"}\n'
 
@@ -339,6 +339,33 @@ def test_one_of_many_manifests_at_once_is_stored(results: ResultPlace) -> None:
 HOUR = 1_795_410_000_000
 """The hour in which `PART` begins."""
 
+FOLDER = PART.rpartition("/")[0]
+
+CLOSED_EARLY = [
+    f"{FOLDER}/20261123T050000000Z-20261123T060000000Z.first.jsonl.gz",
+    f"{FOLDER}/20261123T051000000Z-20261123T060000000Z.first.jsonl.gz",
+    f"{FOLDER}/20261123T051500000Z-20261123T060000000Z.first.jsonl.gz",
+    f"{FOLDER}/20261123T050000000Z-20261123T060000000Z.sweep-2h.jsonl.gz",
+]
+
+LOST_METADATA = [
+    {},
+    {"start": BOUNDS["start"]},
+    {"Start": BOUNDS["start"], "END": BOUNDS["end"]},
+    {"start": "soon", "end": "1.5"},
+    {"start": "0", "end": "9" * 20},
+]
+
+STRANGE_NAMES = [
+    f"{FOLDER}/stranger",
+    f"{PART}.copy",
+    f"{FOLDER}/20261123T050500000Z-20261123T051000000Z.jsonl.gz",
+    f"{FOLDER}/20261123T051000000Z-20261123T050500000Z.first.jsonl.gz",
+    f"{FOLDER}/20261123T060500000Z-20261123T061000000Z.first.jsonl.gz",
+    f"{FOLDER}/20269923T050500000Z-20261123T051000000Z.first.jsonl.gz",
+    f"{FOLDER}/deeper/20261123T050500000Z-20261123T051000000Z.first.jsonl.gz",
+]
+
 
 def test_the_parts_of_an_hour_are_described(results: ResultPlace) -> None:
     """Name, size and the bounds that its slice proved, for any instant of the hour."""
@@ -364,9 +391,36 @@ def test_staged_blocks_are_no_part_of_an_hour(results: ResultPlace) -> None:
     assert list(results.store.parts_of(HOUR)) == []
 
 
-def test_a_blob_without_bounds_is_no_part_of_an_hour(results: ResultPlace) -> None:
+@pytest.mark.parametrize("metadata", LOST_METADATA)
+def test_a_part_of_an_hour_is_described_by_its_name(
+    results: ResultPlace, metadata: dict[str, str]
+) -> None:
+    """A copy of a store may have lost or changed metadata; nothing depends on it."""
+    results.plant_part(PART, b"?", metadata)
+
+    (part,) = results.store.parts_of(HOUR)
+
+    assert (part.start, part.end) == (HOUR + 300_000, HOUR + 600_000)
+
+
+def test_a_part_that_closed_early_ends_where_the_next_of_its_pass_begins(
+    results: ResultPlace,
+) -> None:
+    """A sweep reads a dense hour's parts once, and not all of them for each of its slices."""
+    for name in CLOSED_EARLY:
+        results.plant_part(name, b"?")
+
+    held = [(it.start - HOUR, it.end - HOUR) for it in results.store.parts_of(HOUR)]
+
+    assert sorted(held) == [(0, 600_000), (0, 3_600_000), (600_000, 900_000), (900_000, 3_600_000)]
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_a_blob_whose_name_is_no_part_s_is_no_part_of_an_hour(
+    results: ResultPlace, name: str
+) -> None:
     """No scan wrote it."""
-    results.plant_part(PART, b"?")
+    results.plant_part(name, b"?", dict(BOUNDS))
 
     assert list(results.store.parts_of(HOUR)) == []
 
@@ -414,3 +468,51 @@ def test_another_scan_s_blobs_are_not_listed(results: ResultPlace) -> None:
 
     assert list(results.store.all_parts()) == []
     assert list(results.store.all_manifests()) == []
+
+
+FOLDERS = [
+    ("scan=all/date=2026-11-24", {"hdi_isfolder": "true"}),
+    ("scan=all/date=2026-11-24/hour=05", {"Hdi_isfolder": "True"}),
+    ("scan=all/date=2026-11-24/hour=06", {}),
+    ("scan=all/date=2026-11-24/hour=07/", {}),
+    ("scan=all/somebody-s", {"hdi_isfolder": "true"}),
+]
+
+
+@pytest.mark.parametrize(("name", "metadata"), FOLDERS)
+def test_a_folder_is_no_blob(results: ResultPlace, name: str, metadata: dict[str, str]) -> None:
+    """Accounts with a hierarchical namespace list them, and a copy may lose their metadata."""
+    results.plant_part(name, b"", metadata)
+
+    assert results.store.is_empty()
+    assert list(results.store.all_parts()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "metadata"),
+    [
+        (f"{FOLDER}/stranger", b"", {}),
+        (f"{FOLDER}/stranger", b"", {"hdi_isfolder": "false"}),
+        (f"{FOLDER}/stranger", b"?", {"hdi_isfolder": "true"}),
+        (FOLDER, b"?", {}),
+    ],
+)
+def test_an_empty_blob_is_not_taken_for_a_folder(
+    results: ResultPlace, name: str, content: bytes, metadata: dict[str, str]
+) -> None:
+    """Nor is one with content; a check names both."""
+    results.plant_part(name, content, metadata)
+
+    assert not results.store.is_empty()
+    assert [it.name for it in results.store.all_parts()] == [name]
+
+
+def test_a_scan_of_which_only_folders_are_left_is_empty(results: ResultPlace) -> None:
+    """Deleting blobs leaves the folders that they were in."""
+    commit(results.store, stage(results.store, b"page"))
+
+    results.delete_parts()
+
+    assert results.store.is_empty()
+    assert list(results.store.all_parts()) == []
+    assert list(results.store.parts_of(HOUR)) == []

@@ -3,12 +3,10 @@
 import base64
 import re
 import socket
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from urllib.parse import urlsplit
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,10 +16,9 @@ from shared.adapters.blob_storage import Containers
 from shared.core.errors import StoreUnavailable
 from shared.core.layout import ledger_name, manifest_name, runs_name
 from shared.ports import LedgerStore, ResultStore
+from tests.contracts.proxies import CONNECTION, Losing, at_port, through
 from tests.contracts.storage import PART, SCAN, block, commit, contents, opened, stage
 from tests.fakes import NOW
-
-CONNECTION = "STORAGE_CONNECTION_STRING"
 
 Operation = Callable[[LedgerStore, ResultStore], object]
 
@@ -64,12 +61,6 @@ def everything(error: BaseException) -> str:
 def with_key(environ: dict[str, str], key: str) -> dict[str, str]:
     """Return the settings with another account key."""
     connection = re.sub("AccountKey=[^;]+", f"AccountKey={key}", environ[CONNECTION])
-    return {**environ, CONNECTION: connection}
-
-
-def at_port(environ: dict[str, str], port: int) -> dict[str, str]:
-    """Return the settings with the blob service at another port."""
-    connection = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", environ[CONNECTION])
     return {**environ, CONNECTION: connection}
 
 
@@ -186,88 +177,13 @@ def test_every_day_has_a_run_log_of_its_own(containers: Containers) -> None:
     }
 
 
-class LosingProxy:
-    """Passes requests on to Azurite, and loses the answers to the first ones that match.
-
-    Attributes:
-        lost: the first lines of the requests whose answers never came back.
-    """
-
-    def __init__(self, port: int, lose: str) -> None:
-        self.lost: list[str] = []
-        self._port = port
-        self._lose = re.compile(lose.encode())
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._open: list[socket.socket] = []
-        self._threads[0].start()
-
-    def stop(self) -> None:
-        """Close everything and wait for the threads."""
-        for connection in [self._listener, *self._open]:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self._open.append(client)
-                thread = threading.Thread(target=self._serve, args=[client])
-                self._threads.append(thread)
-                thread.start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with (
-            client,
-            socket.create_connection(("127.0.0.1", self._port)) as service,
-            suppress(OSError),
-        ):
-            while request := _message(client):
-                service.sendall(request)
-                answer = _message(service)
-                first_line = request.partition(b"\r\n")[0]
-                if not self.lost and self._lose.search(first_line):
-                    self.lost.append(first_line.decode())
-                    return
-                client.sendall(answer)
-
-
-def _message(connection: socket.socket) -> bytes:
-    """Return one HTTP message; nothing when the other side has gone."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        piece = connection.recv(65536)
-        if not piece:
-            return b""
-        received += piece
-    head, _, body = received.partition(b"\r\n\r\n")
-    if re.search(rb"(?i)transfer-encoding: *chunked", head):
-        while not received.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
-            received += piece
-        return received
-    length = re.search(rb"(?i)content-length: *(\d+)", head)
-    missing = int(length[1] if length else 0) - len(body)
-    while missing > 0 and (piece := connection.recv(65536)):
-        received += piece
-        missing -= len(piece)
-    return received
-
-
 @contextmanager
-def losing(environ: dict[str, str], lose: str) -> Iterator[tuple[Containers, LosingProxy]]:
+def losing(environ: dict[str, str], lose: str) -> Iterator[tuple[Containers, Losing]]:
     """Open the containers through a proxy that loses the first answer to such a request."""
-    port = urlsplit(environ[CONNECTION].partition("BlobEndpoint=")[2].rstrip(";")).port
     opened(environ)
-    proxy = LosingProxy(port or 0, lose)
-    try:
-        yield opened(at_port(environ, proxy.port), make=False), proxy
-    finally:
-        proxy.stop()
+    proxy = Losing(lose)
+    with through(environ, change=proxy) as there:
+        yield opened(there, make=False), proxy
 
 
 def test_a_ledger_save_whose_answer_is_lost_on_the_way_succeeds(

@@ -12,7 +12,8 @@ from azure.storage.blob import BlobServiceClient
 from shared.bootstrap import archives, run_scans
 from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
-from tests.contracts.test_storage_faults import CONNECTION, OPERATIONS, at_port, refusal
+from tests.contracts.proxies import CONNECTION, at_port
+from tests.contracts.test_storage_faults import OPERATIONS, refusal
 from tests.integration.test_scan_over_http import history, run_until_idle, settings
 from tests.unit.test_rebuild import Silent
 

@@ -174,6 +174,55 @@ def test_two_unlisted_parts_are_refused() -> None:
         made_again(world)
 
 
+LOST_METADATA: list[dict[str, str]] = [
+    {},
+    {"Start": "1795428000000", "END": "1795428300000"},
+    {"start": "soon", "end": "1.5", "pass": "first"},
+    {"start": "0", "end": "9" * 15},
+    {"start": str(ORIGIN), "end": str(ORIGIN + 1)},
+]
+
+
+@pytest.mark.parametrize("metadata", LOST_METADATA)
+def test_a_copy_without_metadata_is_rebuilt_like_the_original(metadata: dict[str, str]) -> None:
+    """Killed at any effect, copied, and the ledger gone: the same truth, once."""
+    undisturbed = World(TRUTH, page=9)
+    effects = Effects()
+    undisturbed.share(effects)
+    undisturbed.run_until_idle()
+    commits = [at for at, name in enumerate(effects.done, start=1) if name == "commit part"]
+    for number in commits[:: len(commits) // 4]:
+        world = World(TRUTH, page=9)
+        world.share(Effects(at=number, how="after"))
+        with pytest.raises(Crash):
+            world.run_until_idle()
+        world.share(Effects())
+        world.results.metadata = dict.fromkeys(world.results.parts, metadata)
+        without_ledger(world)
+
+        rebuilt = made_again(world)
+        write(world.ledgers, rebuilt)
+
+        assert rebuilt.adopted
+        world.clock.advance(5 * MINUTE)
+        world.run_until_idle()
+        origin, end = world.ledgers.value()["coverage"]["first"][0]
+        world.assert_complete(origin, end)
+
+
+def test_folders_in_a_listing_do_not_keep_a_ledger_from_being_rebuilt() -> None:
+    """An account with a hierarchical namespace lists them among the parts."""
+    world = World(TRUTH, page=9)
+    world.results.lists_folders = True
+    world.run()
+    lost = world.ledgers.value()
+    without_ledger(world)
+
+    write(world.ledgers, made_again(world))
+
+    assert comparable(world.ledgers.value()) == comparable(lost)
+
+
 @pytest.mark.parametrize(
     "metadata", [{}, {"start": "1", "end": "x", "pass": "first", "records": "1"}]
 )

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -212,6 +213,39 @@ def test_a_blob_that_no_scan_wrote_disturbs_no_sweep() -> None:
     stranger = "scan=all/date=2026-11-23/hour=10/stranger"
     world.results.parts[stranger] = b"?"
     world.results.metadata[stranger] = {}
+
+    live(world, 28, how())
+
+    assert identities(world) == tenant.truth()
+
+
+@pytest.mark.parametrize("loss", ["all", "some", "other case", "no numbers"])
+def test_sweeps_work_on_a_store_that_was_copied_without_metadata(loss: str) -> None:
+    """Which part may hold what follows from the names."""
+    tenant = with_late_ones()
+    world = world_of(tenant)
+    for _ in range(28):
+        live(world, 1, how())
+        for name, metadata in world.results.metadata.items():
+            world.results.metadata[name] = LOSSES[loss](metadata)
+
+    assert identities(world) == tenant.truth()
+    assert world.ledgers.value()["coverage"]["sweep-24h"]
+
+
+LOSSES: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
+    "all": lambda _: {},
+    "some": lambda metadata: {"start": metadata.get("start", "")},
+    "other case": lambda metadata: {key.upper(): value for key, value in metadata.items()},
+    "no numbers": lambda metadata: {**metadata, "start": "", "end": "later"},
+}
+
+
+def test_sweeps_work_on_a_store_that_lists_folders() -> None:
+    """As an account with a hierarchical namespace does."""
+    tenant = with_late_ones()
+    world = world_of(tenant)
+    world.results.lists_folders = True
 
     live(world, 28, how())
 

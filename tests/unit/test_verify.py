@@ -62,6 +62,14 @@ def test_a_sound_store_has_no_finding(world: World) -> None:
     assert checked.bytes == sum(map(len, world.results.parts.values()))
 
 
+def test_folders_in_a_listing_are_no_finding(world: World) -> None:
+    """An account with a hierarchical namespace lists them, empty ones too."""
+    world.results.lists_folders = True
+    world.results.folders["scan=all/date=2026-01-01/hour=05"] = None
+
+    assert check(world).findings == []
+
+
 def test_an_empty_store_is_sound() -> None:
     """A scan that has not begun yet."""
     assert check(World([])).is_sound

@@ -115,3 +115,57 @@ def test_the_state_container_s_names_begin_with_the_scan() -> None:
     assert layout.ledger_name("all") == "scan=all/ledger.json"
     assert layout.runs_name("all", NOW + 12 * HOUR) == "scan=all/runs/2026-11-24.jsonl"
     assert layout.quarantine_name("all", 7) == "scan=all/quarantine/07"
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("scan=all/00000000412.json", 412),
+        ("scan=all/99999999999.json", 99_999_999_999),
+        ("scan=all/100000000000.json", 100_000_000_000),
+        ("scan=all/00000000000.json", None),
+        ("scan=all/000000000412.json", None),
+        ("scan=all/412.json", None),
+        ("scan=all/0000000041٢.json", None),
+        ("scan=all/00000000412.json.copy", None),
+        ("scan=all/older/00000000412.json", None),
+        ("scan=all-2/00000000412.json", None),
+    ],
+)
+def test_a_manifest_s_number_is_read_from_its_exact_name(name: str, number: int | None) -> None:
+    """A copy beside the chain is not part of it."""
+    assert layout.manifest_number("all", name) == number
+
+
+@given(
+    start=instants, length=st.integers(1, HOUR), pass_name=st.sampled_from(["first", "sweep-2h"])
+)
+def test_a_part_s_name_says_what_it_was_made_from(start: int, length: int, pass_name: str) -> None:
+    """So that nothing depends on metadata."""
+    bounds = (start, start + length)
+    piece = fresh_slice(bounds, pass_name=pass_name, direction="asc", limit=5000)
+
+    said = layout.read_part_name("all", layout.part_name("all", piece))
+
+    assert said == layout.PartName(start=start, end=start + length, look=pass_name)
+    assert layout.read_part_name("other", layout.part_name("all", piece)) is None
+
+
+def test_a_part_that_closed_early_holds_nothing_of_what_took_over() -> None:
+    """Ascending, descending, and halved: only slices of the same pass count."""
+    hour = (NOW, NOW + HOUR)
+    middle, third = NOW + HOUR // 2, NOW + HOUR // 4
+
+    def held(*bounds: tuple[int, int], others: str = "first") -> tuple[int, int]:
+        named = [(hour, "first"), *((it, others) for it in bounds)]
+        pieces = [fresh_slice(it, pass_name=name, direction="asc", limit=500) for it, name in named]
+        first, *_ = layout.stored_parts("all", [(layout.part_name("all", it), 1) for it in pieces])
+        return first.start, first.end
+
+    assert held() == hour
+    assert held((middle, hour[1])) == (NOW, middle)
+    assert held((NOW, middle)) == (middle, hour[1])
+    assert held((third, middle), (middle, hour[1])) == (NOW, third)
+    assert held((third, middle)) == hour
+    assert held((middle, hour[1]), others="sweep-2h") == hour
+    assert held((NOW, middle), (middle, hour[1])) == hour

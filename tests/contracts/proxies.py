@@ -1,0 +1,196 @@
+"""A proxy before Azurite: it loses answers, changes them, or answers in the service's place."""
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import unquote, urlsplit
+from xml.sax.saxutils import escape
+
+from tests.fakes import folders_of
+
+CONNECTION = "STORAGE_CONNECTION_STRING"
+
+Refuse = Callable[[bytes], bytes | None]
+"""Takes a request; returns what to answer in the service's place, None to pass it on."""
+
+Change = Callable[[bytes, bytes], bytes | None]
+"""Takes a request and its answer; returns what to answer instead, None to lose the answer."""
+
+
+def at_port(environ: dict[str, str], port: int) -> dict[str, str]:
+    """Return the settings with the blob service at another port."""
+    connection = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", environ[CONNECTION])
+    return {**environ, CONNECTION: connection}
+
+
+def port_of(environ: dict[str, str]) -> int:
+    """Return the port of the blob service in the settings."""
+    return urlsplit(environ[CONNECTION].partition("BlobEndpoint=")[2].rstrip(";")).port or 0
+
+
+@contextmanager
+def through(
+    environ: dict[str, str],
+    *,
+    refuse: Refuse = lambda _: None,
+    change: Change = lambda _, answer: answer,
+) -> Iterator[dict[str, str]]:
+    """Provide the settings with a proxy between the client and the blob service."""
+    proxy = _Proxy(port_of(environ), refuse, change)
+    try:
+        yield at_port(environ, proxy.port)
+    finally:
+        proxy.stop()
+
+
+class _Proxy:
+    def __init__(self, port: int, refuse: Refuse, change: Change) -> None:
+        self._port = port
+        self._refuse = refuse
+        self._change = change
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
+        self._threads[0].start()
+
+    def stop(self) -> None:
+        """Close everything and wait for the threads."""
+        for connection in [self._listener, *self._open]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._open.append(client)
+                thread = threading.Thread(target=self._serve, args=[client])
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with (
+            client,
+            socket.create_connection(("127.0.0.1", self._port)) as service,
+            suppress(OSError),
+        ):
+            while request := _message(client):
+                answer = self._refuse(request)
+                if answer is None:
+                    service.sendall(request)
+                    answer = self._change(request, _message(service))
+                if answer is None:
+                    return
+                client.sendall(answer)
+
+
+def _message(connection: socket.socket) -> bytes:
+    """Return one HTTP message; nothing when the other side has gone."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    if re.search(rb"(?i)transfer-encoding: *chunked", head):
+        while not received.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
+            received += piece
+        return received
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    missing = int(length[1] if length else 0) - len(body)
+    while missing > 0 and (piece := connection.recv(65536)):
+        received += piece
+        missing -= len(piece)
+    return received
+
+
+def first_line(request: bytes) -> str:
+    """Return method and path of a request."""
+    return request.partition(b"\r\n")[0].decode()
+
+
+def refusal_of(status: str, code: str) -> bytes:
+    """Return an answer of the blob service that refuses, such as `409 Conflict`."""
+    body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'
+    head = f"HTTP/1.1 {status}\r\nx-ms-error-code: {code}\r\nContent-Type: application/xml\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+class Losing:
+    """Loses the answer to the first request that matches.
+
+    Attributes:
+        lost: the first lines of the requests whose answers never came back.
+    """
+
+    def __init__(self, lose: str) -> None:
+        self.lost: list[str] = []
+        self._lose = re.compile(lose)
+
+    def __call__(self, request: bytes, answer: bytes) -> bytes | None:
+        """Lose it or pass it on."""
+        if self.lost or not self._lose.search(first_line(request)):
+            return answer
+        self.lost.append(first_line(request))
+        return None
+
+
+class ListingFolders:
+    """Adds to every listing the folders of its blobs, as a hierarchical namespace has them.
+
+    A folder stays when what was in it is gone, and needs no metadata to be asked for.
+    """
+
+    def __init__(self) -> None:
+        self.folders: set[tuple[str, str]] = set()
+
+    def __call__(self, request: bytes, answer: bytes) -> bytes:
+        """Change the answer to a listing."""
+        line = first_line(request)
+        if not line.startswith("GET ") or "comp=list" not in line or b"<Blobs" not in answer:
+            return answer
+        address = urlsplit(line.split(" ")[1])
+        asked = re.search(r"(?:^|&)prefix=([^&]*)", address.query)
+        body = _body(answer).decode()
+        blobs = re.findall(r"<Blob>.*?</Blob>", body, re.DOTALL)
+        named = {re.search("<Name>(.*?)</Name>", it)[1]: it for it in blobs}  # type: ignore[index]
+        self.folders |= {(address.path, it) for name in named for it in folders_of(name)}
+        for place, folder in self.folders:
+            if place == address.path and folder.startswith(unquote(asked[1]) if asked else ""):
+                named[folder] = _folder(folder)
+        listed = "".join(named[name] for name in sorted(named))
+        before, _, rest = body.partition("<Blobs")
+        after = rest.rpartition("</Blobs>")[2] if "</Blobs>" in rest else rest.partition("/>")[2]
+        return _ok(f"{before}<Blobs>{listed}</Blobs>{after}")
+
+
+def _folder(name: str) -> str:
+    return (
+        f"<Blob><Name>{escape(name)}</Name><Properties><ResourceType>directory</ResourceType>"
+        "<Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType></Properties>"
+        "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>"
+    )
+
+
+def _body(answer: bytes) -> bytes:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not re.search(rb"(?i)transfer-encoding: *chunked", head):
+        return body
+    whole = b""
+    while (size := int(body.partition(b"\r\n")[0], 16)) > 0:
+        body = body.partition(b"\r\n")[2]
+        whole, body = whole + body[:size], body[size + 2 :]
+    return whole
+
+
+def _ok(body: str) -> bytes:
+    content = body.encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {len(content)}"
+    return f"{head}\r\n\r\n".encode() + content
