@@ -123,6 +123,7 @@ class ResultStore(Protocol):
         """Stage a block of a part, invisible to readers; staging it again changes nothing.
 
         Raises:
+            PartUnreadable: a blob of this name stands in the way, such as an archived one.
             StoreUnavailable: storage cannot be reached or refuses; the block may be staged.
         """
         ...
@@ -169,7 +170,8 @@ class ResultStore(Protocol):
         """Return a part's bytes, compressed as stored.
 
         Raises:
-            PartUnreadable: there is none of this name.
+            PartUnreadable: there is none of this name, or the service refuses to read it for a
+                reason of its own, such as its tier, a lease or an encryption key.
             StoreUnavailable: storage cannot be reached or refuses.
         """
         ...

@@ -61,6 +61,8 @@ def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> L
     step = _Step(tools, piece, ledger)
     try:
         return step.run(timeout)
+    except PartUnreadable as error:
+        return Landing(verdict=Fault(kind="unreadable", detail=str(error)))
     except (ScanError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this slice's trouble
@@ -80,10 +82,7 @@ class _Step:
 
     def run(self, timeout: float) -> Landing:
         """Do everything that one request brings with it."""
-        try:
-            index = self.tools.indexes.of(self.piece, self.ledger)
-        except PartUnreadable as error:
-            return Landing(verdict=Fault(kind="unreadable", detail=str(error)))
+        index = self.tools.indexes.of(self.piece, self.ledger)
         return self._land(self._ask(index, timeout))
 
     def _ask(self, index: Index, timeout: float) -> Turn | Fault | Throttle:

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from shared.core.errors import BlocksLost, LedgerConflict, PartUnreadable, StoreConflict
+from shared.core.errors import (
+    BlocksLost,
+    LedgerConflict,
+    PartUnreadable,
+    StoreConflict,
+)
 from shared.core.layout import hour_prefix, is_folder, stored_parts
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Query, StoredPart
 from shared.ports import SavedLedger
@@ -153,11 +158,13 @@ class InMemoryResults:
         read: the names of the parts that were read back, in order.
         lists_folders: whether listings show folders, as those of an account with a hierarchical
             namespace do; they stay when what was in them is gone.
+        troubled: what the service says of parts that it neither reads nor writes, by name.
     """
 
     def __init__(self, *, lists_folders: bool = False) -> None:
         self.lists_folders = lists_folders
         self.folders: dict[str, None] = {}
+        self.troubled: dict[str, str] = {}
         self.parts: dict[str, bytes] = {}
         self.lists: dict[str, list[tuple[str, int]]] = {}
         self.metadata: dict[str, dict[str, str]] = {}
@@ -176,6 +183,7 @@ class InMemoryResults:
         self.effects.run("stage block", lambda: self._stage(part, block.id, content))
 
     def _stage(self, part: str, block_id: str, content: bytes) -> None:
+        self._require_willing(part)
         with self.lock:
             self.staged.setdefault(part, {})[block_id] = content
 
@@ -251,8 +259,13 @@ class InMemoryResults:
         """Return a part's bytes."""
         if name not in self.parts:
             raise PartUnreadable(f"part {name} is gone")
+        self._require_willing(name)
         self.read.append(name)
         return self.parts[name]
+
+    def _require_willing(self, name: str) -> None:
+        if name in self.troubled:
+            raise PartUnreadable(f"{name}: {self.troubled[name]}")
 
     def manifest(self, number: int) -> bytes | None:
         """Return a manifest."""

@@ -4,16 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import (
-    AzureError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline import PipelineResponse
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
-from shared.adapters.blob_storage import error_code, explained
+from shared.adapters.storage_errors import concerns_blob, explained, is_absent
 from shared.core.answers import read_http_date
 from shared.core.errors import LedgerConflict
 from shared.core.layout import ledger_name, quarantine_name, runs_name
@@ -38,11 +33,9 @@ class BlobLedgerStore:
         try:
             reading = self._blob.download_blob(raw_response_hook=lambda it: dates.append(_date(it)))
             content: bytes = reading.readall()
-        except ResourceNotFoundError as error:
-            if error_code(error) != "BlobNotFound":
-                raise explained(error, "read", self._blob.url) from error
-            return SavedLedger(content=None, etag=None, date=dates[-1] if dates else None)
         except AzureError as error:
+            if is_absent(error):
+                return SavedLedger(content=None, etag=None, date=dates[-1] if dates else None)
             raise explained(error, "read", self._blob.url) from error
         return SavedLedger(content=content, etag=reading.properties.etag, date=dates[0])
 
@@ -55,17 +48,23 @@ class BlobLedgerStore:
             saved = self._blob.upload_blob(
                 content, overwrite=True, content_settings=JSON, **condition
             )
-        except (ResourceModifiedError, ResourceExistsError) as error:
-            return self._own_save(content, error)
         except AzureError as error:
-            raise explained(error, "save", self._blob.url) from error
+            if not concerns_blob(error):
+                raise explained(error, "save", self._blob.url) from error
+            return self._own_save(content, etag, error)
         return str(saved["etag"])
 
-    def _own_save(self, content: bytes, refusal: Exception) -> str:
-        """Return the stored ETag when what is stored is what was sent: an answer came late."""
+    def _own_save(self, content: bytes, etag: str | None, refusal: AzureError) -> str:
+        """Return the stored ETag when what is stored is what was sent: an answer came late.
+
+        Where the version that was to be replaced is still there, no run came first: the blob
+        itself refuses to be written.
+        """
         stored = self.load()
         if stored.content == content and stored.etag is not None:
             return stored.etag
+        if stored.etag == etag:
+            raise explained(refusal, "save", self._blob.url) from refusal
         raise LedgerConflict(
             f"the ledger of scan {self._scan!r} was saved by another run, which goes on; this one "
             "ends. Nothing is lost; if it happens often, two apps share the scan's name"

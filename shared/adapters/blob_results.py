@@ -17,7 +17,14 @@ from azure.storage.blob import (
     ContentSettings,
 )
 
-from shared.adapters.blob_storage import error_code, explained
+from shared.adapters.storage_errors import (
+    EXISTS_CODES,
+    concerns_blob,
+    error_code,
+    explained,
+    explained_part,
+    is_absent,
+)
 from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
 from shared.core.layout import (
     hour_prefix,
@@ -34,12 +41,6 @@ GZIP = ContentSettings(content_type="application/gzip")
 """No Content-Encoding: the storage SDK would unpack it, and fails above 32 MB."""
 
 JSON = ContentSettings(content_type="application/json")
-
-EXISTS_CODES = frozenset({"BlobAlreadyExists", "BlobImmutableDueToPolicy", "ConditionNotMet"})
-"""What a create-only write is told where something is already."""
-
-EXISTS_STATUSES = frozenset({409, 412})
-"""The statuses of `EXISTS_CODES`."""
 
 
 class BlobResultStore:
@@ -65,11 +66,17 @@ class BlobResultStore:
         try:
             blob.stage_block(block.id, content, length=len(content), validate_content=True)
         except AzureError as error:
-            raise explained(error, "stage a block of", blob.url) from error
+            raise explained_part(error, "stage a block of", blob.url) from error
 
     def has_staged(self, part: str, blocks: Sequence[Block]) -> bool:
         """Compare ids and sizes with the uncommitted block list; see the port."""
-        _, staged = _block_lists(self._data.get_blob_client(part))
+        blob = self._data.get_blob_client(part)
+        try:
+            _, staged = _block_lists(blob)
+        except AzureError as error:
+            if concerns_blob(error):
+                return False  # To stage the blocks again says what is wrong with the part.
+            raise explained(error, "list the blocks of", blob.url) from error
         return {(block.id, block.size) for block in blocks} <= set(staged)
 
     def commit_part(
@@ -101,9 +108,10 @@ class BlobResultStore:
                 content_settings=JSON,
             )
         except HttpResponseError as error:
-            if error.status_code not in EXISTS_STATUSES:
+            stored = self.manifest(number) if concerns_blob(error) else None
+            if stored is None:
                 raise explained(error, "write", blob.url) from error
-            if self.manifest(number) != content:
+            if stored != content:
                 raise StoreConflict(
                     f"manifest {name} exists already with other content: another program writes "
                     "under this scan's name. Nothing was changed; see the runbook"
@@ -135,19 +143,21 @@ class BlobResultStore:
 
     def blocks_of(self, part: str) -> list[tuple[str, int]]:
         """Ask for the committed block list; see the port."""
-        return _block_lists(self._data.get_blob_client(part))[0]
+        blob = self._data.get_blob_client(part)
+        try:
+            return _block_lists(blob)[0]
+        except AzureError as error:
+            raise explained_part(error, "list the blocks of", blob.url) from error
 
     def part(self, name: str) -> bytes:
         """Read a part; see the port."""
         blob = self._data.get_blob_client(name)
         try:
             content: bytes = blob.download_blob().readall()
-        except ResourceNotFoundError as error:
-            if error_code(error) != "BlobNotFound":
-                raise explained(error, "read", blob.url) from error
-            raise PartUnreadable(f"part {name} is gone") from error
         except AzureError as error:
-            raise explained(error, "read", blob.url) from error
+            if is_absent(error):
+                raise PartUnreadable(f"part {name} is gone") from error
+            raise explained_part(error, "read", blob.url) from error
         return content
 
     def manifest(self, number: int) -> bytes | None:
@@ -155,18 +165,16 @@ class BlobResultStore:
         blob = self._manifests.get_blob_client(manifest_name(self._scan, number))
         try:
             content: bytes = blob.download_blob().readall()
-        except ResourceNotFoundError as error:
-            if error_code(error) != "BlobNotFound":
-                raise explained(error, "read", blob.url) from error
-            return None
         except AzureError as error:
+            if is_absent(error):
+                return None
             raise explained(error, "read", blob.url) from error
         return content
 
 
 def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpResponseError) -> None:
     """Return when the part is there as it should be; raise what is wrong otherwise."""
-    committed, _ = _block_lists(blob)
+    committed = _committed(blob)
     if committed == [(block.id, block.size) for block in blocks]:
         return
     if committed or error_code(refusal) in EXISTS_CODES:  # One that was uploaded has no blocks.
@@ -182,16 +190,21 @@ def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpRespon
     raise explained(refusal, "commit", blob.url) from refusal
 
 
+def _committed(blob: BlobClient) -> list[tuple[str, int]]:
+    try:
+        return _block_lists(blob)[0]
+    except AzureError as error:
+        raise explained(error, "list the blocks of", blob.url) from error
+
+
 def _block_lists(blob: BlobClient) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Return committed and staged blocks as (id, size); both empty when there is no such blob."""
     try:
         committed, staged = blob.get_block_list("all")
     except ResourceNotFoundError as error:
-        if error_code(error) != "BlobNotFound":
-            raise explained(error, "list the blocks of", blob.url) from error
-        return [], []
-    except AzureError as error:
-        raise explained(error, "list the blocks of", blob.url) from error
+        if is_absent(error):
+            return [], []
+        raise
     return [_named(block) for block in committed], [_named(block) for block in staged]
 
 

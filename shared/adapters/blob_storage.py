@@ -1,27 +1,19 @@
-"""Connecting to blob storage, and saying what went wrong there."""
+"""Connecting to blob storage."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobServiceClient, ContainerClient, LinearRetry
 
+from shared.adapters.storage_errors import error_code, explained
 from shared.core.access import StorageSettings
-from shared.core.errors import StoreUnavailable
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 """For one attempt; a block of a few MB takes well under a second inside a region."""
-
-HTTP_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,39 +65,6 @@ def make_missing(containers: Containers) -> None:
     for container in (containers.data, containers.manifests, containers.state):
         try:
             container.create_container()
-        except ResourceExistsError:
-            continue
         except AzureError as error:
-            raise explained(error, "create container", container.url) from error
-
-
-def explained(error: AzureError, action: str, url: str) -> StoreUnavailable:
-    """Return the error for people: what failed, on what, why, and what to do."""
-    place = url.partition("?")[0]
-    said = _reason(error)
-    return StoreUnavailable(f"could not {action} {place}: {said}. {_remedy(error)}")
-
-
-def error_code(error: AzureError) -> str | None:
-    """Return the service's own name for what is wrong, such as `BlobNotFound`."""
-    code = getattr(error, "error_code", None)
-    return getattr(code, "value", code)  # The SDK gives a text or an enum, by the kind of error.
-
-
-def _reason(error: AzureError) -> str:
-    if isinstance(error, HttpResponseError):
-        return f"HTTP {error.status_code} {error_code(error) or error.reason}"
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _remedy(error: AzureError) -> str:
-    if isinstance(error, ResourceNotFoundError):
-        return "Check the STORAGE_*_CONTAINER settings, or create the container"
-    if isinstance(error, ClientAuthenticationError) or (
-        isinstance(error, HttpResponseError) and error.status_code == HTTP_FORBIDDEN
-    ):
-        return (
-            "Give this identity the role Storage Blob Data Contributor on the container (a new "
-            "grant takes some minutes), and check the account's network rules"
-        )
-    return "Check STORAGE_ACCOUNT_URL and the network; the next run tries again"
+            if error_code(error) != "ContainerAlreadyExists":
+                raise explained(error, "create container", container.url) from error

@@ -16,7 +16,7 @@ ScanError
      ├─ LedgerConflict    another run saved the ledger first: this one ends, harmlessly
      ├─ BlocksLost        the service dropped staged blocks: the slice starts over
      ├─ StoreConflict     a create-only blob exists with other content
-     ├─ PartUnreadable    a part cannot be read back: its sweep is blocked, the scan goes on
+     ├─ PartUnreadable    a part cannot be read or written: its slice is blocked, the scan goes on
      └─ StoreUnavailable  storage cannot be reached, or refuses us
 """
 
@@ -127,7 +127,7 @@ class StoreConflict(StoreError):
 
 
 class PartUnreadable(StoreError):
-    """A part cannot be read back: it is gone, damaged, or none of ours."""
+    """A part cannot be read or written: it is gone, damaged, archived, leased, or not ours."""
 
     page = "docs/runbook.md#part-unreadable"
 

@@ -24,6 +24,7 @@ from shared.core.model import (
     Policy,
     Slice,
 )
+from shared.core.passes import PARTIAL, is_partial
 from shared.core.proof import nothing_proven, with_proof
 from shared.core.records import Malformed, span, stored_records
 from shared.core.turns import Finished, Turn
@@ -86,10 +87,12 @@ def _slice_of(
             f"blob {blob.name} is not named as a part of this scan: move it elsewhere"
         )
     made = _blocks(blob.name, blocks, content)
+    ingested = span(edge for block in made if block.created for edge in block.created)
     return Slice(
         start=said.start,
         end=said.end,
-        pass_name=said.look,
+        pass_name=said.look.removesuffix(PARTIAL),
+        since=(ingested or (0, 0))[0] if is_partial(said.look) else None,
         direction=policy.direction,
         limit=policy.limit,
         at=said.start,

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from shared.core.errors import LedgerConflict, StoreConflict, StoreUnavailable
+from shared.core.errors import LedgerConflict, PartUnreadable, StoreConflict, StoreUnavailable
 from shared.core.model import Answer, Block
 from tests.crash.test_crash_with_sweeps import (
     HOW,
@@ -37,7 +37,7 @@ class Immutable(InMemoryResults):
     def _stage(self, part: str, block_id: str, content: bytes) -> None:
         if part in self.parts:
             self.refused.append("stage")
-            raise StoreUnavailable(f"stage a block of {part}: HTTP 409 BlobImmutableDueToPolicy")
+            raise PartUnreadable(f"stage a block of {part}: HTTP 409 BlobImmutableDueToPolicy")
         super()._stage(part, block_id, content)
 
     def _commit(self, part: str, blocks: Sequence[Block], metadata: Mapping[str, str]) -> None:

@@ -539,6 +539,27 @@ def test_an_answer_that_makes_no_sense_is_kept_for_people() -> None:
     assert about["slice"].startswith("20261123T")
 
 
+def test_a_blob_that_stands_in_the_way_of_a_part_holds_up_its_slice_alone() -> None:
+    """An archived or leased blob has the part's name: the slice is tried again hourly."""
+    truth = [NOW - 3 * HOUR + 47_000 * n for n in range(225)]
+    undisturbed, world = World(truth), World(truth)
+    undisturbed.run_until_idle()
+    name = sorted(undisturbed.results.parts)[1]
+    world.results.troubled[name] = "HTTP 409 BlobArchived"
+
+    world.run()
+
+    (held_up,) = world.ledgers.value()["open"]
+    assert held_up["blocked"]
+    assert "BlobArchived" in held_up["fault"]
+    assert len(world.results.parts) == len(undisturbed.results.parts) - 1
+    world.results.troubled.clear()
+    world.clock.advance(HOUR)
+    world.run_until_idle()
+    origin, end = world.ledgers.value()["coverage"]["first"][0]
+    world.assert_complete(origin, end)
+
+
 def test_faults_of_the_network_keep_no_answer() -> None:
     """There is none."""
     world = World(every(60_000))

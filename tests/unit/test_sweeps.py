@@ -167,7 +167,7 @@ def test_what_the_api_no_longer_shows_is_counted() -> None:
     assert len(world.followed()) == 90
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "flipped"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "archived"])
 def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: str) -> None:
     """The scan goes on; the sweep is tried again hourly, and heals with the part."""
     tenant = with_late_ones()
@@ -184,6 +184,7 @@ def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: st
     assert blocked[0]["fault"]
     assert world.ledgers.value()["coverage"]["first"][0][1] >= world.clock.now() - 20 * MINUTE
     world.results.parts[name] = whole
+    world.results.troubled.clear()
     live(world, 26, how())
     assert identities(world) == tenant.truth()
 
@@ -342,5 +343,7 @@ def _damage(world: World, name: str, damage: str) -> None:
         del parts[name]
     elif damage == "cut":
         parts[name] = parts[name][:-9]
+    elif damage == "archived":
+        world.results.troubled[name] = "HTTP 409 BlobArchived"
     else:
         parts[name] = parts[name][:100] + bytes(byte ^ 0xFF for byte in parts[name][100:])
