@@ -311,9 +311,6 @@ def _storage(reader: _Reader) -> StorageSettings:
         )
     if url is not None and connection is not None:
         reader.problem("STORAGE_CONNECTION_STRING", "is set beside STORAGE_ACCOUNT_URL: keep one")
-    if url is not None and not url.startswith("https://"):
-        # Not shown: a connection string or a SAS address that was put here holds a secret.
-        reader.problem("STORAGE_ACCOUNT_URL", "is no address: it must begin with https://")
     names = [
         reader.parse(setting, default, _container, "use 3 to 63 lower-case letters, digits, -")
         for setting, default in (
@@ -326,12 +323,71 @@ def _storage(reader: _Reader) -> StorageSettings:
         reader.problem("STORAGE_*_CONTAINER", f"name one container twice ({', '.join(names)})")
     data, manifests, state = names
     return StorageSettings(
-        account_url=url,
+        account_url=None if url is None else _account_url(reader, url),
         connection_string=connection,
         data=data,
         manifests=manifests,
         state=state,
     )
+
+
+def _account_url(reader: _Reader, given: str) -> str:
+    """Return the blob endpoint of an account without a slash at its end.
+
+    What was given is never shown: a connection string or a SAS address that was put here by mistake
+    holds a secret. Of an address, only host and port are.
+    """
+    try:
+        url = urlsplit(given)
+        url.port  # noqa: B018 - judged where it is read
+    except ValueError:
+        reader.problem("STORAGE_ACCOUNT_URL", f"is not an address: give one such as {_ACCOUNT}")
+        return _ACCOUNT
+    host = url.netloc.rpartition("@")[2]
+    if url.scheme != "https":
+        hint = f"it must begin with https://, such as {_ACCOUNT}; {_LOCALLY}"
+        reader.problem("STORAGE_ACCOUNT_URL", f"is not the address of an account: {hint}")
+    elif not url.hostname or not _PLAIN_HOST.fullmatch(host):
+        reader.problem("STORAGE_ACCOUNT_URL", f"is not an address: give one such as {_ACCOUNT}")
+    else:
+        _check_account(reader, url, f"https://{host}")
+    return f"https://{host}{url.path.rstrip('/')}"
+
+
+def _check_account(reader: _Reader, url: SplitResult, account: str) -> None:
+    """Refuse the endpoint of another service, and whatever goes on behind the account."""
+    service = _OTHER_SERVICE.search(url.hostname or "")
+    blobs = _OTHER_SERVICE.sub(".blob.", account)
+    if service:
+        found = f"is the account's {service['service']} endpoint and not its blob endpoint"
+        reader.problem("STORAGE_ACCOUNT_URL", f"{found}: give {blobs}")
+    if url.username is not None or url.query or url.fragment or "?" in url.path:
+        found = "holds more than an address (a SAS, or a name to sign in with)"
+        reader.problem(
+            "STORAGE_ACCOUNT_URL",
+            f"{found}: give {blobs}, and the identity a role on the containers. {_LOCALLY}",
+        )
+    levels = [level for level in url.path.split("/") if level]
+    allowed = 1 if _is_emulator(url.hostname or "") else 0
+    if len(levels) > allowed:
+        place = "/".join([blobs, *levels[:allowed]])
+        reader.problem(
+            "STORAGE_ACCOUNT_URL",
+            f"has a path: give {place}; containers are named by the STORAGE_*_CONTAINER settings",
+        )
+
+
+def _is_emulator(host: str) -> bool:
+    """Say whether the account is named by the path, as emulators do on hosts without a domain."""
+    return "." not in host or host.endswith(".localhost") or not host.strip("0123456789.")
+
+
+_ACCOUNT = "https://NAME.blob.core.windows.net"
+_LOCALLY = "for local use set STORAGE_CONNECTION_STRING instead"
+_OTHER_SERVICE = re.compile(
+    r"(\.z\d+(?=\.web\.core\.))?\.(?P<service>dfs|queue|table|file|web)\.", re.IGNORECASE
+)
+"""Endpoints of an account that are not for blobs; a static website has a zone before it."""
 
 
 def _scans(reader: _Reader) -> tuple[Policy, ...]:

@@ -1,5 +1,6 @@
 """The settings of a command: the environment, a file of settings over it, options over both."""
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -16,11 +17,33 @@ def read_file(path: Path) -> dict[str, str]:
     Raises:
         SettingsError: it cannot be read, or a line is neither a setting nor a comment.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"--env-file {path} cannot be read: {error}"]) from error
+    text = _text(f"--env-file {path}", path)
     return _json_values(path, text) if text.lstrip().startswith("{") else _lines(path, text)
+
+
+def _text(named: str, path: Path) -> str:
+    """Return a file's text, which must be UTF-8."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SettingsError([f"{named} cannot be read: {error}"]) from error
+    if _is_utf_16(content):
+        raise SettingsError([f"{named} is a UTF-16 file: save it as UTF-8"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        hint = "save it as UTF-8"
+        raise SettingsError([f"{named} is not UTF-8 ({error.reason}): {hint}"]) from None
+
+
+def _is_utf_16(content: bytes) -> bool:
+    """Say whether a file is what Windows tools write as Unicode, with or without its mark.
+
+    Settings are mostly ASCII, and every other byte of ASCII in UTF-16 is zero.
+    """
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    beginning = content[:256]
+    return marked or beginning.count(0) * 4 > len(beginning)
 
 
 def _json_values(path: Path, text: str) -> dict[str, str]:
@@ -69,10 +92,7 @@ def read_filters(given: str) -> str:
     """
     if not given.startswith("@"):
         return given
-    try:
-        return Path(given[1:]).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"--filters {given} cannot be read: {error}"]) from error
+    return _text(f"--filters {given}", Path(given[1:]))
 
 
 def read_time(option: str, given: str | None) -> int | None:

@@ -17,10 +17,11 @@ STANDARD_OUTPUT = "-"
 
 @contextmanager
 def opened(target: str) -> Iterator[Write]:
-    """Provide what writes records as NDJSON; a name that ends with `.gz` is compressed.
+    """Provide what writes records as NDJSON.
 
-    A file is written as `partial(target)` and gets its name at the end of the block; an error
-    leaves the partial file for a person to look at.
+    A file whose name ends with `.gz`, in either case, is compressed. It is written as
+    `partial(target)` and gets its name at the end of the block; an error leaves the partial file
+    for a person to look at.
 
     Raises:
         OSError: it cannot be written.
@@ -33,7 +34,7 @@ def opened(target: str) -> Iterator[Write]:
     if Path(target).is_dir():
         raise IsADirectoryError(f"{target} is a folder: name a file in it")
     with path.open("wb") as file:
-        yield _members_to(file) if target.endswith(".gz") else _lines_to(file)
+        yield _members_to(file) if target.lower().endswith(".gz") else _lines_to(file)
         file.flush()
         os.fsync(file.fileno())
     path.replace(target)

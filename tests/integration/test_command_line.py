@@ -59,9 +59,12 @@ def test_a_query_brings_everything(
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_file_may_be_compressed(api: Simulator, tenant: Tenant, tmp_path: Path) -> None:
-    """When its name says so."""
-    target = tmp_path / "found.jsonl.gz"
+@pytest.mark.parametrize("name", ["found.jsonl.gz", "FOUND.JSONL.GZ"])
+def test_a_file_may_be_compressed(
+    api: Simulator, tenant: Tenant, tmp_path: Path, name: str
+) -> None:
+    """When its name says so, in either case."""
+    target = tmp_path / name
 
     invoke(settings(api, {}), "query", "--output", str(target))
 

@@ -416,3 +416,75 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_keys(value: dict[str, A
 
     assert fingerprint(value, "date") == fingerprint(turned, "date")
     assert fingerprint(value, "date") != fingerprint(value, "created")
+
+
+ACCOUNT = "https://contoso.blob.core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        (ACCOUNT, ACCOUNT),
+        (f"{ACCOUNT}/", ACCOUNT),
+        ("HTTPS://contoso.blob.core.windows.net", ACCOUNT),
+        (f"{ACCOUNT}:443", f"{ACCOUNT}:443"),
+        ("https://dfs.blob.core.windows.net", "https://dfs.blob.core.windows.net"),
+        (
+            "https://contoso.z01.blob.storage.azure.net",
+            "https://contoso.z01.blob.storage.azure.net",
+        ),
+        ("https://blob.storage.azure.net", "https://blob.storage.azure.net"),
+        ("https://blobs.contoso.com", "https://blobs.contoso.com"),
+        ("https://127.0.0.1:10000/devstoreaccount1", "https://127.0.0.1:10000/devstoreaccount1"),
+        ("https://127.0.0.1:10000/devstoreaccount1/", "https://127.0.0.1:10000/devstoreaccount1"),
+        ("https://localhost:10000/devstoreaccount1", "https://localhost:10000/devstoreaccount1"),
+        ("https://azurite:10000/devstoreaccount1", "https://azurite:10000/devstoreaccount1"),
+        ("https://[::1]:10000/devstoreaccount1", "https://[::1]:10000/devstoreaccount1"),
+    ],
+)
+def test_an_account_s_address_is_taken_in_every_form_that_works(given: str, used: str) -> None:
+    """With a port or a slash at its end; an emulator names the account in the path."""
+    assert read_settings({**GOOD, "STORAGE_ACCOUNT_URL": given}).storage.account_url == used
+
+
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        ("https://contoso.dfs.core.windows.net", f"give {ACCOUNT}"),
+        ("https://contoso.dfs.core.windows.net/", f"give {ACCOUNT}"),
+        ("https://Contoso.DFS.core.windows.net", "give https://Contoso.blob.core.windows.net"),
+        ("https://contoso.dfs.core.windows.net/activities", f"give {ACCOUNT};"),
+        ("https://contoso.z01.dfs.storage.azure.net", "https://contoso.z01.blob.storage.azure.net"),
+        ("https://contoso.queue.core.windows.net", f"give {ACCOUNT}"),
+        ("https://contoso.z6.web.core.windows.net", f"give {ACCOUNT}"),
+        (f"{ACCOUNT}/activities", f"has a path: give {ACCOUNT};"),
+        (f"{ACCOUNT}/activities/scan=all", f"has a path: give {ACCOUNT};"),
+        (f"{ACCOUNT}?sv=2026&sig=geheimnis", f"give {ACCOUNT},"),
+        (f"{ACCOUNT}/?sig=geheimnis", f"give {ACCOUNT},"),
+        (f"{ACCOUNT}/activities?sig=geheimnis", f"give {ACCOUNT};"),
+        (f"{ACCOUNT}/#geheimnis", f"give {ACCOUNT},"),
+        ("https://me:geheimnis@contoso.blob.core.windows.net", f"give {ACCOUNT},"),
+        (
+            "https://127.0.0.1:10000/devstoreaccount1/activities",
+            "give https://127.0.0.1:10000/devstoreaccount1;",
+        ),
+        ("http://contoso.blob.core.windows.net", "must begin with https://"),
+        ("http://127.0.0.1:10000/devstoreaccount1", "set STORAGE_CONNECTION_STRING instead"),
+        ("contoso.blob.core.windows.net", "must begin with https://"),
+        ("abfss://activities@contoso.dfs.core.windows.net/", "must begin with https://"),
+        ("https://contoso.blob.core.windows.net:x", "is not an address"),
+        ("https://contoso.blob.core.windows.net:99999", "is not an address"),
+        ("https://con toso.blob.core.windows.net", "is not an address"),
+        ("https://", "is not an address"),
+        ("https://[::1", "is not an address"),
+    ],
+)
+def test_an_address_that_is_not_the_account_s_is_refused_with_what_to_give(
+    given: str, instead: str
+) -> None:
+    """A secret in it is not repeated."""
+    with pytest.raises(SettingsError) as refused:
+        read_settings({**GOOD, "STORAGE_ACCOUNT_URL": given})
+
+    assert any(instead in it for it in refused.value.problems), refused.value.problems
+    assert "geheimnis" not in str(refused.value)

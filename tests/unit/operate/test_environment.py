@@ -60,6 +60,32 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_filters(f"@{tmp_path}/nowhere")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text", ["A=1\nTOKEN=hunter2\n", '{"Values": {"TOKEN": "hunter2"}}', "Ä=ü\n"]
+)
+def test_a_file_in_utf_16_is_named_as_that(tmp_path: Path, encoding: str, text: str) -> None:
+    """PowerShell writes such files when output is redirected."""
+    path = tmp_path / "settings"
+    path.write_bytes(text.encode(encoding))
+
+    for read in (lambda: read_file(path), lambda: read_filters(f"@{path}")):
+        with pytest.raises(SettingsError, match=r"is a UTF-16 file: save it as UTF-8") as refused:
+            read()
+        assert "hunter2" not in str(refused.value)
+
+
+def test_a_file_in_another_encoding_is_refused_without_its_content(tmp_path: Path) -> None:
+    """Such as Latin-1, with a secret in it."""
+    path = tmp_path / "settings"
+    path.write_bytes("TOKEN=hunter2-ü".encode("latin-1"))
+
+    with pytest.raises(SettingsError, match="is not UTF-8") as refused:
+        read_file(path)
+
+    assert "hunter2" not in str(refused.value)
+
+
 def test_any_filters_may_be_asked_for() -> None:
     """A query has no slices, so a filter on the sort field is welcome."""
     question = read_question({**API, "SCAN_FILTERS": '{"date": {"gte_ndays": 1}}'})
