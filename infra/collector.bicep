@@ -15,7 +15,7 @@ param environmentName string
 @minLength(1)
 param location string = resourceGroup().location
 
-@description('The tenant\'s API address, such as https://contoso.eu2.portal.cloudappsecurity.com: Defender portal, Settings, Cloud Apps, About, API URL.')
+@description('The tenant\'s API URL, such as https://contoso.eu2.portal.cloudappsecurity.com: the Defender portal shows it under Settings, Cloud Apps, About.')
 @minLength(1)
 param apiUrl string
 
@@ -136,6 +136,17 @@ param mdaClientId string = ''
 @description('Whether the token may go to an address that is none of Microsoft\'s, such as a proxy\'s.')
 param allowAnyHost bool = false
 
+@description('Object id of who deploys, who may then read what was collected and the state, and set the secret. Empty for a pipeline.')
+param deployerId string = ''
+
+@description('What deployerId is.')
+@allowed([
+  'User'
+  'Group'
+  'ServicePrincipal'
+])
+param deployerType string = 'User'
+
 @description('Who may set the secret in the vault: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param vaultAdministrators array = []
 
@@ -159,12 +170,17 @@ param instanceMemoryMB int = 512
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-@description('How a new package or setting takes the place of the old one. RollingUpdate is a preview, and nothing here needs it.')
+@description('How a new package or setting takes the place of the old one; empty for what Azure does by itself (Recreate). RollingUpdate is a preview, and nothing here needs it.')
 @allowed([
+  ''
   'Recreate'
   'RollingUpdate'
 ])
-param updateStrategy string = 'Recreate'
+param updateStrategy string = ''
+
+@description('Address of the package, a file named released-package.zip, which is then published, too. It may carry a signature (SAS). Empty: nothing is published.')
+@secure()
+param packageUri string = ''
 
 // The data
 
@@ -232,8 +248,18 @@ param immutabilityLocked bool = false
 @description('Whether a lock keeps the account of the data from being deleted.')
 param deleteLock bool = false
 
-@description('Whether a message tells of each new part, in the queue new-parts of the same account.')
+@description('Whether Event Grid puts a message into a queue of the same account for each new part.')
 param notifications bool = false
+
+@description('With it: a queue for each program that takes the messages, since what one takes is gone for the others. Objects with name, and with principalId and principalType of who takes them. Empty: the queue new-parts, for the readers.')
+param notificationQueues array = []
+
+@description('With it: how a message is written. Sentinel, Azure Data Explorer and Snowflake take EventGridSchema only.')
+@allowed([
+  'EventGridSchema'
+  'CloudEventSchemaV1_0'
+])
+param notificationSchema string = 'EventGridSchema'
 
 // The network
 
@@ -325,6 +351,43 @@ var existingNetwork = !empty(existingAppSubnetId) || !empty(existingEndpointSubn
 var registrationMissing = registered && (empty(mdaTenantId) || empty(mdaClientId))
 var registrationProblem = 'authMode ${authMode} signs in as an app registration: set mdaTenantId and mdaClientId.'
 
+// The three clouds in which the API answers, and what people copy behind the host. Behind the host
+// that all tenants share, the API is in /cas. shared/settings.py judges in the same way.
+var address = replace(toLower(trim(apiUrl)), 'https://', '')
+var apiHost = split(address, '/')[0]
+var apiPath = replace('${address}/', apiHost, '')
+var endpointPaths = ['/', '//', '/api/', '/api//', '/api/v1/', '/api/v1//', '/api/v1/activities/', '/api/v1/activities//']
+var sharedPaths = ['/cas/', '/cas//', '/cas/api/', '/cas/api//', '/cas/api/v1/', '/cas/api/v1//', '/cas/api/v1/activities/', '/cas/api/v1/activities//']
+var publicHost = endsWith(apiHost, '.portal.cloudappsecurity.com')
+var governmentHost = endsWith(apiHost, '.portal.cloudappsecurity.us') || endsWith(apiHost, '.portal.cloudappsecuritygov.com')
+var sharedHosts = ['portal.cloudappsecurity.com', 'portal.cloudappsecurity.us', 'portal.cloudappsecuritygov.com']
+var tenantAddress = (publicHost || governmentHost) && !contains(apiHost, '@') && !contains(apiHost, ' ') && contains(union(endpointPaths, sharedPaths), apiPath)
+var sharedAddress = contains(sharedHosts, apiHost) && contains(sharedPaths, apiPath)
+var base = 'https://${apiHost}${startsWith(apiPath, '/cas/') ? '/cas' : ''}'
+var checkedUrl = allowAnyHost ? apiUrl : base
+
+var wrongAddress = !allowAnyHost && !tenantAddress && !sharedAddress
+var wrongAddressProblem = 'apiUrl is ${apiUrl}, which is not the API\'s address: give one such as https://contoso.eu2.portal.cloudappsecurity.com. The Defender portal shows it under Settings, Cloud Apps, About, as API URL.'
+
+var deployer = {
+  principalId: deployerId
+  principalType: deployerType
+}
+var deployers = empty(deployerId) ? [] : [deployer]
+
+// Who deploys may be named as a reader or an administrator as well, and is then not added twice:
+// Azure refuses a second grant of one role on one thing to the same principal.
+var administratorIds = [for administrator in vaultAdministrators: toLower(administrator.principalId)]
+var readerIds = [for reader in readers: toLower(reader.principalId)]
+var administrators = concat(vaultAdministrators, contains(administratorIds, toLower(deployerId)) ? [] : deployers)
+var allReaders = concat(readers, contains(readerIds, toLower(deployerId)) ? [] : deployers)
+
+var nobodySetsIt = secret && empty(administrators)
+var nobodySetsItProblem = 'authMode ${authMode} keeps its secret in a vault, and nobody may set it there: name yourself in deployerId, or somebody in vaultAdministrators.'
+
+var queuesUnused = !notifications && !empty(notificationQueues)
+var queuesUnusedProblem = 'notificationQueues are named, and notifications is off: switch it on, or remove them.'
+
 var vaultMissing = !secret && !empty(vaultAdministrators)
 var vaultProblem = 'vaultAdministrators is set, and authMode ${authMode} has no vault: remove one of them.'
 
@@ -358,7 +421,9 @@ var nothingLockedProblem = 'immutabilityLocked is set, and immutabilityDays is 0
 var oneContainerTwice = length(union([dataContainer], [manifestContainer], [stateContainer])) < 3
 var oneContainerTwiceProblem = 'dataContainer, manifestContainer and stateContainer must be three containers.'
 
-var signInProblems = concat(registrationMissing ? [registrationProblem] : [], vaultMissing ? [vaultProblem] : [])
+var addressProblems = concat(wrongAddress ? [wrongAddressProblem] : [], queuesUnused ? [queuesUnusedProblem] : [])
+var vaultProblems = concat(vaultMissing ? [vaultProblem] : [], nobodySetsIt ? [nobodySetsItProblem] : [])
+var signInProblems = concat(addressProblems, registrationMissing ? [registrationProblem] : [], vaultProblems)
 var existingProblems = concat(isolationMissing ? [isolationProblem] : [], subnetMissing ? [subnetProblem] : [], zonesAlone ? [zonesProblem] : [])
 var networkProblems = concat(existingProblems, noWayOut ? [noWayOutProblem] : [])
 var deleteProblems = concat(deletesTooEarly ? [deletesTooEarlyProblem] : [], deletesForbidden ? [deletesForbiddenProblem] : [])
@@ -394,17 +459,23 @@ var dataAccountName = empty(storageAccountName) ? 'stscan${resourceToken}' : sto
 var vaultName = 'kv-${resourceToken}'
 var secretName = authMode == 'api-token' ? 'mda-api-token' : 'mda-client-secret'
 var packageContainer = 'packages'
-var queueName = 'new-parts'
 
 // Scans that are named have folders of their own; without SCANS there is the one.
 var namesOfScans = [for scan in scans: scan.name]
 var scanNames = empty(scans) ? [scanName] : namesOfScans
 
+var usualQueue = {
+  name: 'new-parts'
+}
+var queues = empty(notificationQueues) ? [usualQueue] : notificationQueues
+var queueNames = [for queue in queues: queue.name]
+
 var dataUrl = 'https://${dataAccountName}.blob.${storageSuffix}'
 
 // The settings, as docs/settings.md has them
 
-var secretReference = '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=${secretName})'
+// By address, which holds in every cloud; the name of a vault is looked for in the public one only.
+var secretReference = '@Microsoft.KeyVault(SecretUri=https://${vaultName}${vaultSuffix}/secrets/${secretName})'
 
 var registrationSettings = {
   MDA_CLIENT_ID: mdaClientId
@@ -435,7 +506,7 @@ var authSettings = union(registered ? registeredSettings : {}, authMode == 'clie
 var optionalSettings = union(allowAnyHost ? anyHostSettings : {}, empty(scanAcceptFilters) ? {} : acceptSettings, empty(scans) ? {} : scansSettings)
 
 var scanSettings = {
-  MDA_API_URL: apiUrl
+  MDA_API_URL: checkedUrl
   MDA_AUTH: authMode
   SCAN_CONCURRENCY: string(scanConcurrency)
   SCAN_FILTERS: string(scanFilters)
@@ -603,7 +674,8 @@ module grants 'modules/grants.bicep' = {
     manifestContainer: manifestContainer
     stateContainer: stateContainer
     componentName: componentName
-    readers: readers
+    readers: allReaders
+    stateReaders: deployers
   }
   dependsOn: [
     dataStorage
@@ -620,7 +692,7 @@ module vault 'modules/vault.bicep' = if (secret) {
     vaultName: vaultName
     identityName: identityName
     principalId: identity.outputs.principalId
-    administrators: vaultAdministrators
+    administrators: administrators
     private: networkIsolation
     recoveryDays: vaultRecoveryDays
   }
@@ -672,7 +744,8 @@ module eventNotifications 'modules/notifications.bicep' = if (notifications) {
     topicName: topicName
     dataAccountName: dataAccountName
     dataContainer: dataContainer
-    queueName: queueName
+    queues: queues
+    eventSchema: notificationSchema
     readers: readers
   }
   dependsOn: [
@@ -708,6 +781,19 @@ module app 'modules/app.bicep' = {
     network
     privateEndpoints
     vault
+  ]
+}
+
+// Only what was asked for: a package that is published here and by a command would be published twice.
+module package 'modules/package.bicep' = if (!empty(packageUri)) {
+  name: 'package'
+  params: {
+    location: region
+    appName: appName
+    packageUri: packageUri
+  }
+  dependsOn: [
+    app
   ]
 }
 
@@ -782,8 +868,14 @@ output KEY_VAULT_NAME string = secret ? vaultName : ''
 @description('Name under which the secret is to be set there; empty when there is none.')
 output KEY_VAULT_SECRET_NAME string = secret ? secretName : ''
 
-@description('Queue that tells of new parts; empty when there is none.')
-output NOTIFICATION_QUEUE string = notifications ? queueName : ''
+@description('Queues that get a message for each new part, with commas between them; empty when there are none.')
+output NOTIFICATION_QUEUE string = notifications ? join(queueNames, ',') : ''
+
+@description('How the collector signs in to the Activities API.')
+output MDA_AUTH string = authMode
+
+@description('Client id of the app registration; empty when there is none.')
+output MDA_CLIENT_ID string = registered ? mdaClientId : ''
 
 @description('Name of the Application Insights component.')
 output APPLICATION_INSIGHTS_NAME string = componentName

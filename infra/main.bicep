@@ -14,7 +14,7 @@ param environmentName string
 @minLength(1)
 param location string
 
-@description('The tenant\'s API address, such as https://contoso.eu2.portal.cloudappsecurity.com: Defender portal, Settings, Cloud Apps, About, API URL.')
+@description('The tenant\'s API URL, such as https://contoso.eu2.portal.cloudappsecurity.com: the Defender portal shows it under Settings, Cloud Apps, About.')
 @minLength(1)
 param apiUrl string
 
@@ -138,6 +138,17 @@ param mdaClientId string = ''
 @description('Whether the token may go to an address that is none of Microsoft\'s, such as a proxy\'s.')
 param allowAnyHost bool = false
 
+@description('Object id of who deploys, who may then read what was collected and the state, and set the secret. Empty for a pipeline.')
+param deployerId string = ''
+
+@description('What deployerId is.')
+@allowed([
+  'User'
+  'Group'
+  'ServicePrincipal'
+])
+param deployerType string = 'User'
+
 @description('Who may set the secret in the vault: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param vaultAdministrators array = []
 
@@ -161,12 +172,17 @@ param instanceMemoryMB int = 512
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-@description('How a new package or setting takes the place of the old one. RollingUpdate is a preview, and nothing here needs it.')
+@description('How a new package or setting takes the place of the old one; empty for what Azure does by itself (Recreate). RollingUpdate is a preview, and nothing here needs it.')
 @allowed([
+  ''
   'Recreate'
   'RollingUpdate'
 ])
-param updateStrategy string = 'Recreate'
+param updateStrategy string = ''
+
+@description('Address of the package, a file named released-package.zip, which is then published, too. It may carry a signature (SAS). Empty: nothing is published.')
+@secure()
+param packageUri string = ''
 
 // The data
 
@@ -234,8 +250,18 @@ param immutabilityLocked bool = false
 @description('Whether a lock keeps the account of the data from being deleted.')
 param deleteLock bool = false
 
-@description('Whether a message tells of each new part, in the queue new-parts of the same account.')
+@description('Whether Event Grid puts a message into a queue of the same account for each new part.')
 param notifications bool = false
+
+@description('With it: a queue for each program that takes the messages, since what one takes is gone for the others. Objects with name, and with principalId and principalType of who takes them. Empty: the queue new-parts, for the readers.')
+param notificationQueues array = []
+
+@description('With it: how a message is written. Sentinel, Azure Data Explorer and Snowflake take EventGridSchema only.')
+@allowed([
+  'EventGridSchema'
+  'CloudEventSchemaV1_0'
+])
+param notificationSchema string = 'EventGridSchema'
 
 // The network
 
@@ -367,11 +393,14 @@ module collector 'collector.bicep' = {
     mdaTenantId: mdaTenantId
     mdaClientId: mdaClientId
     allowAnyHost: allowAnyHost
+    deployerId: deployerId
+    deployerType: deployerType
     vaultAdministrators: vaultAdministrators
     vaultRecoveryDays: vaultRecoveryDays
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     updateStrategy: updateStrategy
+    packageUri: packageUri
     storageRedundancy: storageRedundancy
     hierarchicalNamespace: hierarchicalNamespace
     dataContainer: dataContainer
@@ -387,6 +416,8 @@ module collector 'collector.bicep' = {
     immutabilityLocked: immutabilityLocked
     deleteLock: deleteLock
     notifications: notifications
+    notificationQueues: notificationQueues
+    notificationSchema: notificationSchema
     networkIsolation: networkIsolation
     networkAddressPrefix: networkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
@@ -449,8 +480,14 @@ output KEY_VAULT_NAME string = collector.outputs.KEY_VAULT_NAME
 @description('Name under which the secret is to be set there; empty when there is none.')
 output KEY_VAULT_SECRET_NAME string = collector.outputs.KEY_VAULT_SECRET_NAME
 
-@description('Queue that tells of new parts; empty when there is none.')
+@description('Queues that get a message for each new part, with commas between them; empty when there are none.')
 output NOTIFICATION_QUEUE string = collector.outputs.NOTIFICATION_QUEUE
+
+@description('How the collector signs in to the Activities API.')
+output MDA_AUTH string = collector.outputs.MDA_AUTH
+
+@description('Client id of the app registration; empty when there is none.')
+output MDA_CLIENT_ID string = collector.outputs.MDA_CLIENT_ID
 
 @description('Name of the Application Insights component.')
 output APPLICATION_INSIGHTS_NAME string = collector.outputs.APPLICATION_INSIGHTS_NAME

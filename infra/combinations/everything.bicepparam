@@ -17,12 +17,25 @@ param vaultAdministrators = [
     principalType: 'User'
   }
 ]
+param deployerId = '00000000-0000-0000-0000-00000000000B'
+param deployerType = 'Group'
 param coolAfterDays = 30
 param coldAfterDays = 90
 param deleteAfterDays = 400
 param immutabilityDays = 365
 param deleteLock = true
 param notifications = true
+param notificationSchema = 'CloudEventSchemaV1_0'
+param notificationQueues = [
+  {
+    name: 'sentinel'
+    principalId: '00000000-0000-0000-0000-00000000000e'
+    principalType: 'ServicePrincipal'
+  }
+  {
+    name: 'lake'
+  }
+]
 param readers = [
   {
     principalId: '00000000-0000-0000-0000-00000000000a'

@@ -10,6 +10,7 @@ param networkIsolation = true
 param authMode = 'client-secret'
 param mdaTenantId = '00000000-0000-0000-0000-00000000000c'
 param mdaClientId = '00000000-0000-0000-0000-00000000000d'
+param deployerId = '00000000-0000-0000-0000-00000000000b'
 
 // Those of the cloud that is deployed to, which a prediction cannot ask.
 param storageSuffix = 'core.usgovcloudapi.net'

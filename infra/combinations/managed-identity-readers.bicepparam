@@ -1,4 +1,4 @@
-// People and programs that may read.
+// People and programs that may read; who deploys is one of them.
 using '../main.bicep'
 
 param environmentName = 'contoso'
@@ -6,6 +6,8 @@ param location = 'westeurope'
 param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
 param alertEmail = 'security@contoso.com'
 
+param deployerId = '00000000-0000-0000-0000-00000000000a'
+param deployerType = 'Group'
 param readers = [
   {
     principalId: '00000000-0000-0000-0000-00000000000a'

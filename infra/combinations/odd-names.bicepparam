@@ -2,8 +2,8 @@
 using '../main.bicep'
 
 param environmentName = 'A-very_long.Environment(Name)-with-everything-that-azd-allows-64'
-param location = 'westeurope'
-param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
+param location = 'West Europe'
+param apiUrl = 'contoso.eu2.portal.cloudappsecurity.com/api/v1/'
 param alertEmail = 'security@contoso.com'
 
 param createResourceGroup = false

@@ -30,6 +30,7 @@ param scanReach = '28d'
 param scanConcurrency = 5
 param scanRequestsPerMinute = 20
 param allowAnyHost = true
+param packageUri = 'https://example.org/released-package.zip'
 param dataContainer = 'parts'
 param manifestContainer = 'chain'
 param stateContainer = 'ledgers'

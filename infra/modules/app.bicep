@@ -41,7 +41,7 @@ param instanceMemoryMB int
 @description('Instances at most. The timer runs on one of them; the platform keeps some others while it moves the app.')
 param maximumInstanceCount int
 
-@description('How a new package or setting takes the place of the old one.')
+@description('How a new package or setting takes the place of the old one; empty for what Azure does by itself.')
 param updateStrategy string
 
 @description('Subnet that the app reaches out from; empty for none.')
@@ -83,6 +83,35 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   name: identityName
 }
 
+var runsOn = {
+  deployment: {
+    storage: {
+      type: 'blobContainer'
+      value: '${accountUrl}/${packageContainer}'
+      authentication: {
+        type: 'UserAssignedIdentity'
+        userAssignedIdentityResourceId: identity.id
+      }
+    }
+  }
+  runtime: {
+    name: 'python'
+    version: '3.13'
+  }
+  scaleAndConcurrency: {
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+  }
+}
+
+// Sent only when it was asked for: the service documents it, no published type has it, and a region
+// that does not know it yet could refuse the whole deployment.
+var chosenStrategy = {
+  siteUpdateStrategy: {
+    type: updateStrategy
+  }
+}
+
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName
   location: location
@@ -116,31 +145,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     httpsOnly: true
     keyVaultReferenceIdentity: identity.id
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
-    functionAppConfig: {
-      deployment: {
-        storage: {
-          type: 'blobContainer'
-          value: '${accountUrl}/${packageContainer}'
-          authentication: {
-            type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: identity.id
-          }
-        }
-      }
-      runtime: {
-        name: 'python'
-        version: '3.13'
-      }
-      scaleAndConcurrency: {
-        instanceMemoryMB: instanceMemoryMB
-        maximumInstanceCount: maximumInstanceCount
-      }
-      // The service documents it; no published type has it.
-      #disable-next-line BCP037
-      siteUpdateStrategy: {
-        type: updateStrategy
-      }
-    }
+    functionAppConfig: union(runsOn, empty(updateStrategy) ? {} : chosenStrategy)
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
@@ -162,6 +167,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
+  // The types say that there is no such property; without it the service has refused deployments.
+  #disable-next-line BCP187
+  location: location
   properties: {
     allow: false
   }
@@ -170,6 +178,9 @@ resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
 resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'scm'
+  // The types say that there is no such property; without it the service has refused deployments.
+  #disable-next-line BCP187
+  location: location
   properties: {
     allow: false
   }

@@ -31,6 +31,9 @@ param componentName string
 @description('Who may read parts and manifests: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array
 
+@description('Who may read the state as well: the ledger, run log and quarantine. The same kind of objects.')
+param stateReaders array
+
 var roles = {
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
@@ -165,6 +168,20 @@ resource readsManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     name: guid(manifests.id, reader.principalId, roles.storageBlobDataReader)
     properties: {
       description: 'Follows the manifests, and verifies the chain.'
+      principalId: reader.principalId
+      principalType: reader.principalType
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
+    }
+  }
+]
+
+// Who deploys looks at the first runs: the run log and what is waiting are in the state.
+resource readsState 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for reader in stateReaders: {
+    scope: state
+    name: guid(state.id, reader.principalId, roles.storageBlobDataReader)
+    properties: {
+      description: 'Reads ledger, run log and quarantine.'
       principalId: reader.principalId
       principalType: reader.principalType
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)

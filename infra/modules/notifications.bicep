@@ -1,4 +1,5 @@
-// A message in a storage queue for every new part, for readers that would rather be told than ask.
+// A message in a storage queue for every new part, for readers that would rather be told than ask. Each
+// reader has a queue of its own, since a message that one takes is gone for the others.
 // The messages are at least once and in no order; the manifests are the feed that is exact.
 
 targetScope = 'resourceGroup'
@@ -18,14 +19,16 @@ param dataAccountName string
 @description('Container of parts.')
 param dataContainer string
 
-@description('Name of the queue.')
-param queueName string
+@description('The queues, one for each reader: objects with name, and with principalId and principalType of who takes the messages.')
+param queues array
 
-@description('Who may take messages: objects with principalId and principalType (User, Group or ServicePrincipal).')
+@description('How a message is written: EventGridSchema or CloudEventSchemaV1_0.')
+param eventSchema string
+
+@description('Who may take messages from a queue that names nobody: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array
 
 var roles = {
-  storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 }
 
@@ -33,15 +36,17 @@ resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: dataAccountName
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = {
+resource service 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = {
   parent: dataAccount
   name: 'default'
 }
 
-resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = {
-  parent: queues
-  name: queueName
-}
+resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = [
+  for entry in queues: {
+    parent: service
+    name: entry.name
+  }
+]
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: topicName
@@ -57,64 +62,70 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-resource sends 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: queue
-  name: guid(queue.id, topic.id, roles.storageQueueDataMessageSender)
-  properties: {
-    description: 'Event Grid puts a message into the queue for every new part.'
-    principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataMessageSender)
-  }
-}
-
-// Reading and deleting alone cannot hand a message back that failed.
-resource takes 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for reader in readers: {
-    scope: queue
-    name: guid(queue.id, reader.principalId, roles.storageQueueDataContributor)
+resource sends 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (entry, place) in queues: {
+    scope: queue[place]
+    name: guid(queue[place].id, topic.id, roles.storageQueueDataMessageSender)
     properties: {
-      description: 'Takes messages about new parts.'
-      principalId: reader.principalId
-      principalType: reader.principalType
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)
+      description: 'Event Grid puts a message into the queue for every new part.'
+      principalId: topic.identity.principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataMessageSender)
     }
   }
 ]
 
-resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
-  parent: topic
-  name: 'new-parts'
-  properties: {
-    deliveryWithResourceIdentity: {
-      identity: {
-        type: 'SystemAssigned'
-      }
-      destination: {
-        endpointType: 'StorageQueue'
-        properties: {
-          resourceId: dataAccount.id
-          queueName: queueName
-          // A week, as long as the queue would keep it without being told.
-          queueMessageTimeToLiveInSeconds: 604800
+module takes 'queue-readers.bicep' = [
+  for entry in queues: {
+    name: 'readers-of-${entry.name}'
+    params: {
+      dataAccountName: dataAccountName
+      queueName: entry.name
+      readers: contains(entry, 'principalId') ? [entry] : readers
+    }
+    dependsOn: [
+      queue
+    ]
+  }
+]
+
+// Event Grid refuses to change schema or queue of a subscription that is there, so both are in its
+// name: a change makes a second one, and the old one is deleted by hand.
+resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
+  for entry in queues: {
+    parent: topic
+    name: '${entry.name}-${eventSchema == 'EventGridSchema' ? 'eventgrid' : 'cloudevents'}'
+    properties: {
+      deliveryWithResourceIdentity: {
+        identity: {
+          type: 'SystemAssigned'
+        }
+        destination: {
+          endpointType: 'StorageQueue'
+          properties: {
+            resourceId: dataAccount.id
+            queueName: entry.name
+            // A week, as long as the queue would keep it without being told.
+            queueMessageTimeToLiveInSeconds: 604800
+          }
         }
       }
+      eventDeliverySchema: eventSchema
+      filter: {
+        includedEventTypes: [
+          'Microsoft.Storage.BlobCreated'
+        ]
+        subjectBeginsWith: '/blobServices/default/containers/${dataContainer}/'
+        subjectEndsWith: '.jsonl.gz'
+      }
+      retryPolicy: {
+        eventTimeToLiveInMinutes: 1440
+        maxDeliveryAttempts: 30
+      }
     }
-    eventDeliverySchema: 'CloudEventSchemaV1_0'
-    filter: {
-      includedEventTypes: [
-        'Microsoft.Storage.BlobCreated'
-      ]
-      subjectBeginsWith: '/blobServices/default/containers/${dataContainer}/'
-      subjectEndsWith: '.jsonl.gz'
-    }
-    retryPolicy: {
-      eventTimeToLiveInMinutes: 1440
-      maxDeliveryAttempts: 30
-    }
+    dependsOn: [
+      queue
+      sends
+    ]
   }
-  dependsOn: [
-    queue
-    sends
-  ]
-}
+]

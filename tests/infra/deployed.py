@@ -67,6 +67,8 @@ def refused(**parameters: str) -> str:
     The parameters are values in the compiler's language, on top of the default combination's.
     """
     text = (infra.COMBINATIONS / "default.bicepparam").read_text("utf-8")
+    for name in parameters:
+        text = re.sub(rf"^param {name} = .*\n", "", text, flags=re.MULTILINE)
     lines = [text, *(f"param {name} = {value}" for name, value in parameters.items())]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "refused.bicepparam"

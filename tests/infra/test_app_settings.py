@@ -36,7 +36,9 @@ IGNORED = {
 }
 """What Flex Consumption refuses or ignores."""
 
-REFERENCE = re.compile(r"@Microsoft\.KeyVault\(VaultName=([\w-]+);SecretName=([\w-]+)\)")
+REFERENCE = re.compile(
+    r"@Microsoft\.KeyVault\(SecretUri=https://([\w-]+)(\.vault\.[\w.]+)/secrets/([\w-]+)\)"
+)
 
 
 def resolved(name: str) -> dict[str, str]:
@@ -140,7 +142,8 @@ def test_a_secret_is_a_reference_to_the_vault_that_is_made(name: str, setting: s
 
     assert found
     assert found[1] == the(name, "KeyVault/vaults")["name"] == outputs["KEY_VAULT_NAME"]
-    assert found[2] == outputs["KEY_VAULT_SECRET_NAME"]
+    assert found[2] == ".vault.azure.net"
+    assert found[3] == outputs["KEY_VAULT_SECRET_NAME"]
     assert (
         site["properties"]["keyVaultReferenceIdentity"]
         in site["identity"]["userAssignedIdentities"]
@@ -174,6 +177,14 @@ def test_outside_the_public_cloud_the_host_finds_its_storage_by_address() -> Non
 
     assert "AzureWebJobsStorage__accountName" not in settings
     assert settings["AzureWebJobsStorage__blobServiceUri"].endswith(".blob.core.usgovcloudapi.net")
+
+
+def test_outside_the_public_cloud_a_secret_is_read_there() -> None:
+    """The name of a vault alone is looked for in the public one."""
+    found = REFERENCE.fullmatch(app_settings("government")["MDA_CLIENT_SECRET"])
+
+    assert found
+    assert found[2] == ".vault.usgovcloudapi.net"
 
 
 def test_outside_the_public_cloud_a_registration_signs_in_there() -> None:

@@ -37,6 +37,13 @@ READS = {
     (READER, "Storage Blob Data Reader", "data/manifests"),
 }
 
+DEPLOYER_READS = {
+    (ADMINISTRATOR, "Storage Blob Data Reader", "data/activities"),
+    (ADMINISTRATOR, "Storage Blob Data Reader", "data/manifests"),
+    (ADMINISTRATOR, "Storage Blob Data Reader", "data/scan-state"),
+}
+"""What makes the first hour work for a person who deploys."""
+
 SECRET = {
     ("collector", "Key Vault Secrets User", "vault"),
     (ADMINISTRATOR, "Key Vault Secrets Officer", "vault"),
@@ -89,13 +96,31 @@ def test_the_collector_may_do_what_it_does_and_no_more() -> None:
 
 def test_readers_read_parts_and_manifests() -> None:
     """Not the ledger, and no other container."""
-    assert grants("managed-identity-readers") == COLLECTOR | READS
+    assert {it for it in grants("kept") if it[0] == READER and "Blob" in it[1]} == READS
 
 
-@pytest.mark.parametrize("name", ["client-secret", "legacy-token"])
-def test_a_secret_is_read_by_the_app_and_set_by_its_administrators(name: str) -> None:
+def test_who_deploys_reads_the_state_too_and_is_not_added_twice() -> None:
+    """A reader already, the group is granted each role once; the template grants no others."""
+    assert grants("managed-identity-readers") == COLLECTOR | READS | {
+        (READER, "Storage Blob Data Reader", "data/scan-state")
+    }
+
+
+def test_a_secret_is_read_by_the_app_and_set_by_its_administrators() -> None:
     """The deployment itself never sees it."""
-    assert grants(name) == COLLECTOR | SECRET
+    assert grants("client-secret") == COLLECTOR | SECRET
+
+
+def test_who_deploys_may_set_the_secret() -> None:
+    """Else the vault would wait for an administrator whom nobody named."""
+    assert grants("legacy-token") == COLLECTOR | SECRET | DEPLOYER_READS
+
+
+def test_an_administrator_who_deploys_is_not_added_twice() -> None:
+    """However the id is written; Azure would refuse the second grant."""
+    officers = [who for who, role, _ in grants("everything") if role.endswith("Secrets Officer")]
+
+    assert officers == [ADMINISTRATOR]
 
 
 def test_a_federated_registration_takes_no_grant_in_azure() -> None:
@@ -110,6 +135,20 @@ def test_notifications_are_sent_by_the_topic_and_taken_by_readers() -> None:
     assert grants("kept") == COLLECTOR | READS | {
         ("topic", "Storage Queue Data Message Sender", queue),
         (READER, "Storage Queue Data Contributor", queue),
+    }
+
+
+def test_a_queue_is_read_by_whom_it_names_and_else_by_the_readers() -> None:
+    """So a program sees no messages but its own."""
+    takers = {
+        (who, what)
+        for who, role, what in grants("everything")
+        if role == "Storage Queue Data Contributor"
+    }
+
+    assert takers == {
+        ("00000000-0000-0000-0000-00000000000e", "data/sentinel"),
+        (READER, "data/lake"),
     }
 
 

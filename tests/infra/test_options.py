@@ -33,6 +33,7 @@ DEFAULT = {
     "Web/serverfarms": 1,
     "Web/sites": 1,
     "Web/sites/basicPublishingCredentialsPolicies": 2,
+    "Web/sites/extensions": 1,
 }
 """Everything, when nothing was chosen but an address for alerts."""
 
@@ -41,12 +42,12 @@ ENDPOINTS = {"Network/privateEndpoints": 3, "Network/privateEndpoints/privateDns
 
 ADDED: dict[str, dict[str, int]] = {
     "client-secret": VAULT,
-    "legacy-token": VAULT,
+    "legacy-token": {"KeyVault/vaults": 1, "Authorization/roleAssignments": 2 + 3},
     "federated": {},
     "settings": {},
     "several-scans": {},
     "hierarchical-namespace": {},
-    "managed-identity-readers": {"Authorization/roleAssignments": 2},
+    "managed-identity-readers": {"Authorization/roleAssignments": 3},
     "odd-names": {"Resources/resourceGroups": -1},
     "private": {
         **ENDPOINTS,
@@ -405,6 +406,56 @@ def test_a_message_tells_of_every_part() -> None:
     assert told["filter"]["subjectBeginsWith"] == "/blobServices/default/containers/activities/"
 
 
+def test_every_program_that_takes_messages_has_its_own() -> None:
+    """One queue, one subscription and one grant each: what one takes is gone for the others."""
+    told = resources("everything", "EventGrid/systemTopics/eventSubscriptions")
+    queues = resources("everything", "Storage/storageAccounts/queueServices/queues")
+
+    names = [it["name"].rpartition("/")[2] for it in queues]
+    destinations = [
+        it["properties"]["deliveryWithResourceIdentity"]["destination"]["properties"]["queueName"]
+        for it in told
+    ]
+    assert names == destinations == ["sentinel", "lake"]
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "names"),
+    [
+        ("kept", "EventGridSchema", ["new-parts-eventgrid"]),
+        ("everything", "CloudEventSchemaV1_0", ["sentinel-cloudevents", "lake-cloudevents"]),
+    ],
+)
+def test_a_subscription_is_named_for_what_cannot_be_changed(
+    name: str, schema: str, names: list[str]
+) -> None:
+    """Event Grid refuses another schema or queue for a subscription that is there."""
+    told = resources(name, "EventGrid/systemTopics/eventSubscriptions")
+
+    assert {it["properties"]["eventDeliverySchema"] for it in told} == {schema}
+    assert [it["name"].rpartition("/")[2] for it in told] == names
+
+
+@every_combination
+def test_a_package_is_published_only_from_an_address(name: str) -> None:
+    """The address is a secret to the compiler, so what is predicted is the condition."""
+    package = the(name, "Web/sites/extensions")
+
+    assert package["condition"] == "[not(empty(parameters('packageUri')))]"
+    assert package["name"] == f"{the(name, 'Web/sites')['name']}/onedeploy"
+    assert package["properties"] == {
+        "packageUri": "[parameters('packageUri')]",
+        "remoteBuild": False,
+    }
+
+
+def test_passwords_are_switched_off_with_a_region() -> None:
+    """The types do not know it, and without it the service has refused deployments."""
+    found = resources("default", "Web/sites/basicPublishingCredentialsPolicies")
+
+    assert {it["location"] for it in found} == {"westeurope"}
+
+
 def test_the_app_s_options_reach_it() -> None:
     """Memory, instances, and how updates are made."""
     default, other = (
@@ -413,7 +464,7 @@ def test_the_app_s_options_reach_it() -> None:
     )
 
     assert default["scaleAndConcurrency"] == {"instanceMemoryMB": 512, "maximumInstanceCount": 40}
-    assert default["siteUpdateStrategy"] == {"type": "Recreate"}
+    assert "siteUpdateStrategy" not in default
     assert other["scaleAndConcurrency"] == {"instanceMemoryMB": 2048, "maximumInstanceCount": 1}
     assert other["siteUpdateStrategy"] == {"type": "RollingUpdate"}
 
