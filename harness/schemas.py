@@ -42,6 +42,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "pacing": model.Pacing,
     "load": model.Load,
     "totals": model.Totals,
+    "api_clock": model.ApiClock,
     "accepted": model.Accepted,
     "api-facts": model.ApiFacts,
 }

@@ -9,11 +9,13 @@ import msgspec
 
 from shared import __version__
 from shared.core import ledger as ledgers
+from shared.core.clocks import APART_REPORTED_MS
 from shared.core.errors import LedgerConflict, LedgerError, LedgerMissing
 from shared.core.facts import believed
 from shared.core.model import Ledger, Policy
 from shared.core.report import Tally
 from shared.ports import Ports, SavedLedger
+from shared.run_clock import RunClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,24 +25,24 @@ class Claim:
     Attributes:
         ledger: as claimed and saved.
         etag: to save the next one against.
-        slow: what to add to the local clock for the slower one; never above zero, in ms.
+        clock: the run's time.
         started: when the run began, on the clock that never jumps.
     """
 
     ledger: Ledger
     etag: str
-    slow: int
+    clock: RunClock
     started: int
 
 
 def claim(ports: Ports, policy: Policy, tally: Tally) -> Claim | None:
     """Take the ledger for this run; None when another run holds it or takes it first."""
     started = ports.clock.elapsed()
-    local = ports.clock.now()
     saved = ports.ledgers.load()
-    now = local if saved.date is None else min(local, saved.date)
-    if saved.date is not None and abs(local - saved.date) > ledgers.SKEW_REPORTED_MS:
-        tally.skew = local - saved.date
+    clock = RunClock(ports.clock, saved.date)
+    now = clock.now()
+    if abs(clock.skew) > APART_REPORTED_MS:
+        tally.skew = clock.skew
         tally.warnings.append("the local clock and the storage service's differ: see the runbook")
     try:
         ledger = _read(ports, saved, now, policy)
@@ -61,7 +63,7 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Claim | None:
     except LedgerConflict:
         return None
     tally.ledger = claimed
-    return Claim(ledger=claimed, etag=etag, slow=now - local, started=started)
+    return Claim(ledger=claimed, etag=etag, clock=clock, started=started)
 
 
 def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:

@@ -6,7 +6,7 @@ run steps. The order of effects is the protocol (docs/architecture.md); keep it.
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import msgspec
@@ -15,6 +15,7 @@ from shared.claiming import Claim, claim
 from shared.core import ledger as ledgers
 from shared.core import pacing
 from shared.core.answers import Fault, Throttle
+from shared.core.clocks import APART_REPORTED_MS
 from shared.core.cursor import same_again
 from shared.core.errors import BlocksLost, StoreError, TokenRefused
 from shared.core.lanes import choose
@@ -26,7 +27,7 @@ from shared.core.report import Outcome, Tally
 from shared.core.retreat import retreat
 from shared.core.turns import Turn
 from shared.ports import Ports
-from shared.stepping import Landing, Tools, run_step
+from shared.stepping import Landing, Tools, Untimely, run_step
 from shared.sweeping import Indexes, fitted
 
 REQUEST_MS = 120_000
@@ -78,12 +79,14 @@ class Flight:
 
     Attributes:
         piece: its slice, this request counted.
+        before: the slice as it was open before; None for a new one.
         turn: the request's ordinal.
         sent: when, on the clock that never jumps.
         oldest: whether it holds the lane of the oldest slice.
     """
 
     piece: Slice
+    before: Slice | None
     turn: int
     sent: int
     oldest: bool
@@ -98,11 +101,11 @@ class Iteration:
         self.policy = policy
         self.tally = tally
         indexes = Indexes(ports.results, policy.axis)
-        self.tools = Tools(ports=ports, policy=policy, indexes=indexes)
+        self.clock = claimed.clock
+        self.tools = Tools(ports=ports, clock=self.clock, policy=policy, indexes=indexes)
         self.ledger = claimed.ledger
         self.etag = claimed.etag
         self.is_known = True
-        self.slow = claimed.slow
         self.started = claimed.started
         self.flights: dict[Future[Landing], Flight] = {}
         self.stop: Outcome | None = None
@@ -113,8 +116,8 @@ class Iteration:
         self.unchecked = {piece.start for piece in claimed.ledger.open if piece.blocks}
 
     def now(self) -> int:
-        """Return the slower of the local clock and the storage service's."""
-        self.tally.now = self.ports.clock.now() + self.slow
+        """Return the run's time."""
+        self.tally.now = self.clock.now()
         return self.tally.now
 
     def spent(self) -> int:
@@ -199,6 +202,9 @@ class Iteration:
     def start_steps(self, workers: ThreadPoolExecutor) -> int | None:
         """Start what may start now; return after how many ms to look again, None for no need."""
         while self.stop is None and len(self.flights) < self.lanes():
+            if self.clock.has_drifted():
+                self._stop_for_clocks("the local clock has stepped, or the machine was suspended")
+                break
             now = self.now()
             busy = frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
             oldest = self.serves_oldest()
@@ -266,6 +272,7 @@ class Iteration:
     def start(self, workers: ThreadPoolExecutor, piece: Slice, now: int) -> None:
         """Hand one step to a worker."""
         first = now if piece.first_request is None else piece.first_request
+        before = ledgers.open_as(self.ledger, piece)
         piece = change(piece, requests=piece.requests + 1, first_request=first)
         oldest = self.serves_oldest()
         paced = pacing.note_request(self.ledger.pacing, now)
@@ -274,7 +281,9 @@ class Iteration:
         timeout = min(left, REQUEST_MS) / 1000
         future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
         sent = self.ports.clock.elapsed()
-        self.flights[future] = Flight(piece=piece, turn=paced.turns, sent=sent, oldest=oldest)
+        self.flights[future] = Flight(
+            piece=piece, before=before, turn=paced.turns, sent=sent, oldest=oldest
+        )
         self.steps += 1
         self.tally.requests += 1
 
@@ -295,7 +304,12 @@ class Iteration:
         verdict = landing.verdict
         duration = self.ports.clock.elapsed() - flight.sent
         paced = pacing.note_step(self.ledger.pacing, duration)
-        self.ledger = change(self.ledger, pacing=paced)
+        self.ledger = self._heard(change(self.ledger, pacing=paced), landing)
+        if isinstance(verdict, Untimely):
+            self._put_back(flight, verdict)
+            return
+        if landing.answered is not None:
+            flight = replace(flight, piece=change(flight.piece, last_answer=landing.answered))
         if isinstance(verdict, Throttle):
             self._throttled(flight, verdict)
             return
@@ -306,9 +320,37 @@ class Iteration:
         self.tally.bytes += landing.staged
         if turn.fault is None:
             self._note_page(flight)
-        self.save(ledgers.turned(self.ledger, flight.piece, turn, self.policy))
+        self.save(
+            ledgers.turned(self.ledger, flight.piece, turn, self.policy, now=self.clock.now())
+        )
         if self.ledger.committing:
             self.commit(self.ledger.committing)
+
+    def _heard(self, ledger: Ledger, landing: Landing) -> Ledger:
+        """Return the ledger with the API's clock as the answer showed it."""
+        if landing.ahead is None:
+            return ledger
+        if abs(landing.ahead) > APART_REPORTED_MS:
+            if self.tally.api_ahead is None:
+                self.tally.warnings.append("the API's clock and the run's differ: see the runbook")
+            self.tally.api_ahead = landing.ahead
+        return ledgers.heard(ledger, landing.ahead, self.now(), self.policy)
+
+    def _put_back(self, flight: Flight, verdict: Untimely) -> None:
+        """Leave a slice as it was before an answer that the clocks forbid to use.
+
+        Time that has not settled by the API's clock is due again when it has.
+        """
+        kept = (flight.before,) if verdict.ends_run and flight.before else ()
+        if verdict.ends_run:
+            self._stop_for_clocks("the API's Date is more than a day from the run's time")
+        self.save(ledgers.replaced(self.ledger, flight.piece, kept))
+
+    def _stop_for_clocks(self, why: str) -> None:
+        """End the run, because its time cannot be trusted any more; the next one claims again."""
+        if self.stop != "clocks differ":
+            self.stop = "clocks differ"
+            self.tally.warnings.append(f"{why}, so the run has ended: see the runbook")
 
     def _note_strange(self, flight: Flight, fault: Fault, body: bytes | None) -> None:
         """Keep an answer that made no sense, for whoever wants to know what the API said."""
@@ -344,7 +386,8 @@ class Iteration:
         paced = pacing.note_throttle(self.ledger.pacing, self.now(), throttle.wait, known=known)
         self.throttled_at = paced.turns
         self.tally.throttled += 1
-        self.save(change(self.ledger, pacing=paced))
+        ledger = ledgers.replaced(self.ledger, flight.piece, (flight.piece,))
+        self.save(change(ledger, pacing=paced))
 
     def _note_page(self, flight: Flight) -> None:
         """Note that the API answers; a page that was on its way before a throttle proves less."""

@@ -6,16 +6,19 @@ from traceback import extract_tb
 
 import msgspec
 
-from shared.core.answers import HTTP_BAD, Fault, Throttle, read_answer
+from shared.core.answers import HTTP_BAD, Fault, Throttle, read_answer, unanswered
+from shared.core.clocks import APART_MOST_MS, apart
+from shared.core.cursor import has_begun
 from shared.core.errors import PartUnreadable, ScanError
 from shared.core.layout import part_name
-from shared.core.model import DAY_MS, Answer, Ledger, NoAnswer, Policy, Slice
+from shared.core.model import Answer, Ledger, NoAnswer, Policy, Slice
 from shared.core.quoting import quoted
 from shared.core.records import Page, encode_block
 from shared.core.sifting import Index
 from shared.core.traversal import absorb, next_query
 from shared.core.turns import Turn
 from shared.ports import Ports
+from shared.run_clock import RunClock
 from shared.sweeping import Indexes
 
 STRANGE_BYTES = 1024 * 1024
@@ -25,16 +28,37 @@ change = msgspec.structs.replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Untimely:
+    """An answer that is not used, because of what its `Date` says of the clocks.
+
+    Attributes:
+        ends_run: whether the clocks differ by so much that nothing can be trusted; otherwise the
+            slice has not settled yet by the API's clock.
+    """
+
+    ends_run: bool
+
+
+Verdict = Turn | Fault | Throttle | Untimely
+"""What an answer did to the slice, or why it did nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
     """What a step brought back.
 
     Attributes:
-        verdict: what the answer did to the slice, or what came instead of a page.
+        verdict: what came of it.
+        answered: when an answer of any kind arrived, by the run's time or by its `Date`, whichever
+            is later; None when none did.
+        ahead: how far the API's clock is ahead of the run's; None when the answer did not say.
         staged: bytes of the block, compressed.
         strange: the beginning of an answer that made no sense, None when no answer is to blame.
     """
 
-    verdict: Turn | Fault | Throttle
+    verdict: Verdict
+    answered: int | None = None
+    ahead: int | None = None
     staged: int = 0
     strange: bytes | None = None
 
@@ -44,6 +68,7 @@ class Tools:
     """What all steps of a run work with."""
 
     ports: Ports
+    clock: RunClock
     policy: Policy
     indexes: Indexes
 
@@ -62,22 +87,24 @@ def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> L
     try:
         return step.run(timeout)
     except PartUnreadable as error:
-        return Landing(verdict=Fault(kind="unreadable", detail=str(error)))
+        return step.landing(Fault(kind="unreadable", detail=str(error)))
     except (ScanError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this slice's trouble
-        fault = Fault(kind="unexpected", detail=_described(error, answered=step.answered))
-        return Landing(verdict=fault, strange=step.beginning)
+        detail = _described(error, returned=step.returned)
+        return step.landing(Fault(kind="unexpected", detail=detail), strange=step.beginning)
 
 
 class _Step:
-    """One step under way; it remembers the answer's beginning in case that makes no sense."""
+    """One step under way; it remembers of the answer what must be known if it makes no sense."""
 
     def __init__(self, tools: Tools, piece: Slice, ledger: Ledger) -> None:
         self.tools = tools
         self.piece = piece
         self.ledger = ledger
-        self.answered = False
+        self.returned = False
+        self.answered: int | None = None
+        self.ahead: int | None = None
         self.beginning: bytes | None = None
 
     def run(self, timeout: float) -> Landing:
@@ -85,48 +112,76 @@ class _Step:
         index = self.tools.indexes.of(self.piece, self.ledger)
         return self._land(self._ask(index, timeout))
 
-    def _ask(self, index: Index, timeout: float) -> Turn | Fault | Throttle:
-        ports, policy, piece = self.tools.ports, self.tools.policy, self.piece
-        answer = ports.source.ask(next_query(piece, policy), timeout=timeout)
-        self.answered = True
-        if isinstance(answer, Answer):
-            self.beginning = answer.body[:STRANGE_BYTES]
-        local = ports.clock.now()
-        answered = max(local, getattr(answer, "date", None) or local)
-        verdict = _strange(answer, piece, local) or read_answer(answer, now=answered)
-        del answer  # Its records have been copied; a step holds one page, and no second one.
-        if not isinstance(verdict, Page):
-            return verdict
-        return absorb(change(piece, last_answer=answered), verdict, policy, index)
+    def landing(
+        self, verdict: Verdict, *, staged: int = 0, strange: bytes | None = None
+    ) -> Landing:
+        """Return what the step brings back."""
+        return Landing(
+            verdict=verdict,
+            answered=self.answered,
+            ahead=self.ahead,
+            staged=staged,
+            strange=strange,
+        )
 
-    def _land(self, verdict: Turn | Fault | Throttle) -> Landing:
+    def _ask(self, index: Index, timeout: float) -> Verdict:
+        policy, piece, clock = self.tools.policy, self.piece, self.tools.clock
+        sent = clock.now()
+        answer = self.tools.ports.source.ask(next_query(piece, policy), timeout=timeout)
+        self.returned = True
+        if isinstance(answer, NoAnswer):
+            return unanswered(answer)
+        self.beginning = answer.body[:STRANGE_BYTES]
+        now, date = clock.now(), answer.date
+        self.answered = answered = max(now, date or now)
+        self.ahead = None if date is None else apart(date, sent=sent, answered=now)
+        if self.ahead is not None and abs(self.ahead) > APART_MOST_MS:
+            return Untimely(ends_run=True)
+        page = _refused_continuation(answer, piece) or read_answer(answer, now=answered)
+        del answer  # Its records have been copied; a step holds one page, and no second one.
+        if not isinstance(page, Page):
+            return page
+        if _is_early(piece, date, policy):
+            return Untimely(ends_run=False)
+        return absorb(change(_timed(piece, date), last_answer=answered), page, policy, index)
+
+    def _land(self, verdict: Verdict) -> Landing:
         if isinstance(verdict, Fault) and verdict.kind == "malformed":
-            return Landing(verdict=verdict, strange=self.beginning)
+            return self.landing(verdict, strange=self.beginning)
         if not isinstance(verdict, Turn) or not verdict.records:
-            return Landing(verdict=verdict)
+            return self.landing(verdict)
         epoch, number = self.ledger.epoch, len(self.piece.blocks)
         block, content = encode_block(verdict.records, epoch=epoch, number=number)
         name = part_name(self.tools.policy.scan, self.piece)
         self.tools.ports.results.stage_block(name, block, content)
-        return Landing(verdict=verdict.with_block(block), staged=block.size)
+        return self.landing(verdict.with_block(block), staged=block.size)
 
 
-def _described(error: Exception, *, answered: bool) -> str:
+def _described(error: Exception, *, returned: bool) -> str:
     """Return what went wrong and where; before an answer the text may hold the token."""
     *_, innermost = extract_tb(error.__traceback__)
     place = f"{PurePath(innermost.filename).name}:{innermost.lineno}"
-    said = f": {quoted(str(error))}" if answered and str(error) else ""
+    said = f": {quoted(str(error))}" if returned and str(error) else ""
     return f"unexpected {type(error).__name__} in {place}{said}"
 
 
-def _strange(answer: Answer | NoAnswer, piece: Slice, local: int) -> Fault | None:
-    """Return what makes an answer none, whatever it says: it contradicts us or the calendar."""
-    if isinstance(answer, NoAnswer):
-        return None
+def _refused_continuation(answer: Answer, piece: Slice) -> Fault | None:
+    """Return the fault that a 400 to the API's own continuation is."""
     if answer.status == HTTP_BAD and piece.continuation is not None:
         return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
-    if answer.date is not None and answer.date > local + DAY_MS:
-        # By that clock everything would be past the API's reach, and be declared lost for good.
-        detail = f"its Date is {(answer.date - local) / DAY_MS:.0f} days ahead of the local clock"
-        return Fault(kind="malformed", detail=detail)
     return None
+
+
+def _is_early(piece: Slice, date: int | None, policy: Policy) -> bool:
+    """Say whether the API's clock had not settled the whole slice when it sent its first page.
+
+    Later pages may come from a clock that was put back meanwhile: what they add had settled.
+    """
+    return date is not None and not has_begun(piece) and piece.end > date - policy.settle
+
+
+def _timed(piece: Slice, date: int | None) -> Slice:
+    """Return the slice with its first request no later than the `Date` of its first page."""
+    if date is None or piece.first_request is None or has_begun(piece):
+        return piece
+    return change(piece, first_request=min(piece.first_request, date))

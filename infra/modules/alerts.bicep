@@ -94,14 +94,14 @@ union isfuzzy=true (datatable(TimeGenerated: datetime, AppRoleName: string, Mess
 '''
 var reports = replace(reportsOfAnApp, 'APP_NAME', appName)
 
-// A run that only met another run's claim has done nothing, so it is no successful one.
+// A run that only met another run's claim, or clocks that it cannot trust, was not successful.
 var noRunQuery = '''
-| where Outcome !in ("failed", "busy")
+| where Outcome !in ("failed", "busy", "clocks differ")
 '''
 
 // A newest run that was refused has a rule of its own, which says more.
 var failingQuery = '''
-| summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy")), arg_max(TimeGenerated, Outcome, Error) by Scan
+| summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy", "clocks differ")), arg_max(TimeGenerated, Outcome, Error) by Scan
 | where Done == 0 and Error !in ("SourceRefused", "TokenRefused")
 | extend Cause = iff(isempty(Error), Outcome, Error)
 | project Scan, Cause, Runs
@@ -169,7 +169,7 @@ var overBudgetQuery = '''
 // The share of runs and not of requests: after a throttle nothing is sent for a minute or an hour,
 // and a scan that waits all day meets one throttle among few requests.
 var throttledQuery = '''
-| where Outcome !in ("failed", "busy")
+| where Outcome !in ("failed", "busy", "clocks differ")
 | summarize Runs = count(), Throttled = countif(tolong(report.throttled) > 0 or tolong(report.waiting_until) > 0) by Scan
 | extend PercentOfRuns = 100.0 * Throttled / Runs
 | project Scan, PercentOfRuns
@@ -204,7 +204,7 @@ var rules = [
   {
     name: 'failing'
     title: 'every run of a scan fails'
-    meaning: 'At least two runs of this scan in ${noRunMinutes} minutes, and none did its work. Cause is the class of the newest error, or busy; "(all)" as the scan means that the settings are wrong. What was stored stays; nothing new is.'
+    meaning: 'At least two runs of this scan in ${noRunMinutes} minutes, and none did its work. Cause is the class of the newest error, or the outcome (busy, clocks differ); "(all)" as the scan means that the settings are wrong. What was stored stays; nothing new is.'
     page: 'docs/runbook.md#failing-runs'
     severity: 1
     query: '${reports}${failingQuery}'

@@ -68,6 +68,11 @@ class Fault:
     wait: int = 0
 
 
+def unanswered(nothing: NoAnswer) -> Fault:
+    """Return the fault that the lack of an answer is."""
+    return Fault(kind="transient", detail=quoted(f"{nothing.kind}: {nothing.detail}"))
+
+
 def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fault:
     """Judge one answer.
 
@@ -76,7 +81,7 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
             the message says what to do.
     """
     if isinstance(answer, NoAnswer):
-        return Fault(kind="transient", detail=quoted(f"{answer.kind}: {answer.detail}"))
+        return unanswered(answer)
     if answer.status == HTTP_TOO_MANY:
         return Throttle(wait=_throttle_wait(answer, now))
     if answer.status in TRANSIENT_STATUSES:

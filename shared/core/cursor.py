@@ -38,6 +38,12 @@ def same_again(piece: Slice, bounds: Interval) -> Slice:
     return change(fresh, since=piece.since)
 
 
+def has_begun(piece: Slice) -> bool:
+    """Say whether the slice has taken in a page; every page moves the cursor or the mode."""
+    begin = piece.start if piece.direction == "asc" else piece.end
+    return piece.at != begin or piece.mode != "page"
+
+
 def heading(piece: Slice) -> Direction:
     """Return the direction of the slice's next query."""
     if piece.mode != "opposite":

@@ -10,6 +10,7 @@ import msgspec
 
 from shared.core import manifest as manifests
 from shared.core import proof
+from shared.core.clocks import APART_MOST_MS
 from shared.core.cursor import open_slice, same_again
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
 from shared.core.intervals import Interval
@@ -18,9 +19,9 @@ from shared.core.model import (
     DAY_MS,
     FIRST_PASS,
     HOUR_MS,
-    MINUTE_MS,
     SECOND_MS,
     Accepted,
+    ApiClock,
     Commit,
     Doubt,
     Head,
@@ -47,9 +48,6 @@ PUT_BACK = (
 
 CLAIM_MARGIN_MS = 30 * SECOND_MS
 """A claim outlives the time budget by this much, for the last saves of an iteration."""
-
-SKEW_REPORTED_MS = MINUTE_MS
-"""Clocks that differ by more are reported."""
 
 NOT_SWEPT = "no sweep looked at it while the API still showed it"
 
@@ -225,26 +223,59 @@ def opened(ledger: Ledger, piece: Slice) -> Ledger:
     return change(ledger, open=_sorted((*ledger.open, piece)))
 
 
+def open_as(ledger: Ledger, piece: Slice) -> Slice | None:
+    """Return the slice with these bounds as it is open; None when it is not."""
+    same = (it for it in ledger.open if (it.start, it.end) == (piece.start, piece.end))
+    return next(same, None)
+
+
 def replaced(ledger: Ledger, before: Slice, after: tuple[Slice, ...]) -> Ledger:
     """Return the ledger with `after` open in the place of `before`."""
     kept = tuple(piece for piece in ledger.open if piece.start != before.start)
     return change(ledger, open=_sorted((*kept, *after)))
 
 
-def turned(ledger: Ledger, before: Slice, turn: Turn, policy: Policy) -> Ledger:
-    """Return the ledger after one turn of a slice; a finished one begins to commit."""
+def heard(ledger: Ledger, ahead: int, now: int, policy: Policy) -> Ledger:
+    """Return the ledger after an answer whose `Date` was `ahead` of the run's time.
+
+    Until something is committed, an origin that a fast clock computed moves back; the time between
+    would never be scanned otherwise.
+    """
+    if ahead < -HOUR_MS and not ledger.head.number and not ledger.committing:
+        origin = min(ledger.origin, (now + ahead - policy.lookback) // HOUR_MS * HOUR_MS)
+        ledger = change(ledger, origin=origin, settled_until=origin)
+    if abs(ahead) > APART_MOST_MS:
+        return ledger
+    return change(ledger, api_clock=ApiClock(offset=ahead, at=now))
+
+
+def turned(
+    ledger: Ledger, before: Slice, turn: Turn, policy: Policy, *, now: int | None = None
+) -> Ledger:
+    """Return the ledger after one turn of a slice; a finished one begins to commit.
+
+    Args:
+        ledger: the state.
+        before: the slice as it was.
+        turn: what an answer, or the lack of one, did to it.
+        policy: how the scan is to be done.
+        now: decides whether the API still reached a slice that was never answered; without it,
+            the API did.
+    """
     after = (*turn.opened, *((turn.goes_on,) if turn.goes_on else ()))
     ledger = replaced(ledger, before, after)
-    return _committing(ledger, turn.finished, policy) if turn.finished else ledger
+    return _committing(ledger, turn.finished, policy, now) if turn.finished else ledger
 
 
-def _committing(ledger: Ledger, finished: Finished, policy: Policy) -> Ledger:
+def _committing(
+    ledger: Ledger, finished: Finished, policy: Policy, now: int | None = None
+) -> Ledger:
     """Fix everything about the commit of a finished slice."""
     if ledger.committing:
         raise AssertionError("at most one slice commits at a time")
     if finished.slice.pass_name != FIRST_PASS:
-        finished = _too_late(finished, policy)
-    lost = _loss(finished, policy)
+        finished = _too_late(finished, policy, now)
+    lost = _loss(finished, policy, now)
     covers = () if lost else _covers(finished, policy)
     content = manifests.encode(_manifest(ledger, finished, policy, covers=covers, lost=lost))
     commit = Commit(
@@ -259,20 +290,21 @@ def _committing(ledger: Ledger, finished: Finished, policy: Policy) -> Ledger:
     return change(ledger, committing=commit)
 
 
-def _is_out_of_reach(finished: Finished, policy: Policy) -> bool:
-    return out_of_reach(finished.start, finished.slice.last_answer or 0, policy)
+def _is_out_of_reach(finished: Finished, policy: Policy, now: int | None) -> bool:
+    answered = finished.slice.last_answer or now or 0
+    return out_of_reach(finished.start, answered, policy)
 
 
-def _loss(finished: Finished, policy: Policy) -> Loss | None:
-    if finished.slice.pass_name != FIRST_PASS or not _is_out_of_reach(finished, policy):
+def _loss(finished: Finished, policy: Policy, now: int | None) -> Loss | None:
+    if finished.slice.pass_name != FIRST_PASS or not _is_out_of_reach(finished, policy, now):
         return None
     reason = f"past the API's reach of {policy.reach // DAY_MS} days when it was scanned"
     return Loss(start=finished.start, end=finished.end, reason=reason)
 
 
-def _too_late(finished: Finished, policy: Policy) -> Finished:
+def _too_late(finished: Finished, policy: Policy, now: int | None) -> Finished:
     """Return a sweep's finished slice, in doubt where the API no longer reached its time."""
-    if not _is_out_of_reach(finished, policy):
+    if not _is_out_of_reach(finished, policy, now):
         return finished
     doubt = Doubt(start=finished.start, end=finished.end, reason=NOT_SWEPT)
     return replace(finished, slice=change(finished.slice, doubt=(doubt,)))

@@ -20,8 +20,10 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         count: how many; 0 when a manifest adopts a part that no run remembers.
-        first: when the first was sent, by the slower clock; null when there is none.
-        last: when the last answer arrived, by the faster clock; null when there is none.
+        first: when the first was sent, by the run's time or by the `Date` of the first page,
+            whichever is earlier; null when there is none.
+        last: when the last answer arrived, by the run's time or by its `Date`, whichever is later;
+            null when there is none.
     """
 
     count: int

@@ -177,8 +177,10 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             `2h`, `24h`, `72h`, `8d` (up to that much between event and ingestion) and `more`.
         since: a sweep that asks only for what was ingested from then on; null asks for all.
         requests: sent for this slice so far.
-        first_request: when the first one was sent, by the slower clock.
-        last_answer: when the last answer arrived, by the faster clock.
+        first_request: when the first one was sent, by the run's time or by the `Date` of the first
+            page, whichever is earlier.
+        last_answer: when the last answer of any kind arrived, by the run's time or by its `Date`,
+            whichever is later.
         faults: answers in a row that were no page.
         fault: the last of them, for people.
         not_before: when the next request may be sent.
@@ -305,6 +307,19 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     doubt: int = 0
 
 
+class ApiClock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The API's clock, as the `Date` of its last answer showed it.
+
+    Attributes:
+        offset: how far it is ahead of the run's time, in ms; negative when it is behind, 0 when the
+            time that the answer took explains the difference.
+        at: when the answer arrived, by the run's time.
+    """
+
+    offset: int
+    at: int
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of filters that an operator accepted.
 
@@ -351,6 +366,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         pacing: the request budget.
         load: the cost of the tenant's activity.
         api_facts: what the API's answers have shown about it, where it is not as documented.
+        api_clock: the API's clock; null until an answer has stated a `Date`.
     """
 
     version: int
@@ -379,6 +395,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pacing: Pacing = Pacing()
     load: Load = Load()
     api_facts: ApiFacts = ApiFacts()
+    api_clock: ApiClock | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

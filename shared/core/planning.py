@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from shared.core.clocks import earlier, later
 from shared.core.cursor import open_slice
 from shared.core.intervals import (
     Interval,
@@ -109,7 +110,8 @@ def sweeps_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, 
     the oldest is: it counts as the others, too.
     """
     taken = _taken_by_work(ledger)
-    first = reached_from(now, policy)
+    first = reached_from(later(ledger.api_clock, now), policy)
+    now = earlier(ledger.api_clock, now)
     for name, age in reversed(policy.sweeps):
         horizon = max(first, (now - age) // HOUR_MS * HOUR_MS)
         is_last = name == policy.sweeps[-1][0]
@@ -123,7 +125,7 @@ def unswept(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
     """Yield what no sweep can look at any more, although the last one wanted to."""
     if not policy.sweeps:
         return
-    beyond = (0, max(0, reached_from(now, policy)))
+    beyond = (0, max(0, reached_from(later(ledger.api_clock, now), policy)))
     at_work = [it for it in ledger.open if it.pass_name == FIRST_PASS or it.end > beyond[1]]
     working = _taken_by_work(change(ledger, open=tuple(at_work)))
     done = merge([*_swept_by_the_last(ledger, policy), *working])
@@ -192,10 +194,12 @@ def due(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
 
 
 def wanted(ledger: Ledger, now: int, policy: Policy) -> Interval:
-    """Return the whole grid cells that are old enough; may be empty (start = end).
+    """Return the whole grid cells that have settled; may be empty (start = end).
 
-    They begin where the scan does, or where what can no longer change ends.
+    They begin where the scan does, or where what can no longer change ends. Time settles by the
+    earlier of run time and the API's time.
     """
+    now = earlier(ledger.api_clock, now)
     begin, horizon = ledger.settled_until, now - policy.settle
     length = HOUR_MS if _is_old(horizon // HOUR_MS * HOUR_MS, now, policy) else policy.slice_length
     return (begin, max(begin, horizon // length * length))

@@ -24,13 +24,15 @@ from shared.core.turns import Turn
 
 HOUR_SECONDS = 3_600
 
-Outcome = Literal["idle", "waiting", "budget", "faults", "busy", "failed"]
+Outcome = Literal["idle", "waiting", "budget", "faults", "clocks differ", "busy", "failed"]
 """Why the run ended.
 
 - `idle`: nothing was due any more.
 - `waiting`: all that is due waits: a throttle, a back-off, a blocked slice.
 - `budget`: the next step would not fit the time budget; the next run goes on.
 - `faults`: three faults in a row on different slices: the API is not well.
+- `clocks differ`: the local clock stepped, or the API's is more than a day away; the next run
+  claims again.
 - `busy`: another run holds the claim; nothing was done.
 - `failed`: an error ended it; see `error`.
 """
@@ -46,6 +48,7 @@ class Tally:
         ledger: as last known, None before it was read.
         now: the run's clock when it last looked, epoch ms.
         skew: local clock minus the storage's, in ms, when it is worth telling.
+        api_ahead: the API's clock minus the run's, in ms, when it is worth telling.
         warnings: sentences for people.
         requests: sent.
         pages: answers that were pages.
@@ -71,6 +74,7 @@ class Tally:
     ledger: Ledger | None = None
     now: int = 0
     skew: int | None = None
+    api_ahead: int | None = None
     warnings: list[str] = field(default_factory=list)
     requests: int = 0
     pages: int = 0
@@ -178,6 +182,7 @@ def _work(tally: Tally) -> dict[str, Any]:
         "late": tally.late,
         "vanished": tally.vanished,
         "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
+        "api_clock_skew_seconds": None if tally.api_ahead is None else _seconds(tally.api_ahead),
     }
 
 

@@ -23,6 +23,7 @@ REFUSED = {"outcome": "failed", "error": "SourceRefused"}
 UNAVAILABLE = {"outcome": "failed", "error": "StoreUnavailable"}
 WRONG = {"scan": "", "outcome": "failed", "error": "SettingsError"}
 BUSY = {"outcome": "busy"}
+APART = {"outcome": "clocks differ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,11 @@ def test_no_rule_fires_while_all_is_well(name: str) -> None:
 
 
 def test_no_run_fires_when_nothing_comes() -> None:
-    """Nor when all that comes is another app's, failed, busy, or too old."""
+    """Nor when all that comes is another app's, failed, busy, without a clock, or too old."""
     nothing = [
         *every(5, 30, **UNAVAILABLE),
         *every(5, 30, **BUSY),
+        *every(5, 30, **APART),
         *every(5, 600, 30),
         Line(3, {}, app="func-other"),
     ]
@@ -122,7 +124,11 @@ def test_failing_names_the_scan_and_the_newest_error() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "named"),
-    [(WRONG, ("(all)", "SettingsError")), (BUSY, ("all", "busy"))],
+    [
+        (WRONG, ("(all)", "SettingsError")),
+        (BUSY, ("all", "busy")),
+        (APART, ("all", "clocks differ")),
+    ],
 )
 def test_failing_knows_wrong_settings_and_a_claim_that_stays(
     fields: dict[str, Any], named: tuple[str, str]

@@ -229,7 +229,9 @@ def test_no_run_is_a_count_of_none() -> None:
         "LessThan",
         1,
     )
-    assert rule["query"].rstrip().endswith('| where Outcome !in ("failed", "busy")')
+    assert (
+        rule["query"].rstrip().endswith('| where Outcome !in ("failed", "busy", "clocks differ")')
+    )
 
 
 def test_every_number_of_minutes_that_is_allowed_is_a_window() -> None:

@@ -591,23 +591,6 @@ def test_a_query_that_the_api_refuses_fails_the_run() -> None:
         world.run()
 
 
-def test_a_date_far_in_the_future_declares_nothing_lost() -> None:
-    """By the API's clock everything would be past its reach, for good."""
-    world = World(every(60_000))
-    world.api.date = lambda: NOW + 60 * DAY
-
-    for _ in range(3):
-        world.run()
-        world.clock.advance(5 * MINUTE)
-
-    assert world.ledgers.value()["lost"] == []
-    assert "60 days ahead" in (world.tally.last_fault or "")
-    world.api.date = lambda: None
-    world.clock.advance(HOUR)
-    world.run_until_idle(most=200)
-    assert world.ledgers.value()["lost"] == []
-
-
 def test_declared_loss_is_warned_of() -> None:
     """Once, with its bounds, in the report of the run that declares it."""
     world = World([])

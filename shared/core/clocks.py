@@ -1,0 +1,47 @@
+"""The run's clock beside the API's, as the `Date` of its last answer showed it."""
+
+from shared.core.model import DAY_MS, HOUR_MS, MINUTE_MS, ApiClock
+
+DATE_STEP_MS = 999
+"""A `Date` has whole seconds, so the API's clock may have shown this much more."""
+
+APART_MOST_MS = DAY_MS
+"""If the clocks differ by more, nothing that depends on the time can be trusted."""
+
+APART_REPORTED_MS = MINUTE_MS
+"""Clocks that differ by more are reported, and end a run in which they begin to."""
+
+KNOWN_FOR_MS = HOUR_MS
+"""After this time without an answer the API's clock counts as unknown.
+
+Otherwise an offset that a wrong local clock left behind could keep the scan from sending the very
+request that would correct it.
+"""
+
+
+def apart(date: int, *, sent: int, answered: int) -> int:
+    """Return how far the API's clock is ahead of the run's, in ms; negative when it is behind.
+
+    The API wrote its `Date` at some time between the request and the answer, so a slow answer says
+    nothing about its clock: the result is 0 unless the `Date` lies outside that time.
+    """
+    if date > answered:
+        return date - answered
+    return min(0, date + DATE_STEP_MS - sent)
+
+
+def earlier(known: ApiClock | None, now: int) -> int:
+    """Return the earlier of run time and the API's time."""
+    return now + min(0, _offset(known, now))
+
+
+def later(known: ApiClock | None, now: int) -> int:
+    """Return the later of run time and the API's time."""
+    return now + max(0, _offset(known, now))
+
+
+def _offset(known: ApiClock | None, now: int) -> int:
+    """Return the API's offset; 0 when it is unknown, or was noted by a clock that was ahead."""
+    if known is None or not known.at - MINUTE_MS <= now < known.at + KNOWN_FOR_MS:
+        return 0
+    return known.offset
