@@ -4,7 +4,8 @@ All control flow and every change of the ledger happen in the calling thread; wo
 run steps. The order of effects is the protocol (docs/architecture.md); keep it.
 """
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -48,10 +49,20 @@ FAULTS_TO_STOP = 3
 change = msgspec.structs.replace
 
 
-def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
+def scan_once(
+    ports: Ports,
+    policy: Policy,
+    tally: Tally,
+    *,
+    workers: Callable[[int], Executor] = ThreadPoolExecutor,
+) -> Outcome:
     """Run one iteration: claim, finish what was interrupted, then step until nothing fits.
 
-    `tally` is filled while it works, so that it tells what was done when an error ends the run.
+    Args:
+        ports: what the scan needs from outside.
+        policy: how it is to be done.
+        tally: filled while the run works, so that it shows what was done when an error ends it.
+        workers: makes what runs the steps; called with how many run at once.
 
     Raises:
         ScanError: see `shared.core.errors`; the ledger is never left in a state that needs a
@@ -64,8 +75,8 @@ def scan_once(ports: Ports, policy: Policy, tally: Tally) -> Outcome:
     try:
         iteration.finish_interrupted_commit()
         iteration.give_up_sweeps()
-        with ThreadPoolExecutor(policy.concurrency, "step") as workers:
-            outcome = iteration.work(workers)
+        with workers(policy.concurrency) as lanes:
+            outcome = iteration.work(lanes)
     except Exception:
         iteration.release_after_an_error()
         raise
@@ -188,7 +199,7 @@ class Iteration:
         self.ports.results.commit_part(name, piece.blocks, metadata=metadata)
         self.tally.parts += 1
 
-    def work(self, workers: ThreadPoolExecutor) -> Outcome:
+    def work(self, workers: Executor) -> Outcome:
         """Step until nothing is due, nothing fits, or the API should be left in peace."""
         while True:
             pause = self.start_steps(workers)
@@ -199,7 +210,7 @@ class Iteration:
             else:
                 return self.stop or ("waiting" if self.ledger.open else "idle")
 
-    def start_steps(self, workers: ThreadPoolExecutor) -> int | None:
+    def start_steps(self, workers: Executor) -> int | None:
         """Start what may start now; return after how many ms to look again, None for no need."""
         while self.stop is None and len(self.flights) < self.lanes():
             if self.clock.has_drifted():
@@ -269,7 +280,7 @@ class Iteration:
         """Return what is kept of the budget for the effects after an answer, in ms."""
         return min(RESERVE_MS, self.policy.budget // 10)
 
-    def start(self, workers: ThreadPoolExecutor, piece: Slice, now: int) -> None:
+    def start(self, workers: Executor, piece: Slice, now: int) -> None:
         """Hand one step to a worker."""
         first = now if piece.first_request is None else piece.first_request
         before = ledgers.open_as(self.ledger, piece)
@@ -279,8 +290,8 @@ class Iteration:
         self.ledger = change(ledgers.replaced(self.ledger, piece, (piece,)), pacing=paced)
         left = max(self.policy.budget - self.spent() - self.reserve(), 1000)
         timeout = min(left, REQUEST_MS) / 1000
-        future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
         sent = self.ports.clock.elapsed()
+        future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
         self.flights[future] = Flight(
             piece=piece, before=before, turn=paced.turns, sent=sent, oldest=oldest
         )

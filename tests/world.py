@@ -2,9 +2,10 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from hashlib import sha256
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from shared.core.model import Policy
 from shared.core.report import Outcome, Tally
@@ -20,6 +21,27 @@ from tests.fakes import (
     activity,
     policy,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class AtOnce(Executor):
+    """Runs each step where it is started: one lane needs no thread, and threads cost time."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run it now; whatever it raises is found in the future, as a worker leaves it there."""
+        done: Future[T] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - a crash, too, reaches the run through it
+            done.set_exception(error)
+        return done
+
+
+def workers(lanes: int) -> Executor:
+    """Return what runs the steps of so many lanes."""
+    return AtOnce() if lanes == 1 else ThreadPoolExecutor(lanes)
 
 
 class World:
@@ -46,7 +68,7 @@ class World:
         ports = Ports(
             source=self.source, ledgers=self.ledgers, results=self.results, clock=self.clock
         )
-        return scan_once(ports, how or policy(), self.tally)
+        return scan_once(ports, how or policy(), self.tally, workers=workers)
 
     def run_until_idle(self, how: Policy | None = None, most: int = 60) -> int:
         """Run iterations five minutes apart until nothing is due; return how many."""
