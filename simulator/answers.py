@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from simulator.filters import Filters
     from simulator.queries import Query
+    from simulator.switches import EmptyData
 
 _OPENING, _CLOSING = frozenset({b"{", b"["}), frozenset({b"}", b"]"})
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -31,6 +32,7 @@ class Answer:
         overrides: JSON to send as the value of a member of the envelope, whatever it would be.
         left_out: Members of the envelope that it lacks.
         foreign: Returns the records of a page that has nothing to do with the filters.
+        empty: What an answer without records has as `data` (the switch `empty_data`).
 
     """
 
@@ -41,6 +43,7 @@ class Answer:
     next_filters: Filters | None
     total: int
     foreign: Callable[[], list[bytes]]
+    empty: EmptyData = "list"
     overrides: dict[str, bytes] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
 
@@ -53,10 +56,14 @@ class Answer:
 def written(answer: Answer, *, data_first: bool, pretty: bool) -> bytes:
     """Write an answer as JSON; not all answers have the envelope's members in the same order."""
     data = b"[" + b",".join(answer.records) + b"]"
+    if not answer.records and answer.empty == "null":
+        data = b"null"
     envelope = {"total": _json(answer.total), "hasNext": _json(answer.has_next)}
     if answer.next_filters is not None:
         envelope["nextQueryFilters"] = _json(answer.next_filters)
     envelope = {"data": data, **envelope} if data_first else {**envelope, "data": data}
+    if not answer.records and answer.empty == "missing":
+        del envelope["data"]
     envelope |= answer.overrides
     members = [
         b'"%b":%b' % (n.encode(), v) for n, v in envelope.items() if n not in answer.left_out

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Filters: TypeAlias = dict[str, Any]
 
+TIMES = frozenset({"date", "created"})
+
 _DATE_OPERATORS = frozenset({"lte", "gte", "range", "lte_ndays", "gte_ndays"})
 _CREATED_OPERATORS = frozenset({"lte", "gte", "range", "gt", "lt", "eq"})
 
@@ -125,6 +127,17 @@ def _range(item: Any) -> tuple[int, int]:  # noqa: ANN401 - free-form JSON
         FIRST if start is None else _epoch_ms(start),
         LAST if end is None else _epoch_ms(end),
     )
+
+
+def with_points(filters: Filters) -> Filters:
+    """Return filters whose bounds in time are written with a decimal point."""
+    return {name: _with_points(on) if name in TIMES else on for name, on in filters.items()}
+
+
+def _with_points(on_field: Any) -> Any:  # noqa: ANN401 - free-form JSON
+    if not isinstance(on_field, dict):
+        return on_field
+    return {key: float(value) if type(value) is int else value for key, value in on_field.items()}
 
 
 def _epoch_ms(value: Any) -> int:  # noqa: ANN401 - free-form JSON

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from simulator import chance
-from simulator.filters import lowest, moved, select
+from simulator.filters import lowest, moved, select, with_points
+from simulator.records import UNUSABLE, unplaced
 from simulator.searching import Found, Search
 from simulator.spans import LAST, complement, intersection
 
 if TYPE_CHECKING:
     from simulator.filters import Filters
-    from simulator.queries import Query
+    from simulator.queries import Query, SortDirection
     from simulator.switches import Switches
     from simulator.tenant import Tenant
 
@@ -52,6 +53,7 @@ def turn(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Page:
         DeepSkipError: The offset is too large.
 
     """
+    query = replace(query, sort_direction=_sorted_as(query, switches))
     found = find(tenant, query, switches, now_ms)
     if not query.is_scan:
         has_next = query.skip + len(found.rows) < found.total
@@ -62,6 +64,28 @@ def turn(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Page:
     if len(found.rows) <= size:
         return _page(found, len(found.rows), has_next=False, next_filters=None)
     return _cut(tenant, query, switches, _first(found, size))
+
+
+def shown(tenant: Tenant, page: Page, switches: Switches) -> list[bytes]:
+    """Return what a page shows of its rows: their records, or what the API makes of them."""
+    return [_shown(tenant, row, switches) for row in page.rows]
+
+
+def _shown(tenant: Tenant, row: int, switches: Switches) -> bytes:
+    if chance.unit(switches.seed, "null", row) < switches.null_share:
+        return b"null"
+    record = tenant.bytes_of(row)
+    if chance.unit(switches.seed, "unplaced", row) < switches.unplaced_share:
+        return unplaced(record, chance.below(UNUSABLE, switches.seed, "unusable", row))
+    return record
+
+
+def _sorted_as(query: Query, switches: Switches) -> SortDirection:
+    if not query.is_scan or switches.sorts == "as-asked":
+        return query.sort_direction
+    if switches.sorts == "reversed":
+        return "asc" if query.descending else "desc"
+    return switches.sorts
 
 
 def scan_limit(query: Query, switches: Switches) -> int:
@@ -146,6 +170,8 @@ def _cut(tenant: Tenant, query: Query, switches: Switches, full: Found) -> Page:
     if kept == 0 and switches.dense == "repeat":
         kept = len(full.keys)
     next_filters = _continuation(tenant, query, switches, full, boundary)
+    if switches.numbers == "point":
+        next_filters = with_points(next_filters)
     return _page(full, kept, has_next=True, next_filters=next_filters)
 
 

@@ -6,6 +6,7 @@ bytes each.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -29,6 +30,9 @@ _MIXTURE = (
     + ("sign-in",) * 50
     + ("third-party",) * 36
 )
+UNUSABLE = 5
+"""The kinds of ways in which `timestamp` is unusable: missing, null, text, fraction, boolean."""
+
 _VARIANTS = 24
 _PADDING_BYTES = 1 << 16
 _ALPHABET = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.,:;=()  eeeeaatnni"
@@ -198,6 +202,15 @@ class Forge:
 def omitted(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of fields to leave out, in one order, so that equal wishes share a form."""
     return tuple(sorted(set(names)))
+
+
+def unplaced(record: bytes, kind: int) -> bytes:
+    """Return a record without a usable `timestamp`, in one of the `UNUSABLE` kinds of ways."""
+    fields = json.loads(record)
+    at = fields.pop("timestamp", 0)
+    unusable = ({}, *({"timestamp": it} for it in (None, str(at), at + 0.5, True)))[kind]
+    fields.pop("timestampRaw", None)
+    return json.dumps({**fields, **unusable}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _iso(epoch_ms: int) -> bytes:

@@ -19,7 +19,7 @@ from simulator.credentials import AuthorizationKind, Credentials, Refusal, kind_
 from simulator.faults import Fault, altered, due, instead, sent
 from simulator.filters import BadRequestError
 from simulator.listening import Incoming, Listener, Reply, TlsFiles
-from simulator.paging import DeepSkipError, estimated, find, find_outside, turn
+from simulator.paging import DeepSkipError, estimated, find, find_outside, shown, turn
 from simulator.phases import Phase, in_effect
 from simulator.queries import Query, parse_query
 from simulator.switches import Switches
@@ -295,12 +295,13 @@ class Simulator:
     def _page(self, call: _Call, query: Query, page: Page) -> _Outcome:
         answer = Answer(
             query=query,
-            records=[self.tenant.bytes_of(row) for row in page.rows],
+            records=shown(self.tenant, page, call.switches),
             keys=page.keys,
             has_next=page.has_next,
             next_filters=page.next_filters,
             total=estimated(page.total, call.switches, call.number),
             foreign=lambda: self._foreign(call, query),
+            empty=call.switches.empty_data,
         )
         altered(answer, call.faults)
         body = written(answer, data_first=call.number % 2 == 0, pretty=call.switches.pretty)

@@ -25,6 +25,9 @@ UnknownFilter: TypeAlias = Literal["ignore", "reject"]
 EventActionType: TypeAlias = Literal["works", "ignored"]
 ThrottleBody: TypeAlias = Literal["detail", "error-message"]
 RetryAfter: TypeAlias = Literal["seconds", "date", "zero"]
+EmptyData: TypeAlias = Literal["list", "null", "missing"]
+Sorts: TypeAlias = Literal["as-asked", "asc", "desc", "reversed"]
+Numbers: TypeAlias = Literal["digits", "point"]
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "tail_drop": get_args(TailDrop),
@@ -37,6 +40,9 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "event_action_type": get_args(EventActionType),
     "throttle_body": get_args(ThrottleBody),
     "retry_after": (*get_args(RetryAfter), None),
+    "empty_data": get_args(EmptyData),
+    "sorts": get_args(Sorts),
+    "numbers": get_args(Numbers),
 }
 
 
@@ -72,6 +78,16 @@ class Switches:
             always or never one.
         black_holes: Milliseconds that are such holes in any case.
         black_hole_recovery: Whether sorting by `created` shows the activities on a hole.
+        sorts: Whether a scan is sorted as it was asked for, always in one direction, or always in
+            the other one.
+        numbers: How the continuation writes its cursor: with digits alone, or with a decimal point
+            (`1700000000000.0`).
+        empty_data: What an answer without records has as `data`: an empty list, null or nothing.
+        null_share: The share (0 to 1) of activities in whose place the API always shows null;
+            decided by the seed.
+        unplaced_share: The share (0 to 1) of activities whose record has no usable `timestamp`: it
+            is missing, null, text, a fraction or a boolean; decided by the seed. The API still
+            finds and sorts them by their true times.
         total: Whether `total` is an estimate that changes from call to call, exact, or an estimate
             that is above zero even when nothing matches.
         count_cap: Where `/count/` stops counting, to say `moreThanTotal`; None counts all.
@@ -115,6 +131,11 @@ class Switches:
     black_hole_share: float = 0.0
     black_holes: frozenset[int] = frozenset()
     black_hole_recovery: Recovery = "created"
+    sorts: Sorts = "as-asked"
+    numbers: Numbers = "digits"
+    empty_data: EmptyData = "list"
+    null_share: float = 0.0
+    unplaced_share: float = 0.0
     total: Total = "estimate"
     count_cap: int | None = None
     total_noise: float = 0.02

@@ -9,7 +9,7 @@ from shared.core.model import Answer, NoAnswer, Query
 from simulator import Switches, Tenant
 from simulator.answers import Answer as Written
 from simulator.answers import written
-from simulator.paging import estimated, turn
+from simulator.paging import estimated, shown, turn
 from simulator.queries import Query as Asked
 from tests.fakes import Effects, FakeClock, Reply
 
@@ -63,12 +63,13 @@ class SimulatedApi:
         page = turn(self.tenant, asked, self.switches, self.time())
         answer = Written(
             query=asked,
-            records=[self.tenant.bytes_of(row) for row in page.rows],
+            records=shown(self.tenant, page, self.switches),
             keys=page.keys,
             has_next=page.has_next,
             next_filters=page.next_filters,
             total=estimated(page.total, self.switches, number),
             foreign=list,
+            empty=self.switches.empty_data,
         )
         return written(answer, data_first=number % 2 == 0, pretty=False)
 

@@ -115,6 +115,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         repeated: dropped, because this slice stored the same identity with the same bytes.
         changed: dropped, because this slice stored the same identity with other bytes.
         outside: dropped, because they were outside what the query asked for.
+        nulls: null items where a record should be.
         irregular: stored in a wrapped form that strict readers accept.
         drifted: continuations whose other filters differ from ours.
         known: not stored by a sweep, because an earlier pass has stored them.
@@ -127,6 +128,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     repeated: int = 0
     changed: int = 0
     outside: int = 0
+    nulls: int = 0
     irregular: int = 0
     drifted: int = 0
     known: int = 0

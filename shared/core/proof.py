@@ -9,11 +9,15 @@ from typing import TypeVar
 
 import msgspec
 
+from shared.core.doubts import few
 from shared.core.intervals import Interval, Intervals, added, intersect, merge, subtract, total
 from shared.core.manifest import Manifest
 from shared.core.model import FIRST_PASS, HOUR_MS, Doubt, Ledger, Loss, Totals
 
 Told = TypeVar("Told", Doubt, Loss)
+
+DOUBTS_KEPT = 1_000
+"""Stretches in doubt that are kept apart; the manifests have each as it was found."""
 
 FOREVER = 2**63
 """Later than any activity."""
@@ -114,26 +118,20 @@ def _doubt(
         for it in doubt
         for start, end in subtract((it.start, it.end), (bounds,))
     ]
-    return _joined_doubt((*kept, *found))
-
-
-def _joined_doubt(doubt: tuple[Doubt, ...]) -> tuple[Doubt, ...]:
-    """Join what touches and has one reason, so that the ledger stays small."""
-    return tuple(Doubt(start=start, end=end, reason=it) for start, end, it in _joined(doubt))
+    return few((*kept, *found), DOUBTS_KEPT)
 
 
 def _joined_losses(lost: tuple[Loss, ...]) -> tuple[Loss, ...]:
     """Join what touches and has one reason, so that the ledger stays small."""
-    return tuple(Loss(start=start, end=end, reason=it) for start, end, it in _joined(lost))
-
-
-def _joined(told: tuple[Doubt, ...] | tuple[Loss, ...]) -> list[tuple[int, int, str]]:
     by_reason: dict[str, list[Interval]] = {}
-    for it in told:
+    for it in lost:
         by_reason.setdefault(it.reason, []).append((it.start, it.end))
-    return sorted(
-        (start, end, reason) for reason, found in by_reason.items() for start, end in merge(found)
+    joined = (
+        Loss(start=start, end=end, reason=reason)
+        for reason, found in by_reason.items()
+        for start, end in merge(found)
     )
+    return tuple(sorted(joined, key=lambda it: (it.start, it.end, it.reason)))
 
 
 def _later(told: tuple[Told, ...], until: int) -> tuple[Told, ...]:

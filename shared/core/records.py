@@ -28,6 +28,9 @@ GZIP_LEVEL = 2
 GZIP_MEMBER = 31
 """What zlib calls "one gzip member, checksum included"."""
 
+NULL = b"null"
+"""An item of `data` that should be a record."""
+
 BATCH = 512
 """Lines that are joined and compressed at once: about 2 MB, instead of a second copy of a page."""
 
@@ -85,13 +88,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A well-formed scan answer.
 
     Attributes:
-        records: in the API's order.
+        records: in the API's order, without the nulls.
+        nulls: for each null among the records, how many records come before it.
         has_next: whether the API says that there is more.
         continuation: `nextQueryFilters` verbatim, None when absent.
         total: the API's estimate, None when absent or no number.
     """
 
     records: tuple[Record, ...]
+    nulls: tuple[int, ...] = ()
     has_next: bool
     continuation: str | None
     total: int | None
@@ -100,7 +105,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class _Envelope(msgspec.Struct):
     """The answer's outer object; every field may be missing or wrong in practice."""
 
-    data: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
     hasNext: bool | None = None  # noqa: N815 - the API's name
     nextQueryFilters: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - the API's name
     total: Any = None
@@ -129,14 +134,14 @@ def read_page(body: bytes) -> Page:
     """Slice a response body into records.
 
     Raises:
-        Malformed: it is no JSON object with a `data` list of objects and a boolean `hasNext`,
-            or it promises more without saying how to go on.
+        Malformed: it is not a JSON object with a `data` list of objects and a boolean `hasNext`,
+            or it promises more without saying how to go on. The last page may lack `data`.
     """
     try:
         envelope, read = _envelopes.decode(body), _regular
     except (ValueError, RecursionError):  # The former for bytes that are not UTF-8, too.
         envelope, read = _decode_leniently(body), _guarded
-    if envelope.data is None:
+    if not isinstance(envelope.data, list) and not _is_empty(envelope):
         raise Malformed("the answer has no data")
     if envelope.hasNext is None:
         raise Malformed("the answer does not say hasNext")
@@ -144,9 +149,31 @@ def read_page(body: bytes) -> Page:
     if envelope.hasNext and continuation is None:
         raise Malformed("the answer says hasNext and has no nextQueryFilters")
     pretty = b"\n" in body or b"\r" in body
-    records = tuple([read(raw, pretty) for raw in envelope.data])
-    total = envelope.total if type(envelope.total) is int else None
-    return Page(records=records, has_next=envelope.hasNext, continuation=continuation, total=total)
+    records: list[Record] = []
+    nulls: list[int] = []
+    for raw in envelope.data if isinstance(envelope.data, list) else ():
+        if len(raw) == len(NULL) and bytes(raw) == NULL:
+            nulls.append(len(records))
+        else:
+            records.append(read(raw, pretty))
+    return Page(
+        records=tuple(records),
+        nulls=tuple(nulls),
+        has_next=envelope.hasNext,
+        continuation=continuation,
+        total=envelope.total if type(envelope.total) is int else None,
+    )
+
+
+def _is_empty(envelope: _Envelope) -> bool:
+    """Say whether an answer without `data` is an empty page: it must say that there is no more.
+
+    A null in its place needs a `total` besides, since no list is promised to be written so. What
+    `total` says is then judged as on every empty page.
+    """
+    counts = type(envelope.total) is int
+    missing = envelope.data is msgspec.UNSET and envelope.total is None
+    return envelope.hasNext is False and (counts or missing)
 
 
 def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple[Block, bytes]:
@@ -365,11 +392,11 @@ def _read_leniently(text: str) -> _Envelope:
         raise Malformed("the answer is no JSON object")
     data, has_next = envelope.get("data"), envelope.get("hasNext")
     if data is not None and not isinstance(data, list):
-        raise Malformed("the answer's data is no list")
+        raise Malformed("the answer's data is not a list")
     spans = dict(_members(text))
     _require_text_around(text, spans.get("data"))
     return _Envelope(
-        data=None if data is None else [msgspec.Raw(raw) for raw in _elements(text, spans["data"])],
+        data=_items(text, spans["data"]) if "data" in spans else msgspec.UNSET,
         hasNext=has_next if isinstance(has_next, bool) else None,
         nextQueryFilters=msgspec.Raw(_bytes(text, spans.get("nextQueryFilters"))),
         total=envelope.get("total"),
@@ -398,6 +425,12 @@ def _members(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
         _, end = _lenient.raw_decode(text, at)
         yield key, (at, end)
         at = _after_comma(text, end)
+
+
+def _items(text: str, span: tuple[int, int]) -> list[msgspec.Raw] | None:
+    if text.startswith("null", span[0]):
+        return None
+    return [msgspec.Raw(raw) for raw in _elements(text, span)]
 
 
 def _elements(text: str, span: tuple[int, int]) -> Iterator[bytes]:

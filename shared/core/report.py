@@ -61,6 +61,7 @@ class Tally:
         repeated: records dropped as stored already.
         changed: records dropped as stored already with other bytes.
         outside: records dropped as not asked for.
+        nulls: null items where a record should be.
         irregular: records stored in wrapped form.
         drifted: continuations whose other filters differ from ours.
         known: records that a sweep was shown and that a part holds already.
@@ -87,6 +88,7 @@ class Tally:
     repeated: int = 0
     changed: int = 0
     outside: int = 0
+    nulls: int = 0
     irregular: int = 0
     drifted: int = 0
     known: int = 0
@@ -114,6 +116,7 @@ COUNTED = (
     "repeated",
     "changed",
     "outside",
+    "nulls",
     "irregular",
     "drifted",
     "known",
@@ -176,6 +179,7 @@ def _work(tally: Tally) -> dict[str, Any]:
         "repeated": tally.repeated,
         "changed": tally.changed,
         "outside": tally.outside,
+        "nulls": tally.nulls,
         "irregular": tally.irregular,
         "drifted": tally.drifted,
         "known": tally.known,

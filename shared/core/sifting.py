@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.core.cursor import heading, remaining, within, yet_to_come
+from shared.core.gaps import Marks, marks_of
 from shared.core.intervals import Interval
 from shared.core.model import (
     DAY_MS,
@@ -80,6 +81,8 @@ class Sifted:
         repeated: dropped, because the slice has seen the identity with the same bytes.
         changed: dropped, because the slice has seen the identity with other bytes.
         outside: dropped, because the query did not ask for them.
+        nulls: items that are null.
+        marks: where the nulls stand among the records; empty when there are none.
     """
 
     shown: tuple[Shown, ...]
@@ -87,6 +90,8 @@ class Sifted:
     repeated: int
     changed: int
     outside: int
+    nulls: int = 0
+    marks: Marks = ()
 
     def inside(self, bounds: Interval) -> "Sifted":
         """Return the same without the shown records outside of `bounds`."""
@@ -119,7 +124,16 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
         repeated=len(inside) - len(shown) - changed,
         changed=changed,
         outside=len(placed) - len(inside),
+        nulls=len(page.nulls),
+        marks=_marks(page, piece, axis) if page.nulls else (),
     )
+
+
+def _marks(page: Page, piece: Slice, axis: Axis) -> Marks:
+    start, end = remaining(piece)
+    places = (record.on(axis) for record in page.records)
+    known = (at if at is not None and start <= at < end else None for at in places)
+    return marks_of(known, page.nulls)
 
 
 def _placed(records: Iterable[Record], piece: Slice, axis: Axis) -> Iterator[tuple[int, Record]]:
@@ -146,6 +160,7 @@ def counted(piece: Slice, sifted: Sifted, *, drifted: bool = False) -> Slice:
         repeated=sifted.repeated,
         changed=sifted.changed + sum(it.changed for it in sifted.shown),
         outside=sifted.outside,
+        nulls=sifted.nulls,
         irregular=sum(record.original is not None for record in records),
         drifted=int(drifted),
         known=sum(it.known for it in sifted.shown),

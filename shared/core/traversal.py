@@ -30,6 +30,8 @@ from shared.core.cursor import (
     same_again,
     yet_to_come,
 )
+from shared.core.doubts import few
+from shared.core.gaps import gaps
 from shared.core.intervals import Interval
 from shared.core.model import Axis, Dense, Doubt, Policy, Query, Slice, other_field
 from shared.core.positions import position
@@ -52,6 +54,10 @@ PART_PAGES = 16
 PART_BYTES = 64 * 1024 * 1024
 """A part closes early at this compressed size, however few its pages."""
 
+DOUBTS_KEPT = 64
+"""Stretches in doubt of one slice; where there are more, those that are near become one."""
+
+NULLS = "the API showed null where activities should be"
 EMPTY = "the API counted activities and showed none"
 CROWDED = "more activities share both time fields than a page holds"
 
@@ -113,9 +119,22 @@ def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> 
         return _absorb_dense(calm, page, sifted, policy, index)
     if page.has_next:
         return _follow(calm, page, sifted, policy, index)
-    if not page.records and page.total:
+    if _shows_nothing(page) and page.total:
         return _probe(calm, policy, index)
-    return _finish(calm, sifted, index)
+    return _finish(_with_gaps(calm, sifted), sifted, index)
+
+
+def _shows_nothing(page: Page) -> bool:
+    return not page.records and not page.nulls
+
+
+def _with_gaps(piece: Slice, sifted: Sifted, cursor: int | None = None) -> Slice:
+    """Return the slice with what the page's nulls leave open in doubt."""
+    found = gaps(sifted.marks, piece, cursor)
+    if not found:
+        return piece
+    doubts = [Doubt(start=start, end=end, reason=NULLS) for start, end in found]
+    return change(piece, doubt=few([*piece.doubt, *doubts], DOUBTS_KEPT))
 
 
 def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn | Fault:
@@ -130,7 +149,8 @@ def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Ind
         return _stands_still(piece, sifted, policy.axis, cursor)
     drifted = _drifted(page, piece, policy)
     if not leaves_something(piece, cursor):
-        return _finish(piece, sifted, index, drifted=drifted)
+        return _finish(_with_gaps(piece, sifted), sifted, index, drifted=drifted)
+    piece = _with_gaps(piece, sifted, cursor)
     moved = change(_on_its_way(piece), at=cursor, continuation=page.continuation)
     return _advance(piece, moved, sifted, policy.axis, index, drifted=drifted)
 
@@ -254,6 +274,7 @@ def _doubted(piece: Slice, bounds: Interval, reason: str) -> Slice:
 
 def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn:
     """Page one millisecond on the other time field; then go on after it."""
+    piece = _with_gaps(piece, sifted)
     dense, other = dense_of(piece), other_field(policy.axis)
     stated = _cursor(page, other, "gte")
     moves = stated is not None and _is_later(stated, dense)
@@ -262,7 +283,7 @@ def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, inde
         verbatim = page.continuation if moves else None
         moved = change(piece, dense=change(dense, cursor=cursor), continuation=verbatim)
         return _advance(piece, moved, sifted, policy.axis, index, drifted=False)
-    contradicts = not page.records and bool(page.total)
+    contradicts = _shows_nothing(page) and bool(page.total)
     reason = CROWDED if page.has_next else EMPTY if contradicts else None
     return _go_past(piece, sifted, policy.axis, index, reason)
 
@@ -285,7 +306,7 @@ def _go_past(piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str
     if reason:
         piece = _doubted(piece, (dense.at, dense.at + 1), reason)
     after = change(piece, mode="beyond", at=past(piece, dense.at), continuation=None)
-    if not dense.probing or dense.cursor is not None or sifted.places:
+    if not dense.probing or dense.cursor is not None or sifted.places or sifted.nulls:
         # Activities were there, so this was no wrong count; the next millisecond may be dense, too.
         after = change(after, mode="page", dense=None)
     if not leaves_something(after, after.at):

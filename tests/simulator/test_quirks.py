@@ -157,3 +157,71 @@ def test_the_archive_may_answer_longer_windows() -> None:
     """It is not known whether the API itself limits them."""
     with serving(SECONDS, archive_span_ms=None) as client:
         assert client.post({"filters": {}}, path=ARCHIVE).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sorts", "asked", "answered"),
+    [
+        ("asc", "desc", "asc"),
+        ("asc", "asc", "asc"),
+        ("desc", "asc", "desc"),
+        ("reversed", "asc", "desc"),
+        ("reversed", "desc", "asc"),
+        ("as-asked", "desc", "desc"),
+    ],
+)
+def test_a_scan_may_be_sorted_in_another_direction_than_asked(
+    sorts: str, asked: str, answered: str
+) -> None:
+    """The continuation goes on in the direction of the page."""
+    with serving(SECONDS, page_cap=4, sorts=sorts) as client:
+        pages = client.pages(sortDirection=asked)
+
+    found = [at for page in pages for at in times(page)]
+    assert found == sorted(SECONDS, reverse=answered == "desc")
+
+
+@pytest.mark.parametrize(
+    ("empty", "data"), [("list", {"data": []}), ("null", {"data": None}), ("missing", {})]
+)
+def test_an_empty_answer_may_lack_its_data(empty: str, data: object) -> None:
+    """Only an empty one; others have their records."""
+    with serving(SECONDS, empty_data=empty) as client:
+        none = client.page({"date": {"gte": T0 + DAY}})
+        some = client.page()
+
+    assert none == {"hasNext": False, "total": 0, **dict(data)}  # type: ignore[call-overload]
+    assert times(some) == SECONDS
+
+
+def test_an_activity_may_always_be_shown_as_null() -> None:
+    """In its place among the others."""
+    with serving(SECONDS, null_share=0.3, seed=1) as client:
+        pages = [client.page()["data"] for _ in range(2)]
+
+    assert pages[0] == pages[1]
+    assert 0 < pages[0].count(None) < 10
+    assert len(pages[0]) == 10
+
+
+def test_a_record_may_have_no_usable_timestamp() -> None:
+    """Missing, null, text, a fraction or a boolean; it is found by its true time all the same."""
+    plan = [T0 + n for n in range(60)]
+    with serving(plan, unplaced_share=1.0, page_cap=7) as client:
+        pages = client.pages()
+
+    records = [record for page in pages for record in page["data"]]
+    kinds = {type(record.get("timestamp", "missing")).__name__ for record in records}
+    assert len({record["_id"] for record in records}) == 60
+    assert kinds == {"NoneType", "str", "float", "bool"}
+    assert any("timestamp" not in record for record in records)
+
+
+def test_a_cursor_may_have_a_decimal_point() -> None:
+    """It is the same number."""
+    with serving(SECONDS, page_cap=4, numbers="point") as client:
+        first = client.post({"isScan": True, "sortDirection": "asc", "filters": {}})
+        pages = client.pages()
+
+    assert b'"gte": %d.0' % (T0 + 3000) in first.content
+    assert [at for page in pages for at in times(page)] == SECONDS

@@ -36,7 +36,7 @@ def golden() -> dict[str, bytes]:
     whole.run(how)
     half = World([NOW - HOUR + 1_000 * n for n in range(250)], page=10)
     half.api.latency = 3_000
-    half.api.replies = {2: page_of({"hasNext": False})}
+    half.api.replies = {2: page_of({})}
     half.run(policy(lookback=HOUR, fresh=20 * MINUTE, budget=20_000))
     number = next(n for n, done in enumerate(_effects(how), start=1) if done == "commit part")
     killed = small_scan()

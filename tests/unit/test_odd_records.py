@@ -1,15 +1,49 @@
 """Records in forms that the API's documentation does not have: each is stored once."""
 
 import base64
+import json
+import random
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from shared.core.report import report_fields
+from shared.core.traversal import DOUBTS_KEPT, NULLS
 from shared.operate.verify import Verifier
-from simulator import Planned, Tenant
-from tests.fakes import MINUTE
+from simulator import Planned, Switches, Tenant
+from tests.fakes import HOUR, MINUTE, page_of, policy
+from tests.simulated import SimulatedApi
 from tests.unit.test_rebuild import Silent
-from tests.unit.test_sweeps import START, how, live, manifests, world_of
+from tests.unit.test_sweeps import START, how, identities, live, manifests, world_of
 from tests.world import World
+
+DIRECTIONS = pytest.mark.parametrize("direction", ["asc", "desc"])
+
+MODES = st.fixed_dictionaries(
+    {
+        "tail_drop": st.sampled_from(["millisecond", "few", "none"]),
+        "dense": st.sampled_from(["repeat", "empty", "black-hole"]),
+        "cursor_field": st.sampled_from(["created", "date"]),
+        "page_cap": st.sampled_from([4, 10, 40]),
+    }
+)
+"""All ways of the API that lead a slice through its modes."""
+
+
+def scanned(tenant: Tenant, direction: str, switches: dict[str, Any]) -> World:
+    """Return a world whose first pass over the tenant is through."""
+    world = World([])
+    chosen = Switches(minimum_limit=1, tail_drop_few=1, **switches)
+    world.source = SimulatedApi(tenant, world.clock, chosen)
+    world.run_until_idle(policy(lookback=2 * HOUR, sweeps=(), direction=direction))
+    return world
+
+
+def doubts(world: World) -> list[tuple[int, int]]:
+    """Return the intervals that the ledger has in doubt."""
+    return [(it["start"], it["end"]) for it in world.ledgers.value()["doubt"]]
 
 
 def assert_sound(world: World) -> None:
@@ -33,3 +67,167 @@ def test_an_activity_with_a_field_named_irregular_is_stored_once(value: bytes) -
     assert sum(it["counts"]["known"] for it in manifests(world, "sweep-2h")) == 1
     assert world.ledgers.value()["doubt"] == []
     assert_sound(world)
+
+
+def some_times(rng: random.Random, page: int) -> list[tuple[int, int]]:
+    """Return times of some activities, a crowd among them; no two share both times."""
+    spread = [START + rng.randrange(90) * 20_007 for _ in range(rng.choice([3, 60]))]
+    crowd = [START + 7 * MINUTE + 123] * rng.choice([0, page - 1, 3 * page])
+    return [(at, at + 200_000 + 11 * n) for n, at in enumerate([*spread, *crowd])]
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**16), direction=st.sampled_from(["asc", "desc"]), modes=MODES)
+def test_nulls_cost_nothing_but_their_own_place(
+    seed: int, direction: str, modes: dict[str, Any]
+) -> None:
+    """Every other activity is stored once, and where each null may have been is in doubt."""
+    rng = random.Random(seed)
+    times = some_times(rng, modes["page_cap"])
+    nulls = set(rng.sample(range(len(times)), rng.choice([1, len(times) // 3, len(times)])))
+    tenant = Tenant.of(
+        [
+            Planned(timestamp=at, created=created, raw=b"null" if n in nulls else None)
+            for n, (at, created) in enumerate(times)
+        ],
+        record_size=900,
+    )
+
+    world = scanned(tenant, direction, modes)
+
+    found = identities(world)
+    excused = [it for it in tenant.truth() if any(a <= it.timestamp < b for a, b in doubts(world))]
+    hidden = {times[n] for n in nulls}
+    assert len(found) == len(set(found))
+    assert {(it.timestamp, it.created) for it in excused} >= hidden
+    assert set(tenant.truth()) - set(found) <= set(excused)
+    if modes["dense"] != "black-hole" and modes["cursor_field"] == "created":
+        missing = {(it.timestamp, it.created) for it in set(tenant.truth()) - set(found)}
+        assert missing == hidden
+    assert_sound(world)
+
+
+def null(at: int) -> Planned:
+    """Return an activity that the API always shows as null."""
+    return Planned(timestamp=at, created=at + 200_000, raw=b"null")
+
+
+@DIRECTIONS
+def test_the_stretch_between_a_null_s_neighbours_is_in_doubt(direction: str) -> None:
+    """Both neighbours' milliseconds are in it; the null is counted."""
+    at = START + 7 * MINUTE
+    tenant = Tenant.of([at, null(at + 50), at + 90, at + 1_000], record_size=900)
+
+    world = scanned(tenant, direction, {})
+
+    (doubt,) = world.ledgers.value()["doubt"]
+    assert doubt == {"start": at, "end": at + 91, "reason": NULLS}
+    (manifest,) = [it for it in manifests(world, "first") if it["doubt"]]
+    assert (manifest["doubt"], manifest["counts"]["nulls"]) == ([doubt], 1)
+    assert report_fields(world.tally, policy(), "idle", duration=0)["nulls"] == 1
+
+
+@DIRECTIONS
+def test_at_a_page_s_edge_the_cursor_is_the_null_s_neighbour(direction: str) -> None:
+    """The slice's own edge, where it is the first page or the last."""
+    first = START + 5 * MINUTE
+    tenant = Tenant.of([first + 1_000 * n for n in range(1, 9)], record_size=900)
+    tenant.add(null(first + 10), null(first + 9_000))
+
+    world = scanned(tenant, direction, {"page_cap": 4})
+
+    assert doubts(world) == [(START, first + 1_001), (first + 8_000, START + HOUR)]
+
+
+@DIRECTIONS
+def test_a_page_of_nulls_only_puts_what_remains_of_its_query_in_doubt(direction: str) -> None:
+    """And nothing else: the slices beside it are as they were."""
+    world = scanned(Tenant.of([null(START + 67 * MINUTE)]), direction, {})
+
+    assert doubts(world) == [(START + 65 * MINUTE, START + 70 * MINUTE)]
+
+
+def test_nulls_on_a_page_that_is_not_sorted_may_be_anywhere_on_it() -> None:
+    """Its records are not their neighbours."""
+    at = START + 67 * MINUTE
+    shown = [{"_id": f"{n}", "timestamp": at + n, "created": at + n} for n in (5, 1, 9)]
+    world = World([at])
+    world.api.always = lambda asked: page_of(
+        {"data": [*shown, None] if _is_about(asked, at) else [], "hasNext": False, "total": 0}
+    )
+
+    world.run_until_idle(policy(lookback=2 * HOUR, sweeps=()))
+
+    assert doubts(world) == [(START + 65 * MINUTE, START + 70 * MINUTE)]
+
+
+def _is_about(asked: dict[str, Any], at: int) -> bool:
+    bounds = asked["filters"]["date"]
+    inside: bool = bounds["gte"] <= at <= bounds["lte"]
+    return inside
+
+
+def test_a_sweep_that_is_shown_the_records_settles_the_doubt() -> None:
+    """It stores what was null before, once."""
+    at = START + 7 * MINUTE
+    tenant = Tenant.of([at, at + 50, at + 90], record_size=900)
+    world = world_of(tenant)
+    assert isinstance(world.source, SimulatedApi)
+    inside = sorted(tenant.truth(), key=lambda it: it.timestamp)
+    first, _, last = (json.loads(tenant.record(it)) for it in inside)
+    page = page_of({"data": [first, None, last], "hasNext": False, "total": 3})
+    world.source.instead = lambda _, asked: page if _is_about(asked, at) else None
+    world.run_until_idle(how())
+    assert doubts(world) == [(at, at + 91)]
+    world.source.instead = lambda _number, _asked: None
+
+    live(world, 4, how())
+
+    assert identities(world) == tenant.truth()
+    assert doubts(world) == []
+    assert_sound(world)
+
+
+def test_many_nulls_make_few_stretches_in_doubt() -> None:
+    """Ledger and manifests stay small: stretches that are near become one."""
+    at = START + 5 * MINUTE
+    nulls = [at + 100 * n for n in range(2_900) if n % 3 == 0]
+    tenant = Tenant.of([at + 100 * n for n in range(2_900) if n % 3], record_size=900)
+    tenant.add(*map(null, nulls))
+
+    world = scanned(tenant, "asc", {"page_cap": 500})
+
+    found = doubts(world)
+    assert len(found) <= DOUBTS_KEPT
+    assert all(any(start <= it < end for start, end in found) for it in nulls)
+
+
+@pytest.mark.parametrize("empty", ["missing", "null"])
+@pytest.mark.parametrize("total", ["exact", "estimate"])
+def test_empty_answers_without_data_are_empty_pages(empty: str, total: str) -> None:
+    """A quiet tenant costs one request a slice, and nothing is in doubt."""
+    tenant = Tenant.of([START + 61 * MINUTE], record_size=900)
+
+    world = scanned(tenant, "asc", {"empty_data": empty, "total": total})
+
+    assert isinstance(world.source, SimulatedApi)
+    assert identities(world) == tenant.truth()
+    assert doubts(world) == []
+    assert len(world.source.asked) == len(world.results.manifests)
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("empty", ["missing", "null"])
+def test_an_answer_without_data_that_counts_activities_goes_through_the_probes(
+    direction: str, empty: str
+) -> None:
+    """What they show is stored; what they leave contradictory is in doubt."""
+    quiet = scanned(Tenant(), direction, {"empty_data": empty, "total": "phantom"})
+    crowded = Tenant.of([(START, START + 200_000 + 11 * n) for n in range(37)], record_size=900)
+    busy = scanned(crowded, direction, {"empty_data": empty, "dense": "black-hole", "page_cap": 10})
+
+    assert isinstance(quiet.source, SimulatedApi)
+    assert len(quiet.source.asked) == 4 * len(quiet.results.manifests)
+    assert doubts(quiet) == [(START, START + 110 * MINUTE)]
+    assert direction == "desc" or identities(busy) == crowded.truth()
+    assert not busy.ledgers.value()["open"]

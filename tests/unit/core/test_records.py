@@ -151,10 +151,15 @@ MALFORMED = {
     "cut": b'{"data":[{"_id":"a"}',
     "a list": b"[]",
     "text": b'"data"',
-    "no data": b'{"hasNext":false}',
-    "null data": b'{"data":null,"hasNext":false}',
+    "no data, no end": b'{"hasNext":true,"nextQueryFilters":{"date":{"gte":5}}}',
+    "null data, no end": b'{"data":null,"hasNext":true,"nextQueryFilters":{"date":{"gte":5}}}',
+    "null data, no total": b'{"data":null,"hasNext":false}',
+    "null data, no total, odd text": b'{"data":null,"hasNext":false,"a":"\xff"}',
+    "nothing but an object": b"{}",
+    "an error in place of a page": b'{"detail":"Request was throttled."}',
+    "no data, an odd total": b'{"hasNext":false,"total":"0"}',
+    "no data, a fraction for a total": b'{"hasNext":false,"total":0.5}',
     "data that is no list": b'{"data":{},"hasNext":false}',
-    "a null record": body(b"null"),
     "a number for a record": body(b"7"),
     "a list for a record": body(b'{"_id":"a","n":NaN}', b"[1]"),
     "no hasNext": b'{"data":[]}',
@@ -178,6 +183,40 @@ def test_what_is_no_page_is_malformed(kind: str) -> None:
     """It is never taken for an empty one."""
     with pytest.raises(Malformed):
         read_page(MALFORMED[kind])
+
+
+@pytest.mark.parametrize("odd", [b"", b',"n":NaN'])
+@pytest.mark.parametrize(
+    ("written", "total"),
+    [
+        (b'"hasNext":false', None),
+        (b'"hasNext":false,"total":null', None),
+        (b'"hasNext":false,"total":0', 0),
+        (b'"hasNext":false,"total":7', 7),
+        (b'"data":null,"hasNext":false,"total":0', 0),
+        (b'"data":null,"hasNext":false,"total":7', 7),
+        (b'"data":[],"hasNext":false', None),
+    ],
+)
+def test_an_answer_without_data_is_a_page_that_shows_nothing(
+    written: bytes, total: int | None, odd: bytes
+) -> None:
+    """It must say that there is no more; its total is judged as every empty page's is."""
+    page = read_page(b"{%b%b}" % (written, odd))
+
+    assert (page.records, page.nulls, page.has_next) == ((), (), False)
+    assert page.total == total
+
+
+def test_a_null_among_the_records_costs_its_page_nothing() -> None:
+    """Where each stands is kept; also on a page that the fast decoder refuses."""
+    plain = b'{"_id":"a"}'
+    page = read_page(body(b"null", plain, b" null", b"null", plain, b"null"))
+    odd = read_page(body(b"null", plain, b"null", b'{"n":NaN}', b"null"))
+
+    assert [it.line for it in page.records] == [plain, plain]
+    assert page.nulls == (0, 1, 1, 2)
+    assert odd.nulls == (0, 1, 2)
 
 
 @pytest.mark.parametrize(
