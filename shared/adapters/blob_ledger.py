@@ -1,6 +1,7 @@
 """The ledger as one block blob, guarded by its ETag; and the run log beside it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from azure.core import MatchConditions
@@ -8,14 +9,20 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.core.pipeline import PipelineResponse
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
-from shared.adapters.storage_errors import concerns_blob, explained, is_absent
+from shared.adapters.storage_errors import concerns_blob, error_code, explained, is_absent
 from shared.core.answers import read_http_date
-from shared.core.errors import LedgerConflict
+from shared.core.errors import LedgerConflict, StoreUnavailable
 from shared.core.layout import ledger_name, quarantine_name, runs_name
 from shared.ports import SavedLedger
 
 JSON = ContentSettings(content_type="application/json")
 NDJSON = ContentSettings(content_type="application/x-ndjson")
+
+VOLUMES = 20
+"""Run logs that a day may have; each takes 50,000 lines, which is a line every 1.7 s."""
+
+APPENDS = 10
+"""Attempts to append a line while others append to the same blob."""
 
 
 class BlobLedgerStore:
@@ -80,27 +87,60 @@ class BlobLedgerStore:
 
     def append_run(self, line: str, *, now: int) -> None:
         """Append to the day's run log; see the port."""
-        blob = self._container.get_blob_client(runs_name(self._scan, now))
-        try:
-            _append(blob, line.encode() + b"\n")
-        except AzureError as error:
-            raise explained(error, "append to", blob.url) from error
+        content = line.encode("utf-8", "backslashreplace") + b"\n"
+        for volume in range(1, VOLUMES + 1):
+            blob = self._container.get_blob_client(runs_name(self._scan, now, volume))
+            try:
+                if _append(blob, content):
+                    return
+            except AzureError as error:
+                raise explained(error, "append to", blob.url) from error
+        raise StoreUnavailable(f"all {VOLUMES} run logs of the day are full: {blob.url}")
 
 
 def _date(response: PipelineResponse[Any, Any]) -> int | None:
     return read_http_date(response.http_response.headers.get("Date"))
 
 
-def _append(blob: BlobClient, content: bytes) -> None:
+def _append(blob: BlobClient, content: bytes) -> bool:
+    """Append a line once; return False when the blob takes no more.
+
+    The line goes to the end as it was seen, or nowhere. So when the SDK sends it again because the
+    answer was lost, the second time is refused, and the line is found where it was to go.
+    """
+    for _ in range(APPENDS):
+        end = _end_of(blob)
+        try:
+            blob.append_block(content, appendpos_condition=end)
+        except AzureError as error:
+            if _stands_at(blob, end, content):
+                return True
+            if error_code(error) == "BlockCountExceedsLimit":
+                return False
+            if error_code(error) != "AppendPositionConditionNotMet":
+                raise
+        else:
+            return True
+    raise StoreUnavailable(
+        f"others keep appending to {blob.url.partition('?')[0]} at the same time"
+    )
+
+
+def _end_of(blob: BlobClient) -> int:
+    """Return the length of the run log, made empty where it is absent."""
     try:
-        blob.append_block(content)
+        return int(blob.get_blob_properties().size)
     except ResourceNotFoundError:
-        _create_once(blob)
-        blob.append_block(content)
+        with suppress(ResourceExistsError):  # Another run created it in between.
+            blob.create_append_blob(NDJSON, match_condition=MatchConditions.IfMissing)
+            return 0
+        return int(blob.get_blob_properties().size)
 
 
-def _create_once(blob: BlobClient) -> None:
+def _stands_at(blob: BlobClient, place: int, content: bytes) -> bool:
+    """Say whether these bytes were appended at this place, as far as storage tells."""
     try:
-        blob.create_append_blob(NDJSON, match_condition=MatchConditions.IfMissing)
-    except ResourceExistsError:
-        return  # Another run created it in between.
+        found: bytes = blob.download_blob(offset=place, length=len(content)).readall()
+    except AzureError:
+        return False
+    return found == content

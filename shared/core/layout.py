@@ -153,9 +153,13 @@ def ledger_name(scan: str) -> str:
     return f"scan={scan}/ledger.json"
 
 
-def runs_name(scan: str, now: int) -> str:
-    """Return the name of the append blob that holds the report lines of this UTC day."""
-    return f"scan={scan}/runs/{_utc(now):%Y-%m-%d}.jsonl"
+def runs_name(scan: str, now: int, volume: int = 1) -> str:
+    """Return the name of an append blob that holds the report lines of this UTC day.
+
+    One that is full is followed by the next volume, whose name sorts behind it.
+    """
+    more = f".more-{volume}" if volume > 1 else ""
+    return f"scan={scan}/runs/{_utc(now):%Y-%m-%d}{more}.jsonl"
 
 
 def quarantine_name(scan: str, slot: int) -> str:

@@ -7,9 +7,8 @@ Every run ends with exactly one, whatever happened. Its fields are documented in
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import msgspec
-
 from shared.core.errors import ScanError
+from shared.core.fitting import fitted_line, summed_up
 from shared.core.intervals import Intervals, total
 from shared.core.model import DAY_MS, MINUTE_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.planning import (
@@ -156,13 +155,13 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
         "past_due": past_due,
         **_work(tally),
         **state,
-        "warnings": [*tally.warnings, *_alarms(state)],
+        "warnings": [*summed_up(tally.warnings), *_alarms(state)],
     }
 
 
 def encode(fields: dict[str, Any]) -> str:
-    """Return the report as one line of JSON."""
-    return msgspec.json.encode(fields).decode()
+    """Return the report as one line of JSON, which always fits where it is logged."""
+    return fitted_line(fields)
 
 
 def _work(tally: Tally) -> dict[str, Any]:

@@ -84,14 +84,14 @@ class _Proxy:
                 answer = self._refuse(request)
                 if answer is None:
                     service.sendall(request)
-                    answer = self._change(request, _message(service))
+                    answer = self._change(request, _message(service, to=request))
                 if answer is None:
                     return
                 client.sendall(answer)
 
 
-def _message(connection: socket.socket) -> bytes:
-    """Return one HTTP message; nothing when the other side has gone."""
+def _message(connection: socket.socket, *, to: bytes = b"") -> bytes:
+    """Return one HTTP message (`to` a request); nothing when the other side has gone."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)
@@ -99,6 +99,8 @@ def _message(connection: socket.socket) -> bytes:
             return b""
         received += piece
     head, _, body = received.partition(b"\r\n\r\n")
+    if to.startswith(b"HEAD"):
+        return received  # It states the length of a body that does not follow.
     if re.search(rb"(?i)transfer-encoding: *chunked", head):
         while not received.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
             received += piece

@@ -16,7 +16,14 @@ from shared.adapters.blob_storage import Containers
 from shared.core.errors import StoreUnavailable
 from shared.core.layout import ledger_name, manifest_name, runs_name
 from shared.ports import LedgerStore, ResultStore
-from tests.contracts.proxies import CONNECTION, Losing, at_port, through
+from tests.contracts.proxies import (
+    CONNECTION,
+    Losing,
+    at_port,
+    first_line,
+    refusal_of,
+    through,
+)
 from tests.contracts.storage import PART, SCAN, block, commit, contents, opened, stage
 from tests.fakes import NOW
 
@@ -245,3 +252,81 @@ def test_a_manifest_whose_answer_is_lost_on_the_way_is_written(
 
     assert len(proxy.lost) == 1
     assert stored == b"{}"
+
+
+@pytest.mark.parametrize("lost", ["comp=appendblock", "PUT .*runs/[^?]* ", "HEAD .*runs/"])
+def test_a_report_line_whose_answer_is_lost_on_the_way_is_appended_once(
+    storage_settings: dict[str, str], lost: str
+) -> None:
+    """Also when it is the answer to making the run log, or to asking for its end."""
+    with losing(storage_settings, lost) as (containers, proxy):
+        ledger, _ = stores(containers)
+
+        ledger.append_run("one", now=NOW)
+        ledger.append_run("one", now=NOW)
+        ledger.append_run("two", now=NOW)
+
+        logs = contents(containers.state, "scan=all/runs/")
+
+    assert len(proxy.lost) == 1
+    assert logs == {"scan=all/runs/2026-11-23.jsonl": b"one\none\ntwo\n"}
+
+
+def test_a_line_that_another_run_appended_first_does_not_replace_this_one(
+    storage_settings: dict[str, str],
+) -> None:
+    """The end moved after it was seen: the line goes behind the other's."""
+    opened(storage_settings)
+    meanwhile = ["another"]
+
+    def interrupt(request: bytes, answer: bytes) -> bytes:
+        if request.startswith(b"HEAD") and meanwhile:
+            line = meanwhile.pop()
+            stores(opened(storage_settings, make=False))[0].append_run(line, now=NOW)
+        return answer
+
+    stores(opened(storage_settings, make=False))[0].append_run("first", now=NOW)
+    with through(storage_settings, change=interrupt) as there:
+        containers = opened(there, make=False)
+        stores(containers)[0].append_run("this", now=NOW)
+
+        logs = contents(containers.state, "scan=all/runs/")
+
+    assert logs == {"scan=all/runs/2026-11-23.jsonl": b"first\nanother\nthis\n"}
+
+
+def test_a_run_log_that_is_full_is_followed_by_the_next(storage_settings: dict[str, str]) -> None:
+    """An append blob takes 50,000 blocks; the lines of the day stay in order by name."""
+    opened(storage_settings)
+    full = {"day": False}
+
+    def refuse(request: bytes) -> bytes | None:
+        line = first_line(request)
+        appends = "comp=appendblock" in line and "more-" not in line
+        return (
+            refusal_of("409 Conflict", "BlockCountExceedsLimit")
+            if appends and full["day"]
+            else None
+        )
+
+    with through(storage_settings, refuse=refuse) as there:
+        containers = opened(there, make=False)
+        ledger, _ = stores(containers)
+        ledger.append_run("one", now=NOW)
+        full["day"] = True
+        ledger.append_run("two", now=NOW)
+        ledger.append_run("three", now=NOW)
+
+        logs = contents(containers.state, "scan=all/runs/")
+
+    assert list(logs) == ["scan=all/runs/2026-11-23.jsonl", "scan=all/runs/2026-11-23.more-2.jsonl"]
+    assert list(logs.values()) == [b"one\n", b"two\nthree\n"]
+
+
+def test_a_report_line_with_half_a_character_is_kept(containers: Containers) -> None:
+    """It came from somebody else's text."""
+    ledger, _ = stores(containers)
+
+    ledger.append_run("\ud800", now=NOW)
+
+    assert contents(containers.state, "scan=all/runs/").popitem()[1] == b"\\ud800\n"
