@@ -356,14 +356,14 @@ def receive(job: Job) -> Result:
 
 def store(job: Job) -> Result:
     """Pack one page's lines with the product's codec and put them, as often as there are pages."""
-    from shared.core.records import encode_block, read_page
+    from shared.core.records import encode_block, read_page, trailer_of
 
     container = _container(job)
     page = read_page(_ask(job)[0].body)
     began, result = Began(), Result()
     while result.records < job.count:
         block, content = encode_block(page.records, epoch=1, number=0)
-        container.upload_blob(f"{result.records:09}.jsonl.gz", content)
+        container.upload_blob(f"{result.records:09}.jsonl.gz", content + trailer_of([block]))
         result.records += block.records
     return began.ended(result)
 

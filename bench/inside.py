@@ -112,6 +112,8 @@ def _halfway(policy: Policy, start: int) -> Slice:
             size=3_500_000,
             records=5_000,
             sha256="0" * 64,
+            raw=20_000_000,
+            crc32=2**32 - 1,
             timestamp=(start, start + 1),
             created=(start, start + 1),
         )

@@ -21,14 +21,15 @@ from shared.core.cursor import same_again
 from shared.core.errors import BlocksLost, StoreError, TokenRefused
 from shared.core.lanes import choose
 from shared.core.layout import part_name, stamp
-from shared.core.model import FIRST_PASS, Commit, Ledger, Policy, Slice
+from shared.core.model import FIRST_PASS, Block, Commit, Ledger, Policy, Slice
 from shared.core.planning import room_in, unswept
 from shared.core.quoting import ascii_quoted
+from shared.core.records import trailer_of
 from shared.core.report import Outcome, Tally
 from shared.core.retreat import retreat
 from shared.core.turns import Turn
 from shared.ports import Ports
-from shared.stepping import Landing, Tools, Untimely, run_step
+from shared.stepping import Landing, Tools, Untimely, run_step, sealed
 from shared.sweeping import Indexes, fitted
 
 REQUEST_MS = 120_000
@@ -194,10 +195,24 @@ class Iteration:
             "end": str(commit.end),
             "records": str(sum(block.records for block in piece.blocks)),
             "manifest": str(commit.number),
+            "rawSizeBytes": str(sum(block.raw for block in piece.blocks)),
         }
-        name = part_name(self.policy.scan, piece)
-        self.ports.results.commit_part(name, piece.blocks, metadata=metadata)
+        self._commit_blocks(part_name(self.policy.scan, piece), piece.blocks, metadata)
         self.tally.parts += 1
+
+    def _commit_blocks(
+        self, name: str, blocks: tuple[Block, ...], metadata: dict[str, str]
+    ) -> None:
+        """Commit the block list; if the service lacks a block, stage the trailer once more.
+
+        The trailer follows from the other blocks, so it alone can be made again.
+        """
+        results = self.ports.results
+        try:
+            results.commit_part(name, blocks, metadata=metadata)
+        except BlocksLost:
+            results.stage_block(name, blocks[-1], trailer_of(blocks[:-1]))
+            results.commit_part(name, blocks, metadata=metadata)
 
     def work(self, workers: Executor) -> Outcome:
         """Step until nothing is due, nothing fits, or the API should be left in peace."""
@@ -327,6 +342,7 @@ class Iteration:
         if isinstance(verdict, Fault):
             self._note_strange(flight, verdict, landing.strange)
         turn = self._retreat(flight.piece, verdict) if isinstance(verdict, Fault) else verdict
+        turn = sealed(self.ports.results, turn, self.ledger)
         self.tally.note_turn(turn, flight.piece)
         self.tally.bytes += landing.staged
         if turn.fault is None:

@@ -13,11 +13,11 @@ from shared.core.errors import PartUnreadable, ScanError
 from shared.core.layout import part_name
 from shared.core.model import Answer, Ledger, NoAnswer, Policy, Slice
 from shared.core.quoting import quoted
-from shared.core.records import Page, encode_block
+from shared.core.records import Page, encode_block, encode_trailer
 from shared.core.sifting import Index
 from shared.core.traversal import absorb, next_query
 from shared.core.turns import Turn
-from shared.ports import Ports
+from shared.ports import Ports, ResultStore
 from shared.run_clock import RunClock
 from shared.sweeping import Indexes
 
@@ -148,13 +148,31 @@ class _Step:
     def _land(self, verdict: Verdict) -> Landing:
         if isinstance(verdict, Fault) and verdict.kind == "malformed":
             return self.landing(verdict, strange=self.beginning)
-        if not isinstance(verdict, Turn) or not verdict.records:
+        if not isinstance(verdict, Turn):
             return self.landing(verdict)
+        turn, staged = self._stage(verdict) if verdict.records else (verdict, 0)
+        turn = sealed(self.tools.ports.results, turn, self.ledger)
+        return self.landing(turn, staged=staged)
+
+    def _stage(self, turn: Turn) -> tuple[Turn, int]:
         epoch, number = self.ledger.epoch, len(self.piece.blocks)
-        block, content = encode_block(verdict.records, epoch=epoch, number=number)
+        block, content = encode_block(turn.records, epoch=epoch, number=number)
         name = part_name(self.tools.policy.scan, self.piece)
         self.tools.ports.results.stage_block(name, block, content)
-        return self.landing(verdict.with_block(block), staged=block.size)
+        return turn.with_block(block), block.size
+
+
+def sealed(results: ResultStore, turn: Turn, ledger: Ledger) -> Turn:
+    """Return the turn with the trailer of the part that it finished staged, if there is one.
+
+    It must be staged before the save that begins the commit: that save fixes the block list.
+    """
+    if turn.finished is None or not turn.lacks_trailer:
+        return turn
+    piece = turn.finished.slice
+    trailer, content = encode_trailer(piece.blocks, epoch=ledger.epoch)
+    results.stage_block(part_name(ledger.scan, piece), trailer, content)
+    return turn.with_block(trailer)
 
 
 def _described(error: Exception, *, returned: bool) -> str:

@@ -1,6 +1,5 @@
 """A whole scan on fakes: one world that runs iterations and tells what its readers see."""
 
-import gzip
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from tests.fakes import (
     activity,
     policy,
 )
+from tests.parts import lines_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class World:
             return []
         stored = self.results.parts[part["name"]]
         assert len(stored) == part["size"]
-        lines = gzip.decompress(stored).splitlines()
+        lines = lines_of(stored)
         assert len(lines) == part["records"]
         return [json.loads(line) for line in lines]
 

@@ -37,8 +37,11 @@ from shared.core.layout import (
 )
 from shared.core.model import Block, PartBlob, StoredPart
 
-GZIP = ContentSettings(content_type="application/gzip")
-"""No Content-Encoding: the storage SDK would unpack it, and fails above 32 MB."""
+GZIP = ContentSettings(content_type="application/x-gzip")
+"""The older name of the type is the only one that Elastic's input unpacks.
+
+There is no Content-Encoding: the storage SDK would unpack the part, and fails above 32 MB.
+"""
 
 JSON = ContentSettings(content_type="application/json")
 

@@ -9,6 +9,9 @@ from shared.core.intervals import Interval, merge, subtract
 from shared.core.model import Slice, StoredPart
 from shared.core.passes import look_name
 
+BLOCK_DIGITS = 16
+"""Hexadecimal digits of a block's SHA-256 at the end of its id."""
+
 
 def stamp(instant: int) -> str:
     """Return epoch milliseconds as `20261123T050500000Z`: sorts by time, needs no escaping."""
@@ -172,7 +175,7 @@ def block_id(epoch: int, number: int, sha256: str) -> str:
 
     The epoch keeps two writers apart, the digest two contents of one writer.
     """
-    return f"{epoch:08}-{number:06}-{sha256[:16]}"
+    return f"{epoch:08}-{number:06}-{sha256[:BLOCK_DIGITS]}"
 
 
 def _utc(instant: int) -> datetime:

@@ -273,6 +273,8 @@ def _committing(
     """Fix everything about the commit of a finished slice."""
     if ledger.committing:
         raise AssertionError("at most one slice commits at a time")
+    if finished.slice.blocks and not finished.slice.blocks[-1].is_trailer:
+        raise AssertionError("a part without its trailer cannot be read")
     if finished.slice.pass_name != FIRST_PASS:
         finished = _too_late(finished, policy, now)
     lost = _loss(finished, policy, now)

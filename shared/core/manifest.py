@@ -40,7 +40,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         records: lines, the sum of its blocks.
         timestamp: smallest and largest event time, null when no record has one.
         created: smallest and largest ingestion time, null when no record has one.
-        blocks: in order; each is one gzip member.
+        blocks: in order; the last is the trailer.
     """
 
     name: str

@@ -71,13 +71,15 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One page's records within a part: one gzip member, staged as one block.
+    """A stretch of a part, staged as one block: one page's records, or the trailer.
 
     Attributes:
         id: the block id before base64, `{epoch:08}-{n:06}-{16 hex of the SHA-256}`.
         size: bytes as stored (compressed).
-        records: lines in it.
+        records: lines in it; 0 in the trailer, which is the last block of a part.
         sha256: hex digest of the stored bytes.
+        raw: length in bytes of its lines, their newlines included; 0 in the trailer.
+        crc32: CRC-32 of the same bytes; 0 in the trailer.
         timestamp: smallest and largest `timestamp` in it, null when no record has one.
         created: smallest and largest `created` in it, null when no record has one.
     """
@@ -86,8 +88,15 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     size: int
     records: int
     sha256: str
+    raw: int
+    crc32: int
     timestamp: Span | None
     created: Span | None
+
+    @property
+    def is_trailer(self) -> bool:
+        """Whether it ends its part."""
+        return self.records == 0
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):

@@ -5,8 +5,7 @@ lost with the ledger: their time is simply due again. A part that no manifest li
 commit that was interrupted: the new ledger finishes that commit.
 """
 
-from collections.abc import Sequence
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -26,7 +25,7 @@ from shared.core.model import (
 )
 from shared.core.passes import PARTIAL, is_partial
 from shared.core.proof import nothing_proven, with_proof
-from shared.core.records import Malformed, span, stored_records
+from shared.core.records import Malformed, encode_trailer, read_block, span
 from shared.core.turns import Finished, Turn
 
 EPOCHS_SKIPPED = 1_000
@@ -127,24 +126,23 @@ def _stated(blob: PartBlob, piece: Slice) -> Interval | None:
 
 
 def _blocks(name: str, blocks: Sequence[tuple[str, int]], content: bytes) -> tuple[Block, ...]:
-    made, at = [], 0
-    for block_id, size in blocks:
-        piece = content[at : at + size]
-        at += size
-        try:
-            records = list(stored_records(piece))
-        except Malformed as error:
-            raise NotRebuildable(f"part {name} is damaged: {error}") from error
-        made.append(
-            Block(
-                id=block_id,
-                size=size,
-                records=len(records),
-                sha256=sha256(piece).hexdigest(),
-                timestamp=span(record.timestamp for record in records),
-                created=span(record.created for record in records),
-            )
-        )
-    if at != len(content):
+    """Return the blocks of a part, each checked against its id and all against the trailer."""
+    try:
+        made = tuple(_read_blocks(blocks, content))
+    except Malformed as error:
+        raise NotRebuildable(f"part {name} is damaged: {error}") from error
+    if sum(size for _, size in blocks) != len(content):
         raise NotRebuildable(f"part {name} has other blocks than its bytes say")
-    return tuple(made)
+    return made
+
+
+def _read_blocks(blocks: Sequence[tuple[str, int]], content: bytes) -> Iterator[Block]:
+    *pages, (last, size) = blocks or [("", 0)]
+    made, at = [], 0
+    for number, (block_id, length) in enumerate(pages):
+        made.append(read_block(block_id, content[at : at + length], number=number))
+        at += length
+    trailer, expected = encode_trailer(made, epoch=0)
+    if content[at : at + size] != expected:
+        raise Malformed("its last block does not hold the checksum and the length of the others")
+    yield from (*made, change(trailer, id=last))

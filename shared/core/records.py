@@ -1,4 +1,4 @@
-"""From a response body to records, and from records to the bytes of a block.
+"""From a response body to records, from records to the blocks of a part, and back.
 
 A record is kept byte for byte as the API sent it: records are sliced out of the body and never
 re-encoded. Two exceptions keep one strange record from costing a page or blinding a reader:
@@ -8,35 +8,20 @@ that a strict JSON reader would refuse is wrapped (`docs/formats.md`, irregular 
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b, sha256
-from itertools import islice
 from typing import Any
 
 import msgspec
-from isal import isal_zlib
 
-from shared.core.layout import block_id
+from shared.core.layout import BLOCK_DIGITS, block_id
 from shared.core.model import Axis, Block, Span
+from shared.core.packing import Sum, Unpackable, pack, pack_trailer, sum_of, unpack, unpack_block
 from shared.core.positions import position
 from shared.core.strictness import has_large_number, may_be_large, repeats_a_key
 
-GZIP_LEVEL = 2
-"""isal's level 2: a fifth larger than zlib 6 and twelve times faster (docs/adr/0006)."""
-
-
-GZIP_MEMBER = 31
-"""What zlib calls "one gzip member, checksum included"."""
-
 NULL = b"null"
 """An item of `data` that should be a record."""
-
-BATCH = 512
-"""Lines that are joined and compressed at once: about 2 MB, instead of a second copy of a page."""
-
-
-UNPACKED_FROM = 64 * 1024
-"""Bytes of a part that are unpacked at once: about 1 MB of lines, instead of a page of them."""
 
 
 class Malformed(Exception):
@@ -177,62 +162,78 @@ def _is_empty(envelope: _Envelope) -> bool:
 
 
 def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple[Block, bytes]:
-    """Return the block of these records and its bytes: NDJSON in one gzip member.
+    """Return the block of these records and its bytes; number 0 opens its part.
 
     Deterministic: the same records give the same bytes.
     """
     kept = list(records)
-    content = b"".join(_packed(record.raw for record in kept))
+    content, total = pack((record.raw for record in kept), opens_part=number == 0)
     digest = sha256(content).hexdigest()
-    block = Block(
-        id=block_id(epoch, number, digest),
-        size=len(content),
-        records=len(kept),
-        sha256=digest,
-        timestamp=span(record.timestamp for record in kept),
-        created=span(record.created for record in kept),
-    )
+    block = _block(block_id(epoch, number, digest), digest, len(content), total, kept)
     return block, content
 
 
-def _packed(lines: Iterator[bytes | msgspec.Raw]) -> Iterator[bytes]:
-    """Yield one gzip member; its lines are joined in batches, since a page is large."""
-    packer = isal_zlib.compressobj(GZIP_LEVEL, wbits=GZIP_MEMBER)
-    while batch := list(islice(lines, BATCH)):
-        yield packer.compress(b"\n".join(batch) + b"\n")
-    yield packer.flush()
+def encode_trailer(blocks: Sequence[Block], *, epoch: int) -> tuple[Block, bytes]:
+    """Return the last block of the part that begins with `blocks`, and its bytes."""
+    content = trailer_of(blocks)
+    digest = sha256(content).hexdigest()
+    name = block_id(epoch, len(blocks), digest)
+    return _block(name, digest, len(content), Sum(), ()), content
+
+
+def trailer_of(blocks: Iterable[Block]) -> bytes:
+    """Return the bytes that end a part after these blocks."""
+    return pack_trailer(Sum(block.raw, block.crc32) for block in blocks)
+
+
+def read_block(name: str, content: bytes, *, number: int) -> Block:
+    """Return the block that was committed under this id with these bytes.
+
+    Raises:
+        Malformed: the bytes are not those that the id was made of, or are not a block.
+    """
+    digest = sha256(content).hexdigest()
+    if name[-BLOCK_DIGITS:] != digest[:BLOCK_DIGITS]:
+        raise Malformed(f"block {number} ({name}) has other bytes than its id says")
+    try:
+        lines = unpack_block(content, opens_part=number == 0)
+    except Unpackable as error:
+        raise Malformed(f"block {number} ({name}): {error}") from error
+    records = [_stored(line) for line in lines.split(b"\n")[:-1]]
+    return _block(name, digest, len(content), sum_of(lines), records)
+
+
+def _block(name: str, digest: str, size: int, total: Sum, records: Sequence[Record]) -> Block:
+    return Block(
+        id=name,
+        size=size,
+        records=len(records),
+        sha256=digest,
+        raw=total.length,
+        crc32=total.crc32,
+        timestamp=span(record.timestamp for record in records),
+        created=span(record.created for record in records),
+    )
 
 
 def stored_records(part: bytes) -> Iterator[Record]:
     """Yield the records of a part, in order, unpacking about 1 MB at a time.
 
+    Use what was yielded only once the iterator has ended: the part's checksum comes last.
+
     Raises:
-        Malformed: it is no part: damaged, or written by something else.
+        Malformed: it is not a part: damaged, or written by something else.
     """
     rest = b""
-    for content in _unpacked(part):
-        *lines, rest = (rest + content).split(b"\n")
-        for line in lines:
-            yield _stored(line)
+    try:
+        for content in unpack(part):
+            *lines, rest = (rest + content).split(b"\n")
+            for line in lines:
+                yield _stored(line)
+    except Unpackable as error:
+        raise Malformed(str(error)) from error
     if rest:
         raise Malformed("it ends in the middle of a line")
-
-
-def _unpacked(part: bytes) -> Iterator[bytes]:
-    """Yield what the gzip members of a part hold, piece by piece."""
-    member = None
-    for at in range(0, len(part), UNPACKED_FROM):
-        packed = part[at : at + UNPACKED_FROM]
-        while packed:
-            member = member or isal_zlib.decompressobj(wbits=GZIP_MEMBER)
-            try:
-                yield member.decompress(packed)
-            except isal_zlib.error as error:  # type: ignore[misc]  # the stub calls it an instance
-                raise Malformed(f"it cannot be unpacked ({error})") from error
-            # What follows the end of a member is the next one's.
-            packed, member = member.unused_data, None if member.eof else member
-    if member:
-        raise Malformed("it ends in the middle of a block")
 
 
 def _stored(line: bytes) -> Record:

@@ -54,12 +54,16 @@ PART_PAGES = 16
 PART_BYTES = 64 * 1024 * 1024
 """A part closes early at this compressed size, however few its pages."""
 
+PART_BLOCKS = 1_000
+"""A part that may not divide has no more blocks than this, so that the ledger stays small."""
+
 DOUBTS_KEPT = 64
 """Stretches in doubt of one slice; where there are more, those that are near become one."""
 
 NULLS = "the API showed null where activities should be"
 EMPTY = "the API counted activities and showed none"
 CROWDED = "more activities share both time fields than a page holds"
+UNDIVIDED = f"its part reached {PART_BLOCKS} blocks where it could not be divided"
 
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -191,6 +195,8 @@ def _advance(  # noqa: PLR0913 - the facts of one page, by name
 ) -> Turn:
     if _is_full(piece) and may_divide(piece, moved.at) and moved.mode == "page":
         return _close_early(piece, sifted, moved.at, index, drifted=drifted)
+    if len(piece.blocks) + 2 >= PART_BLOCKS:  # This page's block, and the trailer.
+        return _break_off(piece, moved, sifted, index, drifted=drifted)
     seen = still_seen(moved, sifted, axis)
     moved = change(moved, seen=seen, furthest=furthest(piece, sifted))
     return Turn(records=sifted.records(), goes_on=counted(moved, sifted, drifted=drifted))
@@ -209,6 +215,33 @@ def _close_early(piece: Slice, sifted: Sifted, cursor: int, index: Index, *, dri
     return Turn(
         records=finished.records, finished=finished.finished, opened=(same_again(piece, rest),)
     )
+
+
+def _break_off(piece: Slice, moved: Slice, sifted: Sifted, index: Index, *, drifted: bool) -> Turn:
+    """Finish a part that has as many blocks as it may have and cannot be divided.
+
+    What remains up to the farthest staged record is in doubt; a new slice asks for what lies
+    beyond it, where nothing is staged.
+    """
+    unknown, rest = _divided_at(moved, furthest(piece, sifted))
+    proven = (piece.start, rest[0]) if piece.direction == "asc" else (rest[1], piece.end)
+    doubted = _doubted(piece, unknown, UNDIVIDED)
+    finished = _finish(doubted, sifted, index, bounds=proven, drifted=drifted)
+    opened = (same_again(piece, rest),) if rest[0] < rest[1] else ()
+    return Turn(records=finished.records, finished=finished.finished, opened=opened)
+
+
+def _divided_at(piece: Slice, far: int | None) -> tuple[Interval, Interval]:
+    """Return what remains up to the staged record at `far`, and what lies beyond that record."""
+    if piece.mode == "opposite":  # It comes from beyond, and knows all that it has passed.
+        far_end = piece.end if piece.direction == "asc" else piece.start
+        return remaining(piece), (far_end, far_end)
+    start, end = yet_to_come(piece)
+    if piece.direction == "asc":
+        edge = start if far is None else max(start, far + 1)
+        return (start, edge), (edge, end)
+    edge = end if far is None else min(end, far)
+    return (edge, end), (start, edge)
 
 
 def _finish(

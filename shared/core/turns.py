@@ -42,14 +42,20 @@ class Turn:
     opened: tuple[Slice, ...] = ()
     fault: Fault | None = None
 
+    @property
+    def lacks_trailer(self) -> bool:
+        """Whether it finished a slice whose part has blocks and no end yet."""
+        blocks = self.finished.slice.blocks if self.finished else ()
+        return bool(blocks) and not blocks[-1].is_trailer
+
     def with_block(self, block: Block) -> "Turn":
-        """Return the turn with its records staged as `block`."""
+        """Return the turn with `block`, which was staged, at the end of its slice's blocks."""
         if self.finished:
             piece = _staged(self.finished.slice, block)
             return replace(self, finished=replace(self.finished, slice=piece))
         if self.goes_on:
             return replace(self, goes_on=_staged(self.goes_on, block))
-        raise ValueError("a turn with records keeps or finishes its slice")
+        raise ValueError("a turn with a block keeps or finishes its slice")
 
 
 def _staged(piece: Slice, block: Block) -> Slice:

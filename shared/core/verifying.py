@@ -16,7 +16,7 @@ from shared.core.intervals import Interval, without
 from shared.core.manifest import Manifest, Part
 from shared.core.model import Head, Ledger
 from shared.core.proof import Proof, beginning, extended, nothing_proven, proof_in, settle
-from shared.core.records import Malformed, stored_records
+from shared.core.records import Malformed, stored_records, trailer_of
 
 Verdict = Literal[
     "manifest-missing",
@@ -202,4 +202,6 @@ def _altered(part: Part, content: bytes) -> str:
         if sha256(content[at : at + block.size]).hexdigest() != block.sha256:
             return f"block {number} ({block.id}) has other bytes than its manifest says"
         at += block.size
+    if not content.endswith(trailer_of(part.blocks[:-1])):
+        return "its end does not hold the checksum and the length that its manifest says"
     return ""

@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from isal import igzip
 
-from shared.core.records import GZIP_LEVEL, Record
+from shared.core.packing import GZIP_LEVEL
+from shared.core.records import Record
 from shared.operate.querying import Write
 
 STANDARD_OUTPUT = "-"

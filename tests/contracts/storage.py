@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
+from zlib import crc32
 
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient
@@ -243,6 +244,8 @@ def block(content: bytes, *, number: int = 1, epoch: int = 1) -> Block:
         size=len(content),
         records=1,
         sha256=digest,
+        raw=len(content),
+        crc32=crc32(content),
         timestamp=None,
         created=None,
     )

@@ -134,7 +134,7 @@ def test_parts_are_gzip_files_and_not_encoded(containers: Containers) -> None:
 
     settings = containers.data.get_blob_client(PART).get_blob_properties().content_settings
 
-    assert (settings.content_type, settings.content_encoding) == ("application/gzip", None)
+    assert (settings.content_type, settings.content_encoding) == ("application/x-gzip", None)
 
 
 def test_manifest_ledger_and_run_log_say_what_they_are(containers: Containers) -> None:

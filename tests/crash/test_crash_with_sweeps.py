@@ -73,7 +73,11 @@ def assert_whole(world: World) -> None:
 def test_a_life_has_all_kinds_of_effects() -> None:
     """Otherwise the tests below would prove less than they say."""
     done = effects_of(HOW)
+    world = new_world()
+    live(world)
+    pages = sum(number - 1 for number in map(len, world.results.lists.values()))
 
+    assert done.count("stage block") == pages + len(world.results.parts)  # Each has a trailer.
     assert {"request", "stage block", "commit part", "put manifest", "save ledger"} == set(done)
     assert len(done) > 200
 

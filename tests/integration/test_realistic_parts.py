@@ -7,10 +7,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from shared.core.records import encode_block, read_page
+from shared.core.records import read_page
 from simulator import Tenant
 from tests.fakes import NOW
 from tests.integration.test_strict_readers import pandas_rows, plain_rows, pyarrow_rows
+from tests.parts import part_of
 from tests.unit.core.test_records import body
 
 ROWS = 600
@@ -23,7 +24,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tenant = Tenant.of(list(range(NOW, NOW + ROWS)))
     sent = [tenant.record(identity) for identity in tenant.truth()]
     path = tmp_path_factory.mktemp("parts") / "part.jsonl.gz"
-    path.write_bytes(encode_block(read_page(body(*sent)).records, epoch=1, number=0)[1])
+    path.write_bytes(part_of(read_page(body(*sent)).records))
     return path
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow.json
 import pytest
 
-from shared.core.records import encode_block, read_page
+from shared.core.records import read_page
 from simulator import Tenant
+from tests.parts import part_of
 from tests.unit.core.test_records import IRREGULAR, KEPT, TIMES, body
 
 PLAIN = b'{"_id":"p",%b,"n":1,"t":"x"}' % TIMES
@@ -80,7 +81,7 @@ READERS = (duckdb_rows, pandas_rows, pyarrow_rows, plain_rows)
 def written(folder: Path, *records: bytes) -> Path:
     """Store records as the scan would, as a part in a folder."""
     path = folder / "part.jsonl.gz"
-    path.write_bytes(encode_block(read_page(body(*records)).records, epoch=1, number=0)[1])
+    path.write_bytes(part_of(read_page(body(*records)).records))
     return path
 
 

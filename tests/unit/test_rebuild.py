@@ -1,5 +1,6 @@
 """A ledger made again from the manifests: the scan goes on without loss or duplicate."""
 
+import json
 from typing import Any
 
 import pytest
@@ -112,17 +113,7 @@ def test_a_ledger_lost_at_any_effect_is_made_again() -> None:
 
 def test_an_adopted_part_is_in_doubt_until_a_sweep_has_looked() -> None:
     """Nobody remembers the requests that filled it."""
-    world = World(TRUTH, page=9)
-    effects = Effects()
-    world.share(effects)
-    world.run()
-    number = effects.done.index("commit part") + 1
-    world = World(TRUTH, page=9)
-    world.share(Effects(at=number, how="after"))
-    with pytest.raises(Crash):
-        world.run()
-    world.share(Effects())
-    without_ledger(world)
+    world = killed_in_a_commit()
     write(world.ledgers, made_again(world))
 
     world.run()
@@ -221,6 +212,46 @@ def test_folders_in_a_listing_do_not_keep_a_ledger_from_being_rebuilt() -> None:
     write(world.ledgers, made_again(world))
 
     assert comparable(world.ledgers.value()) == comparable(lost)
+
+
+@pytest.mark.parametrize("place", ["first block", "trailer", "length", "block list"])
+def test_an_unlisted_part_that_is_damaged_is_not_adopted(place: str) -> None:
+    """Each block is compared with its id before it is unpacked, and all with the trailer."""
+    world = killed_in_a_commit()
+    (name,) = set(world.results.parts) - listed(world)
+    content = bytearray(world.results.parts[name])
+    if place == "block list":
+        world.results.lists[name].pop()
+    elif place == "length":
+        content += b"x"
+    else:
+        content[-1 if place == "trailer" else 60] ^= 1
+    world.results.parts[name] = bytes(content)
+
+    with pytest.raises(NotRebuildable, match=r"damaged|other blocks"):
+        made_again(world)
+
+
+def killed_in_a_commit() -> World:
+    """Return a world without a ledger, killed between a part and its manifest."""
+    world = World(TRUTH, page=9)
+    effects = Effects()
+    world.share(effects)
+    world.run()
+    number = effects.done.index("commit part") + 1
+    world = World(TRUTH, page=9)
+    world.share(Effects(at=number, how="after"))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    without_ledger(world)
+    return world
+
+
+def listed(world: World) -> set[str]:
+    """Return the names of the parts that a manifest lists."""
+    found = [json.loads(content)["part"] for content in world.results.manifests.values()]
+    return {part["name"] for part in found if part}
 
 
 @pytest.mark.parametrize(

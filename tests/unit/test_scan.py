@@ -1,11 +1,14 @@
 """The use case on fakes: what it stores, what it sends, and how it ends."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
+from shared.core import traversal
 from shared.core.errors import (
     LedgerMissing,
     LedgerRolledBack,
@@ -18,7 +21,10 @@ from shared.core.errors import (
     TokenRefused,
 )
 from shared.core.model import Answer, NoAnswer
+from simulator import Switches, Tenant
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
+from tests.parts import lines_of
+from tests.simulated import SimulatedApi
 from tests.world import World
 
 ORIGIN = NOW - 3 * HOUR
@@ -95,8 +101,8 @@ def test_a_slice_of_200_pages_becomes_many_parts(direction: str) -> None:
 
     world.assert_complete(ORIGIN, END)
     assert len(world.api.asked) >= 200
-    pages = [len(_manifest(world, n)["part"]["blocks"]) for n in _with_part(world)]
-    assert max(pages) == 16
+    blocks = [_manifest(world, n)["part"]["blocks"] for n in _with_part(world)]
+    assert max(len(pages) for *pages, _trailer in blocks) == 16
     assert max(len(content) for content in world.ledgers.history) < 20_000
 
 
@@ -704,6 +710,137 @@ def test_committing_blocks_that_expired_make_their_slice_start_over() -> None:
     world.run_until_idle()
 
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def commits_of(world: World) -> list[list[str]]:
+    """Return the effects of a run of this world up to each commit of a part."""
+    effects = Effects()
+    world.share(effects)
+    world.run()
+    world.share(Effects())
+    ends = [at for at, name in enumerate(effects.done) if name == "commit part"]
+    return [effects.done[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def test_a_trailer_is_staged_before_the_save_that_begins_the_commit() -> None:
+    """That save fixes the block list; what it lists must be there."""
+    before = commits_of(World(every(60_000)))
+
+    assert len(before) > 5
+    for effects in before:
+        assert effects[-4:] == ["request", "stage block", "stage block", "save ledger"]
+
+
+def test_a_slice_without_records_has_no_trailer() -> None:
+    """There is no part that it could end."""
+    world = World([])
+    effects = Effects()
+    world.share(effects)
+
+    world.run()
+
+    assert "stage block" not in effects.done
+
+
+def test_a_part_says_how_long_its_content_is() -> None:
+    """Azure Data Explorer asks for it, and otherwise guesses."""
+    world = World(every(60_000))
+
+    world.run()
+
+    assert len(world.results.parts) > 5
+    for name, content in world.results.parts.items():
+        raw = sum(len(line) + 1 for line in lines_of(content))
+        assert world.results.metadata[name]["rawSizeBytes"] == str(raw)
+
+
+def test_a_part_that_a_bisection_finishes_is_whole() -> None:
+    """No page ends it, so the main thread stages its trailer."""
+    start, poison = NOW - 2 * HOUR, NOW - 90 * MINUTE
+    world = World([start + 1_000 * n for n in range(3_600)], page=100)
+
+    def poisoned(asked: dict[str, Any]) -> Reply | None:
+        bounds = asked["filters"]["date"]
+        return page_of({}) if start < bounds["gte"] <= poison <= bounds["lte"] else None
+
+    world.api.always = poisoned
+    for _ in range(4):
+        world.run()
+        world.clock.advance(5 * MINUTE)
+
+    (first,) = [
+        it for it in map(partial(_manifest, world), _with_part(world)) if it["start"] == start
+    ]
+    assert (first["end"], len(first["part"]["blocks"])) == (start + 100_000, 2)
+    assert len(lines_of(world.results.parts[first["part"]["name"]])) == 100
+    world.api.always = lambda _: None
+    world.clock.advance(HOUR)
+    world.run_until_idle()
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def killed_before_its_first_commit() -> World:
+    """Return a world that was killed between the save that begins a commit and that commit."""
+    number = len(commits_of(World(every(60_000)))[0]) + 1
+    world = World(every(60_000))
+    world.share(Effects(at=number))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    world.clock.advance(5 * MINUTE)
+    return world
+
+
+@pytest.mark.parametrize("lost", ["nothing", "trailer"])
+def test_a_trailer_that_the_service_lost_is_staged_again_once(lost: str) -> None:
+    """It follows from the blocks that the ledger lists; the commit is tried before that."""
+    world = killed_before_its_first_commit()
+    ((name, staged),) = world.results.staged.items()
+    if lost == "trailer":
+        staged.popitem()
+    effects = Effects()
+    world.share(effects)
+
+    world.run()
+
+    redone = ["commit part", *["stage block", "commit part"] * (lost == "trailer"), "put manifest"]
+    assert effects.done[1 : 1 + len(redone)] == redone
+    assert len(lines_of(world.results.parts[name])) == 5
+    assert world.tally.warnings == []
+
+
+def test_a_page_that_the_service_lost_makes_its_slice_start_over() -> None:
+    """Only a trailer can be made again: after a second refusal the slice is asked for again."""
+    world = killed_before_its_first_commit()
+    ((_, staged),) = world.results.staged.items()
+    del staged[min(staged)]
+
+    world.run_until_idle()
+
+    world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
+
+
+def test_a_part_that_never_divides_ends_in_doubt_at_its_most_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ledger stays small; all other time is read as usual."""
+    monkeypatch.setattr(traversal, "PART_BLOCKS", 20)
+    crowded = NOW - 2 * HOUR + 600_000
+    others = [crowded + 60_000 * n for n in range(-9, 10) if n]
+    tenant = Tenant.of([*others, *((crowded, crowded + 9_000 + n) for n in range(400))])
+    world = World([])
+    world.source = SimulatedApi(tenant, world.clock, Switches(page_cap=10, minimum_limit=1))
+
+    world.run_until_idle(policy(sweeps=()))
+
+    blocks = [_manifest(world, n)["part"]["blocks"] for n in _with_part(world)]
+    assert max(map(len, blocks)) == 20
+    (doubt,) = world.ledgers.value()["doubt"]
+    assert (doubt["start"], doubt["end"]) == (crowded, crowded + 1)
+    assert doubt["reason"] == traversal.UNDIVIDED
+    found = Counter(it["timestamp"] for it in world.followed())
+    assert {at: found.pop(at) for at in others} == dict.fromkeys(others, 1)
+    assert found == {crowded: 18 * 9}  # Blocks of a page each, beside that of the slice's start.
 
 
 def test_a_manifest_of_another_program_stops_the_run() -> None:

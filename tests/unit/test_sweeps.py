@@ -1,8 +1,10 @@
 """Sweeps: a later second look that stores what came late, once, and counts what it saw."""
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -167,7 +169,7 @@ def test_what_the_api_no_longer_shows_is_counted() -> None:
     assert len(world.followed()) == 90
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "archived"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "archived", "one bit", "no trailer"])
 def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: str) -> None:
     """The scan goes on; the sweep is tried again hourly, and heals with the part."""
     tenant = with_late_ones()
@@ -345,5 +347,24 @@ def _damage(world: World, name: str, damage: str) -> None:
         parts[name] = parts[name][:-9]
     elif damage == "archived":
         world.results.troubled[name] = "HTTP 409 BlobArchived"
+    elif damage == "no trailer":
+        parts[name] = parts[name][:-TRAILER_BYTES]
+    elif damage == "one bit":
+        parts[name] = _with_other_content(parts[name])
     else:
         parts[name] = parts[name][:100] + bytes(byte ^ 0xFF for byte in parts[name][100:])
+
+
+TRAILER_BYTES = 10
+
+
+def _with_other_content(part: bytes) -> bytes:
+    """Return the part with one bit flipped that only the trailer's checksum can tell."""
+    for at in range(200, len(part)):
+        flipped = part[:at] + bytes([part[at] ^ 1]) + part[at + 1 :]
+        deflate = zlib.decompressobj(wbits=-15)
+        with suppress(zlib.error):
+            content = deflate.decompress(flipped[10:])
+            if deflate.eof and content.count(b"}\n") == content.count(b"\n") > 1:
+                return flipped
+    raise AssertionError("every flipped bit breaks the deflate stream")

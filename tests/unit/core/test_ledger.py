@@ -26,6 +26,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.planning import covered
+from shared.core.records import encode_trailer
 from shared.core.turns import Finished, Turn
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
@@ -51,7 +52,21 @@ def block(number: int = 0) -> Block:
     """Return a block of three records."""
     digest = f"{number:064}"
     times = (START, START + number)
-    return Block(id=str(number), size=100, records=3, sha256=digest, timestamp=times, created=None)
+    return Block(
+        id=str(number),
+        size=100,
+        records=3,
+        sha256=digest,
+        raw=1000,
+        crc32=number,
+        timestamp=times,
+        created=None,
+    )
+
+
+def sealed(*blocks: Block) -> tuple[Block, ...]:
+    """Return the blocks of a finished part."""
+    return (*blocks, encode_trailer(blocks, epoch=1)[0])
 
 
 def committing(
@@ -78,7 +93,9 @@ minutes = st.integers(0, 35)
 pieces = st.builds(
     piece_of,
     minutes.map(lambda n: (START + n * 5 * MINUTE, START + (n + 1) * 5 * MINUTE)),
-    blocks=st.lists(st.builds(block, st.integers(0, 9)), max_size=2).map(tuple),
+    blocks=st.lists(st.builds(block, st.integers(0, 9)), max_size=2).map(
+        lambda pages: sealed(*pages) if pages else ()
+    ),
     doubt=st.just(()) | st.just((Doubt(start=START, end=START + 1, reason="ä\n"),)),
     continuation=st.none() | st.text(),
     furthest=st.none() | st.integers(-(2**63), 2**63 - 1),
@@ -325,7 +342,7 @@ def test_a_turned_slice_is_replaced_by_what_goes_on_and_what_it_opened() -> None
 def test_a_finished_slice_begins_to_commit_with_everything_fixed() -> None:
     """Bounds, number, bytes of the manifest and coverage; nothing is covered yet."""
     rest = piece_of((START + 60_000, END))
-    proven = Finished(slice=piece_of(blocks=(block(),)), start=START, end=START + 60_000)
+    proven = Finished(slice=piece_of(blocks=sealed(block())), start=START, end=START + 60_000)
     ledger = new_ledger(open=(piece_of(),), head=Head(number=7, sha256="ab"))
 
     turned = ledgers.turned(ledger, piece_of(), Turn(finished=proven, opened=(rest,)), HOW)
@@ -403,7 +420,7 @@ BEYOND = NOW - HOW.reach + 2 * HOUR
 def test_time_past_the_reach_is_lost_and_not_covered() -> None:
     """What was found of it is committed all the same; the manifest names the loss."""
     bounds = (BEYOND - HOUR, BEYOND - HOUR + MINUTE)
-    about = committing(new_ledger(), piece_of(bounds, blocks=(block(),)))
+    about = committing(new_ledger(), piece_of(bounds, blocks=sealed(block())))
 
     done = ledgers.committed(about)
 
@@ -478,7 +495,7 @@ def test_a_new_look_replaces_the_doubt_of_an_earlier_one() -> None:
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_a_commit_whose_blocks_are_gone_starts_over(direction: str) -> None:
     """Only what was about to be proven, and afresh; the rest has its own slice already."""
-    piece = piece_of(direction=direction, blocks=(block(),), limit=625)
+    piece = piece_of(direction=direction, blocks=sealed(block()), limit=625)
     proven = (START, START + 60_000) if direction == "asc" else (START + 60_000, END)
     rest = piece_of((START + 60_000, END) if direction == "asc" else (START, START + 60_000))
     finished = Finished(slice=piece, start=proven[0], end=proven[1])
@@ -498,6 +515,12 @@ def test_a_commit_whose_blocks_are_gone_starts_over(direction: str) -> None:
     assert (again.head, again.coverage) == (new_ledger().head, new_ledger().coverage)
 
 
+def test_a_part_without_its_trailer_is_never_committed() -> None:
+    """No reader could read it whole; whoever finishes a slice stages the trailer first."""
+    with pytest.raises(AssertionError, match="without its trailer"):
+        committing(new_ledger(), piece_of(blocks=(block(),)))
+
+
 @pytest.mark.parametrize("change", [ledgers.restarted, ledgers.committed])
 def test_nothing_is_committed_that_was_not_begun(change: Callable[[Ledger], Ledger]) -> None:
     """It would be a mistake in this program."""
@@ -512,8 +535,8 @@ def test_parts_are_counted_by_the_hour_whatever_sweeps_there_are(
     """Sweeps may be configured again while the API still shows the hour."""
     how = policy(sweeps=sweeps)
     hour = START // HOUR * HOUR
-    first = piece_of(blocks=(block(),))
-    second = piece_of((END, hour + HOUR), blocks=(block(1),))
+    first = piece_of(blocks=sealed(block()))
+    second = piece_of((END, hour + HOUR), blocks=sealed(block(1)))
     empty = piece_of((hour + HOUR, hour + 2 * HOUR))
 
     ledger = new_ledger()

@@ -35,9 +35,14 @@ def block(number: int, timestamp: Span | None = None, created: Span | None = Non
         size=10 * (number + 1),
         records=number + 1,
         sha256="00",
+        raw=100 * (number + 1),
+        crc32=number,
         timestamp=timestamp,
         created=created,
     )
+
+
+TRAILER = block(-1)
 
 
 whole = st.integers(0, 2**53)
@@ -153,7 +158,7 @@ def test_a_part_without_times_says_so() -> None:
 @pytest.mark.parametrize("name", ["blocks", "counts", "requests", "part"])
 def test_what_nobody_knows_inside_a_manifest_is_refused(name: str) -> None:
     """At every depth."""
-    _, content = _committed(ledgers.begin(HOW, NOW), slice_of(block(0)))
+    _, content = _committed(ledgers.begin(HOW, NOW), slice_of(block(0), TRAILER))
     stated = json.loads(content)
     inner = stated["part"]["blocks"][0] if name == "blocks" else stated[name]
     inner["surprise"] = 1

@@ -50,7 +50,9 @@ def manifest_of(start: int, end: int, **changes: Any) -> Manifest:
 
 def part() -> manifests.Part:
     """Return a part of one record."""
-    block = Block(id="a", size=1, records=1, sha256="", timestamp=None, created=None)
+    block = Block(
+        id="a", size=1, records=1, sha256="", raw=9, crc32=0, timestamp=None, created=None
+    )
     return manifests.Part(
         name="x", size=1, records=1, timestamp=None, created=None, blocks=(block,)
     )

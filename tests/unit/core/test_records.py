@@ -3,19 +3,26 @@
 import base64
 import gzip
 import json
+import zlib
+from hashlib import sha256
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.core.layout import block_id
+from shared.core.packing import UNPACKED_FROM, unpack_block
 from shared.core.records import (
-    UNPACKED_FROM,
     Malformed,
     encode_block,
+    encode_trailer,
+    read_block,
     read_page,
     stored_records,
+    trailer_of,
 )
+from tests.parts import part_of
 
 TIMES = b'"timestamp":1,"created":2'
 
@@ -265,7 +272,7 @@ def test_a_whole_number_is_a_position_however_it_is_written(written: bytes) -> N
     """On a page and in a part; the line keeps the notation."""
     given = b'{"_id":"a","timestamp":%b,"created":%b}' % (written, written)
     (shown,) = read_page(body(given)).records
-    (stored,) = stored_records(encode_block([shown], epoch=1, number=0)[1])
+    (stored,) = stored_records(part_of([shown]))
 
     assert shown.line == given
     assert shown.timestamp == shown.created == stored.timestamp == stored.created == 17 * 10**11
@@ -279,33 +286,48 @@ ODD = [b"true", b'"1"', b"1.5", b"1700000000000.00001", b"null", b"9223372036854
 def test_strange_times_are_not_positions(written: bytes) -> None:
     """Only whole 64-bit numbers place a record, also when it is read back."""
     (shown,) = read_page(body(b'{"timestamp":%b,"created":5.0}' % written)).records
-    (stored,) = stored_records(encode_block([shown], epoch=1, number=0)[1])
+    (stored,) = stored_records(part_of([shown]))
 
     assert (shown.timestamp, shown.created) == (stored.timestamp, stored.created) == (None, 5)
     assert shown.identity == stored.identity
 
 
-def test_a_block_is_one_gzip_member_of_lines() -> None:
-    """The same records give the same bytes; its facts are counted."""
+def test_a_block_is_made_of_lines_and_counted() -> None:
+    """The same records give the same bytes; its facts are those of its lines."""
     records = read_page(body(b'{"_id":"a","timestamp":3,"created":9}', b'{"timestamp":1}')).records
+    lines = b"".join(record.line + b"\n" for record in records)
 
     block, content = encode_block(records, epoch=7, number=3)
 
     assert encode_block(records, epoch=7, number=3) == (block, content)
-    assert content[4:8] == bytes(4)  # Where gzip would note the time of writing.
-    assert gzip.decompress(content).splitlines() == [record.line for record in records]
+    assert unpack_block(content, opens_part=False) == lines
     assert (block.records, block.size) == (2, len(content))
+    assert (block.raw, block.crc32) == (len(lines), zlib.crc32(lines))
     assert (block.timestamp, block.created) == ((1, 3), (9, 9))
     assert block.id == f"00000007-000003-{block.sha256[:16]}"
+
+
+def test_a_trailer_is_a_block_without_records() -> None:
+    """It follows from the blocks before it."""
+    block, _ = encode_block(read_page(body(b'{"n":1}')).records, epoch=7, number=0)
+
+    trailer, content = encode_trailer([block], epoch=7)
+
+    assert trailer.is_trailer
+    assert not block.is_trailer
+    assert content == trailer_of([block])
+    assert (trailer.records, trailer.raw, trailer.crc32) == (0, 0, 0)
+    assert (trailer.timestamp, trailer.created) == (None, None)
+    assert (trailer.size, trailer.sha256) == (len(content), sha256(content).hexdigest())
+    assert trailer.id == f"00000007-000001-{trailer.sha256[:16]}"
 
 
 def test_a_part_is_read_back_as_it_was_stored() -> None:
     """Identities and contents of irregular records included."""
     page = read_page(body(*KEPT.values(), *IRREGULAR.values(), b'{"n":1}'))
     pages = [page.records[at : at + 5] for at in range(0, len(page.records), 5)]
-    blocks = [encode_block(records, epoch=1, number=0)[1] for records in pages]
 
-    back = list(stored_records(b"".join(blocks)))
+    back = list(stored_records(part_of(*pages)))
 
     assert [it.identity for it in back] == [it.identity for it in page.records]
     assert [it.content for it in back] == [it.content for it in page.records]
@@ -327,24 +349,57 @@ def test_a_part_is_read_back_across_the_pieces_it_is_unpacked_in() -> None:
         b'{"_id":"%d","n":"%s"}' % (number, noise.randbytes(noise.randrange(9000)).hex().encode())
         for number in range(60)
     ]
-    pages = [read_page(body(*records[at : at + 7])).records for at in range(0, 60, 7)]
-    part = b"".join(encode_block(page, epoch=1, number=0)[1] for page in pages)
+    part = part_of(*(read_page(body(*records[at : at + 7])).records for at in range(0, 60, 7)))
 
     assert len(part) > 4 * UNPACKED_FROM
     assert [it.raw for it in stored_records(part)] == records
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "appended", "half a line"])
+KEPT_PART = part_of(read_page(body(*KEPT.values())).records)
+DAMAGE = {
+    "cut": KEPT_PART[:-3],
+    "without its trailer": KEPT_PART[:-10],
+    "flipped": KEPT_PART[:40] + bytes(byte ^ 0xFF for byte in KEPT_PART[40:]),
+    "text": b'{"_id":"a"}\n',
+    "appended": KEPT_PART + b"x",
+    "a second member": KEPT_PART + gzip.compress(b'{"_id":"a"}\n'),
+    "half a line": gzip.compress(b'{"_id":"a"}\n{"_id":"b"}'),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_part_is_malformed(damage: str) -> None:
     """Whatever happened to it."""
-    content = encode_block(read_page(body(*KEPT.values())).records, epoch=1, number=0)[1]
-    damaged = {
-        "cut": content[:-3],
-        "flipped": content[:40] + bytes(byte ^ 0xFF for byte in content[40:]),
-        "text": b'{"_id":"a"}\n',
-        "appended": content + b"x",
-        "half a line": content + gzip.compress(b'{"_id":"a"}'),
-    }
-
     with pytest.raises(Malformed):
-        list(stored_records(damaged[damage]))
+        list(stored_records(DAMAGE[damage]))
+
+
+def test_a_block_is_read_alone_as_it_was_staged() -> None:
+    """From its id and its bytes."""
+    records = read_page(body(*KEPT.values())).records
+    for number in (0, 1):
+        block, content = encode_block(records, epoch=3, number=number)
+
+        assert read_block(block.id, content, number=number) == block
+
+
+def test_a_block_with_any_bit_flipped_is_malformed() -> None:
+    """Most such bytes would unpack to other records without an error."""
+    block, content = encode_block(read_page(body(*KEPT.values())).records, epoch=3, number=1)
+    chance = Random(3)
+    for _ in range(200):
+        flipped = bytearray(content)
+        flipped[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+
+        with pytest.raises(Malformed, match="other bytes than its id says"):
+            read_block(block.id, bytes(flipped), number=1)
+
+
+def test_bytes_that_are_not_a_block_are_malformed() -> None:
+    """Even under an id that was made of them."""
+    content = b"\xff\xff not deflate"
+    name = block_id(1, 0, sha256(content).hexdigest())
+
+    with pytest.raises(Malformed, match="block 0"):
+        read_block(name, content, number=0)

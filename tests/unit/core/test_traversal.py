@@ -16,7 +16,15 @@ from shared.core.model import Answer, Block, Dense, Policy, Slice
 from shared.core.records import Page, encode_block
 from shared.core.retreat import BLOCKED_RETRY_MS, Room, retreat
 from shared.core.sifting import Stored
-from shared.core.traversal import CROWDED, PART_BYTES, PART_PAGES, absorb, next_query
+from shared.core.traversal import (
+    CROWDED,
+    PART_BLOCKS,
+    PART_BYTES,
+    PART_PAGES,
+    UNDIVIDED,
+    absorb,
+    next_query,
+)
 from shared.core.turns import Turn
 from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
 
@@ -468,7 +476,16 @@ def test_a_page_makes_a_slice_calm_again() -> None:
 def staged(count: int, size: int = 10) -> tuple[Block, ...]:
     """Return blocks that were staged before."""
     return tuple(
-        Block(id=str(n), size=size, records=1, sha256="", timestamp=None, created=None)
+        Block(
+            id=str(n),
+            size=size,
+            records=1,
+            sha256="",
+            raw=9,
+            crc32=0,
+            timestamp=None,
+            created=None,
+        )
         for n in range(count)
     )
 
@@ -531,6 +548,92 @@ def test_no_part_closes_while_a_staged_record_stands_beyond_the_cursor(
     assert isinstance(turn, Turn)
     assert turn.finished is None
     assert turn.goes_on
+
+
+FULL = PART_BLOCKS - 2
+"""So many blocks that with this page's and the trailer there are as many as there may be."""
+
+
+@pytest.mark.parametrize(
+    ("direction", "cursor", "far", "doubt", "rest"),
+    [
+        ("asc", 20, 25, (20, 26), (26, 300_000)),
+        ("asc", 20, 299_999, (20, 300_000), None),
+        ("desc", 30, 25, (25, 30), (0, 25)),
+        ("desc", 30, 0, (0, 30), None),
+    ],
+)
+def test_a_part_that_may_not_divide_stops_at_1000_blocks(
+    direction: str, cursor: int, far: int, doubt: tuple[int, int], rest: tuple[int, int] | None
+) -> None:
+    """What remains up to its farthest record is in doubt; a fresh slice asks for the rest."""
+    moved = {"gte": START + cursor} if direction == "asc" else {"lte": START + cursor - 1}
+    bounds = {"gte": START, "lte": END - 1, **moved}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": {"date": bounds}}
+    at = START + (10 if direction == "asc" else 40)
+    known = {"direction": direction, "at": at, "furthest": START + far}
+
+    going = absorbed(answer, **known, blocks=staged(FULL - 1))
+    stopped = absorbed(answer, **known, blocks=staged(FULL))
+
+    assert isinstance(going, Turn)
+    assert going.goes_on
+    assert isinstance(stopped, Turn)
+    assert stopped.finished
+    (in_doubt,) = stopped.finished.slice.doubt
+    assert (in_doubt.start, in_doubt.end) == (START + doubt[0], START + doubt[1])
+    assert in_doubt.reason == UNDIVIDED
+    opened_at = [(it.start, it.end, it.blocks) for it in stopped.opened]
+    assert opened_at == ([] if rest is None else [(START + rest[0], START + rest[1], ())])
+    edges = sorted(
+        {stopped.finished.start, stopped.finished.end, *(e for it in opened_at for e in it[:2])}
+    )
+    assert (edges[0], edges[-1]) == (START, END)
+
+
+def test_a_dense_millisecond_of_1000_blocks_is_in_doubt_alone() -> None:
+    """The scan goes on after it."""
+    bounds = {"gte": START + 9_000}
+    filters = {"date": {"gte": START + 7, "lte": START + 7}, "created": bounds}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
+    dense = Dense(at=START + 7, cursor=START + 8_000, probing=False)
+
+    turn = absorbed(
+        answer,
+        at=START + 7,
+        mode="dense",
+        dense=dense,
+        blocks=staged(FULL),
+        furthest=START + 7,
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START, START + 8)
+    assert [(it.start, it.end) for it in turn.finished.slice.doubt] == [(START + 7, START + 8)]
+    assert [(it.start, it.end, it.mode) for it in turn.opened] == [(START + 8, END, "page")]
+
+
+def test_a_part_of_1000_blocks_from_the_other_end_is_finished_whole() -> None:
+    """What lies between the two ends is in doubt."""
+    filters = {"date": {"gte": START + 8, "lte": START + 99}}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
+    dense = Dense(at=START + 7, cursor=None, probing=True)
+
+    turn = absorbed(
+        answer,
+        at=START + 200,
+        mode="opposite",
+        dense=dense,
+        blocks=staged(FULL),
+        furthest=START + 250,
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START, END)
+    assert [(it.start, it.end) for it in turn.finished.slice.doubt] == [(START + 8, START + 100)]
+    assert turn.opened == ()
 
 
 def test_a_sweep_stores_only_what_no_part_holds() -> None:
