@@ -271,7 +271,7 @@ def product(job: Job) -> tuple[Ports, Policy]:
         requests_per_minute=10**6,
     )
     ports = Ports(
-        source=HttpActivitySource(settings.api.url, authorization(settings.api)),
+        source=HttpActivitySource(settings.api.url, authorization(settings.api, SystemClock())),
         ledgers=BlobLedgerStore(containers.state, policy.scan),
         results=BlobResultStore(containers.data, containers.manifests, policy.scan),
         clock=clock,

@@ -57,14 +57,18 @@ def run(*, past_due: bool = False) -> None:
 
 
 def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[RunResult]:
-    """Run one iteration of every configured scan; report each with one log line."""
+    """Run one iteration of every configured scan; report each with one log line.
+
+    Whatever goes wrong is in a report line: of its scan, or of all scans when the settings are
+    wrong. Nothing is raised.
+    """
     quiet_azure()
     clock = SystemClock()
     try:
         settings = read_settings(environ)
-        source = api_source(settings.api)
         containers = storage(settings, environ)
-    except SettingsError as error:
+        source = api_source(settings.api)
+    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run`
         return [_report(Tally(scan="", run=_run_id()), None, "failed", 0, error, past_due)]
     try:
         return [
@@ -72,7 +76,14 @@ def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[Run
             for policy in settings.scans
         ]
     finally:
+        _close(source)
+
+
+def _close(source: HttpActivitySource) -> None:
+    try:
         source.close()
+    except Exception as error:  # noqa: BLE001 - every scan has its report by now
+        logger.warning("the connection to the API could not be closed: %s", error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +121,7 @@ def quiet_azure() -> None:
 def api_source(api: ApiSettings) -> HttpActivitySource:
     """Return the API as configured; nothing is requested yet."""
     try:
-        return HttpActivitySource(api.url, authorization(api))
+        return HttpActivitySource(api.url, authorization(api, SystemClock()))
     except ValueError as error:  # The identity library judges the tenant itself.
         raise SettingsError([f"MDA_TENANT_ID or MDA_CLIENT_ID is refused: {error}"]) from error
 
@@ -121,7 +132,8 @@ def storage(settings: Settings, environ: Mapping[str, str]) -> Containers:
     identity = settings.api.identity_client_id
     try:
         return open_containers(
-            settings.storage, lambda: storage_credential(identity, in_azure=in_azure)
+            settings.storage,
+            lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
         )
     except ValueError:  # Its text may repeat the value, which may hold a key.
         problem = "STORAGE_ACCOUNT_URL or STORAGE_CONNECTION_STRING is malformed: copy it again"
@@ -168,10 +180,17 @@ def _report(  # noqa: PLR0913, PLR0917 - private, the report's own fields
     error: Exception | None,
     past_due: bool,  # noqa: FBT001 - private
 ) -> RunResult:
-    fields = report_fields(
-        tally, policy, outcome, duration=duration, error=error, past_due=past_due
-    )
-    line = encode(fields)
+    try:
+        fields = report_fields(
+            tally, policy, outcome, duration=duration, error=error, past_due=past_due
+        )
+        line = encode(fields)
+    except Exception as broken:  # noqa: BLE001 - a ledger that no report expects; say at least that
+        error = error or broken
+        bare = Tally(scan=tally.scan, run=tally.run, warnings=[f"the report failed: {broken!r}"])
+        outcome = "failed"
+        fields = report_fields(bare, None, outcome, duration=duration, error=error)
+        line = encode(fields)
     if error is None:
         logger.log(logging.WARNING if fields["warnings"] else logging.INFO, line)
     elif isinstance(error, ScanError):
@@ -185,7 +204,7 @@ def _keep(ledgers: LedgerStore, line: str, now: int) -> None:
     """Append the report to the run log; its loss is worth a warning, not the run."""
     try:
         ledgers.append_run(line, now=now)
-    except StoreError as error:
+    except Exception as error:  # noqa: BLE001 - the line is in the log already
         logger.warning("the run log could not be written: %s", error)
 
 

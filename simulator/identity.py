@@ -60,6 +60,11 @@ class IdentityEndpoint:
         host: The address to listen on.
         port: The port; 0 takes a free one.
 
+    Attributes:
+        asked: How often it was asked, whatever it answered.
+        instead: Takes the ordinal of a request, from 1; returns what is answered in the place of
+            a token, None for a token.
+
     """
 
     def __init__(  # noqa: PLR0913 - each is a property of the identity
@@ -79,6 +84,8 @@ class IdentityEndpoint:
         self.header = header or secrets.token_hex(16)
         self.clock = clock
         self.requests: list[TokenRequest] = []
+        self.asked = 0
+        self.instead: Callable[[int], Reply | None] = lambda _: None
         self._listener = Listener(self._respond, now_ms=self._now_ms, host=host, port=port)
 
     def __enter__(self) -> Self:
@@ -117,6 +124,10 @@ class IdentityEndpoint:
         return {"IDENTITY_ENDPOINT": self.url, "IDENTITY_HEADER": self.header}
 
     def _respond(self, incoming: Incoming) -> Reply:
+        self.asked += 1
+        failing = self.instead(self.asked)
+        if failing:
+            return failing
         asked = _parameters(incoming.query)
         token = ""
         problem = self._problem(incoming, asked)

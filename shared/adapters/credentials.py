@@ -9,32 +9,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
 from azure.identity import (
     ClientAssertionCredential,
     ClientSecretCredential,
-    CredentialUnavailableError,
     DefaultAzureCredential,
     ManagedIdentityCredential,
 )
 
+from shared.adapters.patience import (
+    Hook,
+    IdentityRefused,
+    IdentityUnavailable,
+    PatientCredential,
+    first_line,
+)
 from shared.core.access import SCOPE, ApiSettings, Secret
 from shared.core.errors import SourceRefused
-from shared.ports import Authorization, SignInUnavailable
+from shared.ports import Authorization, Clock, SignInUnavailable
 
-RETRIES: dict[str, Any] = {
-    "retry_total": 1,
-    "retry_backoff_factor": 0.4,
-    "retry_backoff_max": 2,
+ONCE: dict[str, Any] = {
+    "retry_total": 0,
     "connection_timeout": 3,
     "read_timeout": 5,
 }
-"""A few seconds in all: waiting for longer is the ledger's business, not the SDK's."""
+"""For one attempt; `PatientCredential` makes more."""
 
 EXCHANGE = "api://AzureADTokenExchange/.default"
 """The audience by which an app registration trusts a managed identity's token."""
@@ -68,16 +66,13 @@ class EntraToken:
         """Return `Bearer <token>`."""
         try:
             return f"Bearer {self._credential.get_token(SCOPE).token}"
-        except (ClientAuthenticationError, CredentialUnavailableError) as error:
-            # azure-identity calls every failure of msal one of authentication, an outage included.
-            if isinstance(error.__cause__, (ServiceRequestError, ServiceResponseError)):
-                raise SignInUnavailable(_first_line(error)) from error
+        except IdentityRefused as error:
             raise SourceRefused(
                 f"signing in for the Activities API failed (MDA_AUTH={self._mode}): "
-                f"{_first_line(error)}. Check the identity, MDA_TENANT_ID and MDA_CLIENT_ID"
+                f"{first_line(error)}. Check the identity, MDA_TENANT_ID and MDA_CLIENT_ID"
             ) from error
-        except AzureError as error:
-            raise SignInUnavailable(_first_line(error)) from error
+        except IdentityUnavailable as error:
+            raise SignInUnavailable(first_line(error)) from error
 
     def renew(self) -> bool:
         """Begin with an empty token cache: a new credential object has one."""
@@ -85,47 +80,54 @@ class EntraToken:
         return True
 
 
-def authorization(api: ApiSettings) -> Authorization:
+def authorization(api: ApiSettings, clock: Clock) -> Authorization:
     """Return how to sign in for the API, as the settings say. Nothing is requested yet."""
     if api.auth == "api-token" and api.api_token:
         return FixedToken(api.api_token)
-    return EntraToken(lambda: api_credential(api), api.auth)
+    return EntraToken(lambda: api_credential(api, clock), api.auth)
 
 
-def api_credential(api: ApiSettings) -> TokenCredential:
+def api_credential(api: ApiSettings, clock: Clock) -> TokenCredential:
     """Return the Entra credential for the API."""
     tenant, client = api.tenant_id or "", api.client_id or ""
+    identity = api.identity_client_id
     if api.auth == "client-secret" and api.client_secret:
         secret = api.client_secret.reveal()
-        return ClientSecretCredential(tenant, client, secret, **RETRIES)
+        return PatientCredential(
+            lambda hook: ClientSecretCredential(tenant, client, secret, **_options(hook)), clock
+        )
     if api.auth == "federated":
-        identity = managed_identity(api.identity_client_id)
-        return ClientAssertionCredential(
-            tenant, client, lambda: identity.get_token(EXCHANGE).token, **RETRIES
+        voucher = managed_identity(identity, clock)
+        return PatientCredential(
+            lambda hook: ClientAssertionCredential(
+                tenant, client, lambda: voucher.get_token(EXCHANGE).token, **_options(hook)
+            ),
+            clock,
         )
     if api.auth == "managed-identity":
-        return managed_identity(api.identity_client_id)
-    return default_credential(api.identity_client_id)
+        return managed_identity(identity, clock)
+    return default_credential(identity, clock)
 
 
-def managed_identity(client_id: str | None) -> TokenCredential:
+def managed_identity(client_id: str | None, clock: Clock) -> TokenCredential:
     """Return the user-assigned identity with this client id, or the system-assigned one."""
-    if client_id:
-        return ManagedIdentityCredential(client_id=client_id, **RETRIES)
-    return ManagedIdentityCredential(**RETRIES)
+    return PatientCredential(
+        lambda hook: ManagedIdentityCredential(client_id=client_id or None, **_options(hook)), clock
+    )
 
 
-def default_credential(client_id: str | None) -> TokenCredential:
+def default_credential(client_id: str | None, clock: Clock) -> TokenCredential:
     """Return azure-identity's chain: environment, identity, then a person's developer tools."""
-    return DefaultAzureCredential(managed_identity_client_id=client_id, **RETRIES)
+    return PatientCredential(
+        lambda hook: DefaultAzureCredential(managed_identity_client_id=client_id, **_options(hook)),
+        clock,
+    )
 
 
-def storage_credential(client_id: str | None, *, in_azure: bool) -> TokenCredential:
+def storage_credential(client_id: str | None, clock: Clock, *, in_azure: bool) -> TokenCredential:
     """Return what signs in for storage: the managed identity in Azure, the chain elsewhere."""
-    return managed_identity(client_id) if in_azure else default_credential(client_id)
+    return managed_identity(client_id, clock) if in_azure else default_credential(client_id, clock)
 
 
-def _first_line(error: Exception) -> str:
-    """Return what failed, without the troubleshooting paragraphs that follow."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line[:300].rstrip(". ")
+def _options(hook: Hook) -> dict[str, Any]:
+    return {**ONCE, "raw_response_hook": hook}

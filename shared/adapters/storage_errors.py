@@ -188,6 +188,9 @@ def _reason(error: AzureError) -> str:
 
 
 def _remedy(error: AzureError) -> str:
+    own: str | None = getattr(error, "remedy", None)
+    if own:
+        return own  # It failed before storage was asked, when signing in.
     known = {**BLOB_CODES, **STORE_CODES}.get(error_code(error) or "")
     if known:
         return known
