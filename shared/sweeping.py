@@ -56,6 +56,8 @@ class Indexes:
 def read_index(results: ResultStore, piece: Slice, ledger: Ledger, axis: Axis) -> Index:
     """Return what the parts of the slice's hour hold inside its bounds, by identity.
 
+    Records without a position are in it wherever they may belong to the slice.
+
     Raises:
         PartUnreadable: a part is damaged, or fewer are there than were committed: their
             records would look late and be written again.
@@ -70,13 +72,20 @@ def read_index(results: ResultStore, piece: Slice, ledger: Ledger, axis: Axis) -
             "keep parts for longer than the oldest sweep"
         )
     index: dict[str, Stored] = {}
-    for part in _overlapping(parts, piece):
+    unplaced = piece.start // HOUR_MS * HOUR_MS in ledger.unplaced
+    for part in _near(parts, piece, 1 if unplaced else 0):
         _read_into(index, results, part, piece, axis)
     return index
 
 
-def _overlapping(parts: Sequence[StoredPart], piece: Slice) -> list[StoredPart]:
-    return [part for part in parts if part.start < piece.end and piece.start < part.end]
+def _near(parts: Sequence[StoredPart], piece: Slice, beside: int) -> list[StoredPart]:
+    """Return the parts that overlap a slice, or lie `beside` it by at most so many ms less one.
+
+    A record without a position may be in the part before the one that it belongs to: the API
+    showed it on the page that was the last of that part.
+    """
+    start, end = piece.start - beside, piece.end + beside
+    return [part for part in parts if part.start < end and start < part.end]
 
 
 def _read_into(

@@ -76,7 +76,8 @@ def _shown(tenant: Tenant, row: int, switches: Switches) -> bytes:
         return b"null"
     record = tenant.bytes_of(row)
     if chance.unit(switches.seed, "unplaced", row) < switches.unplaced_share:
-        return unplaced(record, chance.below(UNUSABLE, switches.seed, "unusable", row))
+        kind = chance.below(UNUSABLE, switches.seed, "unusable", row)
+        return unplaced(record, switches.unplaced_field, kind)
     return record
 
 

@@ -31,7 +31,7 @@ _MIXTURE = (
     + ("third-party",) * 36
 )
 UNUSABLE = 5
-"""The kinds of ways in which `timestamp` is unusable: missing, null, text, fraction, boolean."""
+"""The kinds of ways in which a time is unusable: missing, null, text, fraction, boolean."""
 
 _VARIANTS = 24
 _PADDING_BYTES = 1 << 16
@@ -204,12 +204,12 @@ def omitted(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def unplaced(record: bytes, kind: int) -> bytes:
-    """Return a record without a usable `timestamp`, in one of the `UNUSABLE` kinds of ways."""
+def unplaced(record: bytes, name: str, kind: int) -> bytes:
+    """Return a record of which one time is unusable, in one of the `UNUSABLE` kinds of ways."""
     fields = json.loads(record)
-    at = fields.pop("timestamp", 0)
-    unusable = ({}, *({"timestamp": it} for it in (None, str(at), at + 0.5, True)))[kind]
-    fields.pop("timestampRaw", None)
+    at = fields.pop(name, 0)
+    unusable = ({}, *({name: it} for it in (None, str(at), at + 0.5, True)))[kind]
+    fields.pop(f"{name}Raw", None)
     return json.dumps({**fields, **unusable}, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -28,6 +28,7 @@ RetryAfter: TypeAlias = Literal["seconds", "date", "zero"]
 EmptyData: TypeAlias = Literal["list", "null", "missing"]
 Sorts: TypeAlias = Literal["as-asked", "asc", "desc", "reversed"]
 Numbers: TypeAlias = Literal["digits", "point"]
+TimeField: TypeAlias = Literal["timestamp", "created"]
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "tail_drop": get_args(TailDrop),
@@ -43,6 +44,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "empty_data": get_args(EmptyData),
     "sorts": get_args(Sorts),
     "numbers": get_args(Numbers),
+    "unplaced_field": get_args(TimeField),
 }
 
 
@@ -85,9 +87,10 @@ class Switches:
         empty_data: What an answer without records has as `data`: an empty list, null or nothing.
         null_share: The share (0 to 1) of activities in whose place the API always shows null;
             decided by the seed.
-        unplaced_share: The share (0 to 1) of activities whose record has no usable `timestamp`: it
+        unplaced_share: The share (0 to 1) of activities of whose record a time cannot be used: it
             is missing, null, text, a fraction or a boolean; decided by the seed. The API still
             finds and sorts them by their true times.
+        unplaced_field: Which time that is.
         total: Whether `total` is an estimate that changes from call to call, exact, or an estimate
             that is above zero even when nothing matches.
         count_cap: Where `/count/` stops counting, to say `moreThanTotal`; None counts all.
@@ -136,6 +139,7 @@ class Switches:
     empty_data: EmptyData = "list"
     null_share: float = 0.0
     unplaced_share: float = 0.0
+    unplaced_field: TimeField = "timestamp"
     total: Total = "estimate"
     count_cap: int | None = None
     total_noise: float = 0.02

@@ -31,11 +31,23 @@ def fresh_slice(bounds: Interval, *, pass_name: str, direction: Direction, limit
 
 
 def same_again(piece: Slice, bounds: Interval) -> Slice:
-    """Return a fresh slice over `bounds` that keeps direction, limit and `since` of `piece`."""
+    """Return a fresh slice over `bounds` that keeps direction, limit and `since` of `piece`.
+
+    What `piece` has staged is given up; what earlier parts hold is not.
+    """
     fresh = fresh_slice(
         bounds, pass_name=piece.pass_name, direction=piece.direction, limit=piece.limit
     )
-    return change(fresh, since=piece.since)
+    return change(fresh, since=piece.since, earlier=piece.earlier)
+
+
+def carried_on(piece: Slice, bounds: Interval) -> Slice:
+    """Return a fresh slice over what is left of `piece`, whose staged blocks become a part.
+
+    Where the records without a position in that part belong nobody can say, so it knows them all.
+    """
+    fresh = same_again(piece, bounds)
+    return change(fresh, earlier=(*piece.earlier, *piece.unplaced))
 
 
 def has_begun(piece: Slice) -> bool:

@@ -402,7 +402,12 @@ def restarted(ledger: Ledger) -> Ledger:
     """Return the ledger with the committing slice open again, since its blocks are gone."""
     commit = _commit_of(ledger)
     again = same_again(commit.slice, (commit.start, commit.end))
-    return change(ledger, committing=None, open=_sorted((*ledger.open, again)))
+    gone = {*commit.slice.unplaced}
+    rest = (
+        change(it, earlier=tuple(known for known in it.earlier if known not in gone))
+        for it in ledger.open
+    )
+    return change(ledger, committing=None, open=_sorted((*rest, again)))
 
 
 def _commit_of(ledger: Ledger) -> Commit:

@@ -125,6 +125,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         changed: dropped, because this slice stored the same identity with other bytes.
         outside: dropped, because they were outside what the query asked for.
         nulls: null items where a record should be.
+        unplaced: shown without a position on the axis, whether they were stored or known.
         irregular: stored in a wrapped form that strict readers accept.
         drifted: continuations whose other filters differ from ours.
         known: not stored by a sweep, because an earlier pass has stored them.
@@ -138,6 +139,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     changed: int = 0
     outside: int = 0
     nulls: int = 0
+    unplaced: int = 0
     irregular: int = 0
     drifted: int = 0
     known: int = 0
@@ -183,6 +185,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         blocks: staged so far, in order.
         furthest: position of the record staged farthest along, null when there is none.
         seen: records at or after the cursor.
+        unplaced: digests of the records without a position on the axis that are staged so far: the
+            API may show them again at any time.
+        earlier: the same of parts that were closed early, whose rest this slice is.
         counts: what happened to the records so far.
         lateness: how many late records it found, by how late they are: the keys are `10m`, `1h`,
             `2h`, `24h`, `72h`, `8d` (up to that much between event and ingestion) and `more`.
@@ -211,6 +216,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     blocks: tuple[Block, ...] = ()
     furthest: int | None = None
     seen: tuple[Seen, ...] = ()
+    unplaced: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
     counts: Counts = Counts()
     lateness: dict[str, int] = {}
     since: int | None = None
@@ -370,6 +377,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         totals: what `lost` and `doubt` held before `settled_until`.
         parts: per UTC hour (epoch ms of its start) how many parts were committed: a sweep that
             finds fewer must not take their records for late.
+        unplaced: UTC hours (epoch ms of their starts) of which parts hold records without a
+            position on the axis: a sweep reads the parts beside its slice for them, too.
         rescans: per pass `rescan-<epoch>`, what a person asked to have scanned again.
         open: slices in work; they never overlap.
         committing: the one slice that is being committed.
@@ -399,6 +408,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     doubt: tuple[Doubt, ...] = ()
     totals: Totals = Totals()
     parts: dict[int, int] = {}
+    unplaced: tuple[int, ...] = ()
     rescans: dict[str, Intervals] = {}
     open: tuple[Slice, ...] = ()
     committing: Commit | None = None

@@ -33,6 +33,7 @@ class Proof:
     doubt: tuple[Doubt, ...] = ()
     totals: Totals
     parts: dict[int, int]
+    unplaced: tuple[int, ...] = ()
 
     @classmethod
     def names(cls) -> list[str]:
@@ -71,6 +72,7 @@ def extended(proof: Proof, manifest: Manifest) -> Proof:
         lost=_joined_losses((*proof.lost, manifest.lost)) if manifest.lost else proof.lost,
         doubt=_doubt(proof.doubt, bounds, manifest.doubt),
         parts=_counted(proof.parts, manifest),
+        unplaced=_unplaced(proof.unplaced, manifest),
     )
 
 
@@ -90,6 +92,7 @@ def settle(proof: Proof, until: int) -> Proof:
             doubt=proof.totals.doubt + _before(proof.doubt, until),
         ),
         parts={hour: count for hour, count in proof.parts.items() if hour >= until},
+        unplaced=tuple(hour for hour in proof.unplaced if hour >= until),
     )
 
 
@@ -105,6 +108,12 @@ def _counted(parts: dict[int, int], manifest: Manifest) -> dict[int, int]:
     hour = manifest.start // HOUR_MS * HOUR_MS
     counted = {**parts, hour: parts.get(hour, 0) + 1}
     return dict(sorted(counted.items()))
+
+
+def _unplaced(hours: tuple[int, ...], manifest: Manifest) -> tuple[int, ...]:
+    if manifest.part is None or not manifest.counts.unplaced:
+        return hours
+    return tuple(sorted({*hours, manifest.start // HOUR_MS * HOUR_MS}))
 
 
 def _doubt(

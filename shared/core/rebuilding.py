@@ -16,6 +16,7 @@ from shared.core.layout import read_part_name
 from shared.core.manifest import Manifest
 from shared.core.model import (
     Accepted,
+    Axis,
     Block,
     Counts,
     Doubt,
@@ -25,7 +26,7 @@ from shared.core.model import (
 )
 from shared.core.passes import PARTIAL, is_partial
 from shared.core.proof import nothing_proven, with_proof
-from shared.core.records import Malformed, encode_trailer, read_block, span
+from shared.core.records import Malformed, encode_trailer, read_block, span, stored_records
 from shared.core.turns import Finished, Turn
 
 EPOCHS_SKIPPED = 1_000
@@ -96,8 +97,16 @@ def _slice_of(
         limit=policy.limit,
         at=said.start,
         blocks=made,
-        counts=Counts(records=sum(block.records for block in made)),
+        counts=Counts(
+            records=sum(block.records for block in made),
+            unplaced=_unplaced(content, policy.axis),
+        ),
     )
+
+
+def _unplaced(content: bytes, axis: Axis) -> int:
+    """Return how many records of a part, known to be sound, have no position on the axis."""
+    return sum(record.on(axis) is None for record in stored_records(content))
 
 
 def _proven(blob: PartBlob, piece: Slice, policy: Policy) -> Interval:

@@ -61,6 +61,7 @@ class Tally:
         changed: records dropped as stored already with other bytes.
         outside: records dropped as not asked for.
         nulls: null items where a record should be.
+        unplaced: records shown without a position on the axis.
         irregular: records stored in wrapped form.
         drifted: continuations whose other filters differ from ours.
         known: records that a sweep was shown and that a part holds already.
@@ -88,6 +89,7 @@ class Tally:
     changed: int = 0
     outside: int = 0
     nulls: int = 0
+    unplaced: int = 0
     irregular: int = 0
     drifted: int = 0
     known: int = 0
@@ -116,6 +118,7 @@ COUNTED = (
     "changed",
     "outside",
     "nulls",
+    "unplaced",
     "irregular",
     "drifted",
     "known",
@@ -179,6 +182,7 @@ def _work(tally: Tally) -> dict[str, Any]:
         "changed": tally.changed,
         "outside": tally.outside,
         "nulls": tally.nulls,
+        "unplaced": tally.unplaced,
         "irregular": tally.irregular,
         "drifted": tally.drifted,
         "known": tally.known,

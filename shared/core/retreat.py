@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from shared.core.answers import Fault
-from shared.core.cursor import known_until, may_divide, past, remaining, same_again
+from shared.core.cursor import carried_on, known_until, may_divide, past, remaining, same_again
 from shared.core.model import HOUR_MS, LIMIT_MIN, SECOND_MS, Slice
 from shared.core.turns import Finished, Turn
 
@@ -76,11 +76,16 @@ def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Turn:
     if not room.open or end - start <= SECOND_MS or not start < middle < end:
         return Turn(goes_on=_blocked(held_up, now, room), fault=fault)
     halves = ((start, middle), (middle, end))
+    whole = not divisible or (start, end) == (piece.start, piece.end)
     opened = tuple(
-        change(same_again(piece, half), fault=fault.detail, not_before=piece.not_before)
+        change(
+            same_again(piece, half) if whole else carried_on(piece, half),
+            fault=fault.detail,
+            not_before=piece.not_before,
+        )
         for half in halves
     )
-    if not divisible or (start, end) == (piece.start, piece.end):
+    if whole:
         return Turn(opened=opened, fault=fault)
     proven = known_until(piece, piece.at)
     done = change(piece, seen=(), continuation=None)

@@ -1,12 +1,12 @@
 """What of a page is stored: records inside the query, once, and only what no part holds yet."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
 
-from shared.core.cursor import heading, remaining, within, yet_to_come
+from shared.core.cursor import remaining, within, yet_to_come
 from shared.core.gaps import Marks, marks_of
 from shared.core.intervals import Interval
 from shared.core.model import (
@@ -59,13 +59,13 @@ class Shown(NamedTuple):
     """A record that a page shows for the first time in its slice.
 
     Attributes:
-        at: its position on the axis.
+        at: its position on the axis, None when it has none.
         record: the record.
         known: whether a part holds its identity.
         changed: whether a part holds its identity with other bytes.
     """
 
-    at: int
+    at: int | None
     record: Record
     known: bool
     changed: bool
@@ -78,6 +78,7 @@ class Sifted:
     Attributes:
         shown: inside the query and new to the slice, in the API's order.
         places: positions of all that were inside the query, repeated ones included.
+        unplaced: how many records have no position, repeated ones included.
         repeated: dropped, because the slice has seen the identity with the same bytes.
         changed: dropped, because the slice has seen the identity with other bytes.
         outside: dropped, because the query did not ask for them.
@@ -87,6 +88,7 @@ class Sifted:
 
     shown: tuple[Shown, ...]
     places: frozenset[int]
+    unplaced: int
     repeated: int
     changed: int
     outside: int
@@ -94,8 +96,12 @@ class Sifted:
     marks: Marks = ()
 
     def inside(self, bounds: Interval) -> "Sifted":
-        """Return the same without the shown records outside of `bounds`."""
-        return replace(self, shown=tuple(it for it in self.shown if within(it.at, bounds)))
+        """Return the same without the shown records outside of `bounds`.
+
+        One that has no position stays: the page shows it now, and perhaps never again.
+        """
+        kept = (it for it in self.shown if it.at is None or within(it.at, bounds))
+        return replace(self, shown=tuple(kept))
 
     def records(self) -> tuple[Record, ...]:
         """Return what is to be stored."""
@@ -104,10 +110,11 @@ class Sifted:
 
 def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
     """Sort out a page's records against the query, the slice and what parts hold."""
-    placed = list(_placed(page.records, piece, axis))
-    start, end = remaining(piece)
-    inside = [(at, record) for at, record in placed if start <= at < end]
+    places = [record.on(axis) for record in page.records]
+    asked_for = _asked_for(places, remaining(piece))
+    inside = [it for it in zip(places, page.records, strict=True) if next(asked_for)]
     before = {seen.identity: seen.content for seen in piece.seen}
+    unplaced = {*piece.unplaced, *piece.earlier}
     shown: dict[str, Shown] = {}
     changed = 0
     for at, record in inside:
@@ -116,37 +123,49 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
             changed += before[identity] != record.content
         elif identity in shown:
             changed += shown[identity].record.line != record.line
-        else:
+        elif at is not None or identity not in unplaced:
             shown[identity] = _shown(at, record, index.get(identity))
     return Sifted(
         shown=tuple(shown.values()),
-        places=frozenset(at for at, _ in inside),
+        places=frozenset(at for at, _ in inside if at is not None),
+        unplaced=sum(at is None for at, _ in inside),
         repeated=len(inside) - len(shown) - changed,
         changed=changed,
-        outside=len(placed) - len(inside),
+        outside=len(places) - len(inside),
         nulls=len(page.nulls),
-        marks=_marks(page, piece, axis) if page.nulls else (),
+        marks=_marks(places, page.nulls, remaining(piece)) if page.nulls else (),
     )
 
 
-def _marks(page: Page, piece: Slice, axis: Axis) -> Marks:
-    start, end = remaining(piece)
-    places = (record.on(axis) for record in page.records)
-    known = (at if at is not None and start <= at < end else None for at in places)
-    return marks_of(known, page.nulls)
+def _asked_for(places: Sequence[int | None], bounds: Interval) -> Iterator[bool]:
+    """Yield of each record whether the query asked for it.
+
+    One without a position stands between its neighbours: it was not asked for if none of them was.
+    """
+    after = iter(reversed([*_nearest(reversed(places))]))
+    for at, left, right in zip(places, _nearest(places), after, strict=True):
+        near = [it for it in (at, left, right) if it is not None]
+        yield within(at, bounds) if at is not None else _any_within(near, bounds)
 
 
-def _placed(records: Iterable[Record], piece: Slice, axis: Axis) -> Iterator[tuple[int, Record]]:
-    """Yield each record with its position; one that has none stands beside the one before it."""
-    start, end = remaining(piece)
-    at = start if heading(piece) == "asc" else end - 1
-    for record in records:
-        own = record.on(axis)
-        at = at if own is None else own
-        yield at, record
+def _nearest(places: Iterable[int | None]) -> Iterator[int | None]:
+    """Yield for each place the last position so far, its own included."""
+    last = None
+    for at in places:
+        last = last if at is None else at
+        yield last
 
 
-def _shown(at: int, record: Record, stored: Stored | None) -> Shown:
+def _any_within(near: Sequence[int], bounds: Interval) -> bool:
+    return not near or any(within(at, bounds) for at in near)
+
+
+def _marks(places: Iterable[int | None], nulls: Iterable[int], bounds: Interval) -> Marks:
+    known = (at if at is not None and within(at, bounds) else None for at in places)
+    return marks_of(known, nulls)
+
+
+def _shown(at: int | None, record: Record, stored: Stored | None) -> Shown:
     changed = stored is not None and stored.content != record.content
     return Shown(at=at, record=record, known=stored is not None, changed=changed)
 
@@ -154,6 +173,7 @@ def _shown(at: int, record: Record, stored: Stored | None) -> Shown:
 def counted(piece: Slice, sifted: Sifted, *, drifted: bool = False) -> Slice:
     """Return the slice with what a page brought added to its counts."""
     records = sifted.records()
+    unplaced = [it for it in sifted.shown if it.at is None]
     late = records if piece.pass_name != FIRST_PASS else ()
     counts = piece.counts.plus(
         records=len(records),
@@ -161,12 +181,19 @@ def counted(piece: Slice, sifted: Sifted, *, drifted: bool = False) -> Slice:
         changed=sifted.changed + sum(it.changed for it in sifted.shown),
         outside=sifted.outside,
         nulls=sifted.nulls,
+        unplaced=len(unplaced),
         irregular=sum(record.original is not None for record in records),
         drifted=int(drifted),
         known=sum(it.known for it in sifted.shown),
         late=len(late),
     )
-    return change(piece, counts=counts, lateness=_lateness(piece.lateness, late))
+    staged = tuple(it.record.identity for it in unplaced if not it.known)
+    return change(
+        piece,
+        counts=counts,
+        lateness=_lateness(piece.lateness, late),
+        unplaced=(*piece.unplaced, *staged),
+    )
 
 
 def _lateness(before: dict[str, int], late: Iterable[Record]) -> dict[str, int]:
@@ -187,8 +214,23 @@ def still_seen(piece: Slice, sifted: Sifted, axis: Axis) -> tuple[Seen, ...]:
     other = other_field(axis)
     before = [it for it in piece.seen if _may_repeat(piece, it.at, it.other)]
     # Nearly all of a page lies behind the cursor; only the rest is worth its digests.
-    ahead = [it for it in sifted.shown if _may_repeat(piece, it.at, it.record.on(other))]
-    return (*before, *(_as_seen(it, other) for it in ahead))
+    return (*before, *_seen_ahead(piece, sifted, other))
+
+
+def _seen_ahead(piece: Slice, sifted: Sifted, other: Axis) -> Iterator[Seen]:
+    for at, record, *_ in sifted.shown:
+        if at is not None and _may_repeat(piece, at, record.on(other)):
+            yield Seen(
+                at=at,
+                other=record.on(other),
+                identity=record.identity,
+                content=record.content,
+            )
+
+
+def remembered(piece: Slice) -> int:
+    """Return how many identities a slice remembers."""
+    return len(piece.seen) + len(piece.unplaced) + len(piece.earlier)
 
 
 def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
@@ -201,25 +243,22 @@ def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
     return dense.cursor is None or other is None or other >= dense.cursor
 
 
-def _as_seen(shown: Shown, other: Axis) -> Seen:
-    record = shown.record
-    return Seen(
-        at=shown.at,
-        other=record.on(other),
-        identity=record.identity,
-        content=record.content,
-    )
-
-
 def vanished(piece: Slice, bounds: Interval, index: Index) -> int:
-    """Return how many records parts hold inside `bounds` that the API did not show."""
+    """Return how many records parts hold inside `bounds` that the API did not show.
+
+    Those without a position are left out: which of them lie inside is not known.
+    """
     held = sum(stored.at is not None and within(stored.at, bounds) for stored in index.values())
-    return max(0, held - piece.counts.known)
+    known_unplaced = piece.counts.unplaced - len(piece.unplaced)
+    return max(0, held - (piece.counts.known - known_unplaced))
 
 
 def furthest(piece: Slice, sifted: Sifted) -> int | None:
-    """Return the position of the staged record that stands farthest along the direction."""
-    places = [it.at for it in sifted.shown if not it.known]
+    """Return the position of the staged record that stands farthest along the direction.
+
+    Those without a position do not count: whoever carries on knows all of them.
+    """
+    places = [it.at for it in sifted.shown if not it.known and it.at is not None]
     if piece.furthest is not None:
         places.append(piece.furthest)
     if not places:

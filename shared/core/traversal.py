@@ -18,6 +18,7 @@ import msgspec
 
 from shared.core.answers import Fault
 from shared.core.cursor import (
+    carried_on,
     dense_of,
     heading,
     is_ahead,
@@ -27,7 +28,6 @@ from shared.core.cursor import (
     next_millisecond,
     past,
     remaining,
-    same_again,
     yet_to_come,
 )
 from shared.core.doubts import few
@@ -42,6 +42,7 @@ from shared.core.sifting import (
     Sifted,
     counted,
     furthest,
+    remembered,
     sift,
     still_seen,
     vanished,
@@ -62,6 +63,10 @@ DOUBTS_KEPT = 64
 
 NULLS = "the API showed null where activities should be"
 EMPTY = "the API counted activities and showed none"
+REMEMBERED_MOST = 5_000
+"""Identities that a slice remembers: 180 to 450 KB of the ledger."""
+
+TOO_MANY = "too many activities have no position to be told apart by"
 CROWDED = "more activities share both time fields than a page holds"
 UNDIVIDED = f"its part reached {PART_BLOCKS} blocks where it could not be divided"
 
@@ -132,6 +137,10 @@ def _shows_nothing(page: Page) -> bool:
     return not page.records and not page.nulls
 
 
+def _shows_something(sifted: Sifted) -> bool:
+    return bool(sifted.places or sifted.unplaced or sifted.nulls)
+
+
 def _with_gaps(piece: Slice, sifted: Sifted, cursor: int | None = None) -> Slice:
     """Return the slice with what the page's nulls leave open in doubt."""
     found = gaps(sifted.marks, piece, cursor)
@@ -193,13 +202,22 @@ def _without(filters: dict[str, Any], field: Axis, bound: str) -> dict[str, Any]
 def _advance(  # noqa: PLR0913 - the facts of one page, by name
     piece: Slice, moved: Slice, sifted: Sifted, axis: Axis, index: Index, *, drifted: bool
 ) -> Turn:
+    seen = still_seen(moved, sifted, axis)
+    onward = change(moved, seen=seen, furthest=furthest(piece, sifted))
+    onward = counted(onward, sifted, drifted=drifted)
+    if remembered(onward) > REMEMBERED_MOST:
+        return _overflow(moved, sifted, drifted=drifted)
     if _is_full(piece) and may_divide(piece, moved.at) and moved.mode == "page":
         return _close_early(piece, sifted, moved.at, index, drifted=drifted)
     if len(piece.blocks) + 2 >= PART_BLOCKS:  # This page's block, and the trailer.
         return _break_off(piece, moved, sifted, index, drifted=drifted)
-    seen = still_seen(moved, sifted, axis)
-    moved = change(moved, seen=seen, furthest=furthest(piece, sifted))
-    return Turn(records=sifted.records(), goes_on=counted(moved, sifted, drifted=drifted))
+    return Turn(records=sifted.records(), goes_on=onward)
+
+
+def _overflow(moved: Slice, sifted: Sifted, *, drifted: bool) -> Turn:
+    """Finish a slice that would have to remember too much; what remains of it is in doubt."""
+    rest = yet_to_come(moved) if moved.mode == "dense" else remaining(moved)
+    return _finish(_doubted(moved, rest, TOO_MANY), sifted, NOTHING, drifted=drifted)
 
 
 def _is_full(piece: Slice) -> bool:
@@ -212,9 +230,8 @@ def _close_early(piece: Slice, sifted: Sifted, cursor: int, index: Index, *, dri
     proven = known_until(piece, cursor)
     rest = yet_to_come(change(piece, at=cursor))
     finished = _finish(piece, sifted.inside(proven), index, bounds=proven, drifted=drifted)
-    return Turn(
-        records=finished.records, finished=finished.finished, opened=(same_again(piece, rest),)
-    )
+    onward = carried_on(counted(piece, sifted), rest)
+    return Turn(records=finished.records, finished=finished.finished, opened=(onward,))
 
 
 def _break_off(piece: Slice, moved: Slice, sifted: Sifted, index: Index, *, drifted: bool) -> Turn:
@@ -227,7 +244,8 @@ def _break_off(piece: Slice, moved: Slice, sifted: Sifted, index: Index, *, drif
     proven = (piece.start, rest[0]) if piece.direction == "asc" else (rest[1], piece.end)
     doubted = _doubted(piece, unknown, UNDIVIDED)
     finished = _finish(doubted, sifted, index, bounds=proven, drifted=drifted)
-    opened = (same_again(piece, rest),) if rest[0] < rest[1] else ()
+    onward = carried_on(counted(piece, sifted), rest)
+    opened = (onward,) if rest[0] < rest[1] else ()
     return Turn(records=finished.records, finished=finished.finished, opened=opened)
 
 
@@ -269,7 +287,8 @@ def _stands_still(piece: Slice, sifted: Sifted, axis: Axis, cursor: int) -> Turn
     shorter slices will tell.
     """
     at = next_millisecond(piece)
-    if sifted.places == {at} and piece.mode != "opposite":
+    one = sifted.places == {at} or (sifted.unplaced > 0 and not sifted.places)
+    if one and piece.mode != "opposite":
         return _held_up(piece, at, probing=False)
     if not sifted.places and piece.mode == "page":
         return _held_up(piece, at, probing=True)
@@ -339,7 +358,7 @@ def _go_past(piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str
     if reason:
         piece = _doubted(piece, (dense.at, dense.at + 1), reason)
     after = change(piece, mode="beyond", at=past(piece, dense.at), continuation=None)
-    if not dense.probing or dense.cursor is not None or sifted.places or sifted.nulls:
+    if not dense.probing or dense.cursor is not None or _shows_something(sifted):
         # Activities were there, so this was no wrong count; the next millisecond may be dense, too.
         after = change(after, mode="page", dense=None)
     if not leaves_something(after, after.at):

@@ -3,7 +3,9 @@
 import base64
 import json
 import random
+from contextlib import suppress
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,8 @@ from shared.core.report import report_fields
 from shared.core.traversal import DOUBTS_KEPT, NULLS
 from shared.operate.verify import Verifier
 from simulator import Planned, Switches, Tenant
-from tests.fakes import HOUR, MINUTE, page_of, policy
+from simulator.switches import TailDrop
+from tests.fakes import HOUR, MINUTE, Crash, Effects, page_of, policy, status
 from tests.simulated import SimulatedApi
 from tests.unit.test_rebuild import Silent
 from tests.unit.test_sweeps import START, how, identities, live, manifests, world_of
@@ -231,3 +234,189 @@ def test_an_answer_without_data_that_counts_activities_goes_through_the_probes(
     assert doubts(quiet) == [(START, START + 110 * MINUTE)]
     assert direction == "desc" or identities(busy) == crowded.truth()
     assert not busy.ledgers.value()["open"]
+
+
+def stored_ids(world: World) -> list[str]:
+    """Return the `_id` of every record that readers see, sorted."""
+    return sorted(it["_id"] for it in world.followed())
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**16),
+    direction=st.sampled_from(["asc", "desc"]),
+    modes=MODES,
+    share=st.sampled_from([0.1, 0.5, 1.0]),
+    lacks=st.sampled_from(["timestamp", "created"]),
+    pages=st.sampled_from([2, 3, 16]),
+)
+def test_activities_without_a_usable_time_are_stored_once(  # noqa: PLR0913 - what is drawn
+    *, seed: int, direction: str, modes: dict[str, Any], share: float, lacks: str, pages: int
+) -> None:
+    """Within a page, across pages, in dense queries, and when parts close early."""
+    times = some_times(random.Random(seed), modes["page_cap"])
+    tenant = Tenant.of(times, record_size=900)
+
+    with patch("shared.core.traversal.PART_PAGES", pages):
+        odd = {"unplaced_share": share, "unplaced_field": lacks, "seed": seed}
+        world = scanned(tenant, direction, {**modes, **odd})
+
+    found = stored_ids(world)
+    assert len(found) == len(set(found))
+    if modes["dense"] != "black-hole" and modes["cursor_field"] == "created":
+        assert found == sorted(it.id for it in tenant.truth())
+        assert doubts(world) == []
+    assert_sound(world)
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 2**16),
+    direction=st.sampled_from(["asc", "desc"]),
+    axis=st.sampled_from(["date", "created"]),
+    tail_drop=st.sampled_from(["millisecond", "few", "none"]),
+    share=st.sampled_from([0.2, 1.0]),
+)
+def test_sweeps_know_activities_without_a_usable_time(
+    *, seed: int, direction: str, axis: str, tail_drop: TailDrop, share: float
+) -> None:
+    """Parts that closed early and sweeps that are cut at their bounds included."""
+    rng = random.Random(seed)
+    times = some_times(rng, 5)
+    late = rng.sample(times, len(times) // 4)
+    tenant = Tenant.of(
+        [(at, created + 3 * HOUR if (at, created) in late else created) for at, created in times],
+        record_size=900,
+    )
+    world = world_of(tenant)
+    assert isinstance(world.source, SimulatedApi)
+    world.source.switches = Switches(
+        page_cap=5,
+        minimum_limit=1,
+        tail_drop_few=1,
+        tail_drop=tail_drop,
+        seed=seed,
+        unplaced_share=share,
+        unplaced_field="timestamp" if axis == "date" else "created",
+    )
+    by = how(direction=direction, axis=axis, fresh=0)
+
+    with (
+        patch("shared.core.traversal.PART_PAGES", 3),
+        patch("shared.core.planning.SWEEP_BYTES", 3_000),
+    ):
+        for _ in range(60):
+            world.run(by)
+            world.clock.advance(30 * MINUTE)
+
+    found = stored_ids(world)
+    assert len(found) == len(set(found))
+    assert found == sorted(it.id for it in tenant.truth())
+    assert doubts(world) == []
+    assert_sound(world)
+
+
+@DIRECTIONS
+def test_a_slice_that_would_remember_too_much_is_closed(direction: str) -> None:
+    """What remains of it is in doubt; a sweep stores it, as much at a time."""
+    plan = [START + 65 * MINUTE + 1_000 * n for n in range(40)]
+    tenant = Tenant.of(plan, record_size=900)
+    world = world_of(tenant)
+    assert isinstance(world.source, SimulatedApi)
+    world.source.switches = Switches(page_cap=5, minimum_limit=1, unplaced_share=1.0)
+
+    with patch("shared.core.traversal.REMEMBERED_MOST", 12):
+        world.run_until_idle(how(direction=direction))
+        first, doubted = stored_ids(world), doubts(world)
+        live(world, 3, how(direction=direction))
+
+    edges = (plan[16], START + 70 * MINUTE) if direction == "asc" else (plan[0], plan[23] + 1)
+    assert doubted == [edges]
+    assert len(first) == len(set(first)) == 16
+    assert {*first} < {*stored_ids(world)}
+    assert len(stored_ids(world)) == len({*stored_ids(world)})
+    assert_sound(world)
+
+
+def test_halves_of_a_slice_know_what_its_part_holds() -> None:
+    """The API shows an activity without a position again after faults halved its slice."""
+    at = START + 65 * MINUTE
+    odd = {"_id": "odd", "created": at}
+    goes_on = {"date": {"gte": at + 1_000, "lte": START + 70 * MINUTE - 1}}
+    first = {"data": [odd], "hasNext": True, "nextQueryFilters": goes_on}
+    world = World([at + 2_000])
+    answers = iter([page_of(first), *[status(500)] * 12])
+    world.api.always = lambda asked: (
+        (next(answers, None) or page_of({"data": [odd], "hasNext": False, "total": 1}))
+        if _is_about(asked, at + 2_000)
+        else None
+    )
+
+    world.run_until_idle(policy(lookback=2 * HOUR, sweeps=(), limit=500))
+
+    assert stored_ids(world) == ["odd"]
+    assert sum(it["counts"]["repeated"] for it in manifests(world, "first")) == 1
+
+
+@DIRECTIONS
+def test_a_record_without_a_position_among_others_that_were_not_asked_for_is_dropped(
+    direction: str,
+) -> None:
+    """Beside one that was asked for it is stored: rather that than lose it."""
+    at = START + 65 * MINUTE
+    before = {"_id": "before", "timestamp": START - 9, "created": at}
+    inside = {"_id": "inside", "timestamp": at, "created": at}
+    odd = [{"_id": f"odd-{n}", "created": at} for n in range(3)]
+    shown = [odd[0], before, odd[1], inside, odd[2]]
+    page = {"data": shown if direction == "asc" else shown[::-1], "hasNext": False, "total": 5}
+    world = World([])
+    world.api.always = lambda asked: page_of(page) if _is_about(asked, at) else None
+
+    world.run_until_idle(policy(lookback=2 * HOUR, sweeps=(), direction=direction))
+
+    assert stored_ids(world) == ["inside", "odd-1", "odd-2"]
+    assert sum(it["counts"]["outside"] for it in manifests(world, "first")) == 2
+
+
+def test_blocks_that_expired_in_a_commit_are_not_remembered() -> None:
+    """What is left of their slice asks for their activities again, and stores them."""
+    times = [START + 65 * MINUTE + 1_000 * n for n in range(40)]
+    tenant = Tenant.of(times, record_size=900)
+    by = policy(lookback=2 * HOUR, sweeps=())
+    with patch("shared.core.traversal.PART_PAGES", 3):
+        whole, world = _unplaced_world(tenant), _unplaced_world(tenant)
+        whole.run(by)
+        first_commit = 1 + whole.results.effects.done.index("commit part")
+        world.results.effects = Effects(at=first_commit)
+        with suppress(Crash):
+            world.run(by)
+        world.results.staged.clear()
+        world.results.effects = Effects()
+        world.run_until_idle(by)
+
+    assert stored_ids(world) == sorted(it.id for it in tenant.truth())
+    assert_sound(world)
+
+
+def _unplaced_world(tenant: Tenant) -> World:
+    world = World([])
+    odd = Switches(page_cap=5, minimum_limit=1, unplaced_share=1.0, tail_drop="none")
+    world.source = SimulatedApi(tenant, world.clock, odd)
+    return world
+
+
+def test_what_a_sweep_no_longer_finds_is_counted_without_those_that_have_no_position() -> None:
+    """Which of these lie inside a slice is not known."""
+    at = START + 7 * MINUTE
+    tenant = Tenant.of([at + 1_000 * n for n in range(20)], record_size=900)
+    world = world_of(tenant)
+    assert isinstance(world.source, SimulatedApi)
+    world.source.switches = Switches(
+        unplaced_share=0.5, tail_drop="none", page_cap=7, minimum_limit=1
+    )
+
+    live(world, 3, how())
+
+    swept = manifests(world, "sweep-2h")
+    assert sum(it["counts"]["vanished"] for it in swept) == 0
+    assert sum(it["counts"]["late"] for it in swept) == 0
