@@ -19,14 +19,15 @@ from shared.core.answers import Fault, Throttle
 from shared.core.clocks import APART_REPORTED_MS
 from shared.core.cursor import same_again
 from shared.core.errors import BlocksLost, StoreError, TokenRefused
-from shared.core.lanes import choose
+from shared.core.intervals import Interval
+from shared.core.lanes import choose, gone, passed
 from shared.core.layout import part_name, stamp
 from shared.core.model import FIRST_PASS, Block, Commit, Ledger, Policy, Slice
-from shared.core.planning import room_in, unswept
+from shared.core.planning import out_of_reach, room_in, unswept
 from shared.core.quoting import ascii_quoted
 from shared.core.records import trailer_of
 from shared.core.report import Outcome, Tally
-from shared.core.retreat import retreat
+from shared.core.retreat import close, retreat
 from shared.core.turns import Turn
 from shared.ports import Ports
 from shared.stepping import Landing, Tools, Untimely, run_step, sealed
@@ -34,9 +35,6 @@ from shared.sweeping import Indexes, fitted
 
 REQUEST_MS = 120_000
 """The longest that one request may take: heavy pages are known to take a minute."""
-
-RESERVE_MS = 5_000
-"""Kept of the time budget for staging, saving and committing after the last answer."""
 
 PATIENCE_MS = 5_000
 """The longest throttle that a run waits for: waiting is billed."""
@@ -75,6 +73,7 @@ def scan_once(
     iteration = Iteration(ports, policy, tally, claimed)
     try:
         iteration.finish_interrupted_commit()
+        iteration.close_passed()
         iteration.give_up_sweeps()
         with workers(policy.concurrency) as lanes:
             outcome = iteration.work(lanes)
@@ -94,14 +93,12 @@ class Flight:
         before: the slice as it was open before; None for a new one.
         turn: the request's ordinal.
         sent: when, on the clock that never jumps.
-        oldest: whether it holds the lane of the oldest slice.
     """
 
     piece: Slice
     before: Slice | None
     turn: int
     sent: int
-    oldest: bool
 
 
 class Iteration:
@@ -122,6 +119,7 @@ class Iteration:
         self.flights: dict[Future[Landing], Flight] = {}
         self.stop: Outcome | None = None
         self.steps = 0
+        self.has_declared = False
         self.faulted: set[int] = set()
         self.renewed_at = 0
         self.throttled_at = 0
@@ -159,6 +157,42 @@ class Iteration:
         """Do again what an interrupted run may have left half done, before anything is fetched."""
         if self.ledger.committing:
             self.commit(self.ledger.committing)
+
+    def close_passed(self) -> None:
+        """Commit what is known of slices that have begun to leave the API's reach.
+
+        Their last answers were in time, and a later one could prove nothing.
+        """
+        busy = self.busy()
+        for piece in passed(self.ledger, self.now(), self.policy, busy=busy):
+            if not self.has_time():
+                return
+            turn = sealed(self.ports.results, close(piece), self.ledger)
+            self.save(ledgers.turned(self.ledger, piece, turn, self.policy))
+            self.finish_interrupted_commit()
+
+    def declare_lost(self) -> None:
+        """Declare the time lost that has left the API's reach without being covered.
+
+        Only once the API has answered this run: a clock that is far ahead would declare everything
+        lost, and the API's `Date` ends such a run.
+        """
+        if self.has_declared:
+            return
+        self.has_declared = True
+        for bounds in gone(self.ledger, self.now(), self.policy):
+            if not self.has_time():
+                return
+            self.save(ledgers.declared_lost(self.ledger, bounds, self.policy))
+            self.finish_interrupted_commit()
+
+    def has_time(self) -> bool:
+        """Say whether the time budget allows one more commit."""
+        return self.spent() + self.reserve() <= self.policy.budget
+
+    def busy(self) -> frozenset[Interval]:
+        """Return the bounds of the slices whose steps are under way."""
+        return frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
 
     def give_up_sweeps(self) -> None:
         """Say of time that the API no longer shows that no sweep has looked at it."""
@@ -231,10 +265,9 @@ class Iteration:
             if self.clock.has_drifted():
                 self._stop_for_clocks("the local clock has stepped, or the machine was suspended")
                 break
+            self.close_passed()
             now = self.now()
-            busy = frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
-            oldest = self.serves_oldest()
-            piece = choose(self.ledger, now, self.policy, busy=busy, oldest=oldest)
+            piece = choose(self.ledger, now, self.policy, busy=self.busy())
             if piece is None:
                 return None
             pause = self.pause(now)
@@ -278,12 +311,6 @@ class Iteration:
         self.ledger = ledgers.replaced(self.ledger, piece, (afresh,))
         return afresh
 
-    def serves_oldest(self) -> bool:
-        """Say whether the next step belongs to the lane that always serves the oldest slice."""
-        if self.policy.concurrency == 1:
-            return pacing.serves_oldest(self.ledger.pacing)
-        return not any(flight.oldest for flight in self.flights.values())
-
     def fits(self, pause: int) -> bool:
         """Say whether one more step fits the time budget; the first one always does, once due."""
         if not self.steps and pause == 0:
@@ -293,23 +320,20 @@ class Iteration:
 
     def reserve(self) -> int:
         """Return what is kept of the budget for the effects after an answer, in ms."""
-        return min(RESERVE_MS, self.policy.budget // 10)
+        return pacing.reserve(self.policy.budget)
 
     def start(self, workers: Executor, piece: Slice, now: int) -> None:
         """Hand one step to a worker."""
         first = now if piece.first_request is None else piece.first_request
         before = ledgers.open_as(self.ledger, piece)
         piece = change(piece, requests=piece.requests + 1, first_request=first)
-        oldest = self.serves_oldest()
         paced = pacing.note_request(self.ledger.pacing, now)
         self.ledger = change(ledgers.replaced(self.ledger, piece, (piece,)), pacing=paced)
         left = max(self.policy.budget - self.spent() - self.reserve(), 1000)
         timeout = min(left, REQUEST_MS) / 1000
         sent = self.ports.clock.elapsed()
         future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
-        self.flights[future] = Flight(
-            piece=piece, before=before, turn=paced.turns, sent=sent, oldest=oldest
-        )
+        self.flights[future] = Flight(piece=piece, before=before, turn=paced.turns, sent=sent)
         self.steps += 1
         self.tally.requests += 1
 
@@ -334,13 +358,17 @@ class Iteration:
         if isinstance(verdict, Untimely):
             self._put_back(flight, verdict)
             return
-        if landing.answered is not None:
+        late = self._came_late(flight, landing)
+        if landing.answered is not None and not late:
             flight = replace(flight, piece=change(flight.piece, last_answer=landing.answered))
         if isinstance(verdict, Throttle):
             self._throttled(flight, verdict)
             return
         if isinstance(verdict, Fault):
             self._note_strange(flight, verdict, landing.strange)
+        elif late:
+            self.save(self.ledger)  # Without this page, what is known can still be finished.
+            return
         turn = self._retreat(flight.piece, verdict) if isinstance(verdict, Fault) else verdict
         turn = sealed(self.ports.results, turn, self.ledger)
         self.tally.note_turn(turn, flight.piece)
@@ -350,8 +378,9 @@ class Iteration:
         self.save(
             ledgers.turned(self.ledger, flight.piece, turn, self.policy, now=self.clock.now())
         )
-        if self.ledger.committing:
-            self.commit(self.ledger.committing)
+        self.finish_interrupted_commit()
+        if landing.answered is not None:
+            self.declare_lost()
 
     def _heard(self, ledger: Ledger, landing: Landing) -> Ledger:
         """Return the ledger with the API's clock as the answer showed it."""
@@ -378,6 +407,12 @@ class Iteration:
         if self.stop != "clocks differ":
             self.stop = "clocks differ"
             self.tally.warnings.append(f"{why}, so the run has ended: see the runbook")
+
+    def _came_late(self, flight: Flight, landing: Landing) -> bool:
+        """Say whether a first pass was answered when its slice was out of reach already."""
+        if flight.piece.pass_name != FIRST_PASS or landing.answered is None:
+            return False
+        return out_of_reach(flight.piece.start, landing.answered, self.policy)
 
     def _note_strange(self, flight: Flight, fault: Fault, body: bytes | None) -> None:
         """Keep an answer that made no sense, for whoever wants to know what the API said."""

@@ -10,6 +10,7 @@ import msgspec
 
 from shared.core import manifest as manifests
 from shared.core import proof
+from shared.core.capacity import is_overloaded, noted
 from shared.core.clocks import APART_MOST_MS
 from shared.core.cursor import open_slice, same_again
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
@@ -31,6 +32,7 @@ from shared.core.model import (
     Policy,
     Slice,
 )
+from shared.core.pacing import note_start
 from shared.core.planning import credited, final, out_of_reach, settles_until
 from shared.core.proof import proof_in, settle, with_proof
 from shared.core.turns import Finished, Turn
@@ -50,9 +52,6 @@ CLAIM_MARGIN_MS = 30 * SECOND_MS
 """A claim outlives the time budget by this much, for the last saves of an iteration."""
 
 NOT_SWEPT = "no sweep looked at it while the API still showed it"
-
-LOAD_KEPT_MS = 2 * DAY_MS
-"""The load is averaged over about this much covered time."""
 
 change = msgspec.structs.replace
 
@@ -128,10 +127,11 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
         ScopeChanged: the policy's filters or sort field are not those of the coverage, and
             the operator has not accepted the change.
     """
-    ledger = _rescoped(ledger, now, policy)
+    ledger = change(_rescoped(ledger, now, policy), pacing=note_start(ledger.pacing, now))
     until = settles_until(ledger, now, policy)
     return change(
         with_proof(ledger, settle(proof_in(ledger), until)),
+        overloaded=is_overloaded(ledger, policy),
         epoch=ledger.epoch + 1,
         run=run,
         claimed_until=now + policy.budget + CLAIM_MARGIN_MS,
@@ -278,7 +278,19 @@ def _committing(
     if finished.slice.pass_name != FIRST_PASS:
         finished = _too_late(finished, policy, now)
     lost = _loss(finished, policy, now)
-    covers = () if lost else _covers(finished, policy)
+    return _fixed(
+        ledger, finished, policy, covers=() if lost else _covers(finished, policy), lost=lost
+    )
+
+
+def _fixed(
+    ledger: Ledger,
+    finished: Finished,
+    policy: Policy,
+    *,
+    covers: tuple[str, ...],
+    lost: Loss | None,
+) -> Ledger:
     content = manifests.encode(_manifest(ledger, finished, policy, covers=covers, lost=lost))
     commit = Commit(
         slice=finished.slice,
@@ -310,6 +322,16 @@ def _too_late(finished: Finished, policy: Policy, now: int | None) -> Finished:
         return finished
     doubt = Doubt(start=finished.start, end=finished.end, reason=NOT_SWEPT)
     return replace(finished, slice=change(finished.slice, doubt=(doubt,)))
+
+
+def declared_lost(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
+    """Return the ledger with a commit that declares this time lost, without request or part."""
+    start, end = bounds
+    piece = open_slice(bounds, pass_name=FIRST_PASS, policy=policy)
+    reason = f"past the API's reach of {policy.reach // DAY_MS} days before it was scanned"
+    finished = Finished(slice=piece, start=start, end=end)
+    loss = Loss(start=start, end=end, reason=reason)
+    return _fixed(ledger, finished, policy, covers=(), lost=loss)
 
 
 def given_up(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
@@ -390,12 +412,11 @@ def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
     )
 
 
-def _heavier(load: Load, manifest: Manifest) -> Load:
-    covered = manifest.end - manifest.start if FIRST_PASS in manifest.covers else 0
-    grown = Load(requests=load.requests + manifest.requests.count, covered=load.covered + covered)
-    if grown.covered <= LOAD_KEPT_MS:
-        return grown
-    return Load(requests=grown.requests // 2, covered=grown.covered // 2)
+def _heavier(load: dict[int, Load], manifest: Manifest) -> dict[int, Load]:
+    asked = manifest.requests.count - manifest.counts.faults
+    if FIRST_PASS not in manifest.covers or asked <= 0:
+        return load
+    return noted(load, start=manifest.start, end=manifest.end, requests=asked)
 
 
 def restarted(ledger: Ledger) -> Ledger:

@@ -57,7 +57,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An interval that is declared lost: the API no longer reached it when it was scanned.
+    """An interval that is declared lost: it passed the API's reach before it was scanned.
 
     Attributes:
         start: first millisecond lost.
@@ -273,7 +273,8 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         not_before: the whole scan waits until then (a throttle).
         throttles: throttles since the last page; each doubles the wait that it asks for.
         steps: duration in ms of the last answered steps, newest last.
-        turns: requests so far; with one lane every fifth serves the oldest slice.
+        turns: requests so far; every fifth is the oldest slice's, every tenth is for fresh time.
+        starts: when the last runs claimed the ledger, oldest first.
     """
 
     requests: tuple[int, ...] = ()
@@ -281,18 +282,19 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     throttles: int = 0
     steps: tuple[int, ...] = ()
     turns: int = 0
+    starts: tuple[int, ...] = ()
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many requests the tenant's activity costs, over about the last two days covered.
+class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """What the first pass over one hour has cost.
 
     Attributes:
-        requests: sent for slices that were committed.
-        covered: milliseconds of the axis that the first pass covered with them.
+        requests: that brought pages for slices which were committed and not lost.
+        covered: milliseconds of the hour that they covered.
     """
 
-    requests: int = 0
-    covered: int = 0
+    requests: int
+    covered: int
 
 
 class ApiFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -384,7 +386,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         committing: the one slice that is being committed.
         head: the chain's last manifest.
         pacing: the request budget.
-        load: the cost of the tenant's activity.
+        load: what the first pass has cost, per UTC hour (epoch ms of its start), for the newest
+            168 hours of which something is covered.
+        overloaded: whether the first pass needs more requests than the runs can send.
         api_facts: what the API's answers have shown about it, where it is not as documented.
         api_clock: the API's clock; null until an answer has stated a `Date`.
     """
@@ -414,7 +418,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     committing: Commit | None = None
     head: Head = Head()
     pacing: Pacing = Pacing()
-    load: Load = Load()
+    load: dict[int, Load] = {}
+    overloaded: bool = False
     api_facts: ApiFacts = ApiFacts()
     api_clock: ApiClock | None = None
 

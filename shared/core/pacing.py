@@ -7,11 +7,17 @@ from shared.core.model import HOUR_MS, MINUTE_MS, Pacing
 BURST = 5
 """Requests that may follow each other at once: an ordinary tick needs no more."""
 
-STEPS_KEPT = 5
+STEPS_KEPT = 21
+"""Steps whose duration is remembered: half of them took no longer than a usual one."""
+
+STEPS_EXPECTED = 5
 """The slowest of the last few steps is what the next one is expected to take."""
 
-OLDEST_EVERY = 5
-"""With one lane, every fifth request serves the oldest slice."""
+STARTS_KEPT = 13
+"""Starts of runs that are remembered: the usual interval is measured from them."""
+
+RESERVE_MS = 5_000
+"""Kept of the time budget for staging, saving and committing after the last answer."""
 
 
 def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
@@ -98,9 +104,14 @@ def note_page(pacing: Pacing) -> Pacing:
 
 def expected_step(pacing: Pacing) -> int:
     """Return how long the next step may take, in ms: as long as the slowest of the last."""
-    return max(pacing.steps, default=0)
+    return max(pacing.steps[-STEPS_EXPECTED:], default=0)
 
 
-def serves_oldest(pacing: Pacing) -> bool:
-    """Say whether, with one lane, this turn is the oldest slice's."""
-    return pacing.turns % OLDEST_EVERY == OLDEST_EVERY - 1
+def note_start(pacing: Pacing, now: int) -> Pacing:
+    """Return the pacing with a run that started at `now`."""
+    return msgspec.structs.replace(pacing, starts=(*pacing.starts, now)[-STARTS_KEPT:])
+
+
+def reserve(budget: int) -> int:
+    """Return what a run keeps of its time budget for the effects after its last answer, in ms."""
+    return min(RESERVE_MS, budget // 10)

@@ -7,10 +7,11 @@ Every run ends with exactly one, whatever happened. Its fields are documented in
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from shared.core.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
 from shared.core.errors import ScanError
 from shared.core.fitting import fitted_line, summed_up
 from shared.core.intervals import Intervals, total
-from shared.core.model import DAY_MS, MINUTE_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
+from shared.core.model import HOUR_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.planning import (
     final,
     settled,
@@ -22,6 +23,9 @@ from shared.core.planning import (
 from shared.core.turns import Turn
 
 HOUR_SECONDS = 3_600
+
+SWEEPS_BEHIND_HOURS = 6
+"""A sweep that has been due for longer is warned of: an hour or two is usual after an outage."""
 
 Outcome = Literal["idle", "waiting", "budget", "faults", "clocks differ", "busy", "failed"]
 """Why the run ended.
@@ -203,14 +207,14 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "covered_until": _reached(settled(ledger), ledger.settled_until),
         "final_until": _reached(final(ledger, policy), ledger.settled_until),
         "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
+        "sweeps_behind_seconds": _seconds(_sweeps_behind(ledger, now, policy)),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
         "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
         "lost_seconds": _seconds(ledger.totals.lost + _length(ledger.lost)),
         "doubt_seconds": _seconds(ledger.totals.doubt + _length(ledger.doubt)),
         "soon_lost_seconds": _seconds(total(reaching)),
-        "requests_per_day_needed": _needed(ledger),
-        "requests_per_day_budget": policy.requests_per_minute * DAY_MS // MINUTE_MS,
+        **_requests(ledger, policy),
         "manifest": ledger.head.number,
         "manifest_sha256": ledger.head.sha256,
     }
@@ -229,10 +233,16 @@ def _alarms(state: dict[str, Any]) -> list[str]:
             f"{state['soon_lost_seconds'] / HOUR_SECONDS:.1f} h are not scanned yet and pass the "
             "API's reach within 3 days: see docs/runbook.md#soon-lost"
         )
-    if (state.get("requests_per_day_needed") or 0) > state.get("requests_per_day_budget", 0):
+    if (state.get("requests_per_day_first") or 0) > state.get("requests_per_day_capacity", 0):
         alarms.append(
-            f"the tenant's activity needs {state['requests_per_day_needed']} requests a day and "
-            f"the budget has {state['requests_per_day_budget']}: see docs/runbook.md#over-budget"
+            f"the first pass needs {state['requests_per_day_first']} requests a day and the budget "
+            f"has {state['requests_per_day_capacity']}: see docs/runbook.md#over-budget"
+        )
+    if state.get("sweeps_behind_seconds", 0) > SWEEPS_BEHIND_HOURS * HOUR_SECONDS:
+        alarms.append(
+            f"the oldest sweep due is {state['sweeps_behind_seconds'] / HOUR_SECONDS:.1f} h late; "
+            f"everything needs {state['requests_per_day_needed']} requests a day and the budget "
+            f"has {state['requests_per_day_capacity']}: see docs/runbook.md#sweeps-behind"
         )
     return alarms
 
@@ -247,9 +257,25 @@ def _length(told: tuple[Doubt, ...] | tuple[Loss, ...]) -> int:
     return total((it.start, it.end) for it in told)
 
 
-def _needed(ledger: Ledger) -> int | None:
-    load = ledger.load
-    return load.requests * DAY_MS // load.covered if load.covered else None
+def _requests(ledger: Ledger, policy: Policy) -> dict[str, Any]:
+    first, sweeps = first_per_day(ledger.load), sweeps_per_day(ledger.load, policy)
+    return {
+        "requests_per_day_first": first,
+        "requests_per_day_sweeps": sweeps,
+        "requests_per_day_needed": None if first is None or sweeps is None else first + sweeps,
+        "requests_per_day_capacity": capacity(ledger.pacing, policy),
+        "requests_per_day_budget": limit_per_day(policy),
+    }
+
+
+def _sweeps_behind(ledger: Ledger, now: int, policy: Policy) -> int:
+    """Return how long ago the oldest sweep that is due became due, in ms."""
+    ages = dict(policy.sweeps)
+    since = [
+        bounds[0] // HOUR_MS * HOUR_MS + HOUR_MS + ages[name]
+        for name, bounds in sweeps_due(ledger, now, policy)
+    ]
+    return max(0, now - min(since, default=now))
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

@@ -67,6 +67,19 @@ def retreat(piece: Slice, fault: Fault, *, now: int, jitter: float, room: Room) 
     return _bisect(struck, fault, now=now, room=room)
 
 
+def close(held_up: Slice) -> Turn:
+    """Finish what is known of a slice without asking for the rest.
+
+    Where records beyond the cursor are staged, nothing can be finished, and they are dropped.
+    """
+    piece = _paging(held_up)
+    start, end = known_until(piece, piece.at)
+    if start >= end or not may_divide(piece, piece.at):
+        return Turn()
+    done = change(piece, seen=(), continuation=None)
+    return Turn(finished=Finished(slice=done, start=start, end=end))
+
+
 def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Turn:
     """Cut what remains in two, so that only the poisoned half suffers."""
     piece = _paging(held_up)

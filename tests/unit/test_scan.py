@@ -863,27 +863,6 @@ def test_a_manifest_of_another_program_stops_the_run() -> None:
     assert world.results.manifests == {1: b"{}"}
 
 
-def test_time_past_the_reach_is_declared_lost_and_its_records_kept() -> None:
-    """After an outage of a month: a manifest says so, and coverage does not grow over it."""
-    world = World(every(60_000))
-    world.run(policy(lookback=HOUR))
-    covered = world.ledgers.value()["coverage"]["first"][0]
-    world.clock.advance(30 * DAY)
-
-    world.run_until_idle(policy(lookback=HOUR), most=400)
-
-    value = world.ledgers.value()
-    lost = value["lost"]
-    assert lost[0]["start"] == covered[1]
-    assert max(loss["end"] for loss in lost) <= world.clock.now() - 29 * DAY
-    assert all("30 days" in loss["reason"] for loss in lost)
-    assert [covered[0], covered[1]] in value["coverage"]["first"]
-    declared = [m for m in map(json.loads, world.results.manifests.values()) if m["lost"]]
-    assert sum(m["end"] - m["start"] for m in declared) == sum(
-        loss["end"] - loss["start"] for loss in lost
-    )
-
-
 def test_a_first_pass_over_old_time_counts_as_the_sweeps_of_its_age() -> None:
     """A look that began more than two hours after the slice's end needs no two-hour sweep."""
     world = World(every(60_000))

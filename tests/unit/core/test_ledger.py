@@ -17,6 +17,7 @@ from shared.core.model import (
     FIRST_PASS,
     Block,
     Commit,
+    Counts,
     Doubt,
     Head,
     Ledger,
@@ -548,21 +549,20 @@ def test_parts_are_counted_by_the_hour_whatever_sweeps_there_are(
     assert swept.parts == {hour: 2}
 
 
-def test_the_load_is_that_of_about_the_last_two_days() -> None:
-    """Older weight is halved away, so that a tenant that changes is noticed."""
-    ledger = new_ledger(load=Load(requests=99, covered=2 * DAY - 5 * MINUTE))
+def test_the_load_counts_the_pages_of_the_first_pass_by_the_hour() -> None:
+    """Faults are no load, and neither are sweeps: their need follows from the first pass."""
+    hour = START // HOUR * HOUR
 
-    full = after(ledger, piece_of(requests=1))
-    beyond = after(full, piece_of((END, END + 5 * MINUTE), requests=10))
+    first = after(new_ledger(), piece_of(requests=5, counts=Counts(faults=2)))
+    swept = after(first, piece_of(pass_name="sweep-2h", requests=3))
 
-    assert full.load == Load(requests=100, covered=2 * DAY)
-    assert beyond.load == Load(requests=55, covered=DAY + 150_000)
+    assert first.load == {hour: Load(requests=3, covered=END - START)}
+    assert swept.load == first.load
 
 
-def test_a_sweep_s_requests_are_load_without_new_time() -> None:
-    """They cost the budget, too."""
-    ledger = new_ledger(load=Load(requests=5, covered=HOUR))
+def test_what_is_lost_or_never_got_a_page_is_no_load() -> None:
+    """Otherwise an outage would make the tenant look busier than it is."""
+    late = piece_of(requests=9, last_answer=START + HOW.reach)
 
-    done = after(ledger, piece_of(pass_name="sweep-2h", requests=3))
-
-    assert done.load == Load(requests=8, covered=HOUR)
+    assert after(new_ledger(), late).load == {}
+    assert after(new_ledger(), piece_of(requests=2, counts=Counts(faults=2))).load == {}

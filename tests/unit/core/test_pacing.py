@@ -136,13 +136,6 @@ def test_the_next_step_is_expected_to_be_as_slow_as_the_slowest_of_the_last() ->
     assert pacing.expected_step(state) == 9_000
 
 
-def test_every_fifth_turn_of_one_lane_is_the_oldest_slice_s() -> None:
-    """Counted in the ledger, so that it holds across iterations."""
-    served = [pacing.serves_oldest(Pacing(turns=turn)) for turn in range(10)]
-
-    assert served == [False, False, False, False, True] * 2
-
-
 def test_each_further_throttle_doubles_the_wait() -> None:
     """Up to an hour, counted from when it came."""
     state, waits = Pacing(), []

@@ -12,7 +12,17 @@ from shared.core import lanes, planning
 from shared.core import ledger as ledgers
 from shared.core.cursor import open_slice
 from shared.core.intervals import holds, intersect, merge
-from shared.core.model import FIRST_PASS, Commit, Doubt, Ledger, Loss, Policy, Slice, StoredPart
+from shared.core.model import (
+    FIRST_PASS,
+    Commit,
+    Doubt,
+    Ledger,
+    Loss,
+    Pacing,
+    Policy,
+    Slice,
+    StoredPart,
+)
 from shared.core.turns import Finished, Turn
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
@@ -21,8 +31,9 @@ NOBODY: frozenset[tuple[int, int]] = frozenset()
 
 
 def fresh_ledger(**changes: Any) -> Ledger:
-    """Return the ledger of a scan of three hours that has done nothing."""
-    return msgspec.structs.replace(ledgers.begin(HOW, NOW), **changes)
+    """Return the ledger of a scan of three hours that has done nothing; its next lane is free."""
+    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(turns=1))
+    return msgspec.structs.replace(begun, **changes)
 
 
 def piece_of(start: int, end: int, **changes: Any) -> Slice:
@@ -34,7 +45,8 @@ def piece_of(start: int, end: int, **changes: Any) -> Slice:
 def drained(ledger: Ledger, now: int, *, oldest: bool = False) -> list[tuple[int, int]]:
     """Return the slices in the order of service, each one covered at once."""
     order = []
-    while piece := lanes.choose(ledger, now, HOW, busy=NOBODY, oldest=oldest):
+    ledger = msgspec.structs.replace(ledger, pacing=Pacing(turns=4 if oldest else 1))
+    while piece := lanes.choose(ledger, now, HOW, busy=NOBODY):
         order.append((piece.start, piece.end))
         first = merge([*ledger.coverage[FIRST_PASS], (piece.start, piece.end)])
         ledger = msgspec.structs.replace(ledger, coverage={FIRST_PASS: first})
@@ -81,7 +93,7 @@ def test_time_that_will_soon_be_out_of_reach_goes_first() -> None:
         origin=soon, settled_until=soon, coverage={FIRST_PASS: ((soon + HOUR, NOW - 2 * HOUR),)}
     )
 
-    piece = lanes.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
+    piece = lanes.choose(ledger, NOW, HOW, busy=NOBODY)
 
     assert piece
     assert (piece.start, piece.end) == (soon, soon + HOUR)
@@ -122,7 +134,7 @@ def test_a_slice_that_waits_is_passed_over(not_before: int, served: bool) -> Non
     waiting = piece_of(NOW - HOUR, NOW - HOUR + 5 * MINUTE, not_before=not_before)
     ledger = fresh_ledger(open=(waiting,), coverage={FIRST_PASS: ((0, NOW),)})
 
-    assert (lanes.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False) == waiting) == served
+    assert (lanes.choose(ledger, NOW, HOW, busy=NOBODY) == waiting) == served
 
 
 def test_a_slice_that_is_being_served_is_passed_over() -> None:
@@ -132,7 +144,7 @@ def test_a_slice_that_is_being_served_is_passed_over() -> None:
 
     busy = frozenset({(piece.start, piece.end)})
 
-    assert lanes.choose(ledger, NOW, HOW, busy=busy, oldest=False) is None
+    assert lanes.choose(ledger, NOW, HOW, busy=busy) is None
 
 
 def test_no_more_than_64_slices_are_open() -> None:
@@ -142,8 +154,8 @@ def test_no_more_than_64_slices_are_open() -> None:
     )
     blocked = tuple(msgspec.structs.replace(it, blocked=True) for it in waiting)
 
-    full = lanes.choose(fresh_ledger(open=waiting), NOW, HOW, busy=NOBODY, oldest=False)
-    free = lanes.choose(fresh_ledger(open=blocked), NOW, HOW, busy=NOBODY, oldest=False)
+    full = lanes.choose(fresh_ledger(open=waiting), NOW, HOW, busy=NOBODY)
+    free = lanes.choose(fresh_ledger(open=blocked), NOW, HOW, busy=NOBODY)
 
     assert full is None
     assert free is not None
@@ -151,10 +163,17 @@ def test_no_more_than_64_slices_are_open() -> None:
 
 def test_a_later_look_never_cuts_an_earlier_grid_otherwise() -> None:
     """A run after a crash plans the same slices."""
-    now = {(piece.start, piece.end) for piece in lanes.new_slices(fresh_ledger(), NOW, HOW)}
-    soon = {(it.start, it.end) for it in lanes.new_slices(fresh_ledger(), NOW + MINUTE, HOW)}
+    both = [
+        [
+            lanes.choose(
+                msgspec.structs.replace(fresh_ledger(), pacing=Pacing(turns=turn)), at, HOW
+            )
+            for turn in (0, 1, 4)
+        ]
+        for at in (NOW, NOW + MINUTE)
+    ]
 
-    assert now == soon
+    assert both[0] == both[1]
 
 
 @given(earlier=st.integers(0, 3 * HOUR), more=st.integers(0, 3 * HOUR))
@@ -197,7 +216,7 @@ def test_a_changed_slice_length_leaves_no_gap(first: int, then: int, done: int, 
     for length, now, most in ((first, NOW, done), (then, NOW + later, 10_000)):
         how = policy(slice_length=length * MINUTE, sweeps=())
         for _ in range(most):
-            piece = lanes.choose(ledger, now, how, busy=NOBODY, oldest=False)
+            piece = lanes.choose(ledger, now, how, busy=NOBODY)
             if piece is None:
                 break
             before = ledger.coverage[FIRST_PASS]
@@ -219,17 +238,6 @@ def test_a_gap_that_begins_inside_a_cell_ends_with_the_cell() -> None:
     ]
 
     assert ends == [NOW - HOUR, NOW - HOUR + 10 * MINUTE]
-
-
-def test_an_open_slice_waits_its_turn() -> None:
-    """It ranks by its time, as a new one does; here an older one is due."""
-    piece = piece_of(NOW - 2 * HOUR, NOW - HOUR)
-    ledger = fresh_ledger(open=(piece,), coverage={FIRST_PASS: ((NOW - HOUR, NOW),)})
-
-    chosen = lanes.choose(ledger, NOW, HOW, busy=NOBODY, oldest=False)
-
-    assert chosen
-    assert (chosen.start, chosen.end) == (NOW - 3 * HOUR, NOW - 2 * HOUR)
 
 
 @pytest.mark.parametrize(("early", "lost"), [(0, False), (1, True)])
@@ -343,7 +351,7 @@ def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
     """As every slice does; it opens one at a time, after everything else."""
     ledger = swept_ledger((NOW - 20 * DAY, NOW))
 
-    piece = lanes.choose(ledger, NOW, SWEPT, busy=NOBODY, oldest=False)
+    piece = lanes.choose(ledger, NOW, SWEPT, busy=NOBODY)
 
     assert piece
     assert (piece.pass_name, piece.start, piece.end) == (
@@ -353,7 +361,7 @@ def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
     )
     opened = msgspec.structs.replace(ledger, open=(piece,))
     busy = frozenset({(piece.start, piece.end)})
-    assert lanes.choose(opened, NOW, SWEPT, busy=busy, oldest=False) is None
+    assert lanes.choose(opened, NOW, SWEPT, busy=busy) is None
 
 
 def by_created(name: str, **changes: Any) -> int | None:

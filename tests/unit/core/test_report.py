@@ -206,30 +206,45 @@ def test_time_that_will_soon_be_out_of_reach_asks_for_a_person() -> None:
     fields = told(origin=soon, settled_until=soon, **first((soon + 2 * HOUR, HORIZON)))
 
     assert fields["soon_lost_seconds"] == 7_200
-    (warning,) = fields["warnings"]
-    assert warning.startswith("2.0 h are not scanned yet")
+    assert fields["warnings"][0].startswith("2.0 h are not scanned yet")
 
 
-@pytest.mark.parametrize(
-    ("requests", "needed", "alarming"),
-    [(0, 0, False), (36_000, 36_000, False), (36_001, 36_001, True)],
-)
-def test_a_load_that_the_budget_cannot_carry_asks_for_a_person(
+@pytest.mark.parametrize(("requests", "alarming"), [(0, False), (1200, False), (1201, True)])
+def test_a_load_that_the_runs_cannot_send_asks_for_a_person(
     requests: int,
-    needed: int,
     alarming: bool,  # noqa: FBT001
 ) -> None:
-    """25 requests a minute are 36,000 a day."""
-    fields = told(load=Load(requests=requests, covered=DAY))
+    """25 requests a minute are 36,000 a day, and 28,800 with runs of 4 minutes every 5."""
+    load = {NOW - HOUR: Load(requests=requests, covered=HOUR)}
+
+    fields = told(policy(requests_per_minute=25), load=load)
 
     assert fields["requests_per_day_budget"] == 36_000
-    assert fields["requests_per_day_needed"] == needed
+    assert fields["requests_per_day_capacity"] == 28_800
+    assert fields["requests_per_day_first"] == requests * 24
+    assert fields["requests_per_day_sweeps"] == requests * 24 * 2
+    assert fields["requests_per_day_needed"] == requests * 24 * 3
     assert any("over-budget" in it for it in fields["warnings"]) == alarming
 
 
 def test_an_unknown_load_is_no_load_of_zero() -> None:
     """Before anything is covered nobody knows."""
-    assert told()["requests_per_day_needed"] is None
+    fields = told()
+
+    for name in ("first", "sweeps", "needed"):
+        assert fields[f"requests_per_day_{name}"] is None
+
+
+@pytest.mark.parametrize(("late", "alarming"), [(0, False), (6, False), (7, True)])
+def test_sweeps_that_are_late_by_hours_ask_for_a_person(late: int, alarming: bool) -> None:  # noqa: FBT001
+    """The age of the oldest sweep due counts from when it became due."""
+    origin = NOW - 12 * HOUR
+    coverage = {FIRST_PASS: ((origin, HORIZON),), "sweep-2h": ((origin, NOW - (3 + late) * HOUR),)}
+
+    fields = told(coverage=coverage, origin=origin)
+
+    assert fields["sweeps_behind_seconds"] == late * 3600
+    assert any("sweeps-behind" in it for it in fields["warnings"]) == alarming
 
 
 def test_what_the_run_warns_of_comes_before_what_the_state_does() -> None:
