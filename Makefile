@@ -20,7 +20,7 @@ POLICIES := .checkov/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format lint types imports policies snapshots bench bench-cost bench-loss clean
+.PHONY: help setup demo test check format lint types imports policies snapshots bench bench-cost bench-loss bench-overload clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-cost: setup ## count what a month costs, into docs/deployment.md
 
 bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs/loss.md
 	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)
+
+bench-overload: $(PACKAGES) ## count what an overloaded scan covers, into docs/adr/0015-lanes-by-the-counter.md
+	@$(VENV_PYTHON) -m bench.overload --write
 
 clean: ## remove everything that these commands made
 	rm -rf .bench .checkov .venv harness/node/node_modules

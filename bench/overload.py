@@ -1,0 +1,326 @@
+"""What a scan covers when its tenant needs more requests than it has: `python -m bench.overload`.
+
+The planner, the pacing and the ledger of the product run against a tenant that is only a number of
+pages for each stretch of time; nothing is fetched, encoded or stored. So weeks take a minute. The
+reach of the API is scaled down to days, and the limit to six requests a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+
+import msgspec
+
+from shared.core import ledger as ledgers
+from shared.core import pacing
+from shared.core.capacity import first_per_day, noted
+from shared.core.cursor import same_again
+from shared.core.intervals import Interval, merge, total
+from shared.core.lanes import choose, gone, passed
+from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
+from shared.core.planning import out_of_reach
+from shared.core.retreat import close
+from shared.core.traversal import PART_PAGES
+from shared.core.turns import Finished, Turn
+from shared.settings import fingerprint
+
+BEGIN = 1_795_392_000_000
+"""2026-11-23T00:00:00Z, a Monday."""
+
+WEEK_MS = 7 * DAY_MS
+WORKING_DAYS = 5
+INTERVAL_MS = 5 * MINUTE_MS
+BUDGET_MS = 4 * MINUTE_MS
+PER_MINUTE = 6
+CAPACITY = PER_MINUTE * DAY_MS // MINUTE_MS * BUDGET_MS // INTERVAL_MS
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "adr" / "0015-lanes-by-the-counter.md"
+OPENING = "<!-- table: make bench-overload writes it -->"
+CLOSING = "<!-- end of the table -->"
+
+change = msgspec.structs.replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A tenant and a scan of it.
+
+    Attributes:
+        load: pages that a day of activity takes on average, by what the runs can send.
+        lanes: slices in work at once.
+        days: for how long the scan runs.
+        weekend: pages of a weekend's day by those of a working day.
+        outage: for how many days no run began before that.
+        reach: of the API, in days.
+        latency: of an answer, in ms.
+    """
+
+    load: float
+    lanes: int
+    days: float
+    weekend: float = 1.0
+    outage: float = 0.0
+    reach: float = 3.0
+    latency: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a case.
+
+    Attributes:
+        covered: share of the judged time.
+        soon: share of what is covered that was within two hours of settling.
+        behind: hours that the newest coverage was behind at most.
+        possible: share that the requests which were sent can cover at most.
+        estimate: the need that the last report states, by the truth.
+    """
+
+    covered: float
+    soon: float
+    behind: float
+    possible: float
+    estimate: float
+
+
+class Pages:
+    """How many pages the activity of a stretch of time fills."""
+
+    def __init__(self, case: Case) -> None:
+        """Spread the load over the week."""
+        days = [1.0] * WORKING_DAYS + [case.weekend] * (7 - WORKING_DAYS)
+        one = case.load * CAPACITY * 7 / sum(days)
+        self.per_day = [day * one for day in days]
+        self.until_day = [0.0, *accumulate(self.per_day)]
+
+    def until(self, at: int) -> float:
+        """Return the pages since the beginning; negative before it."""
+        weeks, rest = divmod(at - BEGIN, WEEK_MS)
+        day, within = divmod(rest, DAY_MS)
+        return (
+            weeks * self.until_day[-1] + self.until_day[day] + self.per_day[day] * within / DAY_MS
+        )
+
+    def following(self, at: int) -> int:
+        """Return where the page that begins at an instant ends."""
+        weeks, rest = divmod(self.until(at) + 1, self.until_day[-1])
+        day = min(bisect_right(self.until_day, rest) - 1, 6)
+        within = (rest - self.until_day[day]) / self.per_day[day]
+        return max(at + 1, BEGIN + int(weeks) * WEEK_MS + int((day + within) * DAY_MS))
+
+
+def policy_of(case: Case) -> Policy:
+    """Return how the scan is to be done."""
+    return Policy(
+        scan="all",
+        filters={},
+        fingerprint=fingerprint({}, "date"),
+        accept=None,
+        axis="date",
+        direction="asc",
+        limit=5000,
+        api="contoso.eu2.portal.cloudappsecurity.com",
+        budget=BUDGET_MS,
+        lookback=3 * HOUR_MS,
+        settle=10 * MINUTE_MS,
+        fresh=HOUR_MS,
+        slice_length=5 * MINUTE_MS,
+        sweeps=(),
+        sweep_by="full",
+        reach=int(case.reach * DAY_MS),
+        concurrency=case.lanes,
+        requests_per_minute=PER_MINUTE,
+    )
+
+
+@dataclass(slots=True)
+class Simulation:
+    """One case under way."""
+
+    case: Case
+    policy: Policy = field(init=False)
+    pages: Pages = field(init=False)
+    ledger: Ledger = field(init=False)
+    now: int = BEGIN
+    sent: int = 0
+    flights: list[tuple[int, Slice]] = field(default_factory=list)
+    done: list[tuple[int, int, int]] = field(default_factory=list)
+    behind: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin the scan, and let an outage pass."""
+        self.policy, self.pages = policy_of(self.case), Pages(self.case)
+        self.ledger = ledgers.begin(self.policy, BEGIN)
+        if self.case.outage:
+            self.ledger = self._before_the_outage()
+            self.now += int(self.case.outage * DAY_MS)
+
+    def _before_the_outage(self) -> Ledger:
+        """Return the ledger of a scan that had covered everything for a week."""
+        load = self.ledger.load
+        for hour in range(BEGIN - WEEK_MS, BEGIN, HOUR_MS):
+            asked = round(self.pages.until(hour + HOUR_MS) - self.pages.until(hour))
+            load = noted(load, start=hour, end=hour + HOUR_MS, requests=asked)
+        starts = tuple(range(BEGIN - 12 * INTERVAL_MS, BEGIN + 1, INTERVAL_MS))
+        return change(
+            self.ledger,
+            coverage={FIRST_PASS: ((self.ledger.origin, BEGIN - self.policy.slice_length),)},
+            load=load,
+            pacing=change(self.ledger.pacing, starts=starts, steps=(self.case.latency,) * 21),
+        )
+
+    def run(self) -> Outcome:
+        """Start a run every five minutes, and judge what they covered."""
+        begin, settling = self.now, self.now + DAY_MS
+        for start in range(begin, begin + int(self.case.days * DAY_MS), INTERVAL_MS):
+            self.now = start
+            self._one_run()
+            newest = self.ledger.coverage[FIRST_PASS]
+            if newest and start >= settling:
+                self.behind = max(self.behind, self.now - newest[-1][1])
+        return self._judged(begin)
+
+    def _judged(self, begin: int) -> Outcome:
+        judged = (
+            (BEGIN, begin) if self.case.outage else (begin + DAY_MS, self.now - self.policy.reach)
+        )
+        covered = total(merge(self._within(judged, [(s, e) for s, e, _ in self.done])))
+        latest = 2 * HOUR_MS + self.policy.settle
+        soon = [(s, e) for s, e, at in self.done if at - e <= latest]
+        length = judged[1] - judged[0]
+        needed = self.case.load * CAPACITY * (self.now - begin) / DAY_MS
+        first = first_per_day(self.ledger.load) or 0
+        return Outcome(
+            covered=covered / length,
+            soon=total(merge(self._within(judged, soon))) / max(1, covered),
+            behind=self.behind / HOUR_MS,
+            possible=min(1.0, self.sent / needed),
+            estimate=first / (self.case.load * CAPACITY),
+        )
+
+    def _within(self, judged: Interval, stretches: list[Interval]) -> list[Interval]:
+        return [(max(s, judged[0]), min(e, judged[1])) for s, e in stretches]
+
+    def _one_run(self) -> None:
+        end = self.now + self.policy.budget
+        self.ledger = ledgers.claim(self.ledger, run="r", now=self.now, policy=self.policy)
+        for bounds in gone(self.ledger, self.now, self.policy):
+            self._commit(ledgers.declared_lost(self.ledger, bounds, self.policy))
+        while True:
+            pause = self._start(end)
+            events = [at for at, _ in self.flights] + ([pause] if pause else [])
+            if not events:
+                return
+            self.now = max(self.now, min(events))
+            self._land()
+
+    def _start(self, end: int) -> int | None:
+        """Send what may be sent now; return when to look again, None for no need."""
+        while len(self.flights) < self.case.lanes:
+            busy = frozenset((piece.start, piece.end) for _, piece in self.flights)
+            for piece in passed(self.ledger, self.now, self.policy, busy=busy):
+                self._commit(ledgers.turned(self.ledger, piece, close(piece), self.policy))
+            allowed = pacing.next_allowed(self.ledger.pacing, self.now, PER_MINUTE)
+            needed = self.case.latency + pacing.reserve(self.policy.budget)
+            if allowed + needed > end:
+                return None
+            if allowed > self.now:
+                return allowed
+            chosen = choose(self.ledger, self.now, self.policy, busy=busy)
+            if chosen is None:
+                return None
+            self._send(chosen)
+        return None
+
+    def _send(self, piece: Slice) -> None:
+        first = piece.first_request or self.now
+        sent = change(piece, requests=piece.requests + 1, first_request=first)
+        paced = pacing.note_request(self.ledger.pacing, self.now)
+        self.ledger = change(ledgers.replaced(self.ledger, sent, (sent,)), pacing=paced)
+        self.flights.append((self.now + self.case.latency, sent))
+        self.sent += 1
+
+    def _land(self) -> None:
+        for flight in [it for it in self.flights if it[0] <= self.now]:
+            self.flights.remove(flight)
+            paced = pacing.note_step(self.ledger.pacing, self.case.latency)
+            self.ledger = change(self.ledger, pacing=paced)
+            piece = flight[1]
+            if not out_of_reach(piece.start, self.now, self.policy):
+                turn = self._turn(change(piece, last_answer=self.now))
+                self._commit(ledgers.turned(self.ledger, piece, turn, self.policy))
+
+    def _turn(self, piece: Slice) -> Turn:
+        """Take a page into a slice, as the traversal does with real ones."""
+        cursor = min(self.pages.following(piece.at), piece.end)
+        block = Block(
+            id="", size=1, raw=1, crc32=0, records=1, sha256="", timestamp=None, created=None
+        )
+        moved = change(piece, at=cursor, blocks=(*piece.blocks, block))
+        if cursor < piece.end and len(moved.blocks) < PART_PAGES:
+            return Turn(goes_on=moved)
+        rest = (same_again(piece, (cursor, piece.end)),) if cursor < piece.end else ()
+        return Turn(finished=Finished(slice=moved, start=piece.start, end=cursor), opened=rest)
+
+    def _commit(self, ledger: Ledger) -> None:
+        """Let what commits be done at once."""
+        self.ledger = ledger
+        if ledger.committing is None:
+            return
+        commit, self.ledger = ledger.committing, ledgers.committed(ledger)
+        if commit.covers:
+            self.done.append((commit.start, commit.end, self.now))
+
+
+OVERLOADS = [
+    Case(load=load, lanes=lanes, days=days, weekend=weekend)
+    for load in (1.15, 2.0)
+    for lanes in (1, 3)
+    for days, weekend in ((8, 1.0), (11, 0.4))
+]
+OUTAGES = [
+    Case(load=load, lanes=lanes, days=12, outage=10 / 3, reach=5.0)
+    for load in (0.97, 1.25)
+    for lanes in (1, 3)
+]
+
+
+def row(case: Case) -> str:
+    """Run a case and return its line of the table."""
+    came = Simulation(case).run()
+    about = f"outage of {case.outage:.1f} days" if case.outage else "steady"
+    week = "weekends at 40 %" if case.weekend < 1 else "all days alike"
+    return (
+        f"| {about}, {week} | {case.load} | {case.lanes} | {came.covered:.1%} | "
+        f"{came.possible:.0%} | {came.soon:.0%} | {came.behind:.1f} h | {came.estimate:.2f} |"
+    )
+
+
+HEAD = (
+    "| case | load | lanes | covered | possible | of it within 2 h | newest behind at most | "
+    "stated need by need |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+def main() -> None:
+    """Print the table, or write it into the record of the decision."""
+    parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the table into the document")
+    write = parser.parse_args().write
+    rows = [HEAD]
+    for case in [*OUTAGES, *OVERLOADS]:
+        rows.append(row(case))
+        print(rows[-1], flush=True)
+    if write:
+        text = DOCUMENT.read_text()
+        begin, end = text.index(OPENING) + len(OPENING), text.index(CLOSING)
+        table = "\n".join(rows)
+        DOCUMENT.write_text(f"{text[:begin]}\n\n{table}\n\n{text[end:]}")
+
+
+if __name__ == "__main__":
+    main()
