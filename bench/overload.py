@@ -42,6 +42,9 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "adr" / "0015-lanes-by-the-co
 OPENING = "<!-- table: make bench-overload writes it -->"
 CLOSING = "<!-- end of the table -->"
 
+PAGE = Block(id="", size=1, raw=1, crc32=0, records=1, sha256="", timestamp=None, created=None)
+TRAILER = Block(id="", size=1, raw=0, crc32=0, records=0, sha256="", timestamp=None, created=None)
+
 change = msgspec.structs.replace
 
 
@@ -223,7 +226,7 @@ class Simulation:
         while len(self.flights) < self.case.lanes:
             busy = frozenset((piece.start, piece.end) for _, piece in self.flights)
             for piece in passed(self.ledger, self.now, self.policy, busy=busy):
-                self._commit(ledgers.turned(self.ledger, piece, close(piece), self.policy))
+                self._take(piece, close(piece))
             allowed = pacing.next_allowed(self.ledger.pacing, self.now, PER_MINUTE)
             needed = self.case.latency + pacing.reserve(self.policy.budget)
             if allowed + needed > end:
@@ -252,19 +255,20 @@ class Simulation:
             piece = flight[1]
             if not out_of_reach(piece.start, self.now, self.policy):
                 turn = self._turn(change(piece, last_answer=self.now))
-                self._commit(ledgers.turned(self.ledger, piece, turn, self.policy))
+                self._take(piece, turn)
 
     def _turn(self, piece: Slice) -> Turn:
         """Take a page into a slice, as the traversal does with real ones."""
         cursor = min(self.pages.following(piece.at), piece.end)
-        block = Block(
-            id="", size=1, raw=1, crc32=0, records=1, sha256="", timestamp=None, created=None
-        )
-        moved = change(piece, at=cursor, blocks=(*piece.blocks, block))
+        moved = change(piece, at=cursor, blocks=(*piece.blocks, PAGE))
         if cursor < piece.end and len(moved.blocks) < PART_PAGES:
             return Turn(goes_on=moved)
         rest = (same_again(piece, (cursor, piece.end)),) if cursor < piece.end else ()
         return Turn(finished=Finished(slice=moved, start=piece.start, end=cursor), opened=rest)
+
+    def _take(self, piece: Slice, turn: Turn) -> None:
+        sealed = turn.with_block(TRAILER) if turn.lacks_trailer else turn
+        self._commit(ledgers.turned(self.ledger, piece, sealed, self.policy))
 
     def _commit(self, ledger: Ledger) -> None:
         """Let what commits be done at once."""
