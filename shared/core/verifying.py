@@ -4,7 +4,7 @@ Nothing here reads anything: `shared.operate.verify` hands over manifests in ord
 blobs, and the content of parts hour by hour.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
@@ -27,8 +27,10 @@ Verdict = Literal[
     "ledger-unreadable",
     "ledger-differs",
     "part-missing",
+    "part-unreadable",
     "part-altered",
     "part-unlisted",
+    "metadata-differs",
     "duplicate-identity",
     "pending",
 ]
@@ -62,11 +64,13 @@ class Chain:
         proof: what the manifests so far prove; None before the first one, and where one before
             is missing or unreadable.
         gaps: whether a manifest is missing or unreadable.
+        origin: where the scan begins, as the newest readable manifest states it.
         parts: the number of the manifest that lists it, by the name of each part.
     """
 
     def __init__(self, scan: str) -> None:
         """Begin before the first manifest."""
+        self.origin: int | None = None
         self.scan = scan
         self.findings: list[Finding] = []
         self.head = Head()
@@ -75,13 +79,13 @@ class Chain:
         self.parts: dict[str, int] = {}
 
     def take(self, number: int, content: bytes | None) -> None:
-        """Take in the next manifest; None where there is a gap."""
-        subject = f"manifest {number}"
+        """Take in the next manifest; None where it is missing. What lies before it is a gap."""
+        if number > self.head.number + 1:
+            self._miss(self.head.number + 1, number - 1)
         if content is None:
-            self._found("manifest-missing", subject, "it is not there, and later ones are")
-            self.head = Head(number=number)
-            self._lose_track()
+            self._miss(number, number)
             return
+        subject = f"manifest {number}"
         expected = self.head.sha256
         self.head = Head(number=number, sha256=manifests.digest(content))
         try:
@@ -99,8 +103,21 @@ class Chain:
             )
             self._found("chain-broken", subject, detail)
         self._extend(manifest, number)
+        self.origin = manifest.origin
         if manifest.part:
             self.parts[manifest.part.name] = number
+
+    def _miss(self, first: int, last: int) -> None:
+        """Note a gap, which is one finding however large it is."""
+        if first == last:
+            self._found(
+                "manifest-missing", f"manifest {first}", "it is not there, and later ones are"
+            )
+        else:
+            missing = f"{last - first + 1:,} manifests are not there, and later ones are"
+            self._found("manifest-missing", f"manifests {first} to {last}", missing)
+        self.head = Head(number=last)
+        self._lose_track()
 
     def _lose_track(self) -> None:
         self.proof, self.gaps = None, True
@@ -126,7 +143,11 @@ class Chain:
                 f"the manifests with {self.head.number} ({self.head.sha256})"
             )
             self._found("ledger-differs", "ledger", detail)
-        elif self.proof:
+            return
+        if self.origin not in {None, ledger.origin}:
+            detail = f"its `origin` is {ledger.origin}, and the manifests say {self.origin}"
+            self._found("ledger-differs", "ledger", detail)
+        if self.proof:
             self._compare_proof(self.proof, proof_in(ledger))
 
     def _compare_proof(self, proof: Proof, stated: Proof) -> None:
@@ -160,6 +181,36 @@ def _unproven(before: Proof, proven: Proof, manifest: Manifest) -> Iterator[Find
 
 def _shown(intervals: Iterable[Interval]) -> str:
     return ", ".join(f"[{start}, {end})" for start, end in intervals)
+
+
+METADATA = ("scan", "pass", "start", "end", "records", "manifest", "rawSizeBytes")
+"""Names of a part's metadata; others may be added by whoever copies it."""
+
+
+def metadata_differences(manifest: Manifest, stated: Mapping[str, str]) -> str:
+    """Return what a part's metadata say otherwise than its manifest, nothing when they agree."""
+    part = manifest.part
+    if part is None:
+        return ""
+    expected = (
+        manifest.scan,
+        manifest.pass_name,
+        manifest.start,
+        manifest.end,
+        part.records,
+        manifest.number,
+        sum(block.raw for block in part.blocks),
+    )
+    pairs = [(name, str(value)) for name, value in zip(METADATA, expected, strict=True)]
+    if not any(name in stated for name in METADATA):
+        return "it has none of the metadata that its manifest tells"
+    return "; ".join(
+        f"`{name}` is {stated[name]!r}, and its manifest says {value!r}"
+        if name in stated
+        else f"`{name}` is missing, and its manifest says {value!r}"
+        for name, value in pairs
+        if stated.get(name) != value
+    )
 
 
 class Hour:

@@ -167,7 +167,9 @@ def verify(
         bounds = read_time("--from", start), read_time("--until", until)
         with display(console, live=True) as shown:
             checked = [
-                Verifier(it.results, it.ledgers, it.policy.scan, shown).check(*bounds)
+                Verifier(it.results, it.ledgers, it.policy.scan, shown, SystemClock()).check(
+                    *bounds
+                )
                 for it in places
             ]
     for found in checked:
@@ -205,7 +207,8 @@ def rebuild_ledger(
             raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
         (place,) = places
         with display(console, live=True) as shown:
-            made = rebuild(place.results, place.policy, SystemClock().now(), shown)
+            clock = SystemClock()
+            made = rebuild(place.results, place.policy, clock.now(), shown, clock)
         console.print(str(made), soft_wrap=True)
         if write_it:
             write(place.ledgers, made)

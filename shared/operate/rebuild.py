@@ -10,8 +10,9 @@ from shared.core.model import FIRST_PASS, HOUR_MS, Ledger, PartBlob, Policy
 from shared.core.rebuilding import Rebuilding
 from shared.core.verifying import Chain
 from shared.operate.pausing import Display, counted
+from shared.operate.reading import Progress, read_ahead
 from shared.operate.running import instant
-from shared.ports import LedgerStore, ResultArchive
+from shared.ports import Clock, LedgerStore, ResultArchive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +46,28 @@ class Rebuilt:
         return "\n".join(lines)
 
 
-def rebuild(archive: ResultArchive, policy: Policy, now: int, display: Display) -> Rebuilt:
-    """Make the ledger that the manifests prove; nothing is written.
+def rebuild(
+    archive: ResultArchive, policy: Policy, now: int, display: Display, clock: Clock | None = None
+) -> Rebuilt:
+    """Make the ledger that the manifests prove; nothing is written. The clock is for estimates.
 
     Raises:
         NotRebuildable: the chain is broken, or more than one part is in no manifest.
     """
     chain, made = Chain(policy.scan), Rebuilding(policy, now)
-    for number in archive.all_manifests():
-        content = archive.manifest(number)
+    numbers = list(archive.all_manifests())
+    progress = Progress(display, clock, len(numbers), ("manifest", "manifests"))
+    for number, content in read_ahead(numbers, archive.manifest):
         chain.take(number, content)
         if chain.findings or content is None:
-            detail = chain.findings[0].detail if chain.findings else "it is gone"
+            finding = chain.findings[0]
             raise NotRebuildable(
-                f"manifest {number} cannot be relied on ({detail}): put the manifests back as "
-                "they were, then rebuild; `python -m shared verify` finds everything that is wrong"
+                f"{finding.subject} cannot be relied on ({finding.detail}): put the manifests "
+                "back as they were, then rebuild; `python -m shared verify` finds everything that "
+                "is wrong"
             )
         made.take(manifests.decode(content), content)
-        display.tick(f"{counted(number, 'manifest', 'manifests')} read")
+        progress.step()
     unlisted = [blob for blob in archive.all_parts() if blob.name not in chain.parts]
     adopted = _adopt(archive, made, unlisted)
     return Rebuilt(ledger=made.ledger, adopted=adopted)

@@ -10,11 +10,12 @@ from shared.core import ledger as ledgers
 from shared.core import manifest as manifests
 from shared.core.errors import LedgerError, PartUnreadable
 from shared.core.layout import hour_prefix, part_name
-from shared.core.manifest import Part
-from shared.core.model import Ledger
-from shared.core.verifying import Chain, Finding, Hour
+from shared.core.manifest import Manifest, Part
+from shared.core.model import Ledger, PartBlob
+from shared.core.verifying import METADATA, Chain, Finding, Hour, Verdict, metadata_differences
 from shared.operate.pausing import Display, counted
-from shared.ports import LedgerStore, ResultArchive
+from shared.operate.reading import Progress, read_ahead
+from shared.ports import Clock, LedgerStore, ResultArchive
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,18 +54,57 @@ class Checked:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """A blob as a listing shows it; a store has many of them, so little is kept of each."""
+
+    size: int
+    metadata: str
+
+    @classmethod
+    def of(cls, blob: PartBlob) -> "_Listed":
+        known = [f"{name}={blob.metadata[name]}" for name in METADATA if name in blob.metadata]
+        return cls(size=blob.size, metadata="\n".join(known))
+
+    def stated(self) -> dict[str, str]:
+        """Return the metadata that a part should have, as far as it has them."""
+        pairs = (line.partition("=") for line in self.metadata.split("\n") if line)
+        return {name: value for name, _, value in pairs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A part as it was read, with the manifest that lists it.
+
+    Attributes:
+        manifest: None when it can no longer be read.
+        content: None when the part cannot be read.
+        trouble: why the part cannot be read.
+    """
+
+    manifest: Manifest | None = None
+    content: bytes | None = None
+    trouble: str = ""
+
+
 class Verifier:
     """Checks one scan, beside a run that may be at work."""
 
     def __init__(
-        self, archive: ResultArchive, store: LedgerStore, scan: str, display: Display
+        self,
+        archive: ResultArchive,
+        store: LedgerStore,
+        scan: str,
+        display: Display,
+        clock: Clock | None = None,
     ) -> None:
-        """Check this scan's blobs; nothing is written."""
+        """Check this scan's blobs; nothing is written. The clock is for estimates."""
         self.archive = archive
         self.store = store
         self.chain = Chain(scan)
         self.checked = Checked(scan=scan)
         self.display = display
+        self.clock = clock
         self.committing: set[str] = set()
 
     def check(self, start: int | None = None, end: int | None = None) -> Checked:
@@ -75,68 +115,92 @@ class Verifier:
             end: epoch ms; parts of hours that begin later are not read. None for all.
         """
         self._note_committing(self._ledger())
-        self._follow_chain(gaps=True)
+        self._read_chain()
+        self._follow_chain()
         last = None if end is None else end - 1
         self._check_parts(_prefix(self.checked.scan, start), _prefix(self.checked.scan, last))
         self._check_end()
         self.checked.findings = [*self.chain.findings, *self.checked.findings]
         return self.checked
 
-    def _follow_chain(self, *, gaps: bool) -> None:
-        """Take in manifests: all that are listed, or only those that have come since."""
-        numbers = self.archive.all_manifests() if gaps else _onwards(self.chain.head.number)
-        for number in numbers:
-            while self.chain.head.number + 1 < number:
-                self.chain.take(self.chain.head.number + 1, None)
-            content = self.archive.manifest(number)
-            if content is None:
-                return
-            self.chain.take(number, content)
-            self.checked.manifests += 1
-            self.display.tick(f"{counted(self.checked.manifests, 'manifest', 'manifests')} read")
+    def _read_chain(self) -> None:
+        """Take in all manifests that are listed."""
+        numbers = list(self.archive.all_manifests())
+        progress = Progress(self.display, self.clock, len(numbers), ("manifest", "manifests"))
+        for number, content in read_ahead(numbers, self.archive.manifest):
+            if number > self.chain.head.number:
+                self._take(number, content)
+            progress.step()
+
+    def _follow_chain(self) -> None:
+        """Take in the manifests that have come since."""
+        number = self.chain.head.number + 1
+        while (content := self.archive.manifest(number)) is not None:
+            self._take(number, content)
+            number += 1
+
+    def _take(self, number: int, content: bytes | None) -> None:
+        self.chain.take(number, content)
+        self.checked.manifests += content is not None
 
     def _check_parts(self, first: str, last: str) -> None:
         """Read the parts hour by hour; an identity may be in one hour only."""
-        listed = {blob.name: blob.size for blob in self.archive.all_parts()}
-        self._follow_chain(gaps=False)
+        listed = {blob.name: _Listed.of(blob) for blob in self.archive.all_parts()}
+        self._follow_chain()
         self._note_committing(self._ledger())
         names = sorted({*listed, *self.chain.parts})
         chosen = [name for name in names if first <= _folder(name) <= (last or _folder(name))]
-        for _, hour in groupby(chosen, key=_folder):
-            self._check_hour(list(hour), listed)
+        progress = Progress(self.display, self.clock, len(chosen), ("part", "parts"))
+        parts = read_ahead(
+            chosen,
+            lambda name: self._read(name) if name in listed else _Read(),
+            lambda name: listed[name].size if name in listed else 0,
+        )
+        for _, group in groupby(parts, key=lambda it: _folder(it[0])):
+            hour = Hour()
+            for name, read in group:
+                self._check_part(hour, name, read, listed.get(name))
+                progress.step()
+            self.checked.records += hour.records
 
-    def _check_hour(self, names: list[str], listed: dict[str, int]) -> None:
-        hour = Hour()
-        for name in names:
-            if name not in self.chain.parts:
-                self._found(self._unlisted(name))
-            elif name in listed:
-                self._check_part(hour, name)
-            else:
-                detail = f"manifest {self.chain.parts[name]} lists it, and it is not there"
-                self._found(Finding(verdict="part-missing", subject=name, detail=detail))
-        self.checked.records += hour.records
-
-    def _check_part(self, hour: Hour, name: str) -> None:
-        part = self._part_of(self.chain.parts[name])
-        if part is None:
-            return  # Its manifest has changed since; the chain says so.
+    def _read(self, name: str) -> _Read:
+        """Read a part and its manifest; it runs in a worker."""
+        number = self.chain.parts.get(name)
+        manifest = self._manifest(number) if number else None
+        if manifest is None:
+            return _Read()
         try:
-            content = self.archive.part(name)
+            return _Read(manifest=manifest, content=self.archive.part(name))
         except PartUnreadable as error:
-            self._found(Finding(verdict="part-missing", subject=name, detail=str(error)))
-            return
-        for finding in hour.take(part, content):
-            self._found(finding)
+            return _Read(manifest=manifest, trouble=str(error))
+
+    def _manifest(self, number: int) -> Manifest | None:
+        try:
+            return manifests.decode(self.archive.manifest(number) or b"")
+        except msgspec.MsgspecError:
+            return None  # It has changed since; the chain says so.
+
+    def _check_part(self, hour: Hour, name: str, read: _Read, listed: _Listed | None) -> None:
+        if name not in self.chain.parts:
+            self._found(self._unlisted(name))
+        elif listed is None:
+            detail = f"manifest {self.chain.parts[name]} lists it, and it is not there"
+            self._found(Finding(verdict="part-missing", subject=name, detail=detail))
+        elif read.trouble:
+            verdict: Verdict = "part-missing" if "is gone" in read.trouble else "part-unreadable"
+            self._found(Finding(verdict=verdict, subject=name, detail=read.trouble))
+        elif read.manifest and read.manifest.part and read.content is not None:
+            found = list(self._check_content(hour, read.manifest.part, read.content))
+            differs = metadata_differences(read.manifest, listed.stated())
+            if differs and not found:  # Whoever replaced the content replaced the metadata, too.
+                found = [Finding(verdict="metadata-differs", subject=name, detail=differs)]
+            for finding in found:
+                self._found(finding)
+
+    def _check_content(self, hour: Hour, part: Part, content: bytes) -> Iterator[Finding]:
+        yield from hour.take(part, content)
         self.checked.parts += 1
         self.checked.bytes += len(content)
-        self.display.tick(f"{counted(self.checked.parts, 'part', 'parts')} read")
-
-    def _part_of(self, number: int) -> Part | None:
-        try:
-            return manifests.decode(self.archive.manifest(number) or b"").part
-        except msgspec.MsgspecError:
-            return None
 
     def _unlisted(self, name: str) -> Finding:
         if name in self.committing:
@@ -149,7 +213,7 @@ class Verifier:
 
     def _check_end(self) -> None:
         """Compare the end of the chain with the ledger, which may move on while one looks."""
-        self._follow_chain(gaps=False)
+        self._follow_chain()
         ledger = self._ledger(say=True)
         if ledger:
             self.chain.compare(ledger)
@@ -175,12 +239,6 @@ class Verifier:
     def _found(self, finding: Finding) -> None:
         self.checked.findings.append(finding)
         self.display.say(f"{finding.verdict}: {finding.subject}: {finding.detail}")
-
-
-def _onwards(number: int) -> Iterator[int]:
-    while True:
-        number += 1
-        yield number
 
 
 def _prefix(scan: str, instant: int | None) -> str:

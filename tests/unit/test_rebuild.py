@@ -153,6 +153,17 @@ def test_a_broken_chain_is_refused(damage: str) -> None:
         made_again(world)
 
 
+def test_a_stray_manifest_far_ahead_is_refused_at_once() -> None:
+    """With the gap before it, which is told once."""
+    world = World(TRUTH, page=9)
+    world.run()
+    last = max(world.results.manifests)
+    world.results.manifests[99_999_999_999] = b"?"
+
+    with pytest.raises(NotRebuildable, match=f"manifests {last + 1} to 99999999998 cannot be"):
+        made_again(world)
+
+
 def test_two_unlisted_parts_are_refused() -> None:
     """One commit leaves at most one; the names are told."""
     world = World(TRUTH, page=9)

@@ -1,8 +1,11 @@
 """`verify` finds what was done to a store, and nothing where nothing was done."""
 
 import gzip
+import itertools
 import json
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -166,7 +169,88 @@ def _grow_ledger(world: World) -> None:
     world.ledgers.content = json.dumps(value).encode()
 
 
+def _ledger(change: Callable[[dict[str, Any]], None]) -> Damage:
+    """Return a damage to fields of the ledger."""
+
+    def damage(world: World) -> None:
+        value = world.ledgers.value()
+        change(value)
+        world.ledgers.content = json.dumps(value).encode()
+
+    return damage
+
+
+def _metadata(change: Callable[[dict[str, str]], dict[str, str]]) -> Damage:
+    """Return a damage to the metadata of a part."""
+
+    def damage(world: World) -> None:
+        name = some_part(world)
+        world.results.metadata[name] = change(world.results.metadata[name])
+
+    return damage
+
+
+def _stray_manifest(world: World) -> None:
+    world.results.manifests[99_999_999_999] = b"?"
+
+
+def _archive(world: World) -> None:
+    world.results.troubled[some_part(world)] = "HTTP 409 BlobArchived"
+
+
+INTERVAL = {"start": NOW - HOUR, "end": NOW - HOUR + MINUTE, "reason": "forged"}
+
 DAMAGES: dict[str, tuple[Damage, set[str]]] = {
+    "a stray manifest far ahead": (
+        _stray_manifest,
+        {"manifest-missing", "manifest-unreadable", "ledger-differs"},
+    ),
+    "an archived part": (_archive, {"part-unreadable"}),
+    "a ledger with another origin": (
+        _ledger(lambda it: it.update(origin=it["origin"] - HOUR)),
+        {"ledger-differs"},
+    ),
+    "a ledger with a loss": (_ledger(lambda it: it["lost"].append(INTERVAL)), {"ledger-differs"}),
+    "a ledger with doubt": (_ledger(lambda it: it["doubt"].append(INTERVAL)), {"ledger-differs"}),
+    "a ledger with fewer parts": (
+        _ledger(lambda it: it["parts"].pop(min(it["parts"]))),
+        {"ledger-differs"},
+    ),
+    "a ledger with more parts": (
+        _ledger(lambda it: it["parts"].update({min(it["parts"]): 99})),
+        {"ledger-differs"},
+    ),
+    "a ledger with other totals": (
+        _ledger(lambda it: it["totals"].update(lost=1)),
+        {"ledger-differs"},
+    ),
+    "metadata lost": (_metadata(lambda _: {}), {"metadata-differs"}),
+    "metadata lost in part": (
+        _metadata(lambda it: {"start": it["start"], "end": it["end"]}),
+        {"metadata-differs"},
+    ),
+    "metadata with names in capitals": (
+        _metadata(lambda it: {name.upper(): value for name, value in it.items()}),
+        {"metadata-differs"},
+    ),
+    "metadata that are not numbers": (
+        _metadata(lambda it: {**it, "start": "soon"}),
+        {"metadata-differs"},
+    ),
+    "metadata with another end": (
+        _metadata(lambda it: {**it, "end": str(int(it["end"]) + 1)}),
+        {"metadata-differs"},
+    ),
+    "metadata with another number of records": (
+        _metadata(lambda it: {**it, "records": "0"}),
+        {"metadata-differs"},
+    ),
+    "metadata of another scan": (_metadata(lambda it: {**it, "scan": "b"}), {"metadata-differs"}),
+    "metadata of another pass": (_metadata(lambda it: {**it, "pass": "x"}), {"metadata-differs"}),
+    "metadata with another manifest": (
+        _metadata(lambda it: {**it, "manifest": "1"}),
+        {"metadata-differs"},
+    ),
     "a truncated part": (_truncate, {"part-altered"}),
     "a part with something appended": (_grow, {"part-altered"}),
     "a part compressed again": (_compress_again, {"part-altered"}),
@@ -204,6 +288,65 @@ def test_damage_gets_its_verdict(kind: str, world: World) -> None:
     assert expected & found
     assert found <= expected
     assert not checked.is_sound
+
+
+def test_metadata_that_somebody_added_are_no_finding(world: World) -> None:
+    """Tools that copy blobs add their own."""
+    for metadata in world.results.metadata.values():
+        metadata["mtime"] = "1795435200"
+
+    assert check(world).findings == []
+
+
+def test_a_finding_says_what_differs_in_metadata(world: World) -> None:
+    """Name, value, and what the manifest says."""
+    name = some_part(world)
+    said = world.results.metadata[name]
+    end = said["end"]
+    world.results.metadata[name] = {**said, "end": "7"}
+    del world.results.metadata[name]["records"]
+
+    (finding,) = check(world).findings
+
+    assert finding.subject == name
+    assert f"`end` is '7', and its manifest says '{end}'" in finding.detail
+    assert "`records` is missing" in finding.detail
+
+
+def test_a_gap_is_one_finding_however_large(world: World) -> None:
+    """Its bounds are told; manifests that stand alone are named alone."""
+    last = max(world.results.manifests)
+    for number in (3, 5, 6, 7, 8):
+        del world.results.manifests[number]
+    world.results.manifests[last + 2_000_000] = world.results.manifests[last]
+
+    found = [it for it in check(world).findings if it.verdict == "manifest-missing"]
+
+    assert [it.subject for it in found] == [
+        "manifest 3",
+        "manifests 5 to 8",
+        f"manifests {last + 1} to {last + 2_000_000 - 1}",
+    ]
+    assert "1,999,999 manifests are not there" in found[2].detail
+
+
+def test_the_chain_is_read_several_manifests_at_once(world: World) -> None:
+    """Nobody passes the barrier alone; what is read is the same."""
+    meeting = threading.Barrier(8, timeout=30)
+    met = itertools.count()
+    real = world.results.manifest
+
+    def manifest(number: int) -> bytes | None:
+        if next(met) < 8:
+            meeting.wait()
+        return real(number)
+
+    world.results.manifest = manifest  # type: ignore[method-assign]
+
+    checked = check(world)
+
+    assert checked.findings == []
+    assert checked.manifests == len(world.results.manifests)
 
 
 def test_coverage_that_nothing_proves_is_found() -> None:

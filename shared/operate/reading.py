@@ -1,0 +1,89 @@
+"""Reading many blobs at once: in order, with bounded memory, and with an estimate."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from shared.operate.pausing import Display, counted, duration
+from shared.ports import Clock
+
+LANES = 10
+"""Blobs that are asked for at once: as many as the SDK keeps connections."""
+
+AHEAD = 64
+"""Blobs that are asked for, or wait for their turn, at most."""
+
+BYTES_AHEAD = 64 * 1024 * 1024
+"""Bytes of those blobs; one that is larger comes alone."""
+
+ESTIMATED_FROM = 50
+"""Blobs after which their pace says something about the rest."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def read_ahead(
+    items: Iterable[Item], read: Callable[[Item], Result], size: Callable[[Item], int] = lambda _: 0
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with what `read` returns for it, in order; several are read at once.
+
+    Args:
+        items: what to read.
+        read: reads one; must be thread-safe. What it raises is raised here, in its turn.
+        size: how many bytes an item is going to hold.
+    """
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    held = 0
+    readers = ThreadPoolExecutor(LANES, "read")
+    try:
+        for item in items:
+            while waiting and (len(waiting) >= AHEAD or held + size(item) > BYTES_AHEAD):
+                held -= size(waiting[0][0])
+                yield _next(waiting)
+            waiting.append((item, readers.submit(read, item)))
+            held += size(item)
+        while waiting:
+            yield _next(waiting)
+    finally:
+        readers.shutdown(cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
+    item, future = waiting.popleft()
+    return item, future.result()
+
+
+class Progress:
+    """Shows how many of a known number of blobs have been read, and how long the rest may take."""
+
+    def __init__(
+        self, display: Display, clock: Clock | None, total: int, nouns: tuple[str, str]
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            display: where a person looks.
+            clock: to estimate by; None for no estimate.
+            total: how many there are.
+            nouns: what they are called, one and many.
+        """
+        self._display = display
+        self._clock = clock
+        self._total = total
+        self._nouns = nouns
+        self._done = 0
+        self._began = clock.elapsed() if clock else 0
+
+    def step(self) -> None:
+        """Count one more."""
+        self._done += 1
+        said = f"{self._done:,} of {counted(self._total, *self._nouns)} read"
+        self._display.tick(said + self._estimate())
+
+    def _estimate(self) -> str:
+        if not self._clock or not ESTIMATED_FROM <= self._done < self._total:
+            return ""
+        spent = self._clock.elapsed() - self._began
+        return f", about {duration(spent * (self._total - self._done) // self._done)} left"
