@@ -12,22 +12,25 @@ from hashlib import blake2b
 
 import msgspec
 
+from shared import __version__
 from shared.claiming import Claim, claim
+from shared.core import asking, pacing
 from shared.core import ledger as ledgers
-from shared.core import pacing
-from shared.core.answers import Fault, Throttle
+from shared.core.answers import Fault, Throttle, Unaccepted, refused_in_every_form
 from shared.core.clocks import APART_REPORTED_MS
 from shared.core.cursor import same_again
 from shared.core.errors import BlocksLost, StoreError, TokenRefused
+from shared.core.facts import stamped
 from shared.core.intervals import Interval
 from shared.core.lanes import choose, gone, passed
 from shared.core.layout import part_name, stamp
-from shared.core.model import FIRST_PASS, Block, Commit, Ledger, Policy, Slice
-from shared.core.planning import out_of_reach, room_in, unswept
+from shared.core.model import FIRST_PASS, ApiFacts, Block, Commit, Ledger, Policy, Slice
+from shared.core.planning import covered, out_of_reach, room_in, unswept
 from shared.core.quoting import ascii_quoted
 from shared.core.records import trailer_of
 from shared.core.report import Outcome, Tally
 from shared.core.retreat import close, retreat
+from shared.core.traversal import unprobed
 from shared.core.turns import Turn
 from shared.ports import Ports
 from shared.stepping import Landing, Tools, Untimely, run_step, sealed
@@ -93,12 +96,14 @@ class Flight:
         before: the slice as it was open before; None for a new one.
         turn: the request's ordinal.
         sent: when, on the clock that never jumps.
+        facts: what was known of the API when it was asked.
     """
 
     piece: Slice
     before: Slice | None
     turn: int
     sent: int
+    facts: ApiFacts
 
 
 class Iteration:
@@ -123,6 +128,8 @@ class Iteration:
         self.faulted: set[int] = set()
         self.renewed_at = 0
         self.throttled_at = 0
+        self.served: set[asking.Form] = set()
+        self.sizes: dict[int, list[int]] = {}
         self.unchecked = {piece.start for piece in claimed.ledger.open if piece.blocks}
 
     def now(self) -> int:
@@ -267,7 +274,9 @@ class Iteration:
                 break
             self.close_passed()
             now = self.now()
-            piece = choose(self.ledger, now, self.policy, busy=self.busy())
+            piece = asking.on_trial(self.ledger, now) or choose(
+                self.ledger, now, self.policy, busy=self.busy()
+            )
             if piece is None:
                 return None
             pause = self.pause(now)
@@ -278,8 +287,12 @@ class Iteration:
         return None
 
     def lanes(self) -> int:
-        """Return how many steps may be under way; after a throttle one, until a page comes."""
-        return 1 if self.ledger.pacing.throttles else self.policy.concurrency
+        """Return how many steps may be under way; after a throttle or a refusal, only one.
+
+        More of the same would only meet the same.
+        """
+        alone = self.ledger.pacing.throttles or self.ledger.api_facts.trial
+        return 1 if alone else self.policy.concurrency
 
     def pause(self, now: int) -> int:
         """Return how many ms the next request must wait; the run stops where it will not.
@@ -324,6 +337,7 @@ class Iteration:
 
     def start(self, workers: Executor, piece: Slice, now: int) -> None:
         """Hand one step to a worker."""
+        piece = asking.as_known(piece, self.ledger.api_facts)
         first = now if piece.first_request is None else piece.first_request
         before = ledgers.open_as(self.ledger, piece)
         piece = change(piece, requests=piece.requests + 1, first_request=first)
@@ -333,7 +347,13 @@ class Iteration:
         timeout = min(left, REQUEST_MS) / 1000
         sent = self.ports.clock.elapsed()
         future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
-        self.flights[future] = Flight(piece=piece, before=before, turn=paced.turns, sent=sent)
+        self.flights[future] = Flight(
+            piece=piece,
+            before=before,
+            turn=paced.turns,
+            sent=sent,
+            facts=self.ledger.api_facts,
+        )
         self.steps += 1
         self.tally.requests += 1
 
@@ -363,24 +383,27 @@ class Iteration:
             flight = replace(flight, piece=change(flight.piece, last_answer=landing.answered))
         if isinstance(verdict, Throttle):
             self._throttled(flight, verdict)
-            return
-        if isinstance(verdict, Fault):
+        elif isinstance(verdict, Unaccepted):
+            self._ask_for_less(flight, verdict)
+        elif isinstance(verdict, Fault):
             self._note_strange(flight, verdict, landing.strange)
+            self._take(flight, self._retreat(flight.piece, verdict))
         elif late:
             self.save(self.ledger)  # Without this page, what is known can still be finished.
-            return
-        turn = self._retreat(flight.piece, verdict) if isinstance(verdict, Fault) else verdict
+        else:
+            self._note_page(flight, landing)
+            self._take(flight, verdict)
+        if landing.answered is not None and not (late or isinstance(verdict, Throttle)):
+            self.declare_lost()
+
+    def _take(self, flight: Flight, turn: Turn) -> None:
+        """Take what an answer did to its slice into the ledger, and commit what is finished."""
         turn = sealed(self.ports.results, turn, self.ledger)
         self.tally.note_turn(turn, flight.piece)
-        self.tally.bytes += landing.staged
-        if turn.fault is None:
-            self._note_page(flight)
         self.save(
             ledgers.turned(self.ledger, flight.piece, turn, self.policy, now=self.clock.now())
         )
         self.finish_interrupted_commit()
-        if landing.answered is not None:
-            self.declare_lost()
 
     def _heard(self, ledger: Ledger, landing: Landing) -> Ledger:
         """Return the ledger with the API's clock as the answer showed it."""
@@ -451,11 +474,89 @@ class Iteration:
         ledger = ledgers.replaced(self.ledger, flight.piece, (flight.piece,))
         self.save(change(ledger, pacing=paced))
 
-    def _note_page(self, flight: Flight) -> None:
+    def _note_page(self, flight: Flight, landing: Landing) -> None:
         """Note that the API answers; a page that was on its way before a throttle proves less."""
         self.faulted.clear()
+        self.tally.bytes += landing.staged
         if flight.turn > self.throttled_at:
             self.ledger = change(self.ledger, pacing=pacing.note_page(self.ledger.pacing))
+        self.served.add(asking.form_of(flight.piece, flight.facts))
+        self._note_manners(flight, landing)
+
+    def _note_manners(self, flight: Flight, landing: Landing) -> None:
+        """Note which form of query a page answers, and what of the query it ignores."""
+        facts, limit = self.ledger.api_facts, flight.piece.limit
+        if facts.trial == (flight.piece.start, flight.piece.end):
+            self._settle(facts)
+        if landing.promising is not None:
+            sizes = self.sizes.setdefault(limit, [])
+            sizes.append(landing.promising)
+            cap = asking.page_cap(sizes, limit)
+            if cap is not None and cap != self.ledger.api_facts.limit:
+                self._learn(
+                    change(self.ledger.api_facts, limit=cap), asking.ignores_limit(sizes, limit)
+                )
+        if landing.disordered:
+            self._note_disorder(flight.piece)
+
+    def _settle(self, facts: ApiFacts) -> None:
+        """End a trial: the API has accepted a lesser form of a query that it had refused."""
+        settled = asking.settled(facts, self.served)
+        if settled.refused:
+            self._warn_once(asking.agreed(settled))
+        self.ledger = change(self.ledger, api_facts=settled)
+
+    def _note_disorder(self, piece: Slice) -> None:
+        """Note that the API does not sort by ingestion time, though asked to."""
+        facts = self.ledger.api_facts
+        if piece.mode == "dense" and not facts.plain_dense:
+            self._learn(change(facts, plain_dense=True), asking.UNSORTED_DENSE)
+        elif piece.mode != "dense":
+            self._warn_once(asking.UNSORTED_AXIS)
+
+    def _learn(self, facts: ApiFacts, warning: str) -> None:
+        """Remember what the API has shown of itself; the next save makes it last."""
+        learned = stamped(facts, now=self.now(), program=__version__)
+        self.ledger = change(self.ledger, api_facts=learned)
+        self._warn_once(warning)
+
+    def _ask_for_less(self, flight: Flight, refusal: Unaccepted) -> None:
+        """Let a query that the API refuses be asked again in another form, while there is one."""
+        facts, piece = self.ledger.api_facts, flight.piece
+        if flight.facts.refused != facts.refused:
+            # Another step met the refusal first; the slice is asked for again as that has shown.
+            self.save(ledgers.replaced(self.ledger, piece, (piece,)))
+            return
+        served = asking.is_about_the_slice(piece, facts, self.served)
+        lesser = asking.less(piece, self.policy, facts, refusal.said, served=served)
+        if lesser:
+            self.tally.faults += 1
+            self.tally.last_fault = refusal.said
+            learned = stamped(lesser.facts, now=self.now(), program=__version__)
+            ledger = ledgers.replaced(self.ledger, piece, (lesser.piece,))
+            self.save(change(ledger, api_facts=learned))
+        elif piece.mode != "page":
+            self._take(flight, unprobed(piece, self.policy))
+        else:
+            self._give_up_asking(flight, refusal, served=served)
+
+    def _give_up_asking(self, flight: Flight, refusal: Unaccepted, *, served: bool) -> None:
+        """Take a query that is refused in every form for its slice's fault, or for a refusal.
+
+        It is the slice's where the API has just served others. A scan that was served before keeps
+        the fault in any case, so that the next run asks for another slice first.
+        """
+        facts, fault = self.ledger.api_facts, Fault(kind="malformed", detail=refusal.said)
+        piece = change(flight.piece, limit=self.policy.limit)
+        ledger = change(self.ledger, api_facts=facts if served else asking.in_full(facts))
+        self.ledger = ledgers.replaced(ledger, piece, (piece,))
+        if served or covered(self.ledger, FIRST_PASS):
+            self._take(flight, self._retreat(piece, fault))
+        else:
+            self.save(self.ledger)
+        if not served:
+            tried = asking.attempts(flight.piece, self.policy, facts, refusal.said)
+            raise refused_in_every_form(refusal, tried)
 
     def _retreat(self, piece: Slice, fault: Fault) -> Turn:
         if fault.kind in {"transient", "unexpected"}:

@@ -6,12 +6,21 @@ from traceback import extract_tb
 
 import msgspec
 
-from shared.core.answers import HTTP_BAD, Fault, Throttle, read_answer, unanswered
+from shared.core.answers import (
+    HTTP_BAD,
+    Fault,
+    Throttle,
+    Unaccepted,
+    read_answer,
+    unaccepted,
+    unanswered,
+)
+from shared.core.asking import DEFAULT_FIELD
 from shared.core.clocks import APART_MOST_MS, apart
-from shared.core.cursor import has_begun
+from shared.core.cursor import dense_of, has_begun
 from shared.core.errors import PartUnreadable, ScanError
 from shared.core.layout import part_name
-from shared.core.model import Answer, Ledger, NoAnswer, Policy, Slice
+from shared.core.model import Answer, Axis, Ledger, NoAnswer, Policy, Slice, other_field
 from shared.core.quoting import quoted
 from shared.core.records import Page, encode_block, encode_trailer
 from shared.core.sifting import Index
@@ -39,7 +48,7 @@ class Untimely:
     ends_run: bool
 
 
-Verdict = Turn | Fault | Throttle | Untimely
+Verdict = Turn | Fault | Throttle | Unaccepted | Untimely
 """What an answer did to the slice, or why it did nothing."""
 
 
@@ -54,6 +63,8 @@ class Landing:
         ahead: how far the API's clock is ahead of the run's; None when the answer did not say.
         staged: bytes of the block, compressed.
         strange: the beginning of an answer that made no sense, None when no answer is to blame.
+        promising: records on a page that says that there is more, None where that is no matter.
+        disordered: whether such a page ignores the sort field that was asked for.
     """
 
     verdict: Verdict
@@ -61,6 +72,8 @@ class Landing:
     ahead: int | None = None
     staged: int = 0
     strange: bytes | None = None
+    promising: int | None = None
+    disordered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +119,8 @@ class _Step:
         self.answered: int | None = None
         self.ahead: int | None = None
         self.beginning: bytes | None = None
+        self.promising: int | None = None
+        self.disordered = False
 
     def run(self, timeout: float) -> Landing:
         """Do everything that one request brings with it."""
@@ -122,12 +137,15 @@ class _Step:
             ahead=self.ahead,
             staged=staged,
             strange=strange,
+            promising=self.promising,
+            disordered=self.disordered,
         )
 
     def _ask(self, index: Index, timeout: float) -> Verdict:
         policy, piece, clock = self.tools.policy, self.piece, self.tools.clock
         sent = clock.now()
-        answer = self.tools.ports.source.ask(next_query(piece, policy), timeout=timeout)
+        query = next_query(piece, policy, self.ledger.api_facts)
+        answer = self.tools.ports.source.ask(query, timeout=timeout)
         self.returned = True
         if isinstance(answer, NoAnswer):
             return unanswered(answer)
@@ -137,13 +155,27 @@ class _Step:
         self.ahead = None if date is None else apart(date, sent=sent, answered=now)
         if self.ahead is not None and abs(self.ahead) > APART_MOST_MS:
             return Untimely(ends_run=True)
-        page = _refused_continuation(answer, piece) or read_answer(answer, now=answered)
+        page = _not_accepted(answer, piece) or read_answer(answer, now=answered)
         del answer  # Its records have been copied; a step holds one page, and no second one.
         if not isinstance(page, Page):
             return page
         if _is_early(piece, date, policy):
             return Untimely(ends_run=False)
+        self._look_at(page)
         return absorb(change(_timed(piece, date), last_answer=answered), page, policy, index)
+
+    def _look_at(self, page: Page) -> None:
+        """Notice whether the page keeps to limit and sort field."""
+        if not page.has_next:
+            return
+        self.promising = len(page.records)
+        axis = self.tools.policy.axis
+        if self.piece.mode == "dense" and not dense_of(self.piece).plain:
+            places = _places(page, other_field(axis))
+            self.disordered = places != sorted(places)
+        elif axis != DEFAULT_FIELD:
+            places = _places(page, axis)
+            self.disordered = sorted(places) not in (places, places[::-1])
 
     def _land(self, verdict: Verdict) -> Landing:
         if isinstance(verdict, Fault) and verdict.kind == "malformed":
@@ -183,11 +215,17 @@ def _described(error: Exception, *, returned: bool) -> str:
     return f"unexpected {type(error).__name__} in {place}{said}"
 
 
-def _refused_continuation(answer: Answer, piece: Slice) -> Fault | None:
-    """Return the fault that a 400 to the API's own continuation is."""
-    if answer.status == HTTP_BAD and piece.continuation is not None:
-        return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
-    return None
+def _not_accepted(answer: Answer, piece: Slice) -> Fault | Unaccepted | None:
+    """Return what a 400 is: a fault where it answers the API's own continuation."""
+    if answer.status != HTTP_BAD:
+        return None
+    if piece.continuation is None:
+        return unaccepted(answer)
+    return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
+
+
+def _places(page: Page, field: Axis) -> list[int]:
+    return [at for at in (record.on(field) for record in page.records) if at is not None]
 
 
 def _is_early(piece: Slice, date: int | None, policy: Policy) -> bool:

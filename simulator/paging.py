@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator import chance
 from simulator.filters import lowest, moved, select, with_points
+from simulator.moods import obeyed
 from simulator.records import UNUSABLE, unplaced
 from simulator.searching import Found, Search
 from simulator.spans import LAST, complement, intersection
@@ -53,6 +54,7 @@ def turn(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Page:
         DeepSkipError: The offset is too large.
 
     """
+    query = obeyed(query, switches)
     query = replace(query, sort_direction=_sorted_as(query, switches))
     found = find(tenant, query, switches, now_ms)
     if not query.is_scan:

@@ -27,6 +27,7 @@ class Query:
     skip: int = 0
     sort_field: SortField = "date"
     sort_direction: SortDirection = "desc"
+    given: frozenset[str] = frozenset()
 
     @property
     def descending(self) -> bool:
@@ -51,6 +52,7 @@ def parse_query(incoming: Incoming, *, with_body: bool = True) -> Query:
         skip=_optional_count(parameters, "skip") or 0,
         sort_field=_choice(parameters, "sortField", ("date", "created"), "date"),
         sort_direction=_choice(parameters, "sortDirection", ("asc", "desc"), "desc"),
+        given=frozenset(parameters),
     )
 
 

@@ -30,6 +30,11 @@ Sorts: TypeAlias = Literal["as-asked", "asc", "desc", "reversed"]
 Numbers: TypeAlias = Literal["digits", "point"]
 TimeField: TypeAlias = Literal["timestamp", "created"]
 
+REFUSABLE = frozenset(
+    {"limit", "sortField", "sortDirection", "created-sort", "created-filter", "desc"}
+)
+IGNORABLE = frozenset({"sortField", "limit"})
+
 _CHOICES: dict[str, tuple[object, ...]] = {
     "tail_drop": get_args(TailDrop),
     "dense": get_args(Dense),
@@ -112,6 +117,10 @@ class Switches:
         gzip_response: Whether answers are compressed for clients that accept it.
         pretty: Whether JSON is indented (only white space differs).
         skew_ms: How far the server's clock (its `Date` too) is ahead of the simulator's clock.
+        refuses: What a scan answers with a 400: any of `limit` (above 500), `sortField`,
+            `sortDirection` (that they are sent at all), `created-sort`, `created-filter`, `desc`.
+        ignores: What a scan does as if it had not been sent: any of `sortField`, `limit` (the page
+            holds `page_cap` records).
         seed: Decides everything random here.
 
     """
@@ -154,6 +163,8 @@ class Switches:
     gzip_response: bool = False
     pretty: bool = False
     skew_ms: int = 0
+    refuses: frozenset[str] = frozenset()
+    ignores: frozenset[str] = frozenset()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -162,6 +173,10 @@ class Switches:
             if getattr(self, name) not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
                 message = f"Switch {name} is {getattr(self, name)!r}; choose one of: {allowed}."
+                raise ValueError(message)
+        for name, known in (("refuses", REFUSABLE), ("ignores", IGNORABLE)):
+            if not getattr(self, name) <= known:
+                message = f"Switch {name} takes any of: {', '.join(sorted(known))}."
                 raise ValueError(message)
         if self.page_cap < 1 or self.minimum_limit < 1:
             message = "Switches page_cap and minimum_limit need to be at least 1."
@@ -192,6 +207,8 @@ def _parsed(name: str, text: str) -> Any:  # noqa: ANN401 - the type is the swit
         "archive_span_ms",
     }:
         return None
+    if name in {"refuses", "ignores"}:
+        return frozenset(part for part in text.split(",") if part)
     if isinstance(default, frozenset):
         return frozenset(int(part) for part in text.split(","))
     if isinstance(default, str):

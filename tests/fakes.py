@@ -333,7 +333,7 @@ class FakeApi:
 
     def _select(self, body: dict[str, Any]) -> dict[str, Any]:
         bounds = body["filters"]["date"]
-        ascending = body["sortDirection"] == "asc"
+        ascending = body.get("sortDirection", "desc") == "asc"
         found = [at for at in self.truth if bounds["gte"] <= at <= bounds["lte"]]
         ordered = found if ascending else found[::-1]
         shown = ordered[: self.page]

@@ -9,6 +9,7 @@ from shared.core.model import Answer, NoAnswer, Query
 from simulator import Switches, Tenant
 from simulator.answers import Answer as Written
 from simulator.answers import written
+from simulator.filters import BadRequestError
 from simulator.paging import estimated, shown, turn
 from simulator.queries import Query as Asked
 from tests.fakes import Effects, FakeClock, Reply
@@ -50,15 +51,21 @@ class SimulatedApi:
         scripted = self.instead(number, body)
         if isinstance(scripted, Exception):
             raise scripted
-        return scripted or Answer(status=200, body=self._page(number, body))
+        if scripted:
+            return scripted
+        try:
+            return Answer(status=200, body=self._page(number, body))
+        except BadRequestError as problem:
+            return Answer(status=400, body=json.dumps({"detail": str(problem)}).encode())
 
     def _page(self, number: int, body: dict[str, Any]) -> bytes:
         asked = Asked(
             filters=body["filters"],
             is_scan=body["isScan"],
             limit=body["limit"],
-            sort_field=body["sortField"],
-            sort_direction=body["sortDirection"],
+            sort_field=body.get("sortField", "date"),
+            sort_direction=body.get("sortDirection", "desc"),
+            given=frozenset(body),
         )
         page = turn(self.tenant, asked, self.switches, self.time())
         answer = Written(

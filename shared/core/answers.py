@@ -73,6 +73,30 @@ def unanswered(nothing: NoAnswer) -> Fault:
     return Fault(kind="transient", detail=quoted(f"{nothing.kind}: {nothing.detail}"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unaccepted:
+    """The API does not accept a query of our own (400); it may accept another form of it.
+
+    Attributes:
+        said: the API's own words.
+    """
+
+    said: str
+
+
+def unaccepted(answer: Answer) -> Unaccepted:
+    """Return what the API said to a query of our own that it does not accept."""
+    return Unaccepted(said=f"HTTP {answer.status}: {_says(answer.body)}")
+
+
+def refused_in_every_form(said: Unaccepted, attempts: tuple[str, ...]) -> SourceRefused:
+    """Return the error for a query that the API accepts in no form."""
+    tried = "; ".join(f"with {attempt}" for attempt in attempts)
+    return SourceRefused(
+        f"the Activities API answered {said.said}. {_REMEDIES[HTTP_BAD]} It was asked {tried}."
+    )
+
+
 def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fault:
     """Judge one answer.
 

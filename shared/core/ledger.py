@@ -235,13 +235,18 @@ def replaced(ledger: Ledger, before: Slice, after: tuple[Slice, ...]) -> Ledger:
     return change(ledger, open=_sorted((*kept, *after)))
 
 
+CLOCK_MOST_MS = 366 * DAY_MS
+"""No clock is further off than this; a `Date` of 1970 is a defect and not a time."""
+
+
 def heard(ledger: Ledger, ahead: int, now: int, policy: Policy) -> Ledger:
     """Return the ledger after an answer whose `Date` was `ahead` of the run's time.
 
     Until something is committed, an origin that a fast clock computed moves back; the time between
     would never be scanned otherwise.
     """
-    if ahead < -HOUR_MS and not ledger.head.number and not ledger.committing:
+    behind = -CLOCK_MOST_MS < ahead < -HOUR_MS
+    if behind and not ledger.head.number and not ledger.committing:
         origin = min(ledger.origin, (now + ahead - policy.lookback) // HOUR_MS * HOUR_MS)
         ledger = change(ledger, origin=origin, settled_until=origin)
     if abs(ahead) > APART_MOST_MS:

@@ -131,6 +131,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         known: not stored by a sweep, because an earlier pass has stored them.
         late: stored by a sweep, because an earlier pass had not seen them.
         vanished: stored by an earlier pass and no longer shown to a sweep.
+        short: times that a slice ended with far fewer activities than `total` stated.
         faults: answers that were no page.
     """
 
@@ -145,6 +146,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     known: int = 0
     late: int = 0
     vanished: int = 0
+    short: int = 0
     faults: int = 0
 
     def plus(self, **more: int) -> "Counts":
@@ -161,11 +163,14 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         cursor: the value of the other field to go on from; null at the beginning.
         probing: whether an empty page that contradicted itself led here, and not a cursor that
             stood still.
+        plain: whether it is asked for as one page, because the API does not sort by the other
+            field.
     """
 
     at: int
     cursor: int | None
     probing: bool
+    plain: bool = False
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -308,11 +313,27 @@ class ApiFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         learned: when the first of it was learned; 0 when nothing is known.
         sorts: by the direction that was asked for, the direction in which the API answered, where
             they differ.
+        limit: the largest limit that is asked for, where the API refused or ignored a larger one;
+            null when none is known.
+        unsorted: whether sort field and direction are left out where they are the API's defaults.
+        plain_dense: whether a dense millisecond is asked for as one page, because the API does not
+            sort by the other time field.
+        full_sweeps: whether sweeps ask for everything, because the API refused their filter on
+            ingestion time.
+        refused: the forms of a query that the API refused, each with what it said.
+        trial: bounds of the slice that is asked for in a lesser form than the API has refused to
+            it; null once that was answered with a page.
     """
 
     program: str = ""
     learned: int = 0
     sorts: dict[Direction, Direction] = {}
+    limit: int | None = None
+    unsorted: bool = False
+    plain_dense: bool = False
+    full_sweeps: bool = False
+    refused: tuple[str, ...] = ()
+    trial: Span | None = None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

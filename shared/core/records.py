@@ -130,6 +130,8 @@ def read_page(body: bytes) -> Page:
         raise Malformed("the answer has no data")
     if envelope.hasNext is None:
         raise Malformed("the answer does not say hasNext")
+    if not envelope.data:
+        _require_text(body)
     continuation = _continuation(bytes(envelope.nextQueryFilters))
     if envelope.hasNext and continuation is None:
         raise Malformed("the answer says hasNext and has no nextQueryFilters")
@@ -148,6 +150,14 @@ def read_page(body: bytes) -> Page:
         continuation=continuation,
         total=envelope.total if type(envelope.total) is int else None,
     )
+
+
+def _require_text(body: bytes) -> None:
+    """Refuse an empty answer with bytes that are not UTF-8: its `data` may be what they damaged."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the answer is not UTF-8 ({error.reason})") from error
 
 
 def _is_empty(envelope: _Envelope) -> bool:

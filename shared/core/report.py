@@ -71,6 +71,7 @@ class Tally:
         known: records that a sweep was shown and that a part holds already.
         late: records that a sweep stored.
         vanished: records that parts hold and a sweep was no longer shown.
+        short: slices that ended with far fewer activities than the API's `total` stated.
         last_fault: the newest fault, for people.
     """
 
@@ -99,6 +100,7 @@ class Tally:
     known: int = 0
     late: int = 0
     vanished: int = 0
+    short: int = 0
     last_fault: str | None = None
 
     def note_turn(self, turn: Turn, before: Slice) -> None:
@@ -128,6 +130,7 @@ COUNTED = (
     "known",
     "late",
     "vanished",
+    "short",
 )
 """What a slice counts and a run sums up."""
 
@@ -192,6 +195,7 @@ def _work(tally: Tally) -> dict[str, Any]:
         "known": tally.known,
         "late": tally.late,
         "vanished": tally.vanished,
+        "short": tally.short,
         "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
         "api_clock_skew_seconds": None if tally.api_ahead is None else _seconds(tally.api_ahead),
     }

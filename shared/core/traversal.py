@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from shared.core.answers import Fault
+from shared.core.asking import parameters
 from shared.core.cursor import (
     carried_on,
     dense_of,
@@ -31,9 +32,10 @@ from shared.core.cursor import (
     yet_to_come,
 )
 from shared.core.doubts import few
+from shared.core.facts import UNKNOWN
 from shared.core.gaps import gaps
 from shared.core.intervals import Interval
-from shared.core.model import Axis, Dense, Doubt, Policy, Query, Slice, other_field
+from shared.core.model import ApiFacts, Axis, Dense, Doubt, Policy, Query, Slice, other_field
 from shared.core.positions import position
 from shared.core.records import Page
 from shared.core.sifting import (
@@ -69,29 +71,27 @@ REMEMBERED_MOST = 5_000
 TOO_MANY = "too many activities have no position to be told apart by"
 CROWDED = "more activities share both time fields than a page holds"
 UNDIVIDED = f"its part reached {PART_BLOCKS} blocks where it could not be divided"
+REFUSED = "the API refuses the query that would show all activities of this millisecond"
+
+SHORT_FACTOR = 2
+SHORT_MARGIN = 20
+"""`total` is an estimate: a slice ended short where it stated more than twice as many, and 20."""
 
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 change = msgspec.structs.replace
 
 
-def next_query(piece: Slice, policy: Policy) -> Query:
+def next_query(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Query:
     """Return the slice's next request.
 
     The continuation is sent back verbatim; without one, the user's filters and what remains of
     the slice as inclusive bounds (`gte`, `lte`).
     """
-    dense = piece.mode == "dense"
     filters: Any = _filters(piece, policy)
     if piece.continuation is not None:
         filters = msgspec.Raw(piece.continuation.encode())
-    asked = {
-        "filters": filters,
-        "isScan": True,
-        "limit": piece.limit,
-        "sortField": other_field(policy.axis) if dense else policy.axis,
-        "sortDirection": "asc" if dense else heading(piece),
-    }
+    asked = {"filters": filters, "isScan": True, **parameters(piece, policy, facts)}
     return Query(body=msgspec.json.encode(asked))
 
 
@@ -130,7 +130,7 @@ def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> 
         return _follow(calm, page, sifted, policy, index)
     if _shows_nothing(page) and page.total:
         return _probe(calm, policy, index)
-    return _finish(_with_gaps(calm, sifted), sifted, index)
+    return _finish(_with_gaps(_shortened(calm, page), sifted), sifted, index)
 
 
 def _shows_nothing(page: Page) -> bool:
@@ -148,6 +148,23 @@ def _with_gaps(piece: Slice, sifted: Sifted, cursor: int | None = None) -> Slice
         return piece
     doubts = [Doubt(start=start, end=end, reason=NULLS) for start, end in found]
     return change(piece, doubt=few([*piece.doubt, *doubts], DOUBTS_KEPT))
+
+
+def _shortened(piece: Slice, page: Page) -> Slice:
+    """Count an end that comes long before what `total` stated."""
+    counts = piece.counts
+    shown = counts.records + counts.repeated + counts.changed + counts.known + len(page.records)
+    if (page.total or 0) <= SHORT_FACTOR * shown + SHORT_MARGIN:
+        return piece
+    return change(piece, counts=counts.plus(short=1))
+
+
+def unprobed(piece: Slice, policy: Policy) -> Turn:
+    """Go on without a query about a contradiction that the API refuses in every form."""
+    calm = change(piece, faults=0, fault=None, not_before=0, blocked=False)
+    if piece.mode == "dense":
+        return _go_past(calm, _nothing(calm, policy), policy.axis, NOTHING, REFUSED)
+    return _probe(calm, policy, NOTHING)
 
 
 def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn | Fault:
@@ -328,6 +345,8 @@ def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, inde
     """Page one millisecond on the other time field; then go on after it."""
     piece = _with_gaps(piece, sifted)
     dense, other = dense_of(piece), other_field(policy.axis)
+    if dense.plain:
+        return _go_past(piece, sifted, policy.axis, index, _contradiction(page))
     stated = _cursor(page, other, "gte")
     moves = stated is not None and _is_later(stated, dense)
     cursor = stated if moves else _last_in_order(page, other)
@@ -335,9 +354,14 @@ def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, inde
         verbatim = page.continuation if moves else None
         moved = change(piece, dense=change(dense, cursor=cursor), continuation=verbatim)
         return _advance(piece, moved, sifted, policy.axis, index, drifted=False)
-    contradicts = _shows_nothing(page) and bool(page.total)
-    reason = CROWDED if page.has_next else EMPTY if contradicts else None
-    return _go_past(piece, sifted, policy.axis, index, reason)
+    return _go_past(piece, sifted, policy.axis, index, _contradiction(page))
+
+
+def _contradiction(page: Page) -> str | None:
+    """Return why the last page of a dense millisecond does not show all of it, if so."""
+    if page.has_next:
+        return CROWDED
+    return EMPTY if _shows_nothing(page) and page.total else None
 
 
 def _is_later(cursor: int, dense: Dense) -> bool:

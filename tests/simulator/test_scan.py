@@ -388,3 +388,38 @@ def test_every_request_is_kept_with_its_parameters() -> None:
     assert (received.sort_field, received.sort_direction) == ("created", "asc")
     assert received.authorization_kind == "token"
     assert (received.status, received.records) == (200, 3)
+
+
+@pytest.mark.parametrize(
+    ("refused", "asked"),
+    [
+        ("limit", {"limit": 501}),
+        ("sortField", {"sortField": "date"}),
+        ("sortDirection", {"sortDirection": "asc"}),
+        ("created-sort", {"sortField": "created"}),
+        ("created-filter", {"filters": {"created": {"gte": 1}}}),
+        ("desc", {"sortDirection": "desc"}),
+    ],
+)
+def test_a_scan_can_refuse_what_is_documented(refused: str, asked: dict[str, Any]) -> None:
+    """With a 400 that says what; a query without it is served, and so is one outside of scans."""
+    with serving(SECONDS, refuses=frozenset({refused})) as client:
+        answer = client.post({"isScan": True, **asked})
+
+        assert (answer.status_code, refused in answer.json()["detail"]) == (400, True)
+        plain = {"isScan": True, "sortDirection": "asc"} if refused == "desc" else {"isScan": True}
+        assert client.post(plain).status_code == 200
+        assert client.post(asked).status_code == 200
+
+
+def test_a_scan_can_ignore_its_limit() -> None:
+    """Then a page holds as many as the API likes."""
+    with serving([T0 + n for n in range(700)], ignores=frozenset({"limit"})) as client:
+        assert len(client.page(limit=500)["data"]) == 700
+
+
+def test_a_scan_can_ignore_its_sort_field() -> None:
+    """Then the order is that of the event times."""
+    planned = [(T0, T0 + 9_000), (T0 + 1, T0 + 8_000)]
+    with serving(Tenant.of(planned), ignores=frozenset({"sortField"})) as client:
+        assert client.times(sortField="created") == [T0, T0 + 1]

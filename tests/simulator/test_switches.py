@@ -11,7 +11,13 @@ from simulator import Switches
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"tail_drop": "some"}, {"retry_after": "soon"}, {"page_cap": 0}, {"minimum_limit": 0}],
+    [
+        {"tail_drop": "some"},
+        {"retry_after": "soon"},
+        {"page_cap": 0},
+        {"minimum_limit": 0},
+        {"refuses": frozenset({"x"})},
+    ],
     ids=repr,
 )
 def test_a_choice_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
@@ -32,6 +38,8 @@ def test_a_choice_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
         ("reach_ms", "1000", 1000),
         ("tail_drop", "few", "few"),
         ("black_holes", "5,7", frozenset({5, 7})),
+        ("refuses", "limit,desc", frozenset({"limit", "desc"})),
+        ("ignores", "", frozenset()),
     ],
 )
 def test_a_switch_can_be_set_by_text(name: str, text: str, value: object) -> None:

@@ -637,7 +637,7 @@ def test_an_outage_of_hours_is_survived() -> None:
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
 
 
-@pytest.mark.parametrize("code", [301, 302, 400, 403, 404, 410])
+@pytest.mark.parametrize("code", [301, 302, 403, 404, 410])
 def test_a_refusal_fails_the_run_and_frees_the_claim(code: int) -> None:
     """Nothing advances, and the next run may begin as soon as access is mended."""
     world = World(every(60_000))
