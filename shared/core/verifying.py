@@ -13,6 +13,7 @@ import msgspec
 
 from shared.core import manifest as manifests
 from shared.core.intervals import Interval, without
+from shared.core.ledger import committed
 from shared.core.manifest import Manifest, Part
 from shared.core.model import Head, Ledger
 from shared.core.proof import Proof, beginning, extended, nothing_proven, proof_in, settle
@@ -134,9 +135,12 @@ class Chain:
 
     def compare(self, ledger: Ledger) -> None:
         """Compare the end of the chain with the ledger; call it after the last manifest."""
-        committing = ledger.committing
-        if committing and self.head.number == committing.number:
-            return  # Its manifest is there, and the save that follows is not.
+        if ledger.committing and self.head.number == ledger.committing.number:
+            try:
+                ledger = committed(ledger)  # Its manifest is there, its last save is not.
+            except msgspec.MsgspecError as error:
+                self._found("ledger-differs", "ledger", f"its commit holds no manifest: {error}")
+                return
         if ledger.head != self.head:
             detail = (
                 f"the ledger's chain ends with {ledger.head.number} ({ledger.head.sha256}), and "

@@ -17,6 +17,9 @@ from shared.operate.pausing import Display, counted
 from shared.operate.reading import Progress, read_ahead
 from shared.ports import Clock, LedgerStore, ResultArchive
 
+LOOKS = 5
+"""How often the ledger is read again when the chain has grown beyond it meanwhile."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Checked:
@@ -213,8 +216,12 @@ class Verifier:
 
     def _check_end(self) -> None:
         """Compare the end of the chain with the ledger, which may move on while one looks."""
-        self._follow_chain()
-        ledger = self._ledger(say=True)
+        for _ in range(LOOKS):
+            ledger = self._ledger()
+            self._follow_chain()
+            if ledger is None or self.chain.head.number <= _last_known(ledger):
+                break  # Else a run has committed more since the ledger was read.
+        ledger = ledger or self._ledger(say=True)
         if ledger:
             self.chain.compare(ledger)
 
@@ -239,6 +246,11 @@ class Verifier:
     def _found(self, finding: Finding) -> None:
         self.checked.findings.append(finding)
         self.display.say(f"{finding.verdict}: {finding.subject}: {finding.detail}")
+
+
+def _last_known(ledger: Ledger) -> int:
+    """Return the number of the last manifest that a ledger speaks of."""
+    return ledger.committing.number if ledger.committing else ledger.head.number
 
 
 def _prefix(scan: str, instant: int | None) -> str:

@@ -12,6 +12,7 @@ import pytest
 from shared.core.layout import bounds_in, part_name
 from shared.core.ledger import decode
 from shared.operate.verify import Checked, Verifier
+from shared.ports import SavedLedger
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects
 from tests.unit.test_rebuild import Silent
 from tests.unit.test_sweeps import how, live, with_late_ones
@@ -422,6 +423,55 @@ def test_a_check_beside_a_running_scan_raises_no_alarm() -> None:
     checked = Verifier(world.results, world.ledgers, "all", Meanwhile()).check()
 
     assert checked.is_sound, checked.findings
+
+
+def test_a_commit_between_two_readings_of_the_end_raises_no_alarm(world: World) -> None:
+    """A run commits after the chain was read to its end, and again after the ledger was."""
+    left = [3]
+    load = world.ledgers.load
+
+    def and_then_commit() -> SavedLedger:
+        saved = load()
+        if left[0]:
+            left[0] -= 1
+            world.ledgers.load = load  # type: ignore[method-assign]
+            world.clock.advance(5 * MINUTE)
+            world.run(how())
+            world.ledgers.load = and_then_commit  # type: ignore[method-assign]
+        return saved
+
+    world.ledgers.load = and_then_commit  # type: ignore[method-assign]
+
+    checked = check(world)
+
+    assert left == [0]
+    assert checked.is_sound, checked.findings
+
+
+@pytest.mark.parametrize("name", ["origin", "doubt", "parts", "committing"])
+def test_an_altered_ledger_is_found_in_the_middle_of_a_commit(name: str) -> None:
+    """Its manifest is there, and the save that follows is not."""
+    world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
+    effects = Effects()
+    world.share(effects)
+    world.run()
+    number = [at for at, it in enumerate(effects.done, start=1) if it == "put manifest"][3]
+    world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
+    world.share(Effects(at=number, how="after"))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    assert check(world).is_sound
+    value = world.ledgers.value()
+    forged = {
+        "origin": value["origin"] + HOUR,
+        "doubt": [INTERVAL],
+        "parts": {str(NOW): 3},
+        "committing": {**value["committing"], "manifest": "{}"},
+    }
+    world.ledgers.content = json.dumps({**value, name: forged[name]}).encode()
+
+    assert verdicts(world) == {"ledger-differs"}
 
 
 def test_the_part_that_is_being_committed_is_named_by_the_ledger() -> None:
