@@ -40,6 +40,10 @@ class Ledgers:
         self.machine.after()
         return str(self.version)
 
+    def report_lines(self) -> Iterator[str]:
+        """Yield none: none is kept."""
+        yield from ()
+
     def append_run(self, line: str, *, now: int) -> None:
         """Keep nothing: nobody reads it here."""
 
@@ -61,7 +65,7 @@ class Results:
         self.scan = scan
         self.parts: dict[str, bytes] = {}
         self.manifests: dict[int, bytes] = {}
-        self._lists: dict[str, list[str]] = {}
+        self._lists: dict[str, list[tuple[str, int]]] = {}
         self._hours: dict[str, list[StoredPart]] = {}
         self._staged: dict[str, dict[str, bytes]] = {}
 
@@ -85,22 +89,24 @@ class Results:
     ) -> None:
         """Make the part appear."""
         self.machine.before()
-        self._commit(part, [block.id for block in blocks], metadata)
+        self._commit(part, [(block.id, block.size) for block in blocks], metadata)
         self.machine.after()
 
-    def _commit(self, part: str, ids: list[str], metadata: Mapping[str, str]) -> None:
+    def _commit(
+        self, part: str, blocks: list[tuple[str, int]], metadata: Mapping[str, str]
+    ) -> None:
         if part in self.parts:
-            if self._lists[part] != ids:
+            if self._lists[part] != blocks:
                 message = f"part {part} exists with other blocks"
                 raise StoreConflict(message)
             return
         staged = self._staged.pop(part, {})
-        if not set(ids) <= set(staged):
+        if not {block_id for block_id, _ in blocks} <= set(staged):
             message = f"blocks of {part} are gone"
             raise BlocksLost(message)
-        content = b"".join(staged[block_id] for block_id in ids)
+        content = b"".join(staged[block_id] for block_id, _ in blocks)
         start, end = int(metadata["start"]), int(metadata["end"])
-        self.parts[part], self._lists[part] = content, ids
+        self.parts[part], self._lists[part] = content, blocks
         stored = StoredPart(name=part, size=len(content), start=start, end=end)
         self._hours.setdefault(hour_prefix(self.scan, start), []).append(stored)
 
@@ -115,6 +121,10 @@ class Results:
     def parts_of(self, hour: int) -> tuple[StoredPart, ...]:
         """Return the parts of an hour."""
         return tuple(self._hours.get(hour_prefix(self.scan, hour), ()))
+
+    def blocks_of(self, part: str) -> list[tuple[str, int]]:
+        """Return what was committed."""
+        return self._lists[part]
 
     def part(self, name: str) -> bytes:
         """Return a part's bytes."""

@@ -104,7 +104,15 @@ class LedgerStore(Protocol):
         ...
 
     def append_run(self, line: str, *, now: int) -> None:
-        """Append a report line to the day's run log; for people, nothing is read back.
+        """Append a report line to the day's run log; no run reads it back.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def report_lines(self) -> Iterator[str]:
+        """Yield the report lines that are kept, the oldest first.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.
@@ -166,6 +174,14 @@ class ResultStore(Protocol):
         """
         ...
 
+    def blocks_of(self, part: str) -> Sequence[tuple[str, int]]:
+        """Return id and size of each committed block of a part, in order.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
     def part(self, name: str) -> bytes:
         """Return a part's bytes, compressed as stored.
 
@@ -196,14 +212,6 @@ class ResultArchive(ResultStore, Protocol):
         """Yield every blob under the scan's prefix in the data container, sorted by name.
 
         Folders, which some accounts list among the blobs, are left out.
-
-        Raises:
-            StoreUnavailable: storage cannot be reached or refuses.
-        """
-        ...
-
-    def blocks_of(self, part: str) -> Sequence[tuple[str, int]]:
-        """Return id and size of each committed block of a part, in order.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.

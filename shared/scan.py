@@ -19,11 +19,11 @@ from shared.core import ledger as ledgers
 from shared.core.answers import Fault, Throttle, Unaccepted, refused_in_every_form
 from shared.core.clocks import APART_REPORTED_MS
 from shared.core.cursor import same_again
-from shared.core.errors import BlocksLost, StoreError, TokenRefused
+from shared.core.errors import BlocksLost, StoreConflict, StoreError, TokenRefused
 from shared.core.facts import stamped
 from shared.core.intervals import Interval
 from shared.core.lanes import choose, gone, passed
-from shared.core.layout import part_name, stamp
+from shared.core.layout import is_block_id, part_name, stamp
 from shared.core.model import FIRST_PASS, ApiFacts, Block, Commit, Ledger, Policy, Slice
 from shared.core.planning import covered, out_of_reach, room_in, unswept
 from shared.core.quoting import ascii_quoted
@@ -251,9 +251,24 @@ class Iteration:
         results = self.ports.results
         try:
             results.commit_part(name, blocks, metadata=metadata)
+        except StoreConflict as error:
+            self._require_newest_ledger(name, error)
+            raise
         except BlocksLost:
             results.stage_block(name, blocks[-1], trailer_of(blocks[:-1]))
             results.commit_part(name, blocks, metadata=metadata)
+
+    def _require_newest_ledger(self, part: str, conflict: StoreConflict) -> None:
+        """Explain a part that is there already: this scan wrote it, and the ledger forgot it.
+
+        Raises:
+            LedgerRolledBack: the ledger was put back to before an interrupted commit.
+        """
+        if self.ports.ledgers.load().etag != self.etag:
+            return  # Another run has taken over, and has committed the part.
+        committed = [block for block, _ in self.ports.results.blocks_of(part)]
+        if committed and all(map(is_block_id, committed)):
+            raise ledgers.put_back_before(part) from conflict
 
     def work(self, workers: Executor) -> Outcome:
         """Step until nothing is due, nothing fits, or the API should be left in peace."""

@@ -138,6 +138,10 @@ class InMemoryLedger:
         del now
         self.runs.append(line)
 
+    def report_lines(self) -> Iterator[str]:
+        """Yield what was appended."""
+        yield from self.runs
+
     def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Keep a strange answer."""
         self.effects.run("keep answer", lambda: self._keep(slot, content, metadata))

@@ -1,6 +1,6 @@
 """The ledger as one block blob, guarded by its ETag; and the run log beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 from shared.adapters.storage_errors import concerns_blob, error_code, explained, is_absent
 from shared.core.answers import read_http_date
 from shared.core.errors import LedgerConflict, StoreUnavailable
-from shared.core.layout import ledger_name, quarantine_name, runs_name
+from shared.core.layout import ledger_name, quarantine_name, runs_name, runs_prefix
 from shared.ports import SavedLedger
 
 JSON = ContentSettings(content_type="application/json")
@@ -96,6 +96,15 @@ class BlobLedgerStore:
             except AzureError as error:
                 raise explained(error, "append to", blob.url) from error
         raise StoreUnavailable(f"all {VOLUMES} run logs of the day are full: {blob.url}")
+
+    def report_lines(self) -> Iterator[str]:
+        """Read the run logs one after the other; see the port."""
+        try:
+            for name in self._container.list_blob_names(name_starts_with=runs_prefix(self._scan)):
+                content: bytes = self._container.download_blob(name).readall()
+                yield from filter(None, content.decode(errors="replace").split("\n"))
+        except AzureError as error:
+            raise explained(error, "read the run log in", self._container.url) from error
 
 
 def _date(response: PipelineResponse[Any, Any]) -> int | None:

@@ -12,6 +12,8 @@ from shared.core.passes import look_name
 BLOCK_DIGITS = 16
 """Hexadecimal digits of a block's SHA-256 at the end of its id."""
 
+_BLOCK_ID = re.compile(r"\d{8,}-\d{6,}-[0-9a-f]{16}")
+
 
 def stamp(instant: int) -> str:
     """Return epoch milliseconds as `20261123T050500000Z`: sorts by time, needs no escaping."""
@@ -156,13 +158,18 @@ def ledger_name(scan: str) -> str:
     return f"scan={scan}/ledger.json"
 
 
+def runs_prefix(scan: str) -> str:
+    """Return what the names of all run logs of a scan begin with; they sort by day."""
+    return f"scan={scan}/runs/"
+
+
 def runs_name(scan: str, now: int, volume: int = 1) -> str:
     """Return the name of an append blob that holds the report lines of this UTC day.
 
     One that is full is followed by the next volume, whose name sorts behind it.
     """
     more = f".more-{volume}" if volume > 1 else ""
-    return f"scan={scan}/runs/{_utc(now):%Y-%m-%d}{more}.jsonl"
+    return f"{runs_prefix(scan)}{_utc(now):%Y-%m-%d}{more}.jsonl"
 
 
 def quarantine_name(scan: str, slot: int) -> str:
@@ -176,6 +183,11 @@ def block_id(epoch: int, number: int, sha256: str) -> str:
     The epoch keeps two writers apart, the digest two contents of one writer.
     """
     return f"{epoch:08}-{number:06}-{sha256[:BLOCK_DIGITS]}"
+
+
+def is_block_id(text: str) -> bool:
+    """Say whether a scan made this block id."""
+    return _BLOCK_ID.fullmatch(text) is not None
 
 
 def _utc(instant: int) -> datetime:

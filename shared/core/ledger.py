@@ -216,6 +216,15 @@ def require_head(check: ChainCheck, content: bytes | None, following_exists: boo
         )
 
 
+def put_back_before(part: str) -> LedgerRolledBack:
+    """Return the error for a part that this scan wrote and that the ledger knows nothing of."""
+    return LedgerRolledBack(
+        f"part {part} exists with other blocks, and an earlier run of this scan wrote them: the "
+        "ledger was put back to a copy from before an interrupted commit. The part is left as it "
+        "is: move the ledger away and run `python -m shared ledger rebuild`, which adopts the part"
+    )
+
+
 def opened(ledger: Ledger, piece: Slice) -> Ledger:
     """Return the ledger with the slice open; unchanged when it is open already."""
     if _is_open(ledger, piece):

@@ -5,7 +5,7 @@ lost with the ledger: their time is simply due again. A part that no manifest li
 commit that was interrupted: the new ledger finishes that commit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -15,11 +15,13 @@ from shared.core.intervals import Interval
 from shared.core.layout import read_part_name
 from shared.core.manifest import Manifest
 from shared.core.model import (
+    HOUR_MS,
     Accepted,
     Axis,
     Block,
     Counts,
     Doubt,
+    Ledger,
     PartBlob,
     Policy,
     Slice,
@@ -64,6 +66,10 @@ class Rebuilding:
             epoch=self.epoch + EPOCHS_SKIPPED,
         )
 
+    def begin_at(self, origin: int) -> None:
+        """Let the scan begin there, where no manifest states its origin."""
+        self.ledger = change(with_proof(self.ledger, nothing_proven(origin)), origin=origin)
+
     def adopt(self, blob: PartBlob, blocks: Sequence[tuple[str, int]], content: bytes) -> None:
         """Let the next run finish the commit of a part that no manifest lists.
 
@@ -75,6 +81,37 @@ class Rebuilding:
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
         self.ledger = ledgers.turned(self.ledger, doubted, Turn(finished=finished), self.policy)
+
+
+def likely_origin(ledger: Ledger, parts: Iterable[PartBlob], report_lines: Iterable[str]) -> int:
+    """Return where a scan begins that has lost its ledger before its first manifest.
+
+    The first run may have been long ago, and the lookback shorter since. The true origin is not
+    later than the part that was being committed less the lookback, nor later than what the first
+    report says is covered from the origin on. A scan that begins too early scans more time than
+    it must; one that begins too late would lose some.
+
+    Args:
+        ledger: of a scan that begins now.
+        parts: that exist.
+        report_lines: the oldest first.
+    """
+    named = [read_part_name(ledger.scan, part.name) for part in parts]
+    scanned = [said.start - ledger.lookback for said in named if said]
+    reported = next((it for line in report_lines if (it := _covered_until(line))), ledger.origin)
+    return min([ledger.origin, reported, *scanned]) // HOUR_MS * HOUR_MS
+
+
+class _Reported(msgspec.Struct):
+    covered_until: int = 0
+
+
+def _covered_until(line: str) -> int:
+    """Return what a report line says is covered; 0 where it does not say."""
+    try:
+        return msgspec.json.decode(line, type=_Reported).covered_until
+    except msgspec.MsgspecError:
+        return 0
 
 
 def _slice_of(

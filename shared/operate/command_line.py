@@ -207,8 +207,8 @@ def rebuild_ledger(
             raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
         (place,) = places
         with display(console, live=True) as shown:
-            clock = SystemClock()
-            made = rebuild(place.results, place.policy, clock.now(), shown, clock)
+            clock, lines = SystemClock(), place.ledgers.report_lines()
+            made = rebuild(place.results, place.policy, clock.now(), shown, clock, lines)
         console.print(str(made), soft_wrap=True)
         if write_it:
             write(place.ledgers, made)

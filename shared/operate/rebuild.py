@@ -1,5 +1,6 @@
 """`ledger rebuild`: make a lost ledger again from the manifests."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.core import ledger as ledgers
@@ -7,7 +8,7 @@ from shared.core import manifest as manifests
 from shared.core.errors import NotRebuildable
 from shared.core.intervals import total
 from shared.core.model import FIRST_PASS, HOUR_MS, Ledger, PartBlob, Policy
-from shared.core.rebuilding import Rebuilding
+from shared.core.rebuilding import Rebuilding, likely_origin
 from shared.core.verifying import Chain
 from shared.operate.pausing import Display, counted
 from shared.operate.reading import Progress, read_ahead
@@ -46,10 +47,23 @@ class Rebuilt:
         return "\n".join(lines)
 
 
-def rebuild(
-    archive: ResultArchive, policy: Policy, now: int, display: Display, clock: Clock | None = None
+def rebuild(  # noqa: PLR0913 - what it is made from, and what shows how it goes
+    archive: ResultArchive,
+    policy: Policy,
+    now: int,
+    display: Display,
+    clock: Clock | None = None,
+    report_lines: Iterable[str] = (),
 ) -> Rebuilt:
-    """Make the ledger that the manifests prove; nothing is written. The clock is for estimates.
+    """Make the ledger that the manifests prove; nothing is written.
+
+    Args:
+        archive: what the scan has stored.
+        policy: how it is to be done.
+        now: epoch milliseconds.
+        display: shows progress.
+        clock: for estimates of how long it takes.
+        report_lines: of the run log, the oldest first; read where there is no manifest yet.
 
     Raises:
         NotRebuildable: the chain is broken, or more than one part is in no manifest.
@@ -69,6 +83,8 @@ def rebuild(
         made.take(manifests.decode(content), content)
         progress.step()
     unlisted = [blob for blob in archive.all_parts() if blob.name not in chain.parts]
+    if not made.ledger.head.number:
+        made.begin_at(likely_origin(made.ledger, unlisted, report_lines))
     adopted = _adopt(archive, made, unlisted)
     return Rebuilt(ledger=made.ledger, adopted=adopted)
 

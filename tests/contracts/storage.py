@@ -126,7 +126,7 @@ class AzuriteLedger:
     def runs(self) -> list[str]:
         """Return the lines of all run logs, by name."""
         logs = contents(self.state, f"scan={SCAN}/runs/")
-        return [line.decode() for name in sorted(logs) for line in logs[name].splitlines()]
+        return [line for name in sorted(logs) for line in logs[name].decode().split("\n") if line]
 
     def kept(self) -> dict[int, tuple[bytes, dict[str, str]]]:
         """Return the blobs of the quarantine."""

@@ -180,6 +180,22 @@ def test_two_processes_append_to_one_run_log(ledger: LedgerPlace) -> None:
     assert ledger.runs() == ["one", "two"]
 
 
+def test_report_lines_are_read_back_the_oldest_first(ledger: LedgerPlace) -> None:
+    """Those of all days; a line ends with a line feed and nothing else."""
+    for line, day in (("c", 0), ("b \u2028 ü", 1), ("a", 2)):
+        ledger.store.append_run(line, now=NOW - day * DAY)
+
+    found = list(ledger.store.report_lines())
+
+    assert sorted(found) == ["a", "b \u2028 ü", "c"]
+    assert found == ledger.runs()
+
+
+def test_a_scan_that_has_not_run_has_no_report_lines(ledger: LedgerPlace) -> None:
+    """An empty answer, not an error."""
+    assert list(ledger.store.report_lines()) == []
+
+
 def test_a_report_line_is_no_ledger(ledger: LedgerPlace) -> None:
     """A run that failed before its first save leaves a line, and still no ledger."""
     ledger.store.append_run("failed", now=NOW)

@@ -8,7 +8,7 @@ import pytest
 from shared.core.errors import NotRebuildable
 from shared.core.model import Policy
 from shared.operate.rebuild import Rebuilt, rebuild, write
-from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, policy
 from tests.unit.test_sweeps import how, identities, live, with_late_ones
 from tests.unit.test_sweeps import world_of as world_with
 from tests.world import World
@@ -124,6 +124,74 @@ def test_an_adopted_part_is_in_doubt_until_a_sweep_has_looked() -> None:
         world.clock.advance(5 * MINUTE)
         world.run()
     assert world.ledgers.value()["doubt"] == []
+
+
+def lost_in_the_first_commit(effect: str, how: Policy) -> World:
+    """Return a scan whose ledger was lost after that effect of its very first commit."""
+    undisturbed = World(TRUTH, page=9)
+    effects = Effects()
+    undisturbed.share(effects)
+    undisturbed.run(how)
+    world = World(TRUTH, page=9)
+    world.share(Effects(at=effects.done.index(effect) + 1, how="after"))
+    with pytest.raises(Crash):
+        world.run(how)
+    world.share(Effects())
+    without_ledger(world)
+    return world
+
+
+@pytest.mark.parametrize("effect", ["commit part", "put manifest"])
+@pytest.mark.parametrize("lookback", [HOUR, 3 * HOUR, DAY])
+def test_a_ledger_lost_in_the_very_first_commit_keeps_its_origin(
+    effect: str, lookback: int
+) -> None:
+    """However much later it is made again, and however long the lookback is by then."""
+    world = lost_in_the_first_commit(effect, policy(lookback=3 * HOUR))
+    line = json.dumps({"event": "scan", "covered_until": ORIGIN})
+    world.clock.advance(5 * DAY)
+    how = policy(lookback=lookback)
+
+    made = rebuild(
+        world.results, how, world.clock.now(), Silent(), report_lines=["not JSON", "{}", line]
+    )
+    write(world.ledgers, made)
+
+    assert ORIGIN - lookback <= made.ledger.origin <= ORIGIN
+    assert made.ledger.settled_until == made.ledger.origin
+    world.run_until_idle(how)
+    world.assert_complete(made.ledger.origin, world.clock.now() - 10 * MINUTE)
+
+
+def test_without_a_run_log_the_part_alone_says_where_the_scan_began() -> None:
+    """Its start less the lookback: never too late."""
+    world = lost_in_the_first_commit("commit part", policy())
+    world.clock.advance(5 * DAY)
+
+    origin = made_again(world).ledger.origin
+
+    assert ORIGIN - 3 * HOUR <= origin <= ORIGIN
+    assert origin % HOUR == 0
+
+
+def test_a_ledger_lost_before_anything_was_stored_begins_where_the_run_log_says() -> None:
+    """The first report says what is covered from the origin on."""
+    lines = [json.dumps({"covered_until": ORIGIN + 5}), json.dumps({"covered_until": NOW})]
+
+    made = rebuild(World([]).results, policy(lookback=HOUR), NOW, Silent(), report_lines=lines)
+
+    assert made.ledger.origin == ORIGIN
+
+
+def test_a_run_log_does_not_move_an_origin_that_a_manifest_states() -> None:
+    """The manifests are the better witness."""
+    world = World(TRUTH, page=9)
+    world.run()
+    line = json.dumps({"covered_until": ORIGIN - DAY})
+
+    made = rebuild(world.results, policy(), world.clock.now(), Silent(), report_lines=[line])
+
+    assert made.ledger.origin == ORIGIN
 
 
 def test_a_ledger_that_is_there_is_never_replaced() -> None:

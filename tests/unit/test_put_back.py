@@ -1,0 +1,78 @@
+"""A ledger put back to before an interrupted commit is named as that, and can be rebuilt."""
+
+import pytest
+
+from shared.core.errors import LedgerRolledBack, StoreConflict
+from shared.operate.rebuild import rebuild, write
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.unit.test_rebuild import Silent
+from tests.world import World
+
+ORIGIN = NOW - 3 * HOUR
+
+
+def every(step: int) -> list[int]:
+    """Return instants `step` ms apart over the whole lookback."""
+    return list(range(ORIGIN, NOW, step))
+
+
+def interrupted_and_put_back() -> World:
+    """Return a scan killed after its first part appeared, its ledger put back to before that."""
+    effects = Effects()
+    world = World(every(60_000))
+    world.share(effects)
+    world.run()
+    world = World(every(60_000))
+    world.share(Effects(at=effects.done.index("commit part") + 1, how="after"))
+    with pytest.raises(Crash):
+        world.run()
+    world.share(Effects())
+    world.ledgers.content = world.ledgers.history[-2]
+    world.clock.advance(5 * MINUTE)
+    return world
+
+
+def test_a_ledger_put_back_to_before_an_interrupted_commit_is_named_as_that() -> None:
+    """The part is this scan's own: nobody has to look for another program."""
+    world = interrupted_and_put_back()
+    ((name, content),) = world.results.parts.items()
+
+    with pytest.raises(LedgerRolledBack, match="put back to a copy from before an interrupted"):
+        world.run()
+
+    assert world.results.parts[name] == content
+    assert world.ledgers.value()["claimed_until"] == 0
+
+
+def test_a_ledger_put_back_before_an_interrupted_commit_can_be_rebuilt() -> None:
+    """The rebuilt one adopts the part."""
+    world = interrupted_and_put_back()
+    with pytest.raises(LedgerRolledBack):
+        world.run()
+    world.ledgers.content = None
+
+    write(world.ledgers, rebuild(world.results, policy(), world.clock.now(), Silent()))
+
+    world.run_until_idle()
+    first = world.ledgers.value()["coverage"]["first"][0]
+    world.assert_complete(*first)
+
+
+def test_a_part_that_another_program_wrote_is_not_called_a_put_back_ledger() -> None:
+    """It has no block ids of a scan."""
+    effects = Effects()
+    world = World(every(60_000))
+    world.share(effects)
+    world.run()
+    world = World(every(60_000))
+
+    def plant() -> None:
+        (name,) = world.results.staged
+        world.results.parts[name] = b"?"
+        world.results.lists[name] = []
+        world.results.metadata[name] = {}
+
+    world.share(Effects(at=effects.done.index("commit part") + 1, meanwhile=plant))
+
+    with pytest.raises(StoreConflict):
+        world.run()
