@@ -161,9 +161,15 @@ var blockedQuery = '''
 
 // Both are measured over what is covered so far, so one run says little and six hours say it.
 var overBudgetQuery = '''
-| extend Needed = todouble(report.requests_per_day_needed), Budget = todouble(report.requests_per_day_budget)
-| where isnotnull(Needed) and Budget > 0
-| summarize PercentOfBudget = min(100 * Needed / Budget) by Scan
+| extend First = todouble(report.requests_per_day_first), Capacity = todouble(report.requests_per_day_capacity)
+| where isnotnull(First) and Capacity > 0
+| summarize PercentOfCapacity = min(100 * First / Capacity) by Scan
+'''
+
+// The least of six hours: an outage leaves sweeps that are late, and they catch up.
+var sweepsBehindQuery = '''
+| summarize HoursBehind = min(todouble(report.sweeps_behind_seconds)) / 3600 by Scan
+| where isnotnull(HoursBehind)
 '''
 
 // The share of runs and not of requests: after a throttle nothing is sent for a minute or an hour,
@@ -324,16 +330,33 @@ var rules = [
   {
     name: 'over-budget'
     title: 'the request budget cannot carry the load'
-    meaning: 'For six hours the activities of the tenant have needed more requests a day than the settings allow this scan. It will fall behind. Raise the budget, drop a sweep or filter.'
+    meaning: 'For six hours the first pass has needed more requests a day than the runs of this scan can send. New activities still arrive, and what nobody gets to will be lost. Raise the time budget or the request budget, or filter.'
     page: 'docs/runbook.md#over-budget'
     severity: 2
     query: '${reports}${overBudgetQuery}'
     windowSize: 'PT6H'
     evaluationFrequency: 'PT1H'
     timeAggregation: 'Maximum'
-    measure: 'PercentOfBudget'
+    measure: 'PercentOfCapacity'
     operator: 'GreaterThan'
     threshold: 100
+    dimensions: [
+      'Scan'
+    ]
+  }
+  {
+    name: 'sweeps-behind'
+    title: 'sweeps are behind'
+    meaning: 'For six hours the oldest sweep that is due has been due for more than six hours: the first pass leaves too few requests. Late activities arrive later than planned, and some may be missed. Drop a sweep, let sweeps ask by created, or raise the budget.'
+    page: 'docs/runbook.md#sweeps-behind'
+    severity: 3
+    query: '${reports}${sweepsBehindQuery}'
+    windowSize: 'PT6H'
+    evaluationFrequency: 'PT1H'
+    timeAggregation: 'Maximum'
+    measure: 'HoursBehind'
+    operator: 'GreaterThan'
+    threshold: 6
     dimensions: [
       'Scan'
     ]

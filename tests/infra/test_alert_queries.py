@@ -191,12 +191,15 @@ def test_lag_is_no_matter_of_one_run() -> None:
     assert fires("lag", [line for line in late if line.age < 25]) == [("all",)]
 
 
-@pytest.mark.parametrize("name", ["lag", "soon-lost", "lost", "doubt", "blocked", "over-budget"])
+@pytest.mark.parametrize(
+    "name", ["lag", "soon-lost", "lost", "doubt", "blocked", "over-budget", "sweeps-behind"]
+)
 def test_a_run_that_did_not_reach_the_ledger_says_nothing_of_state(name: str) -> None:
     """Its line has no such fields."""
     state = ["lag_seconds", "backlog_seconds", "soon_lost_seconds", "lost_seconds"]
-    state += ["doubt_seconds", "blocked_slices", "requests_per_day_needed"]
-    blind = dict.fromkeys([*state, "requests_per_day_budget"], "absent")
+    state += ["doubt_seconds", "blocked_slices", "requests_per_day_first"]
+    state += ["requests_per_day_capacity", "sweeps_behind_seconds"]
+    blind = dict.fromkeys(state, "absent")
 
     assert fires(name, every(5, 300, **UNAVAILABLE, **blind)) == []
 
@@ -248,11 +251,20 @@ def test_blocked_fires_after_an_hour() -> None:
 
 def test_over_budget_fires_when_the_need_lasts() -> None:
     """A need that is not known yet is none."""
-    more = {"requests_per_day_needed": 40000, "requests_per_day_budget": 36000}
+    more = {"requests_per_day_first": 30000, "requests_per_day_capacity": 28800}
 
     assert fires("over-budget", every(30, 360, **more)) == [("all",)]
     assert fires("over-budget", [*every(30, 360, **more), Line(99, {})]) == []
-    assert fires("over-budget", every(30, 360, requests_per_day_needed=None)) == []
+    assert fires("over-budget", every(30, 360, requests_per_day_first=None)) == []
+
+
+def test_sweeps_behind_fires_when_it_lasts_for_six_hours() -> None:
+    """One run that found no late sweep ends it."""
+    late = every(30, 360, sweeps_behind_seconds=7.0 * 3600)
+
+    assert fires("sweeps-behind", late) == [("all",)]
+    assert fires("sweeps-behind", [*late, Line(99, {"sweeps_behind_seconds": 0.0})]) == []
+    assert fires("sweeps-behind", every(30, 360, sweeps_behind_seconds=6.0 * 3600)) == []
 
 
 @pytest.mark.parametrize("fields", [{"throttled": 1}, {"waiting_until": 1_795_435_200_000}])

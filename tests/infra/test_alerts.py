@@ -52,7 +52,8 @@ READS = {
     "lost": {"lost_seconds"},
     "doubt": {"doubt_seconds"},
     "blocked": {"blocked_slices"},
-    "over-budget": {"requests_per_day_needed", "requests_per_day_budget"},
+    "over-budget": {"requests_per_day_first", "requests_per_day_capacity"},
+    "sweeps-behind": {"sweeps_behind_seconds"},
     "throttled": {"throttled", "waiting_until"},
 }
 """The rules that read reports, each with the fields that it stands on."""

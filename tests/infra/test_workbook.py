@@ -29,6 +29,8 @@ SHOWN = {
     "late",
     "requests",
     "requests_per_day_budget",
+    "requests_per_day_capacity",
+    "requests_per_day_first",
     "requests_per_day_needed",
     "bytes",
     "outcome",
