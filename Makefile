@@ -17,10 +17,11 @@ PACKAGES := .venv/.packages
 AZURITE := harness/node/node_modules/.made
 COMPARED := .bench/.made
 POLICIES := .checkov/.made
+READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format lint types imports policies snapshots bench bench-cost bench-loss bench-overload clean
+.PHONY: help setup demo test readers check format lint types imports policies snapshots bench bench-cost bench-loss bench-overload clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -33,7 +34,17 @@ demo: setup ## run the function against a simulated API and a real storage emula
 test: setup ## run every test; ARGS="-k name" passes options to pytest
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
-check: lint types imports policies test ## everything that must pass before a change is merged
+readers: setup $(READERS) ## read parts with every reader of docs/reading.md; needs Java and jq
+	@missing=; for it in java jq; do command -v $$it >/dev/null 2>&1 || missing="$$missing $$it"; done; \
+	if [ -z "$$missing" ]; then \
+	    $(VENV_PYTHON) -m pytest -m readers tests/readers; \
+	elif [ -n "$$CI" ]; then \
+	    echo "make: the readers need$$missing" >&2; exit 1; \
+	else \
+	    echo "left out the readers: there is no$$missing on PATH"; \
+	fi
+
+check: lint types imports policies test readers ## everything that must pass before a change is merged
 
 format: $(PACKAGES) ## rewrite the sources in the one format
 	@$(VENV_PYTHON) -m ruff format .
@@ -72,7 +83,7 @@ bench-overload: $(PACKAGES) ## count what an overloaded scan covers, into docs/a
 	@$(VENV_PYTHON) -m bench.overload --write
 
 clean: ## remove everything that these commands made
-	rm -rf .bench .checkov .venv harness/node/node_modules
+	rm -rf .bench .checkov .readers .venv harness/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -102,6 +113,14 @@ $(COMPARED): $(VENV) bench/requirements.txt
 	@rm -rf .bench
 	@$(PYTHON) -m venv .bench
 	@.bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
+
+# So have the readers.
+$(READERS): $(VENV) tests/readers/requirements.txt
+	@echo "Installing the readers into .readers"
+	@rm -rf .readers
+	@$(PYTHON) -m venv .readers
+	@.readers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	@touch $@
 
 # So does the scanner.

@@ -1,14 +1,17 @@
 """The documents say what is true: links, commands, settings, pages of errors, examples."""
 
 import ast
+import gzip
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from harness.azurite import Azurite
 from shared.core import errors
@@ -161,21 +164,43 @@ def test_every_field_of_a_report_is_documented() -> None:
     assert documented == set(failed) | set(whole)
 
 
-def test_the_reader_of_the_feed_reads_it(azurite: Azurite) -> None:
-    """The example in the formats page, run as it stands, against what a scan wrote."""
+@pytest.fixture
+def followed(azurite: Azurite) -> Callable[[], subprocess.CompletedProcess[str]]:
+    """Provide the example of the formats page, to be run as it stands."""
     (example,) = fences(ROOT / "docs/formats.md", "python")
+
+    def follow() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", example],
+            env={"STORAGE_CONNECTION_STRING": azurite.connection_string},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+
+    return follow
+
+
+def test_the_reader_of_the_feed_reads_it(
+    azurite: Azurite, followed: Callable[[], subprocess.CompletedProcess[str]]
+) -> None:
+    """It shows what a scan wrote, and refuses a part whose length is not its manifest's."""
     tenant = history(900)
     storage = {"STORAGE_CONNECTION_STRING": azurite.connection_string}
     with Simulator(tenant, switches=OPEN) as api:
         run_until_idle(settings(api, storage))
 
-    ran = subprocess.run(
-        [sys.executable, "-c", example],
-        env=storage,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
+    ran = followed()
 
     names = sorted(line.split()[1] for line in ran.stdout.splitlines())
     assert names == sorted(it.id for it in tenant.truth())
+
+    service = BlobServiceClient.from_connection_string(azurite.connection_string)
+    data = service.get_container_client("activities")
+    part = next(iter(data.list_blob_names()))
+    longer = zlib.decompress(data.download_blob(part).readall(), wbits=31) + b"{}\n"
+    data.upload_blob(part, gzip.compress(longer), overwrite=True)
+
+    ran = followed()
+
+    assert f"ValueError: {part} is not what manifest" in ran.stderr
