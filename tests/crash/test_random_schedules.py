@@ -1,14 +1,17 @@
 """Any schedule of faults, kills, suspensions and clock steps that ends leaves the whole truth."""
 
+import json
 import random
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.errors import LedgerConflict, TokenRefused
+from shared.core.intervals import Intervals, merge, subtract
 from shared.core.model import Answer, NoAnswer, Policy
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
 from tests.world import World
@@ -121,3 +124,59 @@ def test_any_schedule_that_ends_leaves_the_whole_truth(seed: int) -> None:
     assert start == value["origin"]
     excused = [(it["start"], it["end"]) for it in value["doubt"]]
     schedule.world.assert_complete(start, end, excused=excused)
+
+
+class Overloaded(Schedule):
+    """A history of a scan that can send too little, and whose API reaches six hours back."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self.world = World(range(ORIGIN, NOW + 12 * HOUR, 60_000), page=5)
+        self.world.api.renewable = True
+
+    def policy(self) -> Policy:
+        """Return a policy with a reach of hours and a few requests a minute."""
+        few = self.rng.choice([1, 2, 4])
+        return replace(super().policy(), reach=6 * HOUR, sweeps=(), requests_per_minute=few)
+
+    def pass_time(self) -> None:
+        """Let minutes pass, or an outage of hours."""
+        self.world.clock.advance(self.rng.choice([0, 300_000, 300_000, HOUR, 3 * HOUR]))
+
+    def end(self) -> None:
+        """Let all be well again until nothing is due."""
+        world = self.world
+        world.share(Effects())
+        world.api.always = lambda _: None
+        world.api.latency = 0
+        world.clock.advance(HOUR)
+        world.run_until_idle(policy(reach=6 * HOUR, sweeps=()), most=200)
+
+    def told(self) -> tuple[Intervals, Intervals]:
+        """Return what the manifests declare lost, and what they put in doubt."""
+        manifests = [json.loads(it) for it in self.world.results.manifests.values()]
+        lost = merge((it["start"], it["end"]) for it in manifests if it["lost"])
+        return lost, merge((it["start"], it["end"]) for m in manifests for it in m["doubt"])
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32))
+def test_any_schedule_of_an_overloaded_scan_loses_only_what_it_declares(seed: int) -> None:
+    """What is lost had passed the reach, and all that has passed it is covered or lost."""
+    schedule = Overloaded(random.Random(seed))
+    for _ in range(schedule.rng.randrange(1, 25)):
+        schedule.disturbed_run()
+        lost, _ = schedule.told()
+        assert all(end <= schedule.world.clock.now() - 4 * HOUR for _, end in lost)
+        schedule.pass_time()
+
+    schedule.end()
+
+    value, (lost, doubt) = schedule.world.ledgers.value(), schedule.told()
+    covered = [(start, end) for start, end in value["coverage"]["first"]]
+    begin, end = value["settled_until"], covered[-1][1]
+    undecided = list(subtract((begin, end), merge([*covered, *lost])))
+    passed = schedule.world.clock.now() - 4 * HOUR - 10 * MINUTE
+    assert all(start >= passed for start, _ in undecided)
+    excused = [*lost, *doubt, *undecided]
+    schedule.world.assert_complete(value["origin"], end, excused=excused)
