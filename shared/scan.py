@@ -206,7 +206,8 @@ class Iteration:
         for bounds in list(unswept(self.ledger, self.now(), self.policy)):
             self.save(ledgers.given_up(self.ledger, bounds, self.policy))
             self.finish_interrupted_commit()
-            self.tally.warnings.append("time passed the API's reach before a sweep looked at it")
+            said = "time passed the API's reach before a sweep looked at it"
+            self.tally.warnings.append(f"{said}: {_shown(bounds)}")
 
     def commit(self, commit: Commit) -> None:
         """Make part and manifest appear, then let coverage grow; each step may be repeated."""
@@ -216,13 +217,14 @@ class Iteration:
             if self.ports.results.manifest(commit.number) is not None:
                 raise
             self.save(ledgers.restarted(self.ledger))
-            self.tally.warnings.append("staged blocks had expired: their slice starts over")
+            said = "staged blocks had expired: their slice starts over"
+            self.tally.warnings.append(f"{said}: {_shown((commit.start, commit.end))}")
             return
         self.ports.results.put_manifest(commit.number, commit.manifest.encode())
         self.save(ledgers.committed(self.ledger))
         self.tally.commits += 1
         if commit.lost:
-            bounds = f"{stamp(commit.start)} to {stamp(commit.end)}"
+            bounds = _shown((commit.start, commit.end))
             self.tally.warnings.append(f"{bounds} is declared lost: {commit.lost}")
 
     def _commit_part(self, commit: Commit) -> None:
@@ -334,7 +336,8 @@ class Iteration:
         self.unchecked.discard(piece.start)
         if self.ports.results.has_staged(part_name(self.policy.scan, piece), piece.blocks):
             return piece
-        self.tally.warnings.append("staged blocks had expired: their slice starts over")
+        said = "staged blocks had expired: their slice starts over"
+        self.tally.warnings.append(f"{said}: {_shown((piece.start, piece.end))}")
         afresh = same_again(piece, (piece.start, piece.end))
         self.ledger = ledgers.replaced(self.ledger, piece, (afresh,))
         return afresh
@@ -585,3 +588,7 @@ class Iteration:
         """Return a number in [0, 1) that differs by run, slice and attempt."""
         text = f"{self.tally.run}/{piece.start}/{piece.faults}"
         return int.from_bytes(blake2b(text.encode(), digest_size=6).digest()) / 2**48
+
+
+def _shown(bounds: Interval) -> str:
+    return f"{stamp(bounds[0])} to {stamp(bounds[1])}"

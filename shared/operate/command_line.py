@@ -208,7 +208,14 @@ def rebuild_ledger(
         (place,) = places
         with display(console, live=True) as shown:
             clock, lines = SystemClock(), place.ledgers.report_lines()
-            made = rebuild(place.results, place.policy, clock.now(), shown, clock, lines)
+            made = rebuild(
+                place.results,
+                place.policy,
+                clock.now(),
+                shown,
+                clock=clock,
+                report_lines=lines,
+            )
         console.print(str(made), soft_wrap=True)
         if write_it:
             write(place.ledgers, made)

@@ -52,6 +52,7 @@ def rebuild(  # noqa: PLR0913 - what it is made from, and what shows how it goes
     policy: Policy,
     now: int,
     display: Display,
+    *,
     clock: Clock | None = None,
     report_lines: Iterable[str] = (),
 ) -> Rebuilt:

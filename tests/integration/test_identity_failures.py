@@ -10,6 +10,7 @@ from azure.core.credentials import AccessToken
 
 from harness.azurite import Azurite
 from shared import bootstrap
+from shared.adapters import credentials
 from shared.adapters.credentials import EntraToken, default_credential, managed_identity
 from shared.adapters.patience import PatientCredential
 from shared.bootstrap import run_scans
@@ -138,8 +139,11 @@ def test_a_clear_refusal_is_one_and_is_asked_once(
     assert clock.slept == []
 
 
-def test_a_hang_ends_after_a_few_seconds(identity: IdentityEndpoint) -> None:
-    """It takes its five seconds for each attempt, so there are few."""
+def test_a_hang_ends_after_a_few_seconds(
+    identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt takes five seconds (here by the clock alone), so there are two."""
+    monkeypatch.setitem(credentials.ONCE, "read_timeout", 0.2)
     identity.instead = lambda _: Reply(status=200, delivery=Delivery(silent=True))
 
     class Passing(FakeClock):

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.errors import SettingsError
@@ -105,6 +105,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(fields=st.dictionaries(st.text(max_size=12), values, max_size=10))
 def test_any_fields_fit(fields: dict[str, Any]) -> None:
     """Whatever later versions add."""
