@@ -20,7 +20,7 @@ from shared.core.answers import Fault, Throttle, Unaccepted, refused_in_every_fo
 from shared.core.clocks import APART_REPORTED_MS
 from shared.core.cursor import same_again
 from shared.core.errors import BlocksLost, StoreConflict, StoreError, TokenRefused
-from shared.core.facts import stamped
+from shared.core.facts import facing, sorting, stamped
 from shared.core.intervals import Interval
 from shared.core.lanes import choose, gone, passed
 from shared.core.layout import is_block_id, part_name, stamp
@@ -356,6 +356,7 @@ class Iteration:
     def start(self, workers: Executor, piece: Slice, now: int) -> None:
         """Hand one step to a worker."""
         piece = asking.as_known(piece, self.ledger.api_facts)
+        piece = facing(piece, self.policy.direction, self.ledger.api_facts)
         first = now if piece.first_request is None else piece.first_request
         before = ledgers.open_as(self.ledger, piece)
         piece = change(piece, requests=piece.requests + 1, first_request=first)
@@ -410,6 +411,7 @@ class Iteration:
             self.save(self.ledger)  # Without this page, what is known can still be finished.
         else:
             self._note_page(flight, landing)
+            self._note_sorting(verdict)
             self._take(flight, verdict)
         if landing.answered is not None and not (late or isinstance(verdict, Throttle)):
             self.declare_lost()
@@ -422,6 +424,16 @@ class Iteration:
             ledgers.turned(self.ledger, flight.piece, turn, self.policy, now=self.clock.now())
         )
         self.finish_interrupted_commit()
+
+    def _note_sorting(self, turn: Turn) -> None:
+        """Remember it where the API has answered in another direction than was asked for."""
+        if turn.sorts:
+            asked, answered = turn.sorts
+            self._learn(
+                sorting(self.ledger.api_facts, asked, answered),
+                f"the API answers in the direction {answered} where {asked} is asked for: see "
+                "docs/runbook.md#sort-direction",
+            )
 
     def _heard(self, ledger: Ledger, landing: Landing) -> Ledger:
         """Return the ledger with the API's clock as the answer showed it."""

@@ -172,7 +172,7 @@ class _Step:
         axis = self.tools.policy.axis
         if self.piece.mode == "dense" and not dense_of(self.piece).plain:
             places = _places(page, other_field(axis))
-            self.disordered = places != sorted(places)
+            self.disordered = sorted(places) not in (places, places[::-1])
         elif axis != DEFAULT_FIELD:
             places = _places(page, axis)
             self.disordered = sorted(places) not in (places, places[::-1])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from shared.core.answers import HTTP_BAD
-from shared.core.cursor import heading, same_again
+from shared.core.cursor import asked_direction, same_again
 from shared.core.model import (
     LIMIT_MAX,
     LIMIT_MIN,
@@ -73,7 +73,7 @@ def parameters(piece: Slice, policy: Policy, facts: ApiFacts) -> dict[str, int |
     """Return limit and order of the slice's next query, as they are sent."""
     by_other = piece.mode == "dense" and not (piece.dense and piece.dense.plain)
     field = other_field(policy.axis) if by_other else policy.axis
-    direction = "asc" if by_other else heading(piece)
+    direction = asked_direction(piece)
     asked: dict[str, int | str] = {"limit": piece.limit}
     if not (facts.unsorted and field == DEFAULT_FIELD):
         asked["sortField"] = field

@@ -7,7 +7,7 @@ remains: with `asc` everything before `at` is known, with `desc` everything from
 import msgspec
 
 from shared.core.intervals import Interval
-from shared.core.model import Dense, Direction, Policy, Slice
+from shared.core.model import Dense, Direction, Policy, Slice, reverse
 
 change = msgspec.structs.replace
 
@@ -38,7 +38,7 @@ def same_again(piece: Slice, bounds: Interval) -> Slice:
     fresh = fresh_slice(
         bounds, pass_name=piece.pass_name, direction=piece.direction, limit=piece.limit
     )
-    return change(fresh, since=piece.since, earlier=piece.earlier)
+    return change(fresh, asked=piece.asked, since=piece.since, earlier=piece.earlier)
 
 
 def carried_on(piece: Slice, bounds: Interval) -> Slice:
@@ -50,6 +50,16 @@ def carried_on(piece: Slice, bounds: Interval) -> Slice:
     return change(fresh, earlier=(*piece.earlier, *piece.unplaced))
 
 
+def turned(piece: Slice, direction: Direction, asked: Direction) -> Slice:
+    """Return a slice that has not begun, to be read in `direction` by asking for `asked`."""
+    return change(
+        piece,
+        direction=direction,
+        asked=None if asked == direction else asked,
+        at=piece.start if direction == "asc" else piece.end,
+    )
+
+
 def has_begun(piece: Slice) -> bool:
     """Say whether the slice has taken in a page; every page moves the cursor or the mode."""
     begin = piece.start if piece.direction == "asc" else piece.end
@@ -58,9 +68,18 @@ def has_begun(piece: Slice) -> bool:
 
 def heading(piece: Slice) -> Direction:
     """Return the direction of the slice's next query."""
-    if piece.mode != "opposite":
-        return piece.direction
-    return "desc" if piece.direction == "asc" else "asc"
+    return reverse(piece.direction) if piece.mode == "opposite" else piece.direction
+
+
+def asked_direction(piece: Slice) -> Direction:
+    """Return the direction that the slice's next query asks for.
+
+    A dense millisecond is asked for in one way, whichever way its pages are read.
+    """
+    if piece.mode == "dense":
+        return "asc"
+    asked = piece.asked or piece.direction
+    return reverse(asked) if piece.mode == "opposite" else asked
 
 
 def remaining(piece: Slice) -> Interval:

@@ -22,6 +22,11 @@ def other_field(axis: Axis) -> Axis:
     return "created" if axis == "date" else "date"
 
 
+def reverse(direction: Direction) -> Direction:
+    """Return the other direction."""
+    return "desc" if direction == "asc" else "asc"
+
+
 SweepBy = Literal["full", "created"]
 """What a sweep asks for: everything, or only what was ingested since the look before."""
 
@@ -165,12 +170,14 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             stood still.
         plain: whether it is asked for as one page, because the API does not sort by the other
             field.
+        direction: in which it is paged; the other one where the API answers `asc` with `desc`.
     """
 
     at: int
     cursor: int | None
     probing: bool
     plain: bool = False
+    direction: Direction = "asc"
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,7 +187,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         start: first millisecond; with `end` and `pass` it names the part.
         end: first millisecond after it, within the same UTC hour.
         pass_name: why it is scanned: `first`, `sweep-<age>` or `rescan-<epoch>`.
-        direction: the one that it was opened with.
+        direction: the one in which it is read.
+        asked: the direction that is asked for, so that the API answers in that one; null when they
+            are the same.
         limit: the page limit that it asks for; halved by heavy answers.
         at: the cursor: with `asc` all before it is known, with `desc` all from it on.
         continuation: the last page's `nextQueryFilters`, verbatim; null asks afresh from `at`.
@@ -213,6 +222,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     end: int
     pass_name: str = msgspec.field(name="pass")
     direction: Direction
+    asked: Direction | None = None
     limit: int
     at: int
     continuation: str | None = None

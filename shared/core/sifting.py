@@ -240,7 +240,9 @@ def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
         return within(at, remaining(piece))
     if at != dense.at:
         return within(at, yet_to_come(piece))
-    return dense.cursor is None or other is None or other >= dense.cursor
+    if dense.cursor is None or other is None:
+        return True
+    return other >= dense.cursor if dense.direction == "asc" else other <= dense.cursor
 
 
 def vanished(piece: Slice, bounds: Interval, index: Index) -> int:

@@ -12,6 +12,7 @@ Then it is held up there, and its mode says how it goes on:
 What every probe shows is stored. What all of them leave contradictory is in doubt.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,8 +20,10 @@ import msgspec
 from shared.core.answers import Fault
 from shared.core.asking import parameters
 from shared.core.cursor import (
+    asked_direction,
     carried_on,
     dense_of,
+    has_begun,
     heading,
     is_ahead,
     known_until,
@@ -29,13 +32,25 @@ from shared.core.cursor import (
     next_millisecond,
     past,
     remaining,
+    same_again,
+    turned,
     yet_to_come,
 )
 from shared.core.doubts import few
 from shared.core.facts import UNKNOWN
 from shared.core.gaps import gaps
 from shared.core.intervals import Interval
-from shared.core.model import ApiFacts, Axis, Dense, Doubt, Policy, Query, Slice, other_field
+from shared.core.model import (
+    ApiFacts,
+    Axis,
+    Dense,
+    Doubt,
+    Policy,
+    Query,
+    Slice,
+    other_field,
+    reverse,
+)
 from shared.core.positions import position
 from shared.core.records import Page
 from shared.core.sifting import (
@@ -99,19 +114,22 @@ def _filters(piece: Slice, policy: Policy) -> dict[str, Any]:
     """Return the filters of a query that begins where the slice stands."""
     start, end = remaining(piece)
     other = other_field(policy.axis)
-    least = [piece.since, piece.dense.cursor if piece.dense and piece.mode == "dense" else None]
-    known = [bound for bound in least if bound is not None]
     filters = {**policy.filters, policy.axis: {"gte": start, "lte": end - 1}}
-    if known:
-        filters[other] = _at_least(policy.filters.get(other), max(known))
+    if piece.since is not None:
+        filters[other] = _bounded(filters.get(other), "gte", piece.since)
+    if piece.mode == "dense" and piece.dense and piece.dense.cursor is not None:
+        towards = "gte" if piece.dense.direction == "asc" else "lte"
+        filters[other] = _bounded(filters.get(other), towards, piece.dense.cursor)
     return filters
 
 
-def _at_least(given: object, bound: int) -> dict[str, Any]:
-    """Return the user's filter on a field with a lower bound added."""
+def _bounded(given: object, operator: str, bound: int) -> dict[str, Any]:
+    """Return a filter on a field with a bound added; of two on one side the narrower holds."""
     own = dict(given) if isinstance(given, dict) else {}
-    stated = own.get("gte")
-    return {**own, "gte": max(stated, bound) if isinstance(stated, int | float) else bound}
+    stated = own.get(operator)
+    if isinstance(stated, int | float):
+        bound = max(int(stated), bound) if operator == "gte" else min(int(stated), bound)
+    return {**own, operator: bound}
 
 
 def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> Turn | Fault:
@@ -169,20 +187,61 @@ def unprobed(piece: Slice, policy: Policy) -> Turn:
 
 def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn | Fault:
     """Take in a page that says that there is more."""
-    upwards = heading(piece) == "asc"
-    bound = _cursor(page, policy.axis, "gte" if upwards else "lte")
-    if bound is None:
-        detail = f"nextQueryFilters has no bound on {policy.axis} to go on from"
-        return Fault(kind="malformed", detail=detail)
-    cursor = bound if upwards else bound + 1
-    if not is_ahead(piece, cursor):
-        return _stands_still(piece, sifted, policy.axis, cursor)
+    bound = _cursor(page, policy.axis, "gte" if heading(piece) == "asc" else "lte")
+    cursor = None if bound is None else _from_bound(piece, bound)
+    if cursor is None or not is_ahead(piece, cursor):
+        turn = _turned_round(piece, page, sifted, policy, index)
+        return turn or _stands_still(piece, sifted, policy.axis, cursor)
     drifted = _drifted(page, piece, policy)
     if not leaves_something(piece, cursor):
         return _finish(_with_gaps(piece, sifted), sifted, index, drifted=drifted)
     piece = _with_gaps(piece, sifted, cursor)
     moved = change(_on_its_way(piece), at=cursor, continuation=page.continuation)
     return _advance(piece, moved, sifted, policy.axis, index, drifted=drifted)
+
+
+def _turned_round(
+    piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index
+) -> Turn | None:
+    """Take in a page that is sorted in the other direction than it was asked for.
+
+    None where it is not, or where too much is known of the slice to read it from its other end.
+    """
+    facing = _facing_the_other_way(piece)
+    if facing is None:
+        return None
+    stated = _cursor(page, policy.axis, "gte" if heading(facing) == "asc" else "lte")
+    cursor = None if stated is None else _from_bound(facing, stated)
+    if cursor is None or not is_ahead(facing, cursor):
+        return None
+    if not all(at == stated or not _is_beyond(facing, at, cursor) for at in sifted.places):
+        return None
+    turn = _follow(facing, page, sifted, policy, index)
+    if isinstance(turn, Fault):
+        return None
+    return replace(turn, sorts=(asked_direction(piece), heading(facing)))
+
+
+def _facing_the_other_way(piece: Slice) -> Slice | None:
+    """Return the slice as it is read from the other end; None where that is not possible."""
+    if piece.mode == "opposite" and piece.at == _far_end(piece):
+        return change(piece, mode="page", dense=None, at=past(piece, dense_of(piece).at))
+    if has_begun(piece):
+        return None
+    return turned(piece, reverse(piece.direction), asked_direction(piece))
+
+
+def _from_bound(piece: Slice, bound: int) -> int:
+    """Return the cursor that a continuation's bound stands for: it is inclusive."""
+    return bound if heading(piece) == "asc" else bound + 1
+
+
+def _is_beyond(piece: Slice, at: int, cursor: int) -> bool:
+    return at >= cursor if heading(piece) == "asc" else at < cursor
+
+
+def _far_end(piece: Slice) -> int:
+    return piece.end if piece.direction == "asc" else piece.start
 
 
 def _on_its_way(piece: Slice) -> Slice:
@@ -296,21 +355,36 @@ def _finish(
     return Turn(records=sifted.records(), finished=Finished(slice=done, start=start, end=end))
 
 
-def _stands_still(piece: Slice, sifted: Sifted, axis: Axis, cursor: int) -> Turn | Fault:
+def _stands_still(piece: Slice, sifted: Sifted, axis: Axis, cursor: int | None) -> Turn | Fault:
     """Answer a cursor that did not move on.
 
     Where the page shows nothing but one millisecond, that millisecond is dense. An empty page
     says as little as a wrong count; anything else is an API that sorts or goes on wrongly, and
     shorter slices will tell.
     """
+    if cursor is None:
+        detail = f"nextQueryFilters has no bound on {axis} to go on from"
+        return Fault(kind="malformed", detail=detail)
     at = next_millisecond(piece)
     one = sifted.places == {at} or (sifted.unplaced > 0 and not sifted.places)
     if one and piece.mode != "opposite":
         return _held_up(piece, at, probing=False)
     if not sifted.places and piece.mode == "page":
         return _held_up(piece, at, probing=True)
+    if len(sifted.places) == 1 and not has_begun(piece):
+        (shown,) = sifted.places
+        return _asked_alone(piece, shown)
     detail = f"hasNext, but the cursor on {axis} does not move on: {piece.at} to {cursor}"
     return Fault(kind="malformed", detail=detail)
+
+
+def _asked_alone(piece: Slice, at: int) -> Turn:
+    """Ask for the one millisecond that a page shows, and for what lies on either side of it.
+
+    How the API sorts is not known, so neither side is: only that millisecond is sure to be dense.
+    """
+    cuts = ((piece.start, at), (at, at + 1), (at + 1, piece.end))
+    return Turn(opened=tuple(same_again(piece, (start, end)) for start, end in cuts if start < end))
 
 
 def _held_up(piece: Slice, at: int, *, probing: bool) -> Turn:
@@ -324,8 +398,7 @@ def _probe(piece: Slice, policy: Policy, index: Index) -> Turn:
     if piece.mode == "page":
         return _held_up(piece, next_millisecond(piece), probing=True)
     if piece.mode == "beyond":
-        far = piece.end if piece.direction == "asc" else piece.start
-        return Turn(goes_on=change(piece, mode="opposite", at=far, continuation=None))
+        return Turn(goes_on=change(piece, mode="opposite", at=_far_end(piece), continuation=None))
     return _finish(_doubted(piece, remaining(piece), EMPTY), _nothing(piece, policy), index)
 
 
@@ -347,12 +420,10 @@ def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, inde
     dense, other = dense_of(piece), other_field(policy.axis)
     if dense.plain:
         return _go_past(piece, sifted, policy.axis, index, _contradiction(page))
-    stated = _cursor(page, other, "gte")
-    moves = stated is not None and _is_later(stated, dense)
-    cursor = stated if moves else _last_in_order(page, other)
-    if cursor is not None and _is_later(cursor, dense):
-        verbatim = page.continuation if moves else None
-        moved = change(piece, dense=change(dense, cursor=cursor), continuation=verbatim)
+    onward = _stated(page, dense, other) or _last_in_order(page, dense, other)
+    if onward is not None:
+        verbatim = page.continuation if _stated(page, dense, other) else None
+        moved = change(piece, dense=onward, continuation=verbatim)
         return _advance(piece, moved, sifted, policy.axis, index, drifted=False)
     return _go_past(piece, sifted, policy.axis, index, _contradiction(page))
 
@@ -364,17 +435,48 @@ def _contradiction(page: Page) -> str | None:
     return EMPTY if _shows_nothing(page) and page.total else None
 
 
-def _is_later(cursor: int, dense: Dense) -> bool:
-    return dense.cursor is None or cursor > dense.cursor
+def _ways(dense: Dense) -> tuple[Dense, ...]:
+    """Return the ways in which a dense millisecond may be read on; on its first page both."""
+    if dense.cursor is not None:
+        return (dense,)
+    return (dense, change(dense, direction=reverse(dense.direction)))
 
 
-def _last_in_order(page: Page, other: Axis) -> int | None:
-    """Return the last record's position, from which to go on where the continuation does not.
+def _stated(page: Page, dense: Dense, other: Axis) -> Dense | None:
+    """Return where the continuation goes on within the millisecond, None where it does not."""
+    for facing in _ways(dense):
+        cursor = _cursor(page, other, "gte" if facing.direction == "asc" else "lte")
+        if cursor is not None and _is_further(cursor, facing, _own(page, other)):
+            return change(facing, cursor=cursor)
+    return None
 
-    It is only used of a page that is sorted as asked: what is before it is then known.
+
+def _last_in_order(page: Page, dense: Dense, other: Axis) -> Dense | None:
+    """Return where the page ends, from which to go on where the continuation does not.
+
+    It is only used of a page that is sorted: what is before its last record is then known. A first
+    page with one position alone does not tell in which direction.
     """
-    own = [at for at in (record.on(other) for record in page.records) if at is not None]
-    return own[-1] if page.has_next and own and own == sorted(own) else None
+    own = _own(page, other)
+    if not page.has_next or not own or (dense.cursor is None and own[0] == own[-1]):
+        return None
+    for facing in _ways(dense):
+        ordered = sorted(own, reverse=facing.direction == "desc")
+        if own == ordered and _is_further(own[-1], facing, own):
+            return change(facing, cursor=own[-1])
+    return None
+
+
+def _own(page: Page, other: Axis) -> list[int]:
+    return [at for at in (record.on(other) for record in page.records) if at is not None]
+
+
+def _is_further(cursor: int, dense: Dense, own: list[int]) -> bool:
+    """Say whether a cursor is past the one before; without one, whether it is at the page's end."""
+    upwards = dense.direction == "asc"
+    if dense.cursor is not None:
+        return cursor > dense.cursor if upwards else cursor < dense.cursor
+    return all(at <= cursor if upwards else at >= cursor for at in own)
 
 
 def _go_past(piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str | None) -> Turn:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from shared.core.answers import Fault
-from shared.core.model import Block, Slice
+from shared.core.model import Block, Direction, Slice
 from shared.core.records import Record
 
 
@@ -34,6 +34,8 @@ class Turn:
         finished: what may be committed, if anything.
         opened: slices that take over what is not proven.
         fault: the fault that led here, for the log.
+        sorts: the direction that was asked for and the one in which the API answered, where they
+            differ from what the slice was opened for.
     """
 
     records: tuple[Record, ...] = ()
@@ -41,6 +43,7 @@ class Turn:
     finished: Finished | None = None
     opened: tuple[Slice, ...] = ()
     fault: Fault | None = None
+    sorts: tuple[Direction, Direction] | None = None
 
     @property
     def lacks_trailer(self) -> bool:

@@ -161,27 +161,6 @@ def test_probes_that_show_records_are_taken() -> None:
     assert identities(world) == tenant.truth()
 
 
-@DIRECTIONS
-def test_an_api_that_sorts_the_wrong_way_is_read_in_shorter_slices(direction: str) -> None:
-    """A page that says there is more, the wrong way round, is no page; short slices need none."""
-    tenant = Tenant.of([START + 17_000 * n for n in range(60)], record_size=900)
-    world = world_of(tenant)
-    api = world.source
-    assert isinstance(api, SimulatedApi)
-    other = {"asc": "desc", "desc": "asc"}
-    plain = api._page  # noqa: SLF001 - the query is changed on its way
-
-    def turned_round(number: int, body: dict[str, Any]) -> bytes:
-        return plain(number, {**body, "sortDirection": other[body["sortDirection"]]})
-
-    api._page = turned_round  # type: ignore[method-assign]  # noqa: SLF001
-
-    world.run_until_idle(first_pass(direction=direction), most=300)
-
-    assert identities(world) == tenant.truth()
-    assert world.ledgers.value()["doubt"] == []
-
-
 def _nothing(total: int) -> Reply:
     return page_of({"data": [], "hasNext": False, "total": total})
 

@@ -30,6 +30,7 @@ MODES = st.fixed_dictionaries(
         "dense": st.sampled_from(["repeat", "empty", "black-hole"]),
         "cursor_field": st.sampled_from(["created", "date"]),
         "page_cap": st.sampled_from([4, 10, 40]),
+        "sorts": st.sampled_from(["as-asked", "as-asked", "asc", "desc", "reversed"]),
     }
 )
 """All ways of the API that lead a slice through its modes."""
