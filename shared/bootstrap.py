@@ -19,6 +19,7 @@ from shared.core.report import Outcome, Tally, encode, report_fields
 from shared.ports import LedgerStore, Ports, ResultArchive
 from shared.scan import scan_once
 from shared.settings import Settings, read_settings
+from shared.sharing import SharedBudget, in_turn
 
 logger = logging.getLogger("activity_scan")
 """Everything this program says; one line per scan and run is the report."""
@@ -70,13 +71,21 @@ def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[Run
         source = api_source(settings.api)
     except Exception as error:  # noqa: BLE001 - reported here, raised again by `run`
         return [_report(Tally(scan="", run=_run_id()), None, "failed", 0, error, past_due)]
+    budget = _shared_budget(settings)
+    results: dict[str, RunResult] = {}
+    started = clock.elapsed()
+    scans = in_turn(settings.scans, settings.requests_per_minute, clock.now())
     try:
-        return [
-            _run_one(policy, settings, containers, source, clock, past_due=past_due)
-            for policy in settings.scans
-        ]
+        for place, policy in enumerate(scans):
+            if budget:
+                spent = clock.elapsed() - started
+                clock.sleep(budget.pause_before(scans, place, clock.elapsed(), spent))
+            results[policy.scan] = _run_one(
+                policy, settings, containers, source, clock, budget=budget, past_due=past_due
+            )
     finally:
         _close(source)
+    return [results[policy.scan] for policy in settings.scans]
 
 
 def _close(source: HttpActivitySource) -> None:
@@ -84,6 +93,18 @@ def _close(source: HttpActivitySource) -> None:
         source.close()
     except Exception as error:  # noqa: BLE001 - every scan has its report by now
         logger.warning("the connection to the API could not be closed: %s", error)
+
+
+_budgets: dict[tuple[str, int], SharedBudget] = {}
+"""By address and limit; kept, since an invocation may begin less than 60 s after the last one."""
+
+
+def _shared_budget(settings: Settings) -> SharedBudget | None:
+    """Return what the scans of this app share; a single one has its ledger for that."""
+    if len(settings.scans) == 1:
+        return None
+    key = (settings.api.url, settings.requests_per_minute)
+    return _budgets.setdefault(key, SharedBudget(settings.requests_per_minute))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +168,7 @@ def _run_one(  # noqa: PLR0913 - the composition root hands over what it made
     source: HttpActivitySource,
     clock: SystemClock,
     *,
+    budget: SharedBudget | None,
     past_due: bool,
 ) -> RunResult:
     ports = Ports(
@@ -154,6 +176,7 @@ def _run_one(  # noqa: PLR0913 - the composition root hands over what it made
         ledgers=BlobLedgerStore(containers.state, policy.scan),
         results=BlobResultStore(containers.data, containers.manifests, policy.scan),
         clock=clock,
+        budget=budget,
     )
     tally = Tally(scan=policy.scan, run=_run_id())
     started = clock.elapsed()

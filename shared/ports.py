@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Query, StoredPart
+from shared.sharing import SharedBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +238,10 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What a scan works with."""
+    """What a scan works with; `budget` only where several scans share one."""
 
     source: ActivitySource
     ledgers: LedgerStore
     results: ResultStore
     clock: Clock
+    budget: SharedBudget | None = None

@@ -320,10 +320,13 @@ class Iteration:
         if pacing.throttled_until(self.ledger.pacing, now) - now > PATIENCE_MS:
             self.stop = "waiting"
             return 0
-        per_minute = self.policy.requests_per_minute
-        pause = pacing.next_allowed(self.ledger.pacing, now, per_minute) - now
+        shares = (self.policy.requests_per_minute, self.policy.requests_per_hour)
+        pause = pacing.next_allowed(self.ledger.pacing, now, *shares) - now
+        if self.ports.budget:
+            pause = max(pause, self.ports.budget.pause(self.ports.clock.elapsed()))
         if not self.fits(pause):
-            self.stop = "budget"
+            # A whole run would not be enough: to start another one at once would be in vain.
+            self.stop = "waiting" if pause > self.policy.budget else "budget"
             return 0
         return pause
 
@@ -365,6 +368,8 @@ class Iteration:
         left = max(self.policy.budget - self.spent() - self.reserve(), 1000)
         timeout = min(left, REQUEST_MS) / 1000
         sent = self.ports.clock.elapsed()
+        if self.ports.budget:
+            self.ports.budget.note(sent)
         future = workers.submit(run_step, self.tools, piece, self.ledger, timeout=timeout)
         self.flights[future] = Flight(
             piece=piece,

@@ -91,12 +91,14 @@ class Settings:
         storage: where results and state are.
         scans: one policy per scan; time and request budget are divided among them.
         schedule: the timer's NCRONTAB expression, None outside Azure.
+        requests_per_minute: of all scans together.
     """
 
     api: ApiSettings
     storage: StorageSettings
     scans: tuple[Policy, ...]
     schedule: str | None
+    requests_per_minute: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         storage=_storage(reader),
         scans=_scans(reader),
         schedule=reader.text("SCAN_SCHEDULE"),
+        requests_per_minute=_requests_per_minute(reader),
     )
     reader.require_no_problems()
     return settings
@@ -414,6 +417,7 @@ def _scans(reader: _Reader) -> tuple[Policy, ...]:
 
 def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
     axis, filters = _axis(reader), _filters_of(reader)
+    per_minute = _requests_per_minute(reader)
     if axis in filters:
         reader.problem(
             "SCAN_FILTERS",
@@ -441,7 +445,8 @@ def _policy(reader: _Reader, budget: int, share: int = 1) -> Policy:
         ),
         reach=reader.parse("SCAN_REACH", "30d", _duration, _DURATION),
         concurrency=reader.parse("SCAN_CONCURRENCY", "3", _integer(1, 16), "3 suits most tenants"),
-        requests_per_minute=max(1, _requests_per_minute(reader) // share),
+        requests_per_minute=max(1, per_minute // share),
+        requests_per_hour=60 * per_minute // share if per_minute < share else None,
     )
     _check_policy(reader, policy)
     return policy

@@ -17,7 +17,7 @@ from shared.core.model import (
     Pacing,
     Policy,
 )
-from shared.core.pacing import burst, gap, reserve
+from shared.core.pacing import burst, gap, hourly_gap, reserve
 
 HOURS_KEPT = 7 * 24
 """The need is averaged over so many hours: weekdays differ from weekends, and nights from days."""
@@ -74,6 +74,8 @@ def sweeps_per_day(load: Mapping[int, Load], policy: Policy) -> int | None:
 
 def limit_per_day(policy: Policy) -> int:
     """Return how many requests a day the settings allow."""
+    if policy.requests_per_hour is not None:
+        return policy.requests_per_hour * DAY_MS // HOUR_MS
     return policy.requests_per_minute * DAY_MS // MINUTE_MS
 
 
@@ -98,6 +100,8 @@ def _interval(pacing: Pacing) -> int | None:
 
 def _paced(run: int, step: int, policy: Policy) -> int:
     """Return how many requests the pacing lets out in one run."""
+    if policy.requests_per_hour is not None:
+        return 1 + _working(run, step) // hourly_gap(policy.requests_per_hour)
     per_minute = policy.requests_per_minute
     if run >= MINUTE_MS:
         return per_minute * run // MINUTE_MS

@@ -479,6 +479,7 @@ class Policy:
         reach: how far back the API answers.
         concurrency: slices in work at once.
         requests_per_minute: this scan's share of the tenant's budget.
+        requests_per_hour: the same where the share is below one a minute; None where it is not.
     """
 
     scan: str
@@ -499,6 +500,7 @@ class Policy:
     reach: int
     concurrency: int
     requests_per_minute: int
+    requests_per_hour: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

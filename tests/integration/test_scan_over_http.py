@@ -148,6 +148,18 @@ def test_faults_of_every_kind_cost_no_activity(direction: Direction) -> None:
     assert len(api.requests) > 40
 
 
+def test_scans_of_one_app_keep_to_one_request_budget(storage_settings: dict[str, str]) -> None:
+    """Two requests a minute for three scans: the third one waits for a later run."""
+    scans = json.dumps([{"name": name} for name in ("one", "two", "three")])
+    with Simulator(history(1), switches=OPEN) as api:
+        more = {"SCAN_REQUESTS_PER_MINUTE": "2", "SCAN_TIME_BUDGET": "15s", "SCANS": scans}
+        results = run_scans({**settings(api, storage_settings), **more})
+
+        assert [result.scan for result in results] == ["one", "two", "three"]
+        assert [result.outcome for result in results] == ["waiting"] * 3
+        assert len(api.requests) == 2
+
+
 def test_several_scans_share_one_app(storage_settings: dict[str, str]) -> None:
     """Each has its ledger, its chain and its filters."""
     tenant = history(1500)

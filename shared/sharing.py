@@ -1,0 +1,57 @@
+"""The request budget that the scans of one app share: the tenant counts all of them together."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from shared.core.model import MINUTE_MS, Policy
+
+
+class SharedBudget:
+    """Counts the requests of the last 60 s of every scan that one process runs.
+
+    Each scan also keeps to its own share, which its ledger remembers. The shares alone bound the
+    requests of an hour; where a share is below one a minute, they do not bound those of a minute.
+    Times are those of the clock that never jumps.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        """Begin with an unused budget."""
+        self._per_minute = per_minute
+        self._sent: list[int] = []
+
+    def pause(self, elapsed: int) -> int:
+        """Return how many ms the next request must wait."""
+        self._sent = [at for at in self._sent if elapsed - MINUTE_MS < at]
+        if len(self._sent) < self._per_minute:
+            return 0
+        return self._sent[len(self._sent) - self._per_minute] + MINUTE_MS - elapsed
+
+    def pause_before(self, scans: Sequence[Policy], place: int, elapsed: int, spent: int) -> int:
+        """Return how many ms to wait before a scan begins, so that it can send at once.
+
+        Only time that the scans before it have left over is spent on that.
+
+        Args:
+            scans: in the order in which they run.
+            place: of the one that is next.
+            elapsed: on the clock that never jumps.
+            spent: since the first one began, in ms.
+        """
+        left_over = sum(it.budget for it in scans[:place]) - spent
+        pause = self.pause(elapsed)
+        return pause if pause <= left_over else 0
+
+    def note(self, elapsed: int) -> None:
+        """Count a request that is sent now."""
+        self._sent.append(elapsed)
+
+
+def in_turn(scans: Sequence[Policy], per_minute: int, now: int) -> list[Policy]:
+    """Return the scans in the order in which they run.
+
+    Where a minute has fewer requests than there are scans, the last ones may get none; so another
+    scan begins each time, drawn by the minute, whatever the interval between runs.
+    """
+    drawn = blake2b(str(now // MINUTE_MS).encode(), digest_size=4).digest()
+    first = int.from_bytes(drawn) % len(scans) if len(scans) > per_minute else 0
+    return [*scans[first:], *scans[:first]]
