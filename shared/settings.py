@@ -371,7 +371,7 @@ def _check_account(reader: _Reader, url: SplitResult, account: str) -> None:
             f"{found}: give {blobs}, and the identity a role on the containers. {_LOCALLY}",
         )
     levels = [level for level in url.path.split("/") if level]
-    allowed = 1 if _is_emulator(url.hostname or "") else 0
+    allowed = 1 if _is_emulator(url) else 0
     if len(levels) > allowed:
         place = "/".join([blobs, *levels[:allowed]])
         reader.problem(
@@ -380,9 +380,14 @@ def _check_account(reader: _Reader, url: SplitResult, account: str) -> None:
         )
 
 
-def _is_emulator(host: str) -> bool:
-    """Say whether the account is named by the path, as emulators do on hosts without a domain."""
-    return "." not in host or host.endswith(".localhost") or not host.strip("0123456789.")
+def _is_emulator(url: SplitResult) -> bool:
+    """Say whether the account is named by the path, as emulators do.
+
+    They stand on an address, on a host without a domain, or on any host with a port of their own.
+    """
+    host = url.hostname or ""
+    on_machine = "." not in host or host.endswith(".localhost") or not host.strip("0123456789.")
+    return on_machine or (url.port is not None and ".blob." not in host)
 
 
 _ACCOUNT = "https://NAME.blob.core.windows.net"

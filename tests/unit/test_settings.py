@@ -439,6 +439,7 @@ ACCOUNT = "https://contoso.blob.core.windows.net"
         ("https://127.0.0.1:10000/devstoreaccount1/", "https://127.0.0.1:10000/devstoreaccount1"),
         ("https://localhost:10000/devstoreaccount1", "https://localhost:10000/devstoreaccount1"),
         ("https://azurite:10000/devstoreaccount1", "https://azurite:10000/devstoreaccount1"),
+        ("https://azurite.test:10000/account", "https://azurite.test:10000/account"),
         ("https://[::1]:10000/devstoreaccount1", "https://[::1]:10000/devstoreaccount1"),
     ],
 )
@@ -459,6 +460,8 @@ def test_an_account_s_address_is_taken_in_every_form_that_works(given: str, used
         ("https://contoso.z6.web.core.windows.net", f"give {ACCOUNT}"),
         (f"{ACCOUNT}/activities", f"has a path: give {ACCOUNT};"),
         (f"{ACCOUNT}/activities/scan=all", f"has a path: give {ACCOUNT};"),
+        (f"{ACCOUNT}:443/activities", f"has a path: give {ACCOUNT}:443;"),
+        ("https://blobs.contoso.com/activities", "has a path: give https://blobs.contoso.com;"),
         (f"{ACCOUNT}?sv=2026&sig=geheimnis", f"give {ACCOUNT},"),
         (f"{ACCOUNT}/?sig=geheimnis", f"give {ACCOUNT},"),
         (f"{ACCOUNT}/activities?sig=geheimnis", f"give {ACCOUNT};"),
