@@ -33,7 +33,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.pacing import note_start
-from shared.core.planning import credited, final, out_of_reach, settles_until
+from shared.core.planning import credited, final, last_age, out_of_reach, settles_until
 from shared.core.proof import proof_in, settle, with_proof
 from shared.core.turns import Finished, Turn
 
@@ -131,6 +131,7 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
     until = settles_until(ledger, now, policy)
     return change(
         with_proof(ledger, settle(proof_in(ledger), until)),
+        last_sweep=last_age(policy),
         overloaded=is_overloaded(ledger, policy),
         epoch=ledger.epoch + 1,
         run=run,

@@ -403,6 +403,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         settled_until: nothing is added to earlier time any more, and `coverage`, `lost`, `doubt`
             and `parts` begin there. A claim moves it to the hour at the edge of the API's reach,
             but not past time that waits for anything.
+        last_sweep: age of the last sweep in ms, by the settings of the last claim; 0 without
+            sweeps, null before the first claim.
         coverage: per pass, what is finished; it only grows. Looks with `since` have a name of
             their own, such as `sweep-24h-since`.
         lost: declared loss.
@@ -438,6 +440,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     run: str
     claimed_until: int
     settled_until: int
+    last_sweep: int | None = None
     coverage: dict[str, Intervals]
     lost: tuple[Loss, ...] = ()
     doubt: tuple[Doubt, ...] = ()

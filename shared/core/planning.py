@@ -218,9 +218,18 @@ def settled(ledger: Ledger) -> Intervals:
 
 def final(ledger: Ledger, policy: Policy) -> Intervals:
     """Return what no pass will look at again: the last sweep has been over it, or it is lost."""
+    return _final(ledger, last_age(policy))
+
+
+def _final(ledger: Ledger, age: int) -> Intervals:
+    looked = swept(ledger, age, partial=False) if age else covered(ledger, FIRST_PASS)
     lost = [(loss.start, loss.end) for loss in ledger.lost]
-    looked = _swept_by_the_last(ledger, policy) if policy.sweeps else covered(ledger, FIRST_PASS)
     return without(merge([*looked, *lost]), _at_work(ledger))
+
+
+def last_age(policy: Policy) -> int:
+    """Return the age of the last sweep, 0 without sweeps."""
+    return policy.sweeps[-1][1] if policy.sweeps else 0
 
 
 def settles_until(ledger: Ledger, now: int, policy: Policy) -> int:
@@ -228,9 +237,15 @@ def settles_until(ledger: Ledger, now: int, policy: Policy) -> int:
 
     That is the hour at the edge of the API's reach, or the one before it in which something
     still waits: to be scanned, to be committed, or to be given up.
+
+    A new last sweep cannot look at what has passed the reach: what was final by the settings of
+    the claim before is settled with the rest of its hour, rather than given up.
     """
-    edge = reached_from(now, policy) // HOUR_MS * HOUR_MS
-    waiting = subtract((ledger.settled_until, edge), final(ledger, policy))
+    now_last = last_age(policy)
+    last = now_last if ledger.last_sweep is None else min(ledger.last_sweep, now_last)
+    changed = ledger.last_sweep not in {None, now_last}
+    edge = (reached_from(now, policy) + changed * (HOUR_MS - 1)) // HOUR_MS * HOUR_MS
+    waiting = subtract((ledger.settled_until, edge), _final(ledger, last))
     until = next((start for start, _ in waiting), edge) // HOUR_MS * HOUR_MS
     return max(ledger.settled_until, until)
 
