@@ -56,18 +56,18 @@ class Case:
         load: pages that a day of activity takes on average, by what the runs can send.
         lanes: slices in work at once.
         days: for how long the scan runs.
+        reach: of the API, in days.
         weekend: pages of a weekend's day by those of a working day.
         outage: for how many days no run began before that.
-        reach: of the API, in days.
         latency: of an answer, in ms.
     """
 
     load: float
     lanes: int
     days: float
+    reach: float
     weekend: float = 1.0
     outage: float = 0.0
-    reach: float = 3.0
     latency: int = 300
 
 
@@ -280,16 +280,18 @@ class Simulation:
             self.done.append((commit.start, commit.end, self.now))
 
 
-OVERLOADS = [
-    Case(load=load, lanes=lanes, days=days, weekend=weekend)
-    for load in (1.15, 2.0)
-    for lanes in (1, 3)
-    for days, weekend in ((8, 1.0), (11, 0.4))
-]
-OUTAGES = [
-    Case(load=load, lanes=lanes, days=12, outage=10 / 3, reach=5.0)
-    for load in (0.97, 1.25)
-    for lanes in (1, 3)
+CASES = [
+    *(
+        Case(load=load, lanes=lanes, days=5.3, outage=10 / 3, reach=5.0)
+        for lanes in (1, 3)
+        for load in (0.97, 1.25)
+    ),
+    *(Case(load=load, lanes=lanes, days=4, reach=1.5) for lanes in (1, 3) for load in (1.15, 2.0)),
+    *(
+        Case(load=load, lanes=lanes, days=9.5, reach=1.5, weekend=0.4)
+        for lanes in (1, 3)
+        for load in (1.15, 2.0)
+    ),
 ]
 
 
@@ -316,7 +318,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the table into the document")
     write = parser.parse_args().write
     rows = [HEAD]
-    for case in [*OUTAGES, *OVERLOADS]:
+    for case in CASES:
         rows.append(row(case))
         print(rows[-1], flush=True)
     if write:

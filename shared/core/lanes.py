@@ -42,6 +42,9 @@ FREE_SHARE = 0.7
 YOUNG_MS = 2 * HOUR_MS
 """A slice stays the fresh lane's for so long after its time stopped being fresh."""
 
+FOLLOWED_MS = HOUR_MS // 2
+"""An overloaded scan goes on from its newest coverage while that is at most so far behind."""
+
 NEAR_SHARE = 10
 """Time within a tenth of the reach of its end, and three days of it, goes before fresh time."""
 
@@ -156,8 +159,8 @@ class _View:
         begun = [piece for piece in self.begun if self._is_young(piece)]
         if begun:
             return max(begun, key=lambda piece: piece.start)
-        newest = self._newest_cell()
-        return newest if newest and self._is_young(newest) else None
+        new = self._following_cell() or self._newest_cell()
+        return new if new and self._is_young(new) else None
 
     def oldest(self) -> Slice | None:
         """Return the oldest slice: a begun one before a new one, unless it is young."""
@@ -189,6 +192,18 @@ class _View:
             *_, newest = cells(last_hour(gap), self.now, self.policy)
             return open_slice(newest, pass_name=FIRST_PASS, policy=self.policy)
         return None
+
+    def _following_cell(self) -> Slice | None:
+        """Return the cell after the newest begun or covered time, while it is recent.
+
+        In an overload some time is left out; this leaves it out in long stretches, so that the
+        ledger and the manifests have few holes to list.
+        """
+        recent = self.now - self.policy.settle - FOLLOWED_MS
+        if not self.overloaded or not self.gaps or self.gaps[-1][0] < recent:
+            return None
+        following = next(cells(self.gaps[-1], self.now, self.policy))
+        return open_slice(following, pass_name=FIRST_PASS, policy=self.policy)
 
     def _oldest_cell(self, share: float) -> Slice | None:
         for gap in self._within_reach(share)[:1]:

@@ -194,6 +194,18 @@ def test_an_overload_gives_free_requests_to_fresh_time_unless_an_outage_is_made_
     assert (piece.start == start) == (lane == "near")
 
 
+@pytest.mark.parametrize(("behind", "start"), [(35, 35), (40, 40), (45, 15)])
+def test_an_overloaded_scan_goes_on_from_its_newest_coverage_while_that_is_recent(
+    behind: int, start: int
+) -> None:
+    """Then it leaves time out in one piece, and the ledger has few holes to list."""
+    changes = loaded(60_000) | covering((EDGE, NOW - behind * MINUTE))
+
+    piece = choose(ledger_of(FREE, origin=EDGE, **changes), NOW, HOW)
+
+    assert bounds(piece) == (NOW - start * MINUTE, NOW - (start - 5) * MINUTE)
+
+
 def test_an_outage_counts_while_slices_of_it_are_open_and_not_beyond_the_reach() -> None:
     """A begun slice in its middle does not make two short ones of it."""
     changes = loaded(30_000) | covering((EDGE + 7 * HOUR, NOW))
