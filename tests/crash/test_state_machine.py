@@ -13,7 +13,7 @@ from shared.core.intervals import holds, merge
 from shared.core.model import Answer, NoAnswer, Policy
 from shared.operate.verify import Verifier
 from simulator import Identity, Switches, Tenant
-from simulator.switches import Dense, TailDrop
+from simulator.switches import Dense, Sorts, TailDrop
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
 from tests.simulated import SimulatedApi
 from tests.unit.test_rebuild import Silent
@@ -68,11 +68,30 @@ class Life(RuleBasedStateMachine):
         tail_drop=st.sampled_from(["millisecond", "few", "none"]),
         dense=st.sampled_from(["repeat", "empty", "black-hole"]),
         page=st.sampled_from([3, 8]),
+        sorts=st.sampled_from(["as-asked", "as-asked", "desc", "reversed"]),
+        nulls=st.sampled_from([0, 0, 0.1]),
+        unplaced=st.sampled_from([0, 0.1, 1]),
     )
-    def the_api_is_one_of_several(self, tail_drop: TailDrop, dense: Dense, page: int) -> None:
+    def the_api_is_one_of_several(  # noqa: PLR0913 - what is not known of the API
+        self,
+        *,
+        tail_drop: TailDrop,
+        dense: Dense,
+        page: int,
+        sorts: Sorts,
+        nulls: float,
+        unplaced: float,
+    ) -> None:
         """What is not known of it may be either way; small pages make many, and so many parts."""
         self.api.switches = Switches(
-            page_cap=page, minimum_limit=1, tail_drop=tail_drop, tail_drop_few=1, dense=dense
+            page_cap=page,
+            minimum_limit=1,
+            tail_drop=tail_drop,
+            tail_drop_few=1,
+            dense=dense,
+            sorts=sorts,
+            null_share=nulls,
+            unplaced_share=unplaced,
         )
 
     def time(self) -> int:
@@ -200,10 +219,13 @@ class Life(RuleBasedStateMachine):
         assert checked.is_sound, checked.findings
         # A crowded instant with nothing before it, hidden by a black hole, stays in doubt: no
         # query tells where in its slice it is.
-        assert excused == [] or self.api.switches.dense == "black-hole"
+        # What is always shown as null stays in doubt, too.
+        switches = self.api.switches
+        assert excused == [] or switches.dense == "black-hole" or switches.null_share
 
     def _found(self) -> list[Identity]:
-        return [Identity(it["_id"], it["timestamp"], it["created"]) for it in self.world.followed()]
+        known = {it.id: it for it in self.tenant.truth()}
+        return [known[it["_id"]] for it in self.world.followed()]
 
 
 def _counts(it: Identity, origin: int, last: int, excused: list[tuple[int, int]]) -> bool:
