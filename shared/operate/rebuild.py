@@ -54,7 +54,6 @@ def rebuild(  # noqa: PLR0913 - what it is made from, and what shows how it goes
     display: Display,
     *,
     clock: Clock | None = None,
-    *,
     report_lines: Iterable[str] = (),
 ) -> Rebuilt:
     """Make the ledger that the manifests prove; nothing is written.
