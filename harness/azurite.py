@@ -21,8 +21,14 @@ from pathlib import Path
 
 import trustme
 
-AZURITE = Path(__file__).parent / "node/node_modules/azurite/dist/src/blob/main.js"
-"""The emulator's blob service, as `make setup` installs it."""
+SERVICES = Path(__file__).parent / "node/node_modules/azurite/dist/src"
+"""The emulator's services, as `make setup` installs them."""
+
+AZURITE = SERVICES / "blob/main.js"
+"""Its blob service."""
+
+QUEUES = SERVICES / "queue/main.js"
+"""Its queue service."""
 
 ACCOUNT = "activityscan"
 """The emulated storage account; its key is made anew for every start."""
@@ -81,6 +87,27 @@ def azurite(*, https: bool = False) -> Iterator[Azurite]:
             _stop(process)
 
 
+@contextmanager
+def azurite_queues(beside: Azurite) -> Iterator[str]:
+    """Start the queue service of an emulated account, and stop it at the end of the block.
+
+    It yields a connection string of both services.
+
+    Raises:
+        AzuriteError: it is not installed, or it did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
+        place = Path(folder)
+        fields = dict(it.split("=", 1) for it in beside.connection_string.strip(";").split(";"))
+        process = _start(place, [], fields["AccountKey"], QUEUES)
+        try:
+            port = _wait_for_port(process, place / "output")
+            queues = f"QueueEndpoint=http://127.0.0.1:{port}/{ACCOUNT};"
+            yield beside.connection_string + queues
+        finally:
+            _stop(process)
+
+
 def _running(port: int, key: str, ca_file: Path | None) -> Azurite:
     scheme = "https" if ca_file else "http"
     url = f"{scheme}://127.0.0.1:{port}/{ACCOUNT}"
@@ -106,14 +133,16 @@ def _certificate(place: Path) -> tuple[Path, list[str]]:
     return place / "ca.pem", options
 
 
-def _start(place: Path, options: list[str], key: str) -> subprocess.Popen[bytes]:
+def _start(
+    place: Path, options: list[str], key: str, service: Path = AZURITE
+) -> subprocess.Popen[bytes]:
     """Start the emulator in a process group of its own; all it says goes to `output`."""
-    if not AZURITE.exists():
-        msg = f"Azurite is not installed ({AZURITE} does not exist): run `make setup`"
+    if not service.exists():
+        msg = f"Azurite is not installed ({service} does not exist): run `make setup`"
         raise AzuriteError(msg)
     command = [
-        *(_node(), "--import", ENDS_WITH_ITS_PARENT, str(AZURITE)),
-        *("--blobHost", "127.0.0.1", "--blobPort", "0"),
+        *(_node(), "--import", ENDS_WITH_ITS_PARENT, str(service)),
+        *(f"--{service.parent.name}Host", "127.0.0.1", f"--{service.parent.name}Port", "0"),
         *("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"),
         *options,
     ]

@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.blob_ledger import BlobLedgerStore
@@ -13,6 +14,7 @@ from shared.adapters.blob_storage import Containers, make_missing, open_containe
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.access import ApiSettings
+from shared.core.announcing import EVENT_SCHEMAS, Place
 from shared.core.errors import ScanError, SettingsError, StoreError
 from shared.core.model import Policy
 from shared.core.report import Outcome, Tally, encode, report_fields
@@ -20,6 +22,9 @@ from shared.ports import LedgerStore, Ports, ResultArchive
 from shared.scan import scan_once
 from shared.settings import Settings, read_settings
 from shared.sharing import SharedBudget, in_turn
+
+if TYPE_CHECKING:
+    from shared.adapters.storage_queue import StorageQueue
 
 logger = logging.getLogger("activity_scan")
 """Everything this program says; one line per scan and run is the report."""
@@ -132,6 +137,47 @@ def archives(environ: Mapping[str, str]) -> list[Archive]:
         )
         for policy in settings.scans
     ]
+
+
+def announced_place(environ: Mapping[str, str], *, schema: str, topic: str) -> Place:
+    """Return where parts are, as messages about them name it; nothing is requested.
+
+    Raises:
+        SettingsError: at least one setting or option is wrong.
+    """
+    settings = read_settings(environ)
+    data = storage(settings, environ).data
+    chosen = next((it for it in EVENT_SCHEMAS if it == schema), None)
+    if chosen is None:
+        raise SettingsError([f"--schema {schema!r} is neither of {' and '.join(EVENT_SCHEMAS)}"])
+    unknown = "/subscriptions/-/resourceGroups/-/providers/Microsoft.Storage/storageAccounts/"
+    return Place(
+        topic=topic or f"{unknown}{data.account_name}",
+        container=data.container_name,
+        url=data.url.partition("?")[0].rstrip("/"),
+        schema=chosen,
+    )
+
+
+def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
+    """Return the queue of this name or address; nothing is requested yet.
+
+    Raises:
+        SettingsError: at least one setting is wrong, or the queue's package is missing.
+    """
+    settings = read_settings(environ)
+    identity, in_azure = settings.api.identity_client_id, bool(environ.get("IDENTITY_ENDPOINT"))
+    try:
+        # The deployed function sends nothing, and its package does not have this.
+        from shared.adapters.storage_queue import open_queue  # noqa: PLC0415
+    except ImportError as error:
+        problem = "azure-storage-queue is not installed: install requirements-cli.txt"
+        raise SettingsError([problem]) from error
+    return open_queue(
+        settings.storage,
+        name,
+        lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
+    )
 
 
 def quiet_azure() -> None:

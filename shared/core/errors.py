@@ -60,6 +60,12 @@ class QueryFailed(ScanError):
     page = "docs/runbook.md#query-failed"
 
 
+class NotAnnounced(ScanError):
+    """Messages of existing parts could not all be sent; the message says how to go on."""
+
+    page = "docs/command-line.md#announce"
+
+
 class LedgerError(ScanError):
     """The ledger cannot be used as it is; the run stops and leaves it untouched."""
 

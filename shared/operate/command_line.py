@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import msgspec
 import typer
@@ -20,13 +20,17 @@ from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import (
     Archive,
     RunResult,
+    announced_place,
     api_source,
     archives,
     logger,
+    message_queue,
     quiet_azure,
     run_scans,
 )
+from shared.core.announcing import EVENT_SCHEMAS
 from shared.core.errors import ScanError, SettingsError
+from shared.operate.announcing import Announcer, Send, Wanted
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_file, read_filters, read_question, read_time
 from shared.operate.following import Request
@@ -180,6 +184,76 @@ def verify(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def announce(  # noqa: PLR0913 - each is an option
+    *,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Parts with activities from then on."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Parts of activities before then.")
+    ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|URL", help="The reader's queue: of the account with the parts."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the messages there instead, one a line."),
+    ] = None,
+    schema: Annotated[
+        str,
+        typer.Option(metavar="NAME", help=f"{' or '.join(EVENT_SCHEMAS)}: as the subscription's."),
+    ] = EVENT_SCHEMAS[0],
+    topic: Annotated[
+        str, typer.Option(metavar="ID", help="Resource id of the storage account.")
+    ] = "",
+    after: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Go on after this manifest.")
+    ] = 0,
+    most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages to send.")] = 100_000,
+    scan: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The scan, if several are configured.")
+    ] = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Send the notifications of existing parts again, for a reader that was connected late.
+
+    It reads manifests and sends messages, nothing else: it needs to read the manifest container
+    and to send to the queue.
+    """
+    console = standard_error()
+    with _failures(console):
+        environ = _environ(env_file)
+        wanted = Wanted(
+            start=read_time("--from", start), end=read_time("--to", end), after=after, most=most
+        )
+        (place,) = _single(_archives(environ, scan))
+        parts = announced_place(environ, schema=schema, topic=topic)
+        with _sink(environ, queue, output) as send, display(console, live=True) as shown:
+            done = Announcer(place.results, parts, send, shown).announce(wanted)
+    console.print(str(done), soft_wrap=True)
+
+
+@contextmanager
+def _sink(environ: dict[str, str], queue: str | None, output: str | None) -> Iterator[Send]:
+    """Yield what takes the messages: a queue, a file or standard output."""
+    if (queue is None) == (output is None):
+        raise SettingsError(["give either --queue or --output: where the messages go"])
+    if queue is not None:
+        yield message_queue(environ, queue).send
+    elif output == STANDARD_OUTPUT:
+        yield lambda text: _write_line(text, sys.stdout)
+    else:
+        with Path(output or "").open("a", encoding="utf-8") as file:
+            yield lambda text: _write_line(text, file)
+
+
+def _write_line(text: str, file: TextIO) -> None:
+    file.write(text + "\n")
+
+
 ledger_app = typer.Typer(help="What to do when a ledger is lost.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 
@@ -201,11 +275,7 @@ def rebuild_ledger(
     """
     console = standard_error()
     with _failures(console):
-        places = _archives(_environ(env_file), scan)
-        if len(places) > 1:
-            names = ", ".join(it.policy.scan for it in places)
-            raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
-        (place,) = places
+        (place,) = _single(_archives(_environ(env_file), scan))
         with display(console, live=True) as shown:
             clock, lines = SystemClock(), place.ledgers.report_lines()
             made = rebuild(
@@ -221,6 +291,13 @@ def rebuild_ledger(
             write(place.ledgers, made)
         said = "written" if write_it else "nothing is written: add --write when this is right"
         console.print(said, soft_wrap=True)
+
+
+def _single(places: list[Archive]) -> list[Archive]:
+    if len(places) > 1:
+        names = ", ".join(it.policy.scan for it in places)
+        raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
+    return places
 
 
 def _archives(environ: dict[str, str], scan: str | None) -> list[Archive]:

@@ -1,0 +1,68 @@
+"""A storage queue that messages are put into, as Event Grid puts them there."""
+
+from collections.abc import Callable
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+from shared.adapters.storage_errors import error_code
+from shared.core.access import StorageSettings
+from shared.core.errors import SettingsError, StoreUnavailable
+
+KEPT_SECONDS = 7 * 24 * 3600
+"""As long as the deployed subscription's messages are kept."""
+
+
+class StorageQueue:
+    """Puts messages into a queue that exists; it needs only the right to send."""
+
+    def __init__(self, client: QueueClient) -> None:
+        """Use this queue."""
+        self._client = client
+
+    def send(self, text: str) -> None:
+        """Put one message into the queue, base64-encoded.
+
+        Raises:
+            StoreUnavailable: the queue cannot be reached or refuses; it may have the message.
+        """
+        try:
+            self._client.send_message(text, time_to_live=KEPT_SECONDS)
+        except AzureError as error:
+            raise StoreUnavailable(_explained(error, self._client.url)) from error
+
+
+def open_queue(
+    storage: StorageSettings, name: str, credential: Callable[[], TokenCredential]
+) -> StorageQueue:
+    """Return a queue of the account that has the parts, or the one at an address.
+
+    Raises:
+        SettingsError: the address of the queue does not follow from the settings.
+    """
+    encoded = {"message_encode_policy": TextBase64EncodePolicy()}
+    if name.startswith("https://"):
+        return StorageQueue(QueueClient.from_queue_url(name, credential=credential(), **encoded))
+    if storage.connection_string:
+        text = storage.connection_string.reveal()
+        return StorageQueue(QueueClient.from_connection_string(text, name, **encoded))
+    account = (storage.account_url or "").replace(".blob.", ".queue.", 1)
+    if ".queue." not in account:
+        raise SettingsError(
+            [f"the queue {name!r} cannot be found from STORAGE_ACCOUNT_URL: give its whole address"]
+        )
+    return StorageQueue(QueueClient(account, name, credential=credential(), **encoded))
+
+
+def _explained(error: AzureError, url: str) -> str:
+    place = url.partition("?")[0]
+    if isinstance(error, ResourceNotFoundError):
+        return f"there is no queue {place}: check --queue; this command creates none"
+    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    if isinstance(error, HttpResponseError):
+        said = f"HTTP {error.status_code} {error_code(error) or error.reason}"
+    return (
+        f"could not send to {place}: {said}. Sending needs the role Storage Queue Data Message "
+        "Sender on the queue (a new grant takes some minutes)"
+    )
