@@ -12,7 +12,10 @@ import msgspec
 
 from shared.core.errors import QueryFailed
 from shared.core.model import Axis, Direction, Query
+from shared.core.positions import position as position_of
 from shared.core.records import Page, Record
+
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +44,14 @@ class Position:
         continuation: the last page's `nextQueryFilters`, verbatim; None before the first page.
         at: the cursor on the sort field, epoch ms; None while nothing is known of it.
         seen: digests of the lines written so far that the next page may show again.
+        unplaced: the same of lines without a usable time, which any later page may show again.
     """
 
     request: Request
     continuation: str | None = None
     at: int | None = None
     seen: frozenset[str] = frozenset()
+    unplaced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +109,17 @@ def take(position: Position, page: Page) -> Taken:
     ahead = [record for record in page.records if _may_repeat(record, at, request)]
     # Only what lies at or past the cursor can come again: the others need no memory.
     seen = frozenset(record.content for record in ahead)
-    onward = replace(position, continuation=page.continuation, at=at, seen=seen)
+    odd = frozenset(it.content for it in page.records if it.on(request.axis) is None)
+    unplaced = position.unplaced | odd
+    onward = replace(position, continuation=page.continuation, at=at, seen=seen, unplaced=unplaced)
     return _taken(position, page.records, onward)
 
 
 def _taken(position: Position, records: Iterable[Record], onward: Position | None) -> Taken:
     # Only the same bytes are a repetition: a record that has changed meanwhile is written, too.
     shown = [(record.content, record) for record in records]
-    fresh = {content: record for content, record in shown if content not in position.seen}
+    before = position.seen | position.unplaced
+    fresh = {content: record for content, record in shown if content not in before}
     written = tuple(fresh.values())
     return Taken(records=written, repeated=len(shown) - len(written), goes_on=onward)
 
@@ -126,13 +134,22 @@ def _require_an_end(page: Page) -> None:
 
 
 def _cursor(page: Page, request: Request) -> int:
-    at = _bound(msgspec.json.decode(page.continuation or "{}"), request)
+    at = _stated(page, request)
     if at is None:
         raise QueryFailed(
             f"the API's nextQueryFilters holds no {_name(request)}, so it does not go on where "
             "the page ended. Ask with --sort-field date"
         )
     return at
+
+
+def _stated(page: Page, request: Request) -> int | None:
+    """Return the bound from which the continuation goes on, in whatever notation it is written."""
+    try:
+        filters = _members_of.decode(page.continuation or "{}")
+        return position_of(_members_of.decode(filters[request.axis]).get(_operator(request)))
+    except (KeyError, msgspec.ValidationError):
+        return None
 
 
 def _bound(filters: dict[str, Any], request: Request) -> int | None:
@@ -156,4 +173,4 @@ def _ahead(before: int, at: int, request: Request) -> bool:
 
 def _may_repeat(record: Record, at: int, request: Request) -> bool:
     own = record.on(request.axis)
-    return own is None or own == at or _ahead(at, own, request)
+    return own is not None and (own == at or _ahead(at, own, request))

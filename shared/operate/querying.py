@@ -36,12 +36,14 @@ class Found:
         pages: answers that were pages.
         records: written.
         repeated: left out, because the API showed them twice.
+        nulls: null items where an activity should be.
         irregular: written in wrapped form (`docs/formats.md`).
     """
 
     pages: int = 0
     records: int = 0
     repeated: int = 0
+    nulls: int = 0
     irregular: int = 0
 
     def __str__(self) -> str:
@@ -49,6 +51,7 @@ class Found:
         said = f"{counted(self.records, 'activity', 'activities')} on "
         said += counted(self.pages, "page", "pages")
         said += f", {self.repeated:,} shown twice and written once" if self.repeated else ""
+        said += f", {self.nulls:,} shown as null and missing" if self.nulls else ""
         return said + (f", {self.irregular:,} irregular" if self.irregular else "")
 
 
@@ -138,13 +141,15 @@ def follow(request: Request, asker: Asker, write: Write, display: Display) -> Fo
     found = Found()
     position: Position | None = begin(request)
     while position is not None:
-        taken = take(position, asker.page(position))
+        page = asker.page(position)
+        taken = take(position, page)
         write(taken.records)
         found = replace(
             found,
             pages=found.pages + 1,
             records=found.records + len(taken.records),
             repeated=found.repeated + taken.repeated,
+            nulls=found.nulls + len(page.nulls),
             irregular=found.irregular + sum(it.original is not None for it in taken.records),
         )
         display.progress(str(found))

@@ -59,7 +59,7 @@ def empty_page(**more: Any) -> Answer:
     return page_of({"data": [], "hasNext": False, **more})
 
 
-def more_at(*records: dict[str, Any], **filters: Any) -> Answer:
+def more_at(*records: dict[str, Any] | None, **filters: Any) -> Answer:
     """Return a page that goes on with these filters."""
     return page_of({"data": [*records], "hasNext": True, "nextQueryFilters": filters})
 
@@ -117,6 +117,46 @@ def test_what_two_pages_show_is_written_once() -> None:
 
     assert [record.id for record in asking.records] == [first["_id"], second["_id"], third["_id"]]
     assert found.repeated == 1
+
+
+def test_an_activity_without_a_usable_time_is_written_once_however_late_it_comes_again() -> None:
+    """Where it belongs is not known, so the cursor says nothing of it."""
+    asking = Asking()
+    odd = {"_id": "odd", "timestamp": None, "created": NOW}
+    asking.api.replies = {
+        1: more_at(activity(NOW - 9), odd, date={"gte": NOW - 7}),
+        2: more_at(activity(NOW - 7), date={"gte": NOW - 5}),
+        3: page_of({"data": [odd, activity(NOW - 5)], "hasNext": False}),
+    }
+
+    found = asking.follow()
+
+    assert [record.id for record in asking.records].count("odd") == 1
+    assert (found.records, found.repeated) == (4, 1)
+
+
+def test_a_null_is_left_out_and_told() -> None:
+    """The others are written; the query goes on."""
+    asking = Asking()
+    asking.api.replies = {
+        1: more_at(activity(NOW - 9), None, date={"gte": NOW - 7}),
+        2: page_of({"data": [activity(NOW - 7)], "hasNext": False}),
+    }
+
+    found = asking.follow()
+
+    assert (found.records, found.nulls) == (2, 1)
+    assert "1 shown as null and missing" in str(found)
+
+
+def test_a_cursor_may_be_a_whole_number_in_any_notation() -> None:
+    """It is compared as a number."""
+    asking = Asking()
+    body = page_of({"data": [activity(NOW - 9)], "hasNext": True}).body[:-1]
+    body += b', "nextQueryFilters": {"date": {"gte": %d.0}}}' % (NOW - 7)
+    asking.api.replies = {1: status(200, body.decode()), 2: empty_page()}
+
+    assert asking.follow().pages == 2
 
 
 STILL = NOW - 2 * DAY
