@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from shared.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
-REQUIREMENTS = ["requirements.txt", "requirements-cli.txt", "requirements-dev.txt"]
+REQUIREMENTS = ["requirements.in", "requirements-cli.txt", "requirements-dev.txt"]
 SOURCES = ["shared", "simulator", "harness", "infra", "tests", "function_app.py"]
 
 BROUGHT_IN = "# Brought in by the above"
@@ -200,6 +200,23 @@ def test_environments_of_their_own_are_pinned_too(name: str) -> None:
     loose = [it for it in lines if not re.fullmatch(r"# .*|[\w.-]+==[\w.]+(; .+)?", it)]
 
     assert loose == []
+
+
+def test_what_is_deployed_is_pinned_to_digests() -> None:
+    """The compiled file has every version of requirements.in, and a digest of each of its files."""
+    text = (ROOT / "requirements.txt").read_text().replace("\\\n", "")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    compiled = {Requirement(line.partition(" --hash")[0]) for line in lines}
+    written = [
+        requirement
+        for direct in (True, False)
+        for requirement, _ in pinned("requirements.in", direct=direct).values()
+    ]
+
+    assert {(it.name, str(it.specifier)) for it in compiled} == {
+        (it.name, str(it.specifier)) for it in written
+    }
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", line) for line in lines)
 
 
 def test_whatever_a_requirement_brings_in_is_pinned_too() -> None:
