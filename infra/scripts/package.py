@@ -1,8 +1,9 @@
 """Assembles what is deployed: python infra/scripts/package.py TARGET.zip.
 
 The package is this repository without what `.funcignore` names, which is read as `.gitignore` is:
-the last line that fits decides, and nothing below a folder that is left out comes back. The same
-files make the same bytes, whenever and wherever. Python 3.11 and its standard library suffice.
+the last line that fits decides, and nothing below a folder that is left out comes back. With
+--libraries it brings what requirements.txt names, for where Azure runs it. The same files make the
+same bytes, whenever and wherever. Python 3.11 and its standard library suffice.
 
 Exit codes: 0, or 1 with the reason when the package would not be an app.
 """
@@ -11,10 +12,15 @@ Exit codes: 0, or 1 with the reason when the package would not be an app.
 import argparse
 import re
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from infra.scripts import libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,7 +115,7 @@ def package_files(root: Path) -> list[PurePosixPath]:
     if missing:
         raise PackageError(
             f"{', '.join(missing)} would not be part of the package of {root}: put it there, or "
-            "mend .funcignore"
+            "correct .funcignore"
         )
     return found
 
@@ -126,21 +132,40 @@ def _walk(root: Path, folder: PurePosixPath, rules: Sequence[Rule]) -> Iterator[
             yield from _walk(root, relative, rules)
 
 
-def pack(root: Path, target: Path) -> list[PurePosixPath]:
-    """Write the package of a repository, and return its files.
+def pack(root: Path, target: Path, brought: Path | None = None) -> list[PurePosixPath]:
+    """Write the package of a repository, with the libraries of a folder, and return its files.
 
     Raises:
         PackageError: see `package_files`.
     """
-    files = package_files(root)
+    files = {path: root / path for path in package_files(root)}
+    if brought:
+        left = PurePosixPath(libraries.FOLDER)
+        files = {name: path for name, path in files.items() if left not in name.parents}
+    for path in sorted(brought.rglob("*")) if brought else []:
+        if path.is_file() and brought:
+            files[PurePosixPath(libraries.FOLDER) / path.relative_to(brought)] = path
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
-        for path in files:
-            entry = zipfile.ZipInfo(str(path), EARLIEST)
+        for name, path in files.items():
+            entry = zipfile.ZipInfo(str(name), EARLIEST)
             entry.create_system = 3
             entry.external_attr = PLAIN_FILE
             entry.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(entry, (root / path).read_bytes())
-    return files
+            package.writestr(entry, path.read_bytes())
+    return list(files)
+
+
+def build(root: Path, target: Path) -> list[PurePosixPath]:
+    """Write the package of a repository with its libraries, and return its files.
+
+    Raises:
+        PackageError: see `package_files`.
+        LibrariesError: the libraries cannot be installed here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        brought = Path(folder) / "site-packages"
+        libraries.install(root / "requirements.txt", brought)
+        return pack(root, target, brought)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -149,6 +174,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("target", type=Path, metavar="TARGET.zip", help="the file to write")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (this one)")
+    parser.add_argument(
+        "--libraries", action="store_true", help="install the libraries into it, for Python 3.13"
+    )
     parser.add_argument("--list", action="store_true", help="name the files, too")
     return parser.parse_args(arguments)
 
@@ -157,8 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the package, say how large it is, and return the exit code."""
     asked = _arguments(arguments)
     try:
-        files = pack(asked.root, asked.target)
-    except PackageError as error:
+        files = (build if asked.libraries else pack)(asked.root, asked.target)
+    except (PackageError, libraries.LibrariesError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     if asked.list:

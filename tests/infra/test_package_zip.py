@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
-from infra.scripts.package import ignored, main, pack, package_files, read_rules
+from infra.scripts import libraries
+from infra.scripts.package import build, ignored, main, pack, package_files, read_rules
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "infra/scripts/package.py"
@@ -169,3 +170,87 @@ def test_the_program_says_how_large_the_package_is(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert files[:3] == APP
     assert last.startswith(f"{tmp_path / 'package.zip'}: {len(files)} files, ")
+
+
+def installer(folder: Path, name: str = "uv", *, code: int = 0) -> Path:
+    """Make a program that notes how it was called and installs one library, as uv and pip do."""
+    folder.mkdir(exist_ok=True)
+    program = folder / name
+    program.write_text(
+        f"""#!{sys.executable}
+import pathlib, sys
+pathlib.Path({str(folder / "called")!r}).write_text(" ".join(sys.argv[1:]))
+target = pathlib.Path(sys.argv[sys.argv.index("--target") + 1])
+made = ["isal/a.py", "isal/__pycache__/a.pyc", "bin/isal", "isal-1.dist-info/METADATA"]
+for file in [*made, "isal-1.dist-info/RECORD", "isal-1.dist-info/INSTALLER"]:
+    (target / file).parent.mkdir(parents=True, exist_ok=True)
+    (target / file).write_text(file)
+print("no such wheel", file=sys.stderr)
+sys.exit({code})
+"""
+    )
+    program.chmod(0o755)
+    return program
+
+
+def test_a_package_brings_its_libraries_and_no_trace_of_where_they_were_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled files, commands and notes of the installer would differ from machine to machine."""
+    installer(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    folder = repository(tmp_path / "app", ".funcignore")
+
+    files = build(folder, tmp_path / "package.zip")
+
+    assert [str(it) for it in files if str(it) not in APP] == [
+        ".python_packages/lib/site-packages/isal/a.py",
+        ".python_packages/lib/site-packages/isal-1.dist-info/METADATA",
+    ]
+
+
+def test_libraries_are_checked_against_digests_and_made_for_azure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wheels for its Python and its machine; nothing of a library runs while it is installed."""
+    installer(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    libraries.install(ROOT / "requirements.txt", tmp_path / "libraries")
+
+    called = (tmp_path / "bin/called").read_text()
+    for option in (
+        "--require-hashes",
+        "--only-binary :all:",
+        "--python-version 3.13",
+        "--python-platform x86_64-manylinux_2_28",
+        f"--requirement {ROOT / 'requirements.txt'}",
+    ):
+        assert option in called
+
+
+def test_without_uv_and_python_3_13_nothing_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another Python would install what its own version needs."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(libraries, "VERSION", (3, 99))
+    monkeypatch.delenv("PYTHON", raising=False)
+
+    code = main([str(tmp_path / "package.zip"), "--libraries"])
+
+    assert (code, (tmp_path / "package.zip").exists()) == (1, False)
+    assert "there is neither uv nor Python 3.13 here: install uv" in capsys.readouterr().err
+
+
+def test_libraries_that_cannot_be_installed_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what the installer said."""
+    installer(tmp_path / "bin", code=1)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    code = main([str(tmp_path / "package.zip"), "--libraries"])
+
+    assert (code, (tmp_path / "package.zip").exists()) == (1, False)
+    assert "uv did not install them: no such wheel" in capsys.readouterr().err

@@ -120,16 +120,15 @@ def installed(cache: Path, python: Path, contents: str, *arguments: str) -> Path
 def deployed(
     python: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Deployed:
-    """Return the package in a clean folder, with nothing but its requirements.txt installed."""
+    """Return the package in a clean folder, with the libraries that it brings and no others."""
     folder = tmp_path_factory.mktemp("deployed")
     archive, app = folder / "released-package.zip", folder / "app"
-    pack(ROOT, archive)
+    cache: Path = request.config.cache.mkdir("package")
+    wanted = ROOT / "requirements.txt"
+    libraries = installed(cache, python, wanted.read_text("utf-8"), "--requirement", str(wanted))
+    pack(ROOT, archive, libraries)
     with zipfile.ZipFile(archive) as package:
         package.extractall(app)
-    cache: Path = request.config.cache.mkdir("package")
-    wanted = app / "requirements.txt"
-    libraries = installed(cache, python, wanted.read_text("utf-8"), "--requirement", str(wanted))
-    shutil.copytree(libraries, app / LIBRARIES)
     named = re.findall(AID, (ROOT / "requirements-dev.txt").read_text("utf-8"), re.MULTILINE)
     aid = [f"{name}=={version}" for name, version in named]
     # The worker's library asks for 3.13; an older Python runs it too, as a test aid.
