@@ -1,8 +1,8 @@
 """The infrastructure without Azure: compiled, linted, formatted and predicted by the compiler.
 
 `python -m harness.infra --write` (`make snapshots`) predicts the deployment of every combination
-in infra/combinations anew and writes it beside the others in infra/snapshots. A test compares them,
-so a change of the infrastructure shows its effect as a what-if would.
+in infra/combinations again and writes it into infra/snapshots. A test compares them, so a change
+of the infrastructure shows its effect as a what-if would.
 
 `python -m harness.infra --policies CHECKOV` scans infra/ with checkov: every file must be parsed,
 and every check that fails must be one of infra/checkov.yaml, with its reason.
@@ -17,12 +17,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from harness.bicep import BicepError, Json, predicted, template
+from harness.bicep import BicepError, Json, diagnostics, predicted, template
 
 ROOT = Path(__file__).parents[1]
 INFRA = ROOT / "infra"
@@ -47,6 +48,18 @@ WHERE = {
 """What a prediction is told of the place; without one of them, values stay expressions."""
 
 
+USUAL = {
+    "environmentName": "'contoso'",
+    "location": "'westeurope'",
+    "apiUrl": "'https://contoso.eu2.portal.cloudappsecurity.com'",
+    "alertEmail": "'security@contoso.com'",
+    # Those of the cloud that is deployed to, which a prediction cannot ask.
+    "storageSuffix": "'core.windows.net'",
+    "vaultSuffix": "'.vault.azure.net'",
+}
+"""What a combination is predicted with where it says nothing: nobody can deploy one as it is."""
+
+
 def sources() -> list[Path]:
     """Return every Bicep file, parameter files included."""
     return sorted([*INFRA.rglob("*.bicep"), *INFRA.rglob("*.bicepparam")])
@@ -59,7 +72,7 @@ def predict(parameters: Path) -> Json:
     Raises:
         BicepError: the template refuses the parameters, or it does not compile or is not evaluated.
     """
-    return _predicted(parameters.name, parameters.read_text("utf-8"), MAIN)
+    return _predicted(parameters.name, completed(parameters.read_text("utf-8")), MAIN)
 
 
 @cache
@@ -84,7 +97,7 @@ def predict_release(parameters: Path) -> Json:
         parameters.read_text("utf-8"),
         flags=re.MULTILINE,
     )
-    text += f"param nameToken = '{token}'\n"
+    text = completed(text) + f"param nameToken = '{token}'\n"
     group = whole["outputs"]["AZURE_RESOURCE_GROUP"]
     return _predicted(parameters.name, text, released_template(), group)
 
@@ -92,7 +105,7 @@ def predict_release(parameters: Path) -> Json:
 def predict_in_group(combination: str, group: str) -> Json:
     """Return what the released template makes in a group, with the names that it chooses itself."""
     path = COMBINATIONS / f"{combination}.bicepparam"
-    text = path.read_text("utf-8")
+    text = completed(path.read_text("utf-8"))
     return _predicted(path.name, text, released_template(), group)
 
 
@@ -106,12 +119,36 @@ def released_template() -> Path:
     return path
 
 
-def _predicted(name: str, text: str, asked: Path, group: str | None = None) -> Json:
-    """Return the prediction of parameters for a template, in a group if it takes one."""
+def completed(text: str) -> str:
+    """Return parameters with the usual values for those that are missing."""
+    missing = [it for it in USUAL if not re.search(rf"^param {it} =", text, re.MULTILINE)]
+    return text + "".join(f"param {name} = {USUAL[name]}\n" for name in missing)
+
+
+def parameter_diagnostics(path: Path) -> list[str]:
+    """Return what the compiler says about a combination, once it is complete."""
+    with _written(path.name, completed(path.read_text("utf-8")), MAIN) as file:
+        return diagnostics(file)
+
+
+def predict_as_it_is(text: str) -> Json:
+    """Return the prediction of parameters with nothing added."""
+    return _predicted("given.bicepparam", text, MAIN)
+
+
+@contextmanager
+def _written(name: str, text: str, asked: Path) -> Iterator[Path]:
+    """Provide a file of parameters for a template, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / name
         used = os.path.relpath(asked, Path(folder).resolve())
         file.write_text(text.replace("'../main.bicep'", f"'{used}'"), "utf-8")
+        yield file
+
+
+def _predicted(name: str, text: str, asked: Path, group: str | None = None) -> Json:
+    """Return the prediction of parameters for a template, in a group if it takes one."""
+    with _written(name, text, asked) as file:
         return predicted(file, **WHERE, resourceGroup=group)
 
 
@@ -150,7 +187,7 @@ def _digest(text: str) -> str:
 
 
 def write_snapshots() -> list[str]:
-    """Write every prediction anew, remove those without a combination, and say what changed."""
+    """Write every prediction again, remove those without a combination, and say what changed."""
     SNAPSHOTS.mkdir(exist_ok=True)
     wanted = {snapshot_path(it): snapshot(it) for it in combinations()}
     said = []
@@ -206,7 +243,7 @@ def _scan(checkov: Path, framework: str, folder: Path) -> Json:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do one of both, and return the exit code: 1 when something is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="predict every combination anew")
+    parser.add_argument("--write", action="store_true", help="predict every combination again")
     parser.add_argument("--policies", type=Path, metavar="CHECKOV", help="scan with this checkov")
     chosen = parser.parse_args(arguments)
     try:

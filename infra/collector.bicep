@@ -874,6 +874,9 @@ output NOTIFICATION_QUEUE string = notifications ? join(queueNames, ',') : ''
 @description('How the collector signs in to the Activities API.')
 output MDA_AUTH string = authMode
 
+@description('Tenant of the app registration; empty when there is none.')
+output MDA_TENANT_ID string = registered ? mdaTenantId : ''
+
 @description('Client id of the app registration; empty when there is none.')
 output MDA_CLIENT_ID string = registered ? mdaClientId : ''
 

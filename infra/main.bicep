@@ -486,6 +486,9 @@ output NOTIFICATION_QUEUE string = collector.outputs.NOTIFICATION_QUEUE
 @description('How the collector signs in to the Activities API.')
 output MDA_AUTH string = collector.outputs.MDA_AUTH
 
+@description('Tenant of the app registration; empty when there is none.')
+output MDA_TENANT_ID string = collector.outputs.MDA_TENANT_ID
+
 @description('Client id of the app registration; empty when there is none.')
 output MDA_CLIENT_ID string = collector.outputs.MDA_CLIENT_ID
 

@@ -1,11 +1,4 @@
 // What is asked for, and nothing else.
 using '../main.bicep'
 
-param environmentName = 'contoso'
-param location = 'westeurope'
-param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
 param alertEmail = ''
-
-// Those of the cloud that is deployed to, which a prediction cannot ask.
-param storageSuffix = 'core.windows.net'
-param vaultSuffix = '.vault.azure.net'

@@ -1,11 +1,6 @@
 // Everything that goes together.
 using '../main.bicep'
 
-param environmentName = 'contoso'
-param location = 'westeurope'
-param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
-param alertEmail = 'security@contoso.com'
-
 param networkIsolation = true
 param fixedOutboundAddress = true
 param authMode = 'client-secret'
@@ -73,7 +68,3 @@ param scans = [
     }
   }
 ]
-
-// Those of the cloud that is deployed to, which a prediction cannot ask.
-param storageSuffix = 'core.windows.net'
-param vaultSuffix = '.vault.azure.net'

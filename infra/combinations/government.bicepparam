@@ -1,10 +1,7 @@
 // A cloud with domains of its own.
 using '../main.bicep'
 
-param environmentName = 'contoso'
 param location = 'usgovvirginia'
-param apiUrl = 'https://contoso.us2.portal.cloudappsecurity.us'
-param alertEmail = 'security@contoso.com'
 
 param networkIsolation = true
 param authMode = 'client-secret'

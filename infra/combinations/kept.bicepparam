@@ -1,11 +1,6 @@
 // Data that ages, cannot be changed, cannot be deleted by mistake, and is announced.
 using '../main.bicep'
 
-param environmentName = 'contoso'
-param location = 'westeurope'
-param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
-param alertEmail = 'security@contoso.com'
-
 param coolAfterDays = 30
 param coldAfterDays = 90
 param deleteAfterDays = 400
@@ -18,7 +13,3 @@ param readers = [
     principalType: 'Group'
   }
 ]
-
-// Those of the cloud that is deployed to, which a prediction cannot ask.
-param storageSuffix = 'core.windows.net'
-param vaultSuffix = '.vault.azure.net'

@@ -1,11 +1,6 @@
 // Every setting of the program other than its default.
 using '../main.bicep'
 
-param environmentName = 'contoso'
-param location = 'westeurope'
-param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
-param alertEmail = 'security@contoso.com'
-
 param schedule = '30 */10 * * * *'
 param timeBudget = '8m'
 param scanName = 'exchange'
@@ -34,7 +29,3 @@ param packageUri = 'https://example.org/released-package.zip'
 param dataContainer = 'parts'
 param manifestContainer = 'chain'
 param stateContainer = 'ledgers'
-
-// Those of the cloud that is deployed to, which a prediction cannot ask.
-param storageSuffix = 'core.windows.net'
-param vaultSuffix = '.vault.azure.net'

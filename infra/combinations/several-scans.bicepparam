@@ -1,11 +1,6 @@
 // Two scans with folders and filters of their own.
 using '../main.bicep'
 
-param environmentName = 'contoso'
-param location = 'westeurope'
-param apiUrl = 'https://contoso.eu2.portal.cloudappsecurity.com'
-param alertEmail = 'security@contoso.com'
-
 param scans = [
   {
     name: 'sign-ins'
@@ -30,7 +25,3 @@ param scans = [
     sweeps: '24h'
   }
 ]
-
-// Those of the cloud that is deployed to, which a prediction cannot ask.
-param storageSuffix = 'core.windows.net'
-param vaultSuffix = '.vault.azure.net'

@@ -1,11 +1,14 @@
 """What `azd` runs around its own steps, as azure.yaml says: python -m infra.scripts.azd_hooks STEP.
 
-- `preprovision` refuses a schedule that the host refuses: the app's function would never start.
+- `preprovision` refuses a schedule, an address of the API and a region that cannot work.
 - `postprovision` waits until the grants of a new identity have arrived, before code is published.
-- `postdeploy` checks that the function is there, and says what an administrator does next.
+- `prepackage` installs the package's libraries, for the Python that Azure runs.
+- `predeploy` checks that the collector may read, and grants the role where it can.
+- `postdeploy` checks that the function is there.
 
-The outputs of infra/main.bicep are in the environment that azd hands over. Without the Azure CLI
-the look for the function is left out, and said to be. Python 3.11 and its standard library suffice.
+The outputs of infra/main.bicep are in the environment that azd hands over. Without an Azure CLI
+that somebody is signed in to, checks that need it are left out, and said to be. Python 3.11 and
+its standard library suffice; `prepackage` needs uv or Python 3.13.
 """
 # ruff: noqa: INP001 - run from the repository's root, as azd does
 
@@ -18,7 +21,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.scripts import check_functions, check_schedule
+from infra.scripts import check_access, check_api_url, check_functions, check_schedule, libraries
+from infra.scripts.azure_cli import AzureError, az, signed_in
 
 INFRA = Path(__file__).resolve().parents[1]
 
@@ -45,13 +49,42 @@ def parameter(name: str) -> str:
 
 
 def preprovision() -> int:
-    """Check the schedule; warnings are shown and accepted. Say what a private network needs."""
+    """Check what can be checked before anything is made. Say what a private network needs."""
     if parameter("networkIsolation").lower() == "true":
         sys.stdout.write(
             "A private network needs the resource provider Microsoft.App, which no template "
             "registers. If it is not: az provider register --namespace Microsoft.App --wait\n"
         )
-    return check_schedule.main([parameter("schedule"), "--time-budget", parameter("timeBudget")])
+    code = check_schedule.main([parameter("schedule"), "--time-budget", parameter("timeBudget")])
+    return code or _check_address() or _check_region()
+
+
+def _check_address() -> int:
+    """Check the API's address; azd has not asked for it yet when a new environment begins."""
+    address = parameter("apiUrl")
+    if not address or parameter("allowAnyHost").lower() == "true":
+        return 0
+    return check_api_url.main([address])
+
+
+def _check_region() -> int:
+    """Check that the region has Flex Consumption, where the Azure CLI can say so."""
+    region = parameter("location").lower().replace(" ", "")
+    try:
+        offered = az(
+            *("functionapp", "list-flexconsumption-locations"),
+            *("--query", "[].name", "--output", "tsv"),
+        ).lower()
+    except AzureError:
+        return 0
+    regions = {line.replace(" ", "") for line in offered.splitlines()}
+    if not region or not regions or region in regions:
+        return 0
+    sys.stderr.write(
+        f"error: Flex Consumption is not offered in {region}. Choose one of: "
+        f"{', '.join(sorted(regions))} (azd env set AZURE_LOCATION REGION)\n"
+    )
+    return 1
 
 
 def postprovision() -> int:
@@ -60,7 +93,7 @@ def postprovision() -> int:
     try:
         if check_functions.listed(app, group, subscription):
             return 0
-    except check_functions.ListingError:
+    except AzureError:
         pass  # Nobody knows whether it is new, so it is waited for.
     sys.stdout.write(
         f"Waiting {GRANT_SECONDS:.0f} s: grants to a new identity take a while to arrive. If the "
@@ -70,26 +103,46 @@ def postprovision() -> int:
     return 0
 
 
+def prepackage() -> int:
+    """Install the libraries into the folder that azd packs; it builds nothing remotely."""
+    folder = INFRA.parent / libraries.FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    return libraries.main([str(folder)])
+
+
+def predeploy() -> int:
+    """Check that the collector may read, before its first run asks for a token."""
+    _app()
+    values = {
+        "--auth": "MDA_AUTH",
+        "--principal-id": "IDENTITY_PRINCIPAL_ID",
+        "--client-id": "MDA_CLIENT_ID",
+        "--tenant-id": "MDA_TENANT_ID",
+        "--vault": "KEY_VAULT_NAME",
+        "--secret": "KEY_VAULT_SECRET_NAME",
+    }
+    given = [(option, os.environ.get(name, "")) for option, name in values.items()]
+    return check_access.main([it for pair in given for it in pair])
+
+
 def postdeploy() -> int:
-    """Check that the function is there, and say what is left to do."""
+    """Check that the function is there."""
     app, group, subscription = _app()
     code = 0
-    if shutil.which("az"):
+    if signed_in():
         code = check_functions.main(
-            ["--app-name", app, "--resource-group", group, "--subscription", subscription]
+            [
+                *("--app-name", app, "--resource-group", group, "--subscription", subscription),
+                *("--built-with", "here, for Python 3.13"),
+            ]
         )
     else:
         sys.stdout.write(
-            f"Not checked whether {app} has its function: there is no Azure CLI (az) here. Look at "
-            "the app in the portal: its overview lists scan_activities.\n"
+            f"Not checked whether {app} has its function: there is no Azure CLI (az) here that "
+            "somebody is signed in to. Look at the app in the portal: its overview lists "
+            "scan_activities.\n"
         )
-    sys.stdout.write(
-        "An administrator of the tenant lets the app read activities, once: "
-        "infra/scripts/grant-app-role.sh --principal-id "
-        f"{os.environ.get('IDENTITY_PRINCIPAL_ID', 'ID')} (other ways of signing in: "
-        "docs/authentication.md)\n"
-        f"Alerts reach {os.environ.get('ALERTS_REACH', 'nobody')}.\n"
-    )
+    sys.stdout.write(f"Alerts reach {os.environ.get('ALERTS_REACH', 'nobody')}.\n")
     return code
 
 
@@ -105,6 +158,8 @@ def _app() -> tuple[str, str, str]:
 STEPS: dict[str, Callable[[], int]] = {
     "preprovision": preprovision,
     "postprovision": postprovision,
+    "prepackage": prepackage,
+    "predeploy": predeploy,
     "postdeploy": postdeploy,
 }
 

@@ -17,6 +17,12 @@ readonly TRIES=${AZURE_TRIES:-20}
 readonly WAIT=${AZURE_WAIT_SECONDS:-30}
 readonly PUBLISH_SECONDS=${PUBLISH_SECONDS:-1200}
 
+# How long the app may take to answer for its health once its package is published.
+readonly HEALTH_SECONDS=${HEALTH_SECONDS:-30}
+
+# The oldest Azure CLI that has every command and option used here, those for Flex Consumption above all.
+readonly AZ_OLDEST=2.60.0
+
 # shellcheck source=infra/scripts/messages.sh
 . "$here/messages.sh"
 
@@ -26,6 +32,7 @@ Deploy Activity Scan to the subscription that the Azure CLI is signed in to ('az
 
   deploy.sh --environment NAME --location REGION --api-url URL [--alert-email ADDRESS] [OPTION...]
   deploy.sh --environment NAME --package-only
+  deploy.sh --regions
 
   --environment          name of this deployment, such as prod
   --location             region, such as westeurope
@@ -34,13 +41,18 @@ Deploy Activity Scan to the subscription that the Azure CLI is signed in to ('az
   --parameters P...      more parameters of infra/main.bicep: one FILE.bicepparam, and NAME=VALUE
   --infrastructure-only  publish no code
   --package-only         publish code to an environment that is there
+  --package FILE         publish this package, such as a release's, instead of building one
+  --remote-build         let Azure install the package's libraries, instead of installing them here
+  --granted              publish without checking that the collector may read: somebody saw to it
+  --regions              list the regions that have Flex Consumption, and which of them have zones
 
-Needs Python 3.11 or later, and the Azure CLI, signed in as Owner of the subscription, or as
-Contributor and Role Based Access Control Administrator.
+Needs Python 3.11 or later, and the Azure CLI 2.60 or later, signed in as Owner of the subscription, or
+as Contributor and Role Based Access Control Administrator. On Windows it runs in WSL or Git Bash; the
+Cloud Shell has all of it. Run again, it changes only what differs.
 HELP
 }
 
-environment='' location='' api_url='' alert_email='' file='' what=all
+environment='' location='' api_url='' alert_email='' file='' what=all package='' build=here granted=''
 parameters=()
 
 take_parameter() {
@@ -74,6 +86,22 @@ while [ $# -gt 0 ]; do
         done
         continue
         ;;
+    --package) package=$(value "$@") ;;
+    --remote-build)
+        build=there
+        shift
+        continue
+        ;;
+    --granted)
+        granted=--granted
+        shift
+        continue
+        ;;
+    --regions)
+        what=regions
+        shift
+        continue
+        ;;
     --infrastructure-only | --package-only)
         [ "$what" = all ] || fail "$1 and the other '-only' exclude each other"
         what=${1#--}
@@ -89,14 +117,25 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-[ -n "$environment" ] || fail "--environment is missing (see --help)"
+# given_in_file NAME: whether the file of parameters gives one.
+given_in_file() {
+    [ -n "$file" ] && grep -Eq "^param $1 =" "$file"
+}
+
 readonly deployment=activity-scan-$environment
-[[ $environment =~ $NAME ]] || fail "--environment '$environment' may have letters, digits and . _ - ( ) only"
-[ ${#deployment} -le 64 ] || fail "--environment '$environment' is too long: Azure's limit for a deployment's name leaves it 50 characters"
-if [ "$what" != package-only ]; then
-    [ -n "$location" ] || fail "--location is missing (see --help)"
-    [ -n "$api_url$file" ] || fail "--api-url is missing (see --help)"
+if [ "$what" != regions ]; then
+    [ -n "$environment" ] || fail "--environment is missing (see --help)"
+    [[ $environment =~ $NAME ]] || fail "--environment '$environment' may have letters, digits and . _ - ( ) only"
+    [ ${#deployment} -le 64 ] || fail "--environment '$environment' is too long: Azure's limit for a deployment's name leaves it 50 characters"
+    [ -z "$package" ] || [ -f "$package" ] || fail "--package: there is no file $package"
 fi
+if [ "$what" = all ] || [ "$what" = infrastructure-only ]; then
+    [ -n "$location" ] || fail "--location is missing (see --help)"
+    [ -n "$api_url" ] || given_in_file apiUrl || fail "--api-url is missing (see --help)"
+fi
+
+# A region is the same however it is written; its names are made of one spelling.
+location=$(printf '%s' "$location" | tr '[:upper:]' '[:lower:]' | tr -d ' ')
 
 # parameter NAME: a parameter's value as it will be deployed, as far as it is written plainly.
 parameter() {
@@ -126,12 +165,79 @@ check_schedule() {
     esac
 }
 
+# check_address: the API's address, in the form in which it is deployed.
+check_address() {
+    local address
+    [ "$(parameter allowAnyHost)" != true ] || return 0
+    address=$(parameter apiUrl)
+    [ -z "$api_url" ] || address=$api_url
+    case $address in *'('* | *'$'*) return 0 ;; esac
+    address=$("$PYTHON" "$here/check_api_url.py" "$address") || fail "nothing was deployed"
+    [ -z "$api_url" ] || api_url=$address
+}
+
+# at_least VERSION OLDEST: whether a version is that or a newer one.
+at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "$2" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" = "$2" ]
+}
+
+# list_regions: those with Flex Consumption, each with whether it has zones; nothing where nobody can say.
+list_regions() {
+    local with_plan with_zones region
+    with_plan=$(az functionapp list-flexconsumption-locations --query '[].name' --output tsv 2>/dev/null) || return 0
+    with_zones=$(az account list-locations --query '[?availabilityZoneMappings].name' --output tsv 2>/dev/null) || with_zones=''
+    printf '%s\n' "$with_plan" | tr -d '\r ' | tr '[:upper:]' '[:lower:]' | sort | while read -r region; do
+        if [ -z "$with_zones" ]; then
+            echo "$region unknown"
+        elif printf '%s\n' "$with_zones" | tr -d '\r' | grep -qx "$region"; then
+            echo "$region zones"
+        else
+            echo "$region no-zones"
+        fi
+    done
+}
+
+check_region() {
+    local regions
+    regions=$(list_regions)
+    [ -n "$regions" ] || return 0
+    case $'\n'$regions in
+    *$'\n'"$location zones"* | *$'\n'"$location unknown"*) ;;
+    *$'\n'"$location no-zones"*)
+        case $(parameter storageRedundancy) in
+        *ZRS*) fail "$location has no zones, so storage cannot be copied across them ($(parameter storageRedundancy)); nothing was deployed" \
+            "Add --parameters storageRedundancy=Standard_LRS, or Standard_GRS for a copy in another region." \
+            "'$0 --regions' lists the regions that have zones." ;;
+        esac
+        ;;
+    *) fail "Flex Consumption is not offered in $location; nothing was deployed" "'$0 --regions' lists the regions that have it." ;;
+    esac
+}
+
+# find_deployer: parameters that let the person who deploys read the data; a pipeline is none.
+find_deployer() {
+    local id
+    case " ${parameters[*]-} " in *' deployerId='*) return 0 ;; esac
+    if given_in_file deployerId || [ "$signed_in_as" != user ]; then return 0; fi
+    id=$(az ad signed-in-user show --query id --output tsv 2>/dev/null | tr -d '\r') || id=''
+    if [ -n "$id" ]; then
+        parameters+=("deployerId=$id" "deployerType=User")
+    else
+        say "The directory does not say who you are, so nobody is granted the right to read the data: add" \
+            "--parameters deployerId=YOUR-OBJECT-ID, or name readers."
+    fi
+}
+
 sign_in_check() {
     require_az
-    local account
-    account=$(az account show --query "join('', [name, ' (', id, '), signed in as ', user.name])" --output tsv 2>/dev/null) ||
+    local found version
+    version=$(az version --query '"azure-cli"' --output tsv 2>/dev/null | tr -d '\r') || version=''
+    [ -z "$version" ] || at_least "$version" "$AZ_OLDEST" ||
+        fail "the Azure CLI is $version; $AZ_OLDEST or later is needed: run 'az upgrade'"
+    found=$(az account show --query "join(' ', [user.type || 'user', id, user.name, name])" --output tsv 2>/dev/null) ||
         fail "nobody is signed in: run 'az login', then 'az account set --subscription NAME'"
-    say "Subscription $account"
+    read -r signed_in_as subscription user name <<<"$(printf '%s' "$found" | tr -d '\r')"
+    say "Subscription $name ($subscription), signed in as $user"
 }
 
 # needed_providers: what the template needs registered, with these parameters.
@@ -178,8 +284,10 @@ register_providers() {
 deploy_infrastructure() {
     local given=("environmentName=$environment" "location=$location")
     [ -z "$api_url" ] || given+=("apiUrl=$api_url")
-    [ -n "$file$alert_email" ] || say "No --alert-email: alerts will fire and reach nobody."
-    [ -n "$file" ] && [ -z "$alert_email" ] || given+=("alertEmail=$alert_email")
+    if [ -n "$alert_email" ] || ! given_in_file alertEmail; then
+        given+=("alertEmail=$alert_email")
+        [ -n "$alert_email" ] || say "No --alert-email: alerts will fire and reach nobody."
+    fi
     say "Deploying the infrastructure ($deployment); the first time takes a few minutes"
     az deployment sub create --only-show-errors --output none --name "$deployment" --location "$location" \
         --template-file "$template" --parameters ${file:+"$file"} "${given[@]}" ${parameters[@]+"${parameters[@]}"} 2>"$log" || {
@@ -191,27 +299,29 @@ deploy_infrastructure() {
 explain_failed_deployment() {
     local hint="'az deployment operation sub list --name $deployment' shows which resource failed."
     case $(cat "$log") in
+    *RedundancyConfigurationNotAvailable* | *_ZRS* | *ZRS,*) hint="This region has no zones. Add --parameters storageRedundancy=Standard_LRS, or Standard_GRS; '$0 --regions' lists the regions that have zones." ;;
     *AuthorizationFailed*) hint="It takes Owner, or Contributor and Role Based Access Control Administrator, on the subscription." ;;
     *InvalidDeploymentLocation*) hint="This environment was deployed to another region: name that --location, or another --environment." ;;
-    *LocationNotAvailable* | *FlexConsumption* | *"not available in"*) hint="Regions of this plan: az functionapp list-flexconsumption-locations --output table" ;;
-    *RoleAssignmentUpdateNotPermitted*) hint="An identity of this name was deleted and made anew; delete the role assignments whose principal is unknown." ;;
+    *LocationNotAvailable* | *FlexConsumption* | *"not available in"*) hint="'$0 --regions' lists the regions that have this plan (az functionapp list-flexconsumption-locations)." ;;
+    *RoleAssignmentUpdateNotPermitted*) hint="An identity of this name was deleted and made again; delete the role assignments whose principal is unknown." ;;
     *ScopeLocked*) hint="A lock refuses the change; see the locks of the resource group." ;;
     esac
-    fail "the deployment $deployment failed, for the reason above" "$hint" "Once mended, run the same command again."
+    fail "the deployment $deployment failed, for the reason above" "$hint" "Then run the same command again."
 }
 
-# read_outputs NAME...: print outputs of the deployment, one a line; Azure may change their case.
+# read_outputs NAME...: print outputs of the deployment, one a line, and "end", which keeps the empty
+# ones before it; Azure may change their case.
 read_outputs() {
     az deployment sub show --name "$deployment" --query properties.outputs --output json 2>"$log" |
         "$PYTHON" -c '
 import json, sys
 there = {name.upper(): entry.get("value", "") for name, entry in json.load(sys.stdin).items()}
-print("\n".join(str(there.get(name, "")) for name in sys.argv[1:]))' "$@" 2>/dev/null
+print("\n".join([*(str(there.get(name, "")) for name in sys.argv[1:]), "end"]))' "$@" 2>/dev/null
 }
 
 find_app() {
     local outputs
-    outputs=$(read_outputs AZURE_RESOURCE_GROUP FUNCTION_APP_NAME IDENTITY_PRINCIPAL_ID KEY_VAULT_NAME KEY_VAULT_SECRET_NAME ALERTS_REACH) ||
+    outputs=$(read_outputs AZURE_RESOURCE_GROUP FUNCTION_APP_NAME IDENTITY_PRINCIPAL_ID KEY_VAULT_NAME KEY_VAULT_SECRET_NAME ALERTS_REACH MDA_AUTH MDA_CLIENT_ID MDA_TENANT_ID) ||
         fail "there is no deployment $deployment in this subscription: $(cat "$log")" \
             "Deploy it without --package-only first, or choose its subscription with 'az account set'."
     {
@@ -221,21 +331,34 @@ find_app() {
         read -r vault
         read -r secret
         read -r alerts_reach
+        read -r auth
+        read -r client
+        read -r tenant
     } <<<"$outputs"
+    app_id=/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Web/sites/$app
     [ -n "$group" ] && [ -n "$app" ] || fail "the deployment $deployment has no outputs AZURE_RESOURCE_GROUP and FUNCTION_APP_NAME" \
         "It failed, or is still going on: az deployment sub show --name $deployment --query properties.provisioningState"
 }
 
 # publish_once ZIP: publish; what az said is in the log. The command first publishes, then asks the
-# app for its health, for ever if the app answers nobody outside its network: so it has a limit.
+# app for its health, for ever if the app answers nobody outside its network. So it ends as soon as the
+# answer is known, and in any case after a while, with everything that it started.
 publish_once() {
-    local az waited=0 limit=$((PUBLISH_SECONDS * 5))
+    local az waited=0 limit=$((PUBLISH_SECONDS * 5)) known=0
+    set -m # A process group of its own, which can be ended as a whole.
     az functionapp deployment source config-zip --resource-group "$group" --name "$app" --src "$1" \
-        --build-remote true --timeout "$PUBLISH_SECONDS" --output none >"$log" 2>&1 &
+        --build-remote "$([ "$build" = there ] && echo true || echo false)" \
+        --timeout "$PUBLISH_SECONDS" --output none >"$log" 2>&1 &
     az=$!
-    while kill -0 "$az" 2>/dev/null; do
-        [ "$waited" -lt "$limit" ] || kill "$az" 2>/dev/null || true
+    set +m
+    while [ "$(jobs -r -p)" = "$az" ]; do
+        published_all_the_same && known=$((known + 1))
+        if [ "$waited" -ge "$limit" ] || [ "$known" -gt $((HEALTH_SECONDS * 5)) ]; then
+            kill -- "-$az" 2>/dev/null || true
+            break
+        fi
         waited=$((waited + 1))
+        [ $((waited % 150)) -ne 0 ] || say "Still publishing, after $((waited / 5)) s: $(tail -n 1 "$log" | cut -c 1-120)"
         sleep 0.2
     done
     wait "$az" 2>/dev/null
@@ -250,41 +373,100 @@ passes() {
     grep -Eqi '\b(403|409|429|50[0-9])\b|forbidden|not authorized|InaccessibleStorage|ongoing deployment|timed? ?out|connection (aborted|reset)|temporarily' "$log"
 }
 
-publish() {
-    local zip=$folder/released-package.zip try
-    "$PYTHON" "$here/package.py" "$zip"
-    for ((try = 1; try <= TRIES; try++)); do
-        say "Publishing to $app; its libraries are installed there, which takes a few minutes"
-        publish_once "$zip" && return
-        if published_all_the_same; then
-            say "Published; the app did not answer for its health, so its functions are looked at instead."
-            return
+# take_release: the package of the release that is checked out, whose digest is checked. A working copy
+# that is no release has none: its package would be other code.
+take_release() {
+    local origin
+    release=${RELEASE_URL-}
+    if [ -z "$release" ]; then
+        release=$(git -C "$root" describe --tags --exact-match 2>/dev/null) || return 1
+        [ -z "$(git -C "$root" status --porcelain 2>/dev/null)" ] || return 1
+        origin=$(git -C "$root" remote get-url origin 2>/dev/null) || return 1
+        origin=${origin%.git}
+        origin=${origin#*github.com}
+        release=https://github.com/${origin#[:/]}/releases/download/$release
+    fi
+    say "Taking the package of $release"
+    curl --fail --silent --show-error --location --output "$zip" "$release/released-package.zip" &&
+        curl --fail --silent --show-error --location --output "$folder/SHA256SUMS" "$release/SHA256SUMS" || return 1
+    "$PYTHON" - "$zip" "$folder/SHA256SUMS" <<'CHECK' || fail "the release's package is not the one that its digests name; nothing was published"
+import hashlib, pathlib, sys
+package, digests = map(pathlib.Path, sys.argv[1:])
+wanted = f"{hashlib.sha256(package.read_bytes()).hexdigest()}  {package.name}"
+sys.exit(wanted not in digests.read_text().splitlines())
+CHECK
+}
+
+# make_package: the package, and what installed its libraries.
+make_package() {
+    zip=$folder/released-package.zip
+    if [ -n "$package" ]; then
+        cp "$package" "$zip"
+        built="by whoever made $package"
+    elif [ "$build" = there ]; then
+        "$PYTHON" "$here/package.py" "$zip"
+        built="by Azure's remote build"
+    else
+        if "$PYTHON" "$here/package.py" "$zip" --libraries; then
+            built="here, for Python 3.13"
+        elif take_release; then
+            built="by the release $release, for Python 3.13"
+        else
+            fail "the package was not built, for the reason above; nothing was published" \
+                "Install uv (https://docs.astral.sh/uv/) or Python 3.13, or give a release's package: --package FILE," \
+                "or let Azure install the libraries: --remote-build."
         fi
-        passes || break
-        [ "$try" -lt "$TRIES" ] || break
+    fi
+}
+
+# check_access: the role before the code, since a token without it is kept for about a day.
+check_access() {
+    "$PYTHON" "$here/check_access.py" --auth "${auth:-managed-identity}" --principal-id "$principal" --client-id "$client" \
+        --tenant-id "$tenant" --vault "$vault" --secret "$secret" $granted ||
+        fail "$app is there, and waits for its package" "Once that is done: $0 --environment $environment --package-only"
+}
+
+publish() {
+    local zip built try release
+    make_package
+    for ((try = 1; try <= TRIES; try++)); do
+        say "Publishing to $app; this takes a few minutes"
+        if publish_once "$zip"; then break; fi
+        if published_all_the_same; then
+            say "Published; the app did not answer for its health, so its functions are checked instead."
+            break
+        fi
+        if ! passes || [ "$try" -ge "$TRIES" ]; then not_published; fi
         say "Refused ($try of $TRIES); new grants take minutes to arrive, so again in $WAIT s: $(grep -Ei 'error|exception' "$log" | tail -n 1)"
         sleep "$WAIT"
     done
+    "$PYTHON" "$here/check_functions.py" --app-name "$app" --resource-group "$group" --built-with "$built"
+}
+
+not_published() {
     cat "$log" >&2
     fail "the package was not published to $app, for the reason above" \
         "403 from storage: a policy may have closed the host's storage account (publicNetworkAccess, networkAcls)." \
         "403 or 401 from the app: it takes Website Contributor on it, and access to its deployment site." \
-        "Once mended: $0 --environment $environment --package-only"
+        "Then: $0 --environment $environment --package-only"
 }
 
+# say_what_is_left: after the infrastructure alone, what comes before the package.
 say_what_is_left() {
-    local client
-    client=$(parameter mdaClientId)
     echo
     echo "Deployed: $app in $group. Alerts reach ${alerts_reach:-nobody}."
-    case $(parameter authMode) in
-    api-token) ;;
-    client-secret) echo "Next, an administrator of the tenant runs once: infra/scripts/grant-app-role.sh --client-id $client" ;;
-    federated) echo "Next, an administrator of the tenant runs once: infra/scripts/federate-app.sh --client-id $client --principal-id $principal" ;;
-    *) echo "Next, an administrator of the tenant runs once: infra/scripts/grant-app-role.sh --principal-id $principal" ;;
-    esac
-    [ -z "$vault" ] || echo "Next, an administrator of the vault sets the secret: az keyvault secret set --vault-name $vault --name $secret --file FILE"
-    echo "Until then every run fails and loses nothing. What to expect in the first hour: docs/deployment.md"
+    if [ "$what" = infrastructure-only ]; then
+        case ${auth:-managed-identity} in
+        api-token) ;;
+        client-secret) echo "Next, an administrator of the tenant runs once: infra/scripts/grant-app-role.sh --client-id $client" ;;
+        federated) echo "Next, an administrator of the tenant runs once: infra/scripts/federate-app.sh --client-id $client --principal-id $principal" ;;
+        *) echo "Next, an administrator of the tenant runs once: infra/scripts/grant-app-role.sh --principal-id $principal" ;;
+        esac
+        [ -z "$vault" ] || echo "Next, an administrator of the vault sets the secret: az keyvault secret set --vault-name $vault --name $secret --file FILE"
+        echo "Then publish: $0 --environment $environment --package-only"
+    fi
+    [ -z "$vault" ] || echo "After a new secret is set, this makes it take effect at once: az rest --method post --url \"$app_id/config/configreferences/appsettings/refresh?api-version=2024-04-01\""
+    echo "What to expect in the first hour: docs/deployment.md"
 }
 
 folder=$(mktemp -d)
@@ -293,15 +475,27 @@ readonly log=$folder/log
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "this needs Python 3.11 or later: install it, or name one with PYTHON=/path/to/python"
-[ "$what" = package-only ] || check_schedule
+if [ "$what" = regions ]; then
+    require_az
+    regions=$(list_regions)
+    [ -n "$regions" ] || fail "the regions cannot be listed: is somebody signed in ('az login')?"
+    printf '%s\n' "$regions"
+    exit 0
+fi
+if [ "$what" != package-only ]; then
+    check_schedule
+    check_address
+fi
 sign_in_check
 if [ "$what" != package-only ]; then
+    check_region
+    find_deployer
     register_providers
     deploy_infrastructure
 fi
 find_app
 if [ "$what" != infrastructure-only ]; then
+    check_access
     publish
-    "$PYTHON" "$here/check_functions.py" --app-name "$app" --resource-group "$group"
 fi
 [ "$what" = package-only ] || say_what_is_left

@@ -6,6 +6,7 @@ it reads the state, answers as Azure, Microsoft Graph and the CLI would, really 
 so a script that asks for something else than it should is seen.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -35,7 +36,7 @@ SIGNED_IN: State = {
         "tenantId": TENANT,
         "id": "22222222-3333-4444-5555-666666666666",
         "name": "Contoso",
-        "user": {"name": "admin@contoso.example"},
+        "user": {"name": "admin@contoso.example", "type": "user"},
     },
     "cloud": {
         "endpoints": {
@@ -62,6 +63,11 @@ SIGNED_IN: State = {
     },
     "deployments": {},
     "outputs": {},
+    "version": "2.79.0",
+    "regions": {"westeurope": True, "northeurope": True, "westus": False},
+    "me": "99999999-0000-0000-0000-000000000009",
+    "secrets": {},
+    "lost_track": 0,
     "deployment_error": None,
     "publications": [],
     "publish_errors": [],
@@ -73,7 +79,10 @@ SIGNED_IN: State = {
 
 `denied` has patterns of "METHOD PATH" that Graph refuses; `unknown_for` how often an object is not
 known yet, by its id; `page` how many objects a page of a list has. `publish_errors` and `functions`
-are used one after the other, the last of `functions` for good.
+are used one after the other, the last of `functions` for good. `regions` has those with Flex
+Consumption, each with whether it has zones; `me` is the object id of who is signed in, or nothing
+where the directory does not say; `secrets` has the secrets of each vault, or what it says instead;
+`lost_track` how often the functions must be read again before more than `WarmUp` is listed.
 """
 
 
@@ -93,6 +102,12 @@ class Azure:
         program = programs / "az"
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "{self._file}" "$@"\n')
         program.chmod(0o755)
+        installer = programs / "uv"
+        installer.write_text(
+            '#!/bin/sh\nwhile [ "$1" != --target ]; do shift; done\n'
+            'mkdir -p "$2/isal" && echo > "$2/isal/__init__.py"\n'
+        )
+        installer.chmod(0o755)
         self._env = {
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
@@ -114,9 +129,17 @@ class Azure:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
+
+    def running(self) -> list[str]:
+        """Return the processes of this `az` that were left behind."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                found.append(entry.read_text())
+        return [it for it in found if str(self._file) in it]
 
     def state(self) -> State:
         """Return what is there now."""
@@ -190,6 +213,9 @@ def rest(state: State, options: Options) -> object:
     """Answer `az rest` for the addresses of Graph that the scripts use."""
     method = one(options, "--method").lower()
     url = urlsplit(one(options, "--url"))
+    if url.path.endswith("/host/default/sync") and not url.netloc:
+        state["lost_track"] = max(0, state["lost_track"] - 1)
+        return None
     if f"{url.scheme}://{url.netloc}" != GRAPH:
         msg = f"ERROR: no such host: {url.netloc}"
         raise RefusedError(msg)
@@ -334,10 +360,61 @@ def publish(state: State, options: Options) -> object:
 def function_list(state: State, options: Options) -> object:
     """Answer `az functionapp function list`."""
     name = one(options, "--name", "-n")
+    if state["account"] is None:
+        raise RefusedError("ERROR: Please run 'az login' to setup account.")
+    if state["lost_track"]:
+        return [{"name": f"{name}/WarmUp"}]
     now = state["functions"].pop(0) if len(state["functions"]) > 1 else state["functions"][0]
     if isinstance(now, str):
         raise RefusedError(now)
     return [{"name": f"{name}/{function}", "isDisabled": False} for function in now]
+
+
+def version(state: State, _: Options) -> object:
+    """Answer `az version`."""
+    return {"azure-cli": state["version"]}
+
+
+def flex_regions(state: State, _: Options) -> object:
+    """Answer `az functionapp list-flexconsumption-locations`."""
+    if state["account"] is None:
+        raise RefusedError("ERROR: Please run 'az login' to setup account.")
+    return [{"name": name} for name in state["regions"]]
+
+
+def regions(state: State, _: Options) -> object:
+    """Answer `az account list-locations`."""
+    zones = [{"logicalZone": "1"}]
+    return [
+        {"name": name, "availabilityZoneMappings": zones if has_zones else None}
+        for name, has_zones in state["regions"].items()
+    ]
+
+
+def signed_in_user(state: State, _: Options) -> object:
+    """Answer `az ad signed-in-user show`."""
+    if not state["me"]:
+        raise RefusedError("ERROR: Insufficient privileges to complete the operation.")
+    return {"id": state["me"]}
+
+
+def secret_show(state: State, options: Options) -> object:
+    """Answer `az keyvault secret show`."""
+    found = state["secrets"].get(one(options, "--vault-name"), [])
+    if isinstance(found, str):
+        raise RefusedError(found)
+    name = one(options, "--name", "-n")
+    if name not in found:
+        msg = f"ERROR: (SecretNotFound) A secret with (name/id) {name} was not found."
+        raise RefusedError(msg)
+    return {"id": f"https://vault/secrets/{name}"}
+
+
+def app_show(state: State, options: Options) -> object:
+    """Answer `az functionapp show`."""
+    group, name = one(options, "--resource-group", "-g"), one(options, "--name", "-n")
+    where = f"/subscriptions/{state['account']['id']}/resourceGroups/{group}"
+    return {"id": f"{where}/providers/Microsoft.Web/sites/{name}"}
 
 
 def unrecognized(_: State, __: Options) -> object:
@@ -347,6 +424,12 @@ def unrecognized(_: State, __: Options) -> object:
 
 COMMANDS: dict[str, Callable[[State, Options], object]] = {
     "account show": account_show,
+    "account list-locations": regions,
+    "ad signed-in-user show": signed_in_user,
+    "functionapp list-flexconsumption-locations": flex_regions,
+    "functionapp show": app_show,
+    "keyvault secret show": secret_show,
+    "version": version,
     "cloud show": lambda state, _: state["cloud"],
     "rest": rest,
     "functionapp identity show": identity_show,

@@ -97,11 +97,9 @@ def as_azd_predicts(**answers: str) -> dict[str, Any]:
     It does not know the domains of the cloud.
     """
     asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
-    lines = [f"param {name} = '{answers[name]}'" for name in asked]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "azd.bicepparam"
-        path.write_text("\n".join(["using '../main.bicep'", *lines, ""]), "utf-8")
-        found: dict[str, Any] = infra.predict(path)
+    lines = [f"param {name} = '{answers[name]}'" for name in asked if name in answers]
+    text = "\n".join(["using '../main.bicep'", *lines, ""])
+    found: dict[str, Any] = infra.predict_as_it_is(text)
     return found
 
 

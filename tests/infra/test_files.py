@@ -30,7 +30,9 @@ every_combination = pytest.mark.parametrize("path", infra.combinations(), ids=na
 @every_file
 def test_the_compiler_has_nothing_to_say(path: Path) -> None:
     """No error, no warning, no remark: one that stays hides the next."""
-    assert bicep.diagnostics(path) == []
+    parameters = path.suffix == ".bicepparam"
+
+    assert (infra.parameter_diagnostics if parameters else bicep.diagnostics)(path) == []
 
 
 @every_file
@@ -82,6 +84,16 @@ def test_a_combination_says_what_it_is_for(path: Path) -> None:
     assert path.read_text("utf-8").startswith("// ")
 
 
+@every_combination
+def test_a_combination_is_no_deployment(path: Path) -> None:
+    """Copied as it is, it deploys no other tenant's address and writes to no stranger."""
+    text = path.read_text("utf-8")
+
+    assert "apiUrl" not in text
+    assert not re.search(r"alertEmail = '.+'", text)
+    assert infra.completed(text) != text
+
+
 def test_every_prediction_has_its_combination() -> None:
     """None is left over."""
     expected = {infra.snapshot_path(path).name for path in infra.combinations()}
@@ -98,7 +110,7 @@ def test_every_parameter_is_tried_with_another_value_than_its_default() -> None:
 
     # The address ranges: their defaults are what a network of its own takes.
     ranges = {"networkAddressPrefix", "appSubnetPrefix", "endpointSubnetPrefix"}
-    assert set(declared) - tried == ranges | {"vaultRecoveryDays"}
+    assert set(declared) - tried == ranges | {"vaultRecoveryDays", "apiUrl"}
 
 
 def test_both_templates_take_the_same_parameters() -> None:
@@ -143,8 +155,11 @@ def test_what_has_no_default_is_asked_for() -> None:
     declared = bicep.template(MAIN)["parameters"]
     asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
 
-    assert {name for name, it in declared.items() if "defaultValue" not in it} == set(asked)
-    assert all(re.fullmatch(r"\$\{[A-Z_]+\}", it["value"]) for it in asked.values())
+    known = {"deployerId": "${AZURE_PRINCIPAL_ID}", "deployerType": "${AZURE_PRINCIPAL_TYPE=User}"}
+    needed = {name for name, it in declared.items() if "defaultValue" not in it}
+    assert set(asked) == needed | set(known)
+    assert {name: asked[name]["value"] for name in known} == known
+    assert all(re.fullmatch(r"\$\{[A-Z_]+\}", asked[name]["value"]) for name in needed)
 
 
 def test_there_is_no_second_parameter_file() -> None:

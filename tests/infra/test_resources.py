@@ -51,6 +51,7 @@ OUTPUTS = {
     "KEY_VAULT_SECRET_NAME",
     "MDA_AUTH",
     "MDA_CLIENT_ID",
+    "MDA_TENANT_ID",
     "NOTIFICATION_QUEUE",
     "STORAGE_ACCOUNT_URL",
     "STORAGE_DATA_CONTAINER",
@@ -220,6 +221,20 @@ def test_a_region_is_the_same_however_it_is_written() -> None:
     assert found["predictedResources"] == predicted("default")["predictedResources"]
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "contoso.eu2.portal.cloudappsecurity.com/api/v1/activities/",
+        "https://Contoso.eu2.portal.cloudappsecurity.com/api/",
+    ],
+)
+def test_the_address_of_the_api_is_deployed_in_one_form(address: str) -> None:
+    """However much of it was copied."""
+    found = accepted(apiUrl=f"'{address}'")
+
+    assert found["predictedResources"] == predicted("default")["predictedResources"]
+
+
 @every_combination
 def test_the_released_template_makes_the_same_resources(name: str) -> None:
     """Byte for byte, given the same names; only the group is made by the other template."""
@@ -324,7 +339,13 @@ def test_the_template_takes_no_secret_but_a_signed_address() -> None:
 def test_outputs_are_those_that_scripts_go_on_with(name: str) -> None:
     """Each with a value, but for what was not chosen."""
     outputs = predicted(name)["outputs"]
-    chosen = {"KEY_VAULT_NAME", "KEY_VAULT_SECRET_NAME", "MDA_CLIENT_ID", "NOTIFICATION_QUEUE"}
+    chosen = {
+        "KEY_VAULT_NAME",
+        "KEY_VAULT_SECRET_NAME",
+        "MDA_CLIENT_ID",
+        "MDA_TENANT_ID",
+        "NOTIFICATION_QUEUE",
+    }
 
     assert set(outputs) == OUTPUTS
     assert {key for key, value in outputs.items() if not value} <= chosen
