@@ -21,7 +21,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test readers check format lint types imports policies snapshots bench bench-cost bench-loss bench-overload clean
+.PHONY: help setup demo test readers check format lint types imports policies snapshots release bench bench-cost bench-loss bench-overload clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -67,8 +67,12 @@ policies: $(PACKAGES) $(POLICIES) ## scan infra/ for what policies usually forbi
 	    echo "left out the policies of infra/: there is no 'bicep' on PATH (az bicep install)"; \
 	fi
 
-snapshots: $(PACKAGES) ## predict the deployment of every combination anew, into infra/snapshots
+snapshots: $(PACKAGES) ## predict the deployment of every combination again, into infra/snapshots
 	@$(VENV_PYTHON) -m harness.infra --write
+
+release: $(PACKAGES) ## build template, package and bill of materials of a release, into .release
+	@rm -rf .release
+	@$(VENV_PYTHON) -m harness.release .release
 
 bench: setup $(COMPARED) ## measure speed and size, into docs/performance.md; ARGS=--quick tries it
 	@$(VENV_PYTHON) -m bench.speed $(if $(ARGS),$(ARGS),--write)
@@ -83,7 +87,7 @@ bench-overload: $(PACKAGES) ## count what an overloaded scan covers, into docs/a
 	@$(VENV_PYTHON) -m bench.overload --write
 
 clean: ## remove everything that these commands made
-	rm -rf .bench .checkov .readers .venv harness/node/node_modules
+	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -100,7 +104,7 @@ $(VENV):
 
 # The worker's library asks for Python 3.13, where Azure runs the function. It works on 3.11 and
 # 3.12 too, as a test aid only; its requirements are in the file, so none are resolved here.
-$(PACKAGES): $(VENV) requirements.txt requirements-cli.txt requirements-dev.txt
+$(PACKAGES): $(VENV) requirements.in requirements-cli.txt requirements-dev.txt
 	@echo "Installing the Python packages into .venv"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python \

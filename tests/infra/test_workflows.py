@@ -61,12 +61,18 @@ def deploy_arguments(folder: Path, **env: str) -> list[str]:
 
 @named
 def test_a_workflow_may_only_read(file: Path) -> None:
-    """Beside that a job may ask for the token with which it signs in to Azure."""
+    """A job that signs in, attests or publishes a release may do that one thing more."""
     assert workflow(file)["permissions"] == {"contents": "read"}
     for job in jobs(file):
-        asked = job.get("permissions", {"contents": "read"})
-        signs_in = any(step.get("uses", "").startswith("azure/login@") for step in job["steps"])
-        assert asked == {"contents": "read"} | ({"id-token": "write"} if signs_in else {})
+        needed = {"contents": "read"}
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("azure/login@"):
+                needed |= {"id-token": "write"}
+            if step.get("uses", "").startswith("actions/attest@"):
+                needed |= {"id-token": "write", "attestations": "write"}
+            if "gh release create" in step.get("run", ""):
+                needed |= {"contents": "write"}
+        assert job.get("permissions", {"contents": "read"}) == needed
 
 
 @named
@@ -94,11 +100,27 @@ def test_text_from_outside_is_no_part_of_a_script(file: Path) -> None:
 
 
 @named
-def test_actions_are_of_a_known_origin_and_version(file: Path) -> None:
-    """The platform's own and Microsoft's, each of one major version throughout."""
-    used = [step["uses"] for step in steps(file) if "uses" in step]
+def test_actions_are_of_a_known_origin_and_pinned(file: Path) -> None:
+    """The platform's own and Microsoft's, each by its commit: a tag can be moved."""
+    used = re.findall(r"uses: (.*)", file.read_text("utf-8"))
 
-    assert all(re.fullmatch(r"(actions|azure)/[\w-]+@v\d+", name) for name in used), used
+    pinned = r"(actions|azure)/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
+    assert all(re.fullmatch(pinned, name) for name in used), used
+
+
+def test_what_is_pinned_is_kept_current() -> None:
+    """Actions and requirements; a pin that nobody renews keeps its faults."""
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text("utf-8"))["updates"]
+
+    assert {it["package-ecosystem"] for it in updates} == {"github-actions", "pip"}
+
+
+def test_a_release_is_attested_unless_the_repository_is_private() -> None:
+    """There attestations need another plan; the log says so."""
+    conditions = [step["if"] for step in steps(FOLDER / "release.yml") if "if" in step]
+
+    private = "github.event.repository.private"
+    assert conditions == [f"${{{{ !{private} }}}}", f"${{{{ {private} }}}}"]
 
 
 def test_an_action_has_one_version_in_all_workflows() -> None:
@@ -113,7 +135,7 @@ def test_programs_of_this_repository_exist(file: Path) -> None:
     """And can be run."""
     text = "\n".join(step.get("run", "") for step in steps(file))
     scripts = re.findall(r"\binfra/[\w/.-]+\.(?:sh|py)\b", text)
-    targets = re.findall(r"\bmake (\w+)", text)
+    targets = re.findall(r"^make (\w+)", text, re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text("utf-8")
 
     assert scripts or targets

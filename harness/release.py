@@ -1,0 +1,118 @@
+"""Builds what a release carries: python -m harness.release FOLDER (`make release`).
+
+- `activity-scan.json`: the compiled template of one resource group.
+- `released-package.zip`: the function with its libraries; built twice, and refused when the bytes
+  differ.
+- `sbom.json`: the bill of materials, made from the libraries that are in the package.
+- `SHA256SUMS`: the digests of those three.
+
+It needs the Bicep compiler, and uv or Python 3.13; the bill of materials needs cyclonedx-py, and is
+left out with a sentence where it is missing.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from harness import bicep, infra
+from infra.scripts import libraries, package
+
+TEMPLATE = "activity-scan.json"
+PACKAGE = "released-package.zip"
+MATERIALS = "sbom.json"
+DIGESTS = "SHA256SUMS"
+
+
+class ReleaseError(Exception):
+    """Something that a release needs is missing or wrong; the message says what."""
+
+
+def write_template(folder: Path) -> None:
+    """Write the compiled template, without what differs from compiler to compiler for no reason."""
+    compiled = bicep.template(infra.COLLECTOR)
+    text = json.dumps(compiled, indent=2, ensure_ascii=False)
+    (folder / TEMPLATE).write_text(f"{text}\n", "utf-8")
+
+
+def write_package(folder: Path) -> None:
+    """Write the package, built twice.
+
+    Raises:
+        ReleaseError: the two differ, so nobody could tell whether it was built from these sources.
+    """
+    package.build(infra.ROOT, folder / PACKAGE)
+    with tempfile.TemporaryDirectory() as second:
+        package.build(infra.ROOT, Path(second) / PACKAGE)
+        if (Path(second) / PACKAGE).read_bytes() != (folder / PACKAGE).read_bytes():
+            raise ReleaseError("the package was built twice, and the bytes differ")
+
+
+def write_materials(folder: Path) -> bool:
+    """Write the bill of materials of what is in the package; tell whether it could be made.
+
+    Raises:
+        ReleaseError: the program that makes it fails.
+    """
+    program = shutil.which("cyclonedx-py")
+    if not program:
+        return False
+    with tempfile.TemporaryDirectory() as place:
+        with zipfile.ZipFile(folder / PACKAGE) as packed:
+            packed.extractall(place)
+        # It reads an environment, so the package's libraries are put where one has them.
+        made = Path(place) / "environment"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+        (home,) = made.glob("lib/python*/site-packages")
+        shutil.copytree(Path(place) / libraries.FOLDER, home, dirs_exist_ok=True)
+        options = ["--output-reproducible", "--of", "JSON", "-o", str(folder / MATERIALS)]
+        ran = subprocess.run(
+            [program, "environment", *options, str(made / "bin/python")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if ran.returncode:
+        raise ReleaseError(f"cyclonedx-py failed: {ran.stderr.strip()}")
+    return True
+
+
+def write_digests(folder: Path) -> None:
+    """Write the digests of the files, as `sha256sum --check` reads them."""
+    names = [name for name in (TEMPLATE, PACKAGE, MATERIALS) if (folder / name).exists()]
+    lines = [f"{sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / DIGESTS).write_text("".join(lines), "utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build a release into a folder, and return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args(arguments).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        write_template(folder)
+        write_package(folder)
+        if not write_materials(folder):
+            sys.stdout.write("left out the bill of materials: there is no cyclonedx-py on PATH\n")
+    except (
+        bicep.BicepError,
+        libraries.LibrariesError,
+        package.PackageError,
+        ReleaseError,
+    ) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    write_digests(folder)
+    sys.stdout.write((folder / DIGESTS).read_text("utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What a release carries: built from these sources, twice the same, with digests."""
+
+import sys
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from harness import release
+from tests.infra.test_package_zip import installer
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that is all of PATH, with an installer of libraries in it."""
+    installer(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path / "bin"
+
+
+def test_the_package_of_a_release_brings_its_libraries(tools: Path, tmp_path: Path) -> None:
+    """Under the name that the platform asks for."""
+    assert tools.is_dir()
+
+    release.write_package(tmp_path)
+
+    with zipfile.ZipFile(tmp_path / "released-package.zip") as package:
+        assert ".python_packages/lib/site-packages/isal/a.py" in package.namelist()
+
+
+def test_a_package_that_differs_when_it_is_built_again_is_refused(
+    tools: Path, tmp_path: Path
+) -> None:
+    """Nobody could tell then whether it was built from these sources."""
+    program = tools / "uv"
+    changed = program.read_text().replace("write_text(file)", "write_text(str(target))")
+    program.write_text(changed)
+
+    with pytest.raises(release.ReleaseError, match="built twice"):
+        release.write_package(tmp_path)
+
+
+def test_the_digests_are_those_of_the_files(tmp_path: Path) -> None:
+    """In the form that `sha256sum --check` reads."""
+    (tmp_path / "activity-scan.json").write_bytes(b"{}")
+    (tmp_path / "released-package.zip").write_bytes(b"zip")
+
+    release.write_digests(tmp_path)
+
+    assert (tmp_path / "SHA256SUMS").read_text().splitlines() == [
+        f"{sha256(b'{}').hexdigest()}  activity-scan.json",
+        f"{sha256(b'zip').hexdigest()}  released-package.zip",
+    ]
+
+
+def test_the_bill_of_materials_is_made_from_what_is_in_the_package(
+    tools: Path, tmp_path: Path
+) -> None:
+    """Requirements would list the versions of other Pythons, too."""
+    program = tools / "cyclonedx-py"
+    program.write_text(
+        f"""#!{sys.executable}
+import pathlib, subprocess, sys
+where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+home = subprocess.run([sys.argv[-1], "-c", where], capture_output=True, text=True).stdout.strip()
+names = sorted(it.name for it in pathlib.Path(home).iterdir())
+pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).write_text(" ".join(names))
+"""
+    )
+    program.chmod(0o755)
+    release.write_package(tmp_path)
+
+    assert release.write_materials(tmp_path)
+
+    assert (tmp_path / "sbom.json").read_text() == "isal isal-1.dist-info"
+
+
+def test_without_its_program_there_is_no_bill_of_materials(tools: Path, tmp_path: Path) -> None:
+    """A release machine has it; whoever builds a release again need not."""
+    assert tools.is_dir()
+
+    assert not release.write_materials(tmp_path)
