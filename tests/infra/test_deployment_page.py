@@ -1,6 +1,8 @@
 """The page on deployment: what it names is there."""
 
 import re
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -27,6 +29,47 @@ def test_parameters_that_the_page_names_exist() -> None:
 
 
 @pytest.mark.compiler
+def test_the_button_asks_for_what_the_template_asks_for() -> None:
+    """The released template, from the branch that a release writes; the form asks for the rest."""
+    section = TEXT[TEXT.index("### Deploy with the button") : TEXT.index("### Terraform")]
+    workflow = (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+    declared = bicep.template(infra.COLLECTOR)["parameters"]
+    needed = {name for name, it in declared.items() if "defaultValue" not in it}
+    (address,) = re.findall(r"Template/uri/([^)]+)\)", section)
+
+    told = set(re.findall(r"`([a-z]+(?:[A-Z][a-zA-Z]*)+)`", section))
+    assert told == needed | {"packageUri"}
+    assert unquote(address) == (
+        "https://raw.githubusercontent.com/ORG/REPO/released/activity-scan.json"
+    )
+    assert "activity-scan.json" in workflow
+    assert '.git" released' in workflow
+
+
+def test_the_picture_names_what_is_deployed() -> None:
+    """It is kept beside the page, as a picture that scales."""
+    picture = (ROOT / "docs/deployment.svg").read_text("utf-8")
+
+    assert "](deployment.svg)" in TEXT
+    ET.fromstring(picture)  # noqa: S314 - our own file
+    for part in ("Function app", "Storage account of the data", "Application Insights", "Vault"):
+        assert part in picture
+
+
+@pytest.mark.compiler
+def test_terraform_is_shown_parameters_and_outputs_that_exist() -> None:
+    """In the example, which deploys the released template."""
+    page = (ROOT / "docs/terraform.md").read_text("utf-8")
+    example = page[page.index("parameters_content") : page.index("locals {")]
+    compiled = bicep.template(infra.COLLECTOR)
+
+    assert set(re.findall(r"^ +(\w+) += \{ value", example, re.MULTILINE)) <= set(
+        compiled["parameters"]
+    )
+    assert set(re.findall(r"local\.scan\.(\w+)\.value", page)) <= set(compiled["outputs"])
+
+
+@pytest.mark.compiler
 def test_every_option_has_its_row() -> None:
     """Whatever a parameter adds that is off by default: what it is, and what it leaves behind."""
     declared = bicep.template(infra.INFRA / "main.bicep")["parameters"]
@@ -41,12 +84,13 @@ def test_every_option_has_its_row() -> None:
 
 
 def test_outputs_and_variables_that_the_page_names_exist() -> None:
-    """In the template, or in the workflow."""
+    """In the template, in the workflow, or read by a script."""
     template = (infra.INFRA / "main.bicep").read_text("utf-8")
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text("utf-8")
     upper = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", TEXT))
 
-    assert [name for name in upper if name not in template + workflow] == []
+    scripts = (infra.INFRA / "scripts/check_access.py").read_text("utf-8")
+    assert [name for name in upper if name not in template + workflow + scripts] == []
 
 
 def test_options_of_the_script_that_the_page_names_exist() -> None:
