@@ -85,6 +85,7 @@ bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs
 
 bench-overload: $(PACKAGES) ## count what an overloaded scan covers, into docs/adr/0015-lanes-by-the-counter.md
 	@$(VENV_PYTHON) -m bench.overload --write
+	@$(VENV_PYTHON) -m tests.overloaded
 
 clean: ## remove everything that these commands made
 	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules

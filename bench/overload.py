@@ -19,7 +19,7 @@ from shared.core import ledger as ledgers
 from shared.core import pacing
 from shared.core.capacity import first_per_day, noted
 from shared.core.cursor import same_again
-from shared.core.intervals import Interval, merge, total
+from shared.core.intervals import Interval, intersect, merge, total
 from shared.core.lanes import choose, gone, passed
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
 from shared.core.planning import out_of_reach
@@ -188,25 +188,15 @@ class Simulation:
         return self._judged(begin)
 
     def _judged(self, begin: int) -> Outcome:
-        judged = (
-            (BEGIN, begin) if self.case.outage else (begin + DAY_MS, self.now - self.policy.reach)
+        judged = (begin + DAY_MS, self.now - self.policy.reach)
+        return outcome_of(
+            self.case,
+            self.done,
+            (BEGIN, begin) if self.case.outage else judged,
+            sent=self.sent,
+            behind=self.behind,
+            stated=first_per_day(self.ledger.load) or 0,
         )
-        covered = total(merge(self._within(judged, [(s, e) for s, e, _ in self.done])))
-        latest = 2 * HOUR_MS + self.policy.settle
-        soon = [(s, e) for s, e, at in self.done if at - e <= latest]
-        length = judged[1] - judged[0]
-        needed = self.case.load * CAPACITY * (self.now - begin) / DAY_MS
-        first = first_per_day(self.ledger.load) or 0
-        return Outcome(
-            covered=covered / length,
-            soon=total(merge(self._within(judged, soon))) / max(1, covered),
-            behind=self.behind / HOUR_MS,
-            possible=min(1.0, self.sent / needed),
-            estimate=first / (self.case.load * CAPACITY),
-        )
-
-    def _within(self, judged: Interval, stretches: list[Interval]) -> list[Interval]:
-        return [(max(s, judged[0]), min(e, judged[1])) for s, e in stretches]
 
     def _one_run(self) -> None:
         end = self.now + self.policy.budget
@@ -280,6 +270,37 @@ class Simulation:
             self.done.append((commit.start, commit.end, self.now))
 
 
+def outcome_of(  # noqa: PLR0913 - what a scan did, by name
+    case: Case,
+    done: list[tuple[int, int, int]],
+    judged: Interval,
+    *,
+    sent: int,
+    behind: int,
+    stated: int,
+) -> Outcome:
+    """Return what came of a case.
+
+    Args:
+        case: the case.
+        done: bounds and time of everything that was covered.
+        judged: the time that is looked at.
+        sent: requests.
+        behind: how far the newest coverage was behind at most, in ms.
+        stated: the need of the first pass as the last report states it.
+    """
+    latest = 2 * HOUR_MS + policy_of(case).settle
+    covered = total(intersect(merge((s, e) for s, e, _ in done), judged))
+    soon = merge((s, e) for s, e, at in done if at - e <= latest)
+    return Outcome(
+        covered=covered / (judged[1] - judged[0]),
+        soon=total(intersect(soon, judged)) / max(1, covered),
+        behind=behind / HOUR_MS,
+        possible=min(1.0, sent / (case.load * CAPACITY * case.days)),
+        estimate=stated / (case.load * CAPACITY),
+    )
+
+
 CASES = [
     *(
         Case(load=load, lanes=lanes, days=5.3, outage=10 / 3, reach=5.0)
@@ -297,7 +318,11 @@ CASES = [
 
 def row(case: Case) -> str:
     """Run a case and return its line of the table."""
-    came = Simulation(case).run()
+    return line_of(case, Simulation(case).run())
+
+
+def line_of(case: Case, came: Outcome) -> str:
+    """Return a line of the table."""
     about = f"outage of {case.outage:.1f} days" if case.outage else "steady"
     week = "weekends at 40 %" if case.weekend < 1 else "all days alike"
     return (

@@ -4,6 +4,7 @@ Each case takes seconds: it is days of a scan, request by request.
 """
 
 from bench.overload import Case, Simulation
+from tests.overloaded import whole_scan
 
 
 def test_a_scan_with_twice_the_load_that_it_can_carry_keeps_what_is_fresh() -> None:
@@ -31,3 +32,13 @@ def test_an_outage_is_made_up_before_it_passes_the_reach() -> None:
 
     assert came.covered == 1
     assert came.behind <= 2.5
+
+
+def test_a_whole_scan_that_is_overloaded_stores_what_it_covers_once() -> None:
+    """The same rules, with the use case around them; a week of it is `make bench-overload`."""
+    came = whole_scan(Case(load=2.0, lanes=1, days=0.9, reach=0.4))
+
+    assert came.covered >= 0.46
+    assert came.soon >= 0.5
+    assert came.behind <= 2
+    assert 0.85 <= came.estimate <= 1.15
