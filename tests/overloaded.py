@@ -4,6 +4,7 @@
 """
 
 import json
+import sys
 from bisect import bisect_left, bisect_right
 from typing import Any
 
@@ -76,7 +77,8 @@ def main() -> None:
     """Print what a week came to, working days and a weekend among them."""
     for lanes in (1, 3):
         case = Case(load=1.15, lanes=lanes, days=8.75, reach=1.5, weekend=0.4)
-        print(line_of(case, whole_scan(case)), flush=True)
+        sys.stdout.write(f"{line_of(case, whole_scan(case))}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
