@@ -25,11 +25,29 @@ from shared.core.intervals import Interval
 from shared.core.lanes import choose, gone, passed
 from shared.core.layout import is_block_id, part_name, stamp
 from shared.core.model import FIRST_PASS, ApiFacts, Block, Commit, Ledger, Policy, Slice
-from shared.core.planning import covered, out_of_reach, room_in, unswept
+from shared.core.planning import (
+    covered,
+    is_crowded,
+    is_looked_at_again,
+    is_sweep,
+    out_of_reach,
+    ripest,
+    room_in,
+    to_halve,
+    unswept,
+)
 from shared.core.quoting import ascii_quoted
 from shared.core.records import trailer_of
 from shared.core.report import Outcome, Tally
-from shared.core.retreat import close, retreat
+from shared.core.retreat import (
+    POISONED,
+    Outlook,
+    close,
+    doubted,
+    halved,
+    retreat,
+    shows_poison,
+)
 from shared.core.traversal import unprobed
 from shared.core.turns import Turn
 from shared.ports import Ports
@@ -44,6 +62,9 @@ PATIENCE_MS = 5_000
 
 STRANGE_SLOTS = 100
 """How many such answers are kept at most; a new one takes the place of some older one."""
+
+GIVING_UP_SHARE = 4
+"""Giving up sweeps takes this part of the time budget at most; the rest is for scanning."""
 
 FAULTS_TO_STOP = 3
 """Faults in a row on different slices after which the API is left in peace until the next run."""
@@ -78,6 +99,7 @@ def scan_once(
         iteration.finish_interrupted_commit()
         iteration.close_passed()
         iteration.give_up_sweeps()
+        iteration.make_room()
         with workers(policy.concurrency) as lanes:
             outcome = iteration.work(lanes)
     except Exception:
@@ -174,9 +196,7 @@ class Iteration:
         for piece in passed(self.ledger, self.now(), self.policy, busy=busy):
             if not self.has_time():
                 return
-            turn = sealed(self.ports.results, close(piece), self.ledger)
-            self.save(ledgers.turned(self.ledger, piece, turn, self.policy))
-            self.finish_interrupted_commit()
+            self.take(piece, close(piece))
 
     def declare_lost(self) -> None:
         """Declare the time lost that has left the API's reach without being covered.
@@ -202,12 +222,24 @@ class Iteration:
         return frozenset((it.piece.start, it.piece.end) for it in self.flights.values())
 
     def give_up_sweeps(self) -> None:
-        """Say of time that the API no longer shows that no sweep has looked at it."""
-        for bounds in list(unswept(self.ledger, self.now(), self.policy)):
+        """Declare in doubt the time that left the API's reach before the last sweep.
+
+        Each stretch costs several storage operations, so this takes a share of the time budget at
+        most, and the next runs continue.
+        """
+        for done, bounds in enumerate(list(unswept(self.ledger, self.now(), self.policy))):
+            if done and self.spent() > self.policy.budget // GIVING_UP_SHARE:
+                break
             self.save(ledgers.given_up(self.ledger, bounds, self.policy))
             self.finish_interrupted_commit()
             said = "time passed the API's reach before a sweep looked at it"
             self.tally.warnings.append(f"{said}: {_shown(bounds)}")
+
+    def make_room(self) -> None:
+        """Finish poisoned seconds in doubt where nothing else would find room any more."""
+        for sweeps in (False, True):
+            while piece := ripest(self.ledger, sweeps=sweeps):
+                self.take(piece, Turn(finished=doubted(piece)))
 
     def commit(self, commit: Commit) -> None:
         """Make part and manifest appear, then let coverage grow; each step may be repeated."""
@@ -285,15 +317,14 @@ class Iteration:
 
     def start_steps(self, workers: Executor) -> int | None:
         """Start what may start now; return after how many ms to look again, None for no need."""
+        self.halve_cramped()
         while self.stop is None and len(self.flights) < self.lanes():
             if self.clock.has_drifted():
                 self._stop_for_clocks("the local clock has stepped, or the machine was suspended")
                 break
             self.close_passed()
             now = self.now()
-            piece = asking.on_trial(self.ledger, now) or choose(
-                self.ledger, now, self.policy, busy=self.busy()
-            )
+            piece = asking.on_trial(self.ledger, now) or self.next_slice(now)
             if piece is None:
                 return None
             pause = self.pause(now)
@@ -302,6 +333,26 @@ class Iteration:
             if self.stop is None:
                 self.start(workers, self.checked(piece), now)
         return None
+
+    def next_slice(self, now: int) -> Slice | None:
+        """Return the slice to serve next.
+
+        When one more fault would end the run, it is one without faults so far: if that fails, too,
+        the API is not well; otherwise only some time is poisoned, and the run goes on.
+        """
+        busy = self.busy()
+        if len(self.faulted) == FAULTS_TO_STOP - 1:
+            suspects = frozenset((it.start, it.end) for it in self.ledger.open if it.fault)
+            piece = choose(self.ledger, now, self.policy, busy=busy | suspects)
+            if piece is not None:
+                return piece
+        return choose(self.ledger, now, self.policy, busy=busy)
+
+    def halve_cramped(self) -> None:
+        """Cut the slices that were blocked for want of room, as far as there is room now."""
+        served = {it.piece.start for it in self.flights.values()}
+        while (piece := to_halve(self.ledger)) and piece.start not in served:
+            self.take(piece, halved(piece, self.now()))
 
     def lanes(self) -> int:
         """Return how many steps may be under way; after a throttle or a refusal, only one.
@@ -411,7 +462,8 @@ class Iteration:
             self._ask_for_less(flight, verdict)
         elif isinstance(verdict, Fault):
             self._note_strange(flight, verdict, landing.strange)
-            self._take(flight, self._retreat(flight.piece, verdict))
+            turn = self._retreat(flight.piece, verdict, is_page=landing.is_page)
+            self._take(flight, turn)
         elif late:
             self.save(self.ledger)  # Without this page, what is known can still be finished.
         else:
@@ -423,12 +475,8 @@ class Iteration:
 
     def _take(self, flight: Flight, turn: Turn) -> None:
         """Take what an answer did to its slice into the ledger, and commit what is finished."""
-        turn = sealed(self.ports.results, turn, self.ledger)
         self.tally.note_turn(turn, flight.piece)
-        self.save(
-            ledgers.turned(self.ledger, flight.piece, turn, self.policy, now=self.clock.now())
-        )
-        self.finish_interrupted_commit()
+        self.take(flight.piece, turn)
 
     def _note_sorting(self, turn: Turn) -> None:
         """Remember it where the API has answered in another direction than was asked for."""
@@ -439,6 +487,15 @@ class Iteration:
                 f"the API answers in the direction {answered} where {asked} is asked for: see "
                 "docs/runbook.md#sort-direction",
             )
+
+    def take(self, piece: Slice, turn: Turn) -> None:
+        """Save what a turn makes of a slice, and commit what it has finished."""
+        turn = sealed(self.ports.results, turn, self.ledger)
+        doubt = turn.finished.slice.doubt if turn.finished else ()
+        if any(it.reason == POISONED for it in doubt):
+            self._warn_once("a poisoned second is finished in doubt: see docs/runbook.md#doubt")
+        self.save(ledgers.turned(self.ledger, piece, turn, self.policy, now=self.clock.now()))
+        self.finish_interrupted_commit()
 
     def _heard(self, ledger: Ledger, landing: Landing) -> Ledger:
         """Return the ledger with the API's clock as the answer showed it."""
@@ -513,6 +570,7 @@ class Iteration:
         """Note that the API answers; a page that was on its way before a throttle proves less."""
         self.faulted.clear()
         self.tally.bytes += landing.staged
+        self.ledger = change(self.ledger, pages=self.ledger.pages + 1)
         if flight.turn > self.throttled_at:
             self.ledger = change(self.ledger, pacing=pacing.note_page(self.ledger.pacing))
         self.served.add(asking.form_of(flight.piece, flight.facts))
@@ -593,13 +651,27 @@ class Iteration:
             tried = asking.attempts(flight.piece, self.policy, facts, refusal.said)
             raise refused_in_every_form(refusal, tried)
 
-    def _retreat(self, piece: Slice, fault: Fault) -> Turn:
-        if fault.kind in {"transient", "unexpected"}:
+    def _retreat(self, piece: Slice, fault: Fault, *, is_page: bool = False) -> Turn:
+        # Neither a page that contradicts itself nor known poison shows an outage.
+        known = is_page or piece.blocked or shows_poison(piece, fault, self.ledger.pages)
+        if fault.kind != "unreadable" and not (fault.kind == "malformed" and known):
             self.faulted.add(piece.start)
         if len(self.faulted) >= FAULTS_TO_STOP:
             self.stop = "faults"
-        room = room_in(self.ledger)
-        return retreat(piece, fault, now=self.now(), jitter=self.jitter(piece), room=room)
+        now, sweeps = self.now(), is_sweep(piece)
+        outlook = Outlook(
+            pages=self.ledger.pages,
+            again=is_looked_at_again(piece, self.ledger, now, self.policy),
+            crowded=is_crowded(self.ledger, sweeps=sweeps),
+        )
+        return retreat(
+            piece,
+            fault,
+            now=now,
+            jitter=self.jitter(piece),
+            room=room_in(self.ledger, sweeps=sweeps),
+            outlook=outlook,
+        )
 
     def jitter(self, piece: Slice) -> float:
         """Return a number in [0, 1) that differs by run, slice and attempt."""

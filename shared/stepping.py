@@ -65,6 +65,7 @@ class Landing:
         strange: the beginning of an answer that made no sense, None when no answer is to blame.
         promising: records on a page that says that there is more, None where that is no matter.
         disordered: whether such a page ignores the sort field that was asked for.
+        is_page: whether the answer was a page, though it may contradict the query or itself.
     """
 
     verdict: Verdict
@@ -74,6 +75,7 @@ class Landing:
     strange: bytes | None = None
     promising: int | None = None
     disordered: bool = False
+    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ class _Step:
         self.beginning: bytes | None = None
         self.promising: int | None = None
         self.disordered = False
+        self.is_page = False
 
     def run(self, timeout: float) -> Landing:
         """Do everything that one request brings with it."""
@@ -139,6 +142,7 @@ class _Step:
             strange=strange,
             promising=self.promising,
             disordered=self.disordered,
+            is_page=self.is_page,
         )
 
     def _ask(self, index: Index, timeout: float) -> Verdict:
@@ -159,6 +163,7 @@ class _Step:
         del answer  # Its records have been copied; a step holds one page, and no second one.
         if not isinstance(page, Page):
             return page
+        self.is_page = True
         if _is_early(piece, date, policy):
             return Untimely(ends_run=False)
         self._look_at(page)

@@ -26,7 +26,7 @@ def fitted(results: ResultStore, piece: Slice) -> Slice:
 class Indexes:
     """The index of the sweep's slice in work: read at its first step of a run, then kept.
 
-    One sweep is at work at a time, so one index is kept, and one thread asks for it.
+    One slice of a sweep is served at a time, so one index is kept, and one thread asks for it.
     """
 
     def __init__(self, results: ResultStore, axis: Axis) -> None:
@@ -47,7 +47,7 @@ class Indexes:
             return NOTHING
         asked = (piece.pass_name, piece.start, piece.end)
         if self._of != asked:
-            self._of = None
+            self._of, self._index = None, NOTHING  # Two would not fit the memory that is planned.
             self._index = read_index(self._results, piece, ledger, self._axis)
             self._of = asked
         return self._index

@@ -215,6 +215,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         fault: the last of them, for people.
         not_before: when the next request may be sent.
         blocked: whether it is only retried hourly.
+        cramped: whether it is blocked only because there was no room for its halves.
+        pages_at_fault: how many pages the scan had received when the last fault came.
+        poisoned: faults in a row between which other slices received pages.
         doubt: found so far.
     """
 
@@ -243,6 +246,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fault: str | None = None
     not_before: int = 0
     blocked: bool = False
+    cramped: bool = False
+    pages_at_fault: int = 0
+    poisoned: int = 0
     doubt: tuple[Doubt, ...] = ()
 
 
@@ -423,6 +429,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             168 hours of which something is covered.
         overloaded: whether the first pass needs more requests than the runs can send.
         api_facts: what the API's answers have shown about it, where it is not as documented.
+        pages: how many pages the scan has received, to tell a poisoned second from an outage.
         api_clock: the API's clock; null until an answer has stated a `Date`.
     """
 
@@ -455,6 +462,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     load: dict[int, Load] = {}
     overloaded: bool = False
     api_facts: ApiFacts = ApiFacts()
+    pages: int = 0
     api_clock: ApiClock | None = None
 
 

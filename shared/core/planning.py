@@ -31,10 +31,13 @@ from shared.core.model import (
     StoredPart,
 )
 from shared.core.passes import PARTIAL, is_partial, sweep_age
-from shared.core.retreat import Room
+from shared.core.retreat import POISONED, Outlook, Room, is_ripe, is_stuck
 
 OPEN_SLICES = 64
-"""Slices that may be open and not blocked, and as many blocked ones: the ledger stays small."""
+"""Slices that may be open and not blocked, and as many of the first pass that may be blocked."""
+
+BLOCKED_SWEEPS = 16
+"""Slices of sweeps that may be blocked; while there are as many, no sweep is opened."""
 
 REACH_MARGIN_MS = 2 * HOUR_MS
 """A slice whose start is closer to the end of the API's reach than this proves nothing."""
@@ -54,32 +57,60 @@ change = msgspec.structs.replace
 def next_sweep(
     ledger: Ledger, now: int, policy: Policy, *, busy: frozenset[Interval]
 ) -> Slice | None:
-    """Return the sweep's slice to serve; None when no sweep is due."""
-    ready = [piece for piece in ledger.open if not waits(piece.not_before, now)]
-    room = room_in(ledger)
-    # A sweep that a missing part holds up must be blocked, or it would take the first pass's room.
-    may_open = room.open and room.blocked
-    return _sweep(ledger, ready, now, policy, busy) if may_open else _ready_sweep(ready, busy)
+    """Return the sweep's slice to serve; None when no sweep is due.
+
+    One is in work at a time, halves of a cut one included, since the index of each takes memory and
+    time to read. Blocked ones have their hourly turn before a new one is opened.
+    """
+    sweeps = [it for it in ledger.open if is_sweep(it)]
+    if any((it.start, it.end) in busy for it in sweeps):
+        return None
+    in_work = next((it for it in sweeps if not it.blocked), None)
+    if in_work is not None:
+        return None if waits(in_work.not_before, now) else in_work
+    ready = next((it for it in sweeps if not waits(it.not_before, now)), None)
+    room = room_in(ledger, sweeps=True)
+    if ready is not None or not (room.open and room.blocked):
+        return ready
+    return _new_sweep(ledger, now, policy)
 
 
-def _ready_sweep(ready: list[Slice], busy: frozenset[Interval]) -> Slice | None:
-    sweeps = [it for it in ready if it.pass_name != FIRST_PASS]
-    return next((it for it in sweeps if (it.start, it.end) not in busy), None)
-
-
-def _sweep(
-    ledger: Ledger, ready: list[Slice], now: int, policy: Policy, busy: frozenset[Interval]
-) -> Slice | None:
-    """Return the sweep's slice to serve; a new one only when no other is in work."""
-    if any(it.pass_name != FIRST_PASS and not it.blocked for it in ready):
-        return _ready_sweep(ready, busy)
+def _new_sweep(ledger: Ledger, now: int, policy: Policy) -> Slice | None:
     found = next(sweeps_due(ledger, now, policy), None)
     if found is None:
-        return _ready_sweep(ready, busy)
-    name, gap = found
-    hour_end = gap[0] // HOUR_MS * HOUR_MS + HOUR_MS
-    piece = open_slice((gap[0], min(gap[1], hour_end)), pass_name=name, policy=policy)
+        return None
+    name, (start, end) = found
+    hour_end = start // HOUR_MS * HOUR_MS + HOUR_MS
+    bounds = _beside_poison(ledger, (start, min(end, hour_end)))
+    piece = open_slice(bounds, pass_name=name, policy=policy)
     return change(piece, since=since(ledger, piece, policy))
+
+
+def _beside_poison(ledger: Ledger, bounds: Interval) -> Interval:
+    """Cut a sweep's bounds at poison that an earlier pass found, so that it is not sought again."""
+    start, end = bounds
+    edges = [at for it in ledger.doubt if it.reason == POISONED for at in (it.start, it.end)]
+    return (start, min((at for at in edges if start < at < end), default=end))
+
+
+def is_looked_at_again(piece: Slice, ledger: Ledger, now: int, policy: Policy) -> bool:
+    """Say whether the last sweep is older than a slice's pass, and will still reach its time."""
+    if not policy.sweeps:
+        return False
+    name, age = policy.sweeps[-1]
+    if piece.pass_name == name or (sweep_age(piece.pass_name) or 0) >= age:
+        return False
+    looks = max(later(ledger.api_clock, now), piece.end + age + HOUR_MS)
+    return looks + DAY_MS < piece.start + policy.reach - REACH_MARGIN_MS
+
+
+def ripest(ledger: Ledger, *, sweeps: bool) -> Slice | None:
+    """Return the poisoned second that gives way where blocked slices have no room; None if none."""
+    if room_in(ledger, sweeps=sweeps).blocked or not is_crowded(ledger, sweeps=sweeps):
+        return None
+    outlook = Outlook(pages=ledger.pages)
+    ripe = [it for it in ledger.open if is_sweep(it) == sweeps and is_ripe(it, outlook)]
+    return max(ripe, key=lambda it: it.poisoned, default=None)
 
 
 def since(ledger: Ledger, piece: Slice, policy: Policy) -> int | None:
@@ -182,10 +213,34 @@ def waits(not_before: int, now: int) -> bool:
     return now < not_before <= now + HOUR_MS
 
 
-def room_in(ledger: Ledger) -> Room:
-    """Return which slices the ledger has room for."""
-    blocked = sum(piece.blocked for piece in ledger.open)
-    return Room(open=len(ledger.open) - blocked < OPEN_SLICES, blocked=blocked < OPEN_SLICES)
+def is_sweep(piece: Slice) -> bool:
+    """Say whether a slice looks at time that the first pass has covered."""
+    return piece.pass_name != FIRST_PASS
+
+
+def room_in(ledger: Ledger, *, sweeps: bool = False) -> Room:
+    """Return which slices the ledger has room for.
+
+    What is blocked never takes the room of what is not, nor a sweep's the room of the first pass.
+    """
+    unblocked = sum(not piece.blocked for piece in ledger.open)
+    blocked = sum(piece.blocked for piece in ledger.open if is_sweep(piece) == sweeps)
+    most = BLOCKED_SWEEPS if sweeps else OPEN_SLICES
+    return Room(open=unblocked < OPEN_SLICES, blocked=blocked < most)
+
+
+def is_crowded(ledger: Ledger, *, sweeps: bool) -> bool:
+    """Say whether as many slices of the first pass, or of sweeps, are stuck as may be blocked."""
+    stuck = sum(is_stuck(piece) for piece in ledger.open if is_sweep(piece) == sweeps)
+    return stuck >= (BLOCKED_SWEEPS if sweeps else OPEN_SLICES)
+
+
+def to_halve(ledger: Ledger) -> Slice | None:
+    """Return the oldest slice that was blocked for want of room, once there is room for halves."""
+    unblocked = sum(not piece.blocked for piece in ledger.open)
+    if unblocked + 2 > OPEN_SLICES:
+        return None
+    return next((it for it in ledger.open if it.blocked and it.cramped), None)
 
 
 def due(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:

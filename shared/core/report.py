@@ -13,7 +13,9 @@ from shared.core.fitting import fitted_line, summed_up
 from shared.core.intervals import Intervals, total
 from shared.core.model import HOUR_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.planning import (
+    BLOCKED_SWEEPS,
     final,
+    is_sweep,
     settled,
     soon_out_of_reach,
     sweeps_due,
@@ -214,6 +216,7 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "sweeps_behind_seconds": _seconds(_sweeps_behind(ledger, now, policy)),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
+        "blocked_sweeps": sum(piece.blocked and is_sweep(piece) for piece in ledger.open),
         "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
         "lost_seconds": _seconds(ledger.totals.lost + _length(ledger.lost)),
         "doubt_seconds": _seconds(ledger.totals.doubt + _length(ledger.doubt)),
@@ -230,6 +233,11 @@ def _alarms(state: dict[str, Any]) -> list[str]:
     if state.get("blocked_slices"):
         alarms.append(
             f"{state['blocked_slices']} slices are blocked and only retried hourly: see "
+            "docs/runbook.md#blocked-slices"
+        )
+    if state.get("blocked_sweeps", 0) >= BLOCKED_SWEEPS:
+        alarms.append(
+            f"{state['blocked_sweeps']} of them are of sweeps, so no new sweep begins: see "
             "docs/runbook.md#blocked-slices"
         )
     if state.get("soon_lost_seconds"):

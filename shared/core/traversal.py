@@ -141,7 +141,9 @@ def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> 
     sifted = sift(page, piece, policy.axis, index)
     if sifted.outside and not sifted.places:
         return Fault(kind="malformed", detail="every record is outside the queried interval")
-    calm = change(piece, faults=0, fault=None, not_before=0, blocked=False)
+    calm = change(
+        piece, faults=0, fault=None, not_before=0, blocked=False, cramped=False, poisoned=0
+    )
     if piece.mode == "dense":
         return _absorb_dense(calm, page, sifted, policy, index)
     if page.has_next:

@@ -1,0 +1,349 @@
+"""Time for which the API never answers with a page: it costs itself, and nothing else."""
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.core import traversal
+from shared.core.answers import Fault
+from shared.core.model import Answer, NoAnswer, Policy, Slice
+from shared.core.records import Page
+from shared.core.report import report_fields
+from shared.core.retreat import POISONED
+from shared.core.sifting import Index
+from shared.core.turns import Turn
+from tests.fakes import DAY, HOUR, MINUTE, NOW, Reply, page_of, policy, status
+from tests.world import World
+
+ORIGIN = NOW - 3 * HOUR
+HTML = Answer(status=200, body=b"<html>maintenance</html>")
+CUT = Answer(status=200, body=b'{"data":[{"_id":"a"')
+SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-24h", DAY))
+BAD = ORIGIN + 20 * MINUTE + 1_234
+
+
+def world_of(hours: float = 24, step: int = 5 * MINUTE) -> World:
+    """Return a world with an activity every few minutes until some hours from now."""
+    return World(range(ORIGIN, NOW + int(hours * HOUR), step), page=50)
+
+
+def how(**changes: Any) -> Policy:
+    """Return a policy of three hours without sweeps."""
+    return policy(**{"sweeps": (), **changes})
+
+
+def poison(
+    world: World, *seconds: int, reply: Reply = HTML, until: int | None = None
+) -> Callable[[dict[str, Any]], Reply | None]:
+    """Let the API answer so whenever a query touches one of these instants."""
+
+    def always(asked: dict[str, Any]) -> Reply | None:
+        bounds = asked["filters"]["date"]
+        touched = any(bounds["gte"] <= at <= bounds["lte"] for at in seconds)
+        healed = until is not None and world.clock.now() >= until
+        return reply if touched and not healed else None
+
+    world.api.always = always
+    return always
+
+
+def live(world: World, hours: float, by: Policy, every: int = 5 * MINUTE) -> list[str]:
+    """Run at regular times for some hours; return the outcomes."""
+    outcomes: list[str] = []
+    until = world.clock.now() + int(hours * HOUR)
+    while world.clock.now() < until:
+        began = world.clock.now()
+        outcomes.append(world.run(by))
+        world.ledgers.history.clear()
+        world.clock.advance(max(0, began + every - world.clock.now()))
+    return outcomes
+
+
+def doubted(world: World) -> list[tuple[int, int]]:
+    """Return the bounds of what is in doubt."""
+    return [(it["start"], it["end"]) for it in world.ledgers.value()["doubt"]]
+
+
+def newest(world: World) -> int:
+    """Return how far behind the end of the newest coverage is."""
+    return world.clock.now() - int(world.ledgers.value()["coverage"]["first"][-1][1])
+
+
+def blocked(world: World, pass_name: str = "") -> list[dict[str, Any]]:
+    """Return the blocked slices of a pass."""
+    opened = world.ledgers.value()["open"]
+    return [it for it in opened if it["blocked"] and it["pass"].startswith(pass_name)]
+
+
+@pytest.mark.parametrize(("lanes", "direction"), [(1, "asc"), (3, "desc"), (6, "asc")])
+def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None:
+    """A hundred poisoned seconds at once, and nobody will ever look at them again."""
+    world = world_of(step=MINUTE)
+    poison(world, *(ORIGIN + 90_000 * number for number in range(100)))
+
+    live(world, 12, how(concurrency=lanes, direction=direction))
+
+    value = world.ledgers.value()
+    assert newest(world) < HOUR
+    assert len(value["open"]) <= 128
+    assert sum(end - start for start, end in doubted(world)) <= 100_000
+    stored = {record["timestamp"] for record in world.followed()}
+    missing = {at for at in world.api.truth if at < world.clock.now() - HOUR} - stored
+    assert missing <= {ORIGIN + 90_000 * number for number in range(100)}
+
+
+@pytest.mark.parametrize("reply", [HTML, CUT, status(500), NoAnswer(kind="timeout", detail="")])
+def test_a_second_that_stays_poisoned_for_a_day_is_finished_in_doubt(reply: Reply) -> None:
+    """The sweeps will look at it again; until then it holds nothing up."""
+    world = world_of(48)
+    poison(world, BAD, reply=reply)
+    by = how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY)))
+
+    live(world, 20, by)
+    before = doubted(world)
+    live(world, 10, by)
+
+    assert before == []
+    assert doubted(world) == [(BAD // 1000 * 1000, BAD // 1000 * 1000 + 1000)]
+    assert world.ledgers.value()["doubt"][0]["reason"] == POISONED
+    assert blocked(world, "first") == []
+
+
+def test_poison_that_heals_is_stored_by_a_later_sweep() -> None:
+    """What was in doubt is looked at again, and the doubt is gone."""
+    world = world_of(24 * 5, step=HOUR)
+    world.api.truth = sorted([*world.api.truth, BAD])
+    poison(world, BAD, until=NOW + 3 * DAY)
+    by = how(sweeps=(("sweep-2h", 2 * HOUR), ("sweep-96h", 4 * DAY)))
+
+    live(world, 24 * 4.5, by, every=20 * MINUTE)
+
+    assert doubted(world) == []
+    assert BAD in {record["timestamp"] for record in world.followed()}
+
+
+def test_where_no_sweep_will_look_again_poison_is_retried_until_the_reach() -> None:
+    """A day is not the end of it: what heals after three days is stored."""
+    world = world_of(24 * 4, step=HOUR)
+    world.api.truth = sorted([*world.api.truth, BAD])
+    poison(world, BAD, until=NOW + 3 * DAY)
+
+    live(world, 24 * 2.9, how(), every=20 * MINUTE)
+    waiting = blocked(world)
+    live(world, 6, how())
+
+    second = (BAD // 1000 * 1000, BAD // 1000 * 1000 + 1000)
+    assert [(it["start"], it["end"]) for it in waiting] == [second]
+    assert doubted(world) == []
+    assert BAD in {record["timestamp"] for record in world.followed()}
+
+
+def test_what_a_poisoned_second_showed_is_stored() -> None:
+    """Its first page came, the second never does."""
+    second = ORIGIN + 20 * MINUTE
+    world = world_of(30, step=30 * MINUTE)
+    shown = [second + 7 * number for number in range(60)]
+    world.api.truth = sorted([*world.api.truth, *shown])
+    world.api.always = lambda it: (
+        HTML if second < it["filters"]["date"]["gte"] < second + 1000 else None
+    )
+
+    live(world, 30, how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY))), every=10 * MINUTE)
+
+    stored = {record["timestamp"] for record in world.followed()}
+    assert len(stored & set(shown)) >= 40
+    ((start, end),) = doubted(world)
+    assert second < start < end == second + 1000
+
+
+@pytest.mark.parametrize(("hours", "good"), [(1, 0.0), (6, 0.05), (24, 0.0), (24, 0.01)])
+@pytest.mark.parametrize("sweeps", [(), SWEEPS])
+def test_an_outage_leaves_no_doubt(
+    hours: int, good: float, sweeps: tuple[tuple[str, int], ...]
+) -> None:
+    """HTML with status 200 for hours, and hardly a page in between."""
+    rng = random.Random(hours)
+    world = world_of(hours + 4)
+    live(world, 1, how(sweeps=sweeps))
+    world.api.always = lambda _: HTML if rng.random() >= good else None
+    outcomes = live(world, hours, how(sweeps=sweeps))
+    asked = len(world.api.asked)
+    world.api.always = lambda _: None
+
+    live(world, 3, how(sweeps=sweeps))
+
+    assert outcomes.count("faults") >= len(outcomes) * 0.8
+    assert asked <= len(outcomes) * 12
+    assert doubted(world) == []
+    stored = {record["timestamp"] for record in world.followed()}
+    assert {at for at in world.api.truth if at < world.clock.now() - HOUR} <= stored
+
+
+def test_every_second_answer_is_html_and_nothing_is_doubted() -> None:
+    """Slices are delayed and cut, and then answered."""
+    world = world_of(14)
+    world.api.always = lambda _: HTML if len(world.api.asked) % 2 else None
+
+    live(world, 12, how())
+
+    assert doubted(world) == []
+    assert newest(world) < HOUR
+
+
+def test_three_malformed_answers_in_a_row_on_different_slices_end_the_run() -> None:
+    """As three transient faults do: the API is not well."""
+    world = world_of()
+    world.api.always = lambda _: HTML
+
+    assert world.run(how()) == "faults"
+
+    assert len(world.api.asked) == 3
+
+
+def test_pages_that_contradict_themselves_end_no_run() -> None:
+    """They are pages: shorter slices may get around what is wrong with them."""
+    world = world_of()
+    strange = page_of({"data": [{"_id": "x", "timestamp": 5, "created": 6}], "hasNext": False})
+    world.api.always = lambda _: strange
+
+    assert world.run(how()) == "waiting"
+
+    assert len(world.api.asked) > 3
+
+
+def test_poison_here_and_there_ends_no_run() -> None:
+    """The third try goes to a slice that had no fault, and shows that the API is well."""
+    world = world_of()
+    poison(world, *(ORIGIN + HOUR * number + 1_000 for number in range(3)))
+
+    outcomes = live(world, 1, how(lookback=12 * HOUR))
+
+    assert "faults" not in outcomes
+
+
+def test_errors_of_our_own_lead_to_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of this program is not the API's; the second waits for a version without it."""
+    world = world_of(30, step=20 * MINUTE)
+    world.api.truth = sorted([*world.api.truth, BAD])
+
+    def absorb(piece: Slice, page: Page, how: Policy, index: Index) -> Turn | Fault:
+        if any(record.timestamp == BAD for record in page.records):
+            raise ZeroDivisionError
+        return traversal.absorb(piece, page, how, index)
+
+    monkeypatch.setattr("shared.stepping.absorb", absorb)
+
+    live(world, 36, how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY))), every=20 * MINUTE)
+
+    assert doubted(world) == []
+    assert len(blocked(world, "first")) == 1
+
+
+def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At once, and not after its next fault: one bad record costs a second."""
+    world = world_of(10)
+    poison(world, BAD)
+    monkeypatch.setattr("shared.core.planning.OPEN_SLICES", 1)
+    world.run(how(fresh=6 * HOUR))
+    while not blocked(world):
+        live(world, 0.01, how(fresh=6 * HOUR))
+    cramped = blocked(world)
+    monkeypatch.setattr("shared.core.planning.OPEN_SLICES", 64)
+
+    world.clock.advance(MINUTE)
+    world.run(how(fresh=6 * HOUR))
+    halves = [it for it in world.ledgers.value()["open"] if it["start"] <= BAD < it["end"]]
+    live(world, 5, how(fresh=6 * HOUR))
+
+    assert [it["end"] - it["start"] for it in cramped] == [5 * MINUTE]
+    assert [it["end"] - it["start"] for it in halves] == [150_000]
+    assert [it["end"] - it["start"] for it in blocked(world)] == [1000]
+
+
+def test_archived_parts_block_16_sweeps_and_nothing_else() -> None:
+    """No further sweep is opened, and the report says so; the first pass goes on."""
+    world = world_of(72, step=10 * MINUTE)
+    by = how(sweeps=SWEEPS)
+
+    for _ in range(80):
+        world.run(by)
+        world.results.parts.clear()
+        world.ledgers.history.clear()
+        world.clock.advance(30 * MINUTE)
+
+    fields = report_fields(world.tally, by, "waiting", duration=1)
+    assert len(blocked(world, "sweep")) == 16
+    assert len(world.ledgers.value()["open"]) <= 18
+    assert newest(world) < 2 * HOUR
+    assert doubted(world) == []
+    assert fields["blocked_sweeps"] == 16
+    assert any("no new sweep" in it for it in fields["warnings"])
+
+
+def test_poison_that_a_sweep_meets_is_left_to_the_next_sweep_after_three_faults() -> None:
+    """The last sweep retries it; the sweeps of other time go on."""
+    world = world_of(40, step=10 * MINUTE)
+    bad = NOW - HOUR + 1_234
+    world.run(how(sweeps=SWEEPS))
+    poison(world, bad)
+
+    live(world, 8, how(sweeps=SWEEPS))
+    young = (doubted(world), blocked(world, "sweep"))
+    live(world, 30, how(sweeps=SWEEPS), every=10 * MINUTE)
+
+    second = (bad // 1000 * 1000, bad // 1000 * 1000 + 1000)
+    assert young == ([second], [])
+    assert [(it["pass"], it["start"], it["end"]) for it in blocked(world)] == [
+        ("sweep-24h", *second)
+    ]
+    swept = world.ledgers.value()["coverage"]["sweep-24h"]
+    assert world.clock.now() - swept[-1][1] < 27 * HOUR
+
+
+@pytest.mark.parametrize("lanes", [1, 6])
+def test_one_slice_of_a_sweep_is_in_work_at_a_time(lanes: int) -> None:
+    """After an outage, too, and whatever was cut: the halves follow one another."""
+    world = world_of(30, step=MINUTE)
+    by = how(sweeps=SWEEPS, concurrency=lanes)
+    live(world, 8, how(), every=20 * MINUTE)
+    world.api.always = lambda _: status(503)
+    live(world, 2, by)
+    world.api.always = lambda _: None
+
+    live(world, 6, by)
+
+    opened = [it for it in world.ledgers.value()["open"] if it["pass"] != "first"]
+    assert len(opened) <= 1
+    passes = [json.loads(it) for _, it in sorted(world.results.manifests.items())]
+    swept = [it["start"] for it in passes if it["pass"] == "sweep-2h"]
+    assert swept
+    assert len(world.results.read) <= 3 * len(set(world.results.read))
+
+
+def test_giving_up_sweeps_respects_the_time_budget() -> None:
+    """It takes its share, the scan has the rest, and the next runs continue."""
+    world = world_of(1)
+    world.run(how())
+    poison(world, *(ORIGIN + 60_000 * number for number in range(0, 160, 2)))
+    live(world, 6, how())
+    world.api.always = lambda _: None
+    world.clock.advance(31 * DAY)
+    save = world.ledgers.save
+
+    def slow(content: bytes, *, etag: str | None) -> str:
+        world.clock.advance(700)
+        return save(content, etag=etag)
+
+    world.ledgers.save = slow  # type: ignore[method-assign]
+    by = how(sweeps=SWEEPS, budget=60_000)
+    began = world.clock.elapsed()
+
+    world.run(by)
+
+    assert world.clock.elapsed() - began <= 60_000
+    assert any(it["reason"].startswith("no sweep") for it in world.ledgers.value()["doubt"])
