@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared.core.errors import LedgerConflict, StoreConflict, TokenRefused
 from shared.core.intervals import holds, merge
 from shared.core.model import Answer, NoAnswer, Policy
+from shared.core.passes import is_partial, sweep_age
 from shared.operate.verify import Verifier
 from simulator import Identity, Switches, Tenant
 from simulator.switches import Dense, Sorts, TailDrop
@@ -43,6 +44,13 @@ POLICIES: dict[str, Policy] = {
     ),
     "long slices": policy(lookback=2 * HOUR, sweeps=SWEEPS, budget=BUDGET, slice_length=HOUR),
     "by created": policy(lookback=2 * HOUR, sweeps=SWEEPS, budget=BUDGET, sweep_by="created"),
+    "other sweeps, by created": policy(
+        lookback=2 * HOUR,
+        sweeps=(("sweep-2h", 2 * HOUR), ("sweep-4h", 4 * HOUR), ("sweep-12h", 12 * HOUR)),
+        budget=BUDGET,
+        sweep_by="created",
+    ),
+    "no sweeps": policy(lookback=2 * HOUR, sweeps=(), budget=BUDGET, slice_length=15 * MINUTE),
     "hardly a budget": policy(
         lookback=2 * HOUR, sweeps=SWEEPS, budget=5_000, requests_per_minute=10
     ),
@@ -211,7 +219,12 @@ class Life(RuleBasedStateMachine):
             self.world.clock.advance(30 * MINUTE)
         value = self.world.ledgers.value()
         excused = [(it["start"], it["end"]) for it in (*value["lost"], *value["doubt"])]
-        swept = merge((start, end) for start, end in value["coverage"]["sweep-6h"])
+        swept = merge(
+            (start, end)
+            for name, looked in value["coverage"].items()
+            if (sweep_age(name) or 0) >= 6 * HOUR and not is_partial(name)
+            for start, end in looked
+        )
         due = [it for it in self.tenant.truth() if _counts(it, value["origin"], last, excused)]
         assert holds(swept, (value["origin"], last))
         assert set(due) <= set(self._found())
