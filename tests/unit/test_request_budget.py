@@ -79,7 +79,7 @@ def test_a_resumed_scan_is_no_faster_than_its_limit() -> None:
 
 
 def test_a_slot_that_comes_after_the_time_budget_is_left_to_the_next_run() -> None:
-    """A run that cannot send anything in time ends at once."""
+    """A run that is shorter than the wait ends at once, and says that it waits."""
     world, source = backlog()
     how = policy(sweeps=(), lookback=19 * HOUR, requests_per_minute=1, budget=20_000)
     world.run(how)
@@ -87,7 +87,7 @@ def test_a_slot_that_comes_after_the_time_budget_is_left_to_the_next_run() -> No
 
     outcome = world.run(how)
 
-    assert (outcome, world.clock.now(), len(source.sent)) == ("budget", before, 1)
+    assert (outcome, world.clock.now(), len(source.sent)) == ("waiting", before, 1)
 
 
 @pytest.mark.parametrize(("wait", "ends"), [("5", False), ("6", True)])
