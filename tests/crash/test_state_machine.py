@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.core.errors import LedgerConflict, StoreConflict, TokenRefused
+from shared.core.errors import LedgerConflict, SourceRefused, StoreConflict
 from shared.core.intervals import holds, merge
 from shared.core.model import Answer, NoAnswer, Policy
 from shared.core.passes import is_partial, sweep_age
@@ -30,6 +30,10 @@ FAULTS: dict[str, Reply] = {
     "500": status(500),
     "401": status(401),
     "throttle": status(429, retry_after="20"),
+    "throttle of 0 s": status(429, retry_after="0"),
+    "not accepted": status(400, '{"detail":"no"}'),
+    "not UTF-8": Answer(status=503, body=b'{"detail":"\xe8"}'),
+    "nested deeply": Answer(status=200, body=b"[" * 5_000),
     "timeout": NoAnswer(kind="timeout", detail="30 s"),
     "cut": Answer(status=200, body=b'{"data":[{"_id":"a"'),
     "null record": page_of({"data": [None], "hasNext": False}),
@@ -178,7 +182,7 @@ class Life(RuleBasedStateMachine):
         world, elapsed = self.world, self.world.clock.elapsed()
         chosen = effects or Effects()
         self.api.effects = world.ledgers.effects = world.results.effects = chosen
-        with suppress(Crash, LedgerConflict, StoreConflict, TokenRefused):
+        with suppress(Crash, LedgerConflict, StoreConflict, SourceRefused):
             world.run(self.how)
         self.api.effects = world.ledgers.effects = world.results.effects = Effects()
         if effects is None:

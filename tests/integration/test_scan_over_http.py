@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,26 @@ def test_faults_of_every_kind_cost_no_activity(direction: Direction) -> None:
         source.close()
     assert tenant.truth() == sorted(_identity(record) for record in world.followed())
     assert len(api.requests) > 40
+
+
+@pytest.mark.parametrize("refused", ["limit", "sortField"])
+def test_an_api_that_refuses_what_is_undocumented_is_scanned_all_the_same(refused: str) -> None:
+    """First contact over real HTTP: refused, asked with less, and stored whole."""
+    tenant = Tenant.generate(seed=5, count=900, per_second=0.5, until_ms=NOW - 20 * MINUTE)
+    switches = replace(OPEN, refuses=frozenset({refused}))
+    world = World([])
+    clock = world.clock
+    with Simulator(tenant, switches=switches, clock=lambda: clock.wall) as api:
+        token = api.credentials.header["Authorization"].removeprefix("Token ")
+        url = f"{api.url}/api/v1/activities/"
+        world.source = source = HttpActivitySource(url, FixedToken(Secret(token)))
+
+        world.run_until_idle(policy())
+
+        source.close()
+    assert tenant.truth() == sorted(_identity(record) for record in world.followed())
+    refusals = [it for it in api.requests if it.status == 400]
+    assert len(refusals) == (1 if refused == "limit" else 2)
 
 
 def test_scans_of_one_app_keep_to_one_request_budget(storage_settings: dict[str, str]) -> None:
