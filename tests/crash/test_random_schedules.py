@@ -77,6 +77,10 @@ class Schedule:
         api = OddApi(_truth(rng, page), clock=self.world.clock, page=page)
         api.nulls, api.unplaced = rng.choice([0, 0, 10]), rng.choice([0, 30, 100])
         api.renewable = True
+        self.poison = ORIGIN + rng.randrange(3 * HOUR)
+        self.offset = rng.choice([None, 0, 0, -3 * MINUTE, 3 * MINUTE, -20 * MINUTE])
+        self.steps = 0.01
+        api.date = self.date
         self.world.source = self.world.api = api
 
     def policy(self) -> Policy:
@@ -90,12 +94,26 @@ class Schedule:
             requests_per_minute=self.rng.choice([5, 25, 1000]),
         )
 
+    def date(self) -> int | None:
+        """Return what the API's clock shows; it may be minutes off."""
+        return None if self.offset is None else self.world.clock.now() + self.offset
+
+    def answer(self, asked: dict[str, Any], share: float, *, poisoned: bool) -> Reply | None:
+        """Return a fault now and then, and for a poisoned second; the clock may step meanwhile."""
+        if self.rng.random() < self.steps:
+            self.world.clock.wall += self.rng.choice([-HOUR, HOUR, 2 * MINUTE, -30_000])
+        bounds = asked["filters"]["date"]
+        if poisoned and bounds["gte"] <= self.poison <= bounds["lte"]:
+            return Answer(status=200, body=b"<html>")
+        return self.rng.choice(REPLIES) if self.rng.random() < share else None
+
     def disturbed_run(self) -> None:
         """Run once among faults; the process may die or be overtaken at any side effect."""
         rng, world = self.rng, self.world
         share = rng.choice([0, 0, 0.2, 0.6])
         world.api.latency = rng.choice([0, 0, 500, 4_000, 30_000])
-        world.api.always = lambda _: rng.choice(REPLIES) if rng.random() < share else None
+        poisoned = rng.random() < 0.3
+        world.api.always = lambda asked: self.answer(asked, share, poisoned=poisoned)
         meanwhile = self.overtake if rng.random() < 0.5 else None
         how = rng.choice(["before", "after"])
         world.share(Effects(at=rng.randrange(0, 30), how=how, meanwhile=meanwhile))
@@ -122,6 +140,7 @@ class Schedule:
         world.share(Effects())
         world.api.always = lambda _: None
         world.api.latency = 0
+        self.offset = 0
         world.clock.wall = max(world.clock.wall, NOW) + 2 * HOUR
         world.run_until_idle(policy(concurrency=self.rng.choice([1, 3])), most=200)
 
@@ -162,6 +181,7 @@ class Overloaded(Schedule):
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
+        self.offset, self.steps = None, 0.0  # Its oracle reads the local clock.
         self.world = World(range(ORIGIN, NOW + 12 * HOUR, 60_000), page=5)
         self.world.api.renewable = True
 
