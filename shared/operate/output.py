@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from isal import igzip
-
-from shared.core.packing import GZIP_LEVEL
+from shared.core.packing import HEADER, Sum, pack, pack_trailer
 from shared.core.records import Record
 from shared.operate.querying import Write
 
@@ -35,7 +33,12 @@ def opened(target: str) -> Iterator[Write]:
     if Path(target).is_dir():
         raise IsADirectoryError(f"{target} is a folder: name a file in it")
     with path.open("wb") as file:
-        yield _members_to(file) if target.lower().endswith(".gz") else _lines_to(file)
+        if target.lower().endswith(".gz"):
+            packed = _Packed(file)
+            yield packed.write
+            packed.end()
+        else:
+            yield _lines_to(file)
         file.flush()
         os.fsync(file.fileno())
     path.replace(target)
@@ -50,11 +53,20 @@ def _lines_to(file: BinaryIO) -> Write:
     return lambda records: file.writelines(record.line + b"\n" for record in records)
 
 
-def _members_to(file: BinaryIO) -> Write:
-    """Return what writes each page as a gzip member: together they are one gzip file."""
+class _Packed:
+    """Packs pages into one gzip member, as parts are packed: some readers stop after the first."""
 
-    def write(records: Iterable[Record]) -> None:
-        lines = b"".join(record.line + b"\n" for record in records)
-        file.write(bytes(igzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)))
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sums: list[Sum] = []
+        file.write(HEADER)
 
-    return write
+    def write(self, records: Iterable[Record]) -> None:
+        """Write a page."""
+        content, total = pack((record.raw for record in records), opens_part=False)
+        self._file.write(content)
+        self._sums.append(total)
+
+    def end(self) -> None:
+        """Write what makes the file complete."""
+        self._file.write(pack_trailer(self._sums))

@@ -1,6 +1,5 @@
 """The command line against the simulator and the storage emulator."""
 
-import gzip
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from shared.operate.command_line import app
 from simulator import FOREVER, Fault, Simulator, Tenant
 from tests.fakes import MINUTE
 from tests.integration.test_scan_over_http import OPEN, history, settings, stored
+from tests.parts import lines_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def test_a_file_may_be_compressed(
 
     invoke(settings(api, {}), "query", "--output", str(target))
 
-    assert sorted(gzip.decompress(target.read_bytes()).splitlines()) == truth(tenant)
+    assert sorted(lines_of(target.read_bytes())) == truth(tenant)
 
 
 def test_settings_ask_the_same_as_options(api: Simulator) -> None:
