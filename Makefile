@@ -21,7 +21,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test readers check format lint types imports policies snapshots release bench bench-cost bench-loss bench-overload clean
+.PHONY: help setup demo test readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ bench: setup $(COMPARED) ## measure speed and size, into docs/performance.md; AR
 
 bench-cost: setup ## count what a month costs, into docs/deployment.md
 	@$(VENV_PYTHON) -m bench.cost --write
+
+bench-parts: $(PACKAGES) ## count the parts that a scan writes, into docs/reading.md
+	@$(VENV_PYTHON) -m bench.parts --write
 
 bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs/loss.md
 	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)
