@@ -44,7 +44,7 @@ readers: setup $(READERS) ## read parts with every reader of docs/reading.md; ne
 	    echo "left out the readers: there is no$$missing on PATH"; \
 	fi
 
-check: lint types imports policies test readers ## everything that must pass before a change is merged
+check: lint types imports policies readers test ## everything that must pass before a change is merged
 
 format: $(PACKAGES) ## rewrite the sources in the one format
 	@$(VENV_PYTHON) -m ruff format .
