@@ -64,6 +64,8 @@ def written(answer: Answer, *, data_first: bool, pretty: bool) -> bytes:
     envelope = {"data": data, **envelope} if data_first else {**envelope, "data": data}
     if not answer.records and answer.empty == "missing":
         del envelope["data"]
+    if answer.empty == "object" and not (answer.records or answer.has_next or answer.total):
+        return b"{}"
     envelope |= answer.overrides
     members = [
         b'"%b":%b' % (n.encode(), v) for n, v in envelope.items() if n not in answer.left_out

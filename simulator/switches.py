@@ -25,7 +25,7 @@ UnknownFilter: TypeAlias = Literal["ignore", "reject"]
 EventActionType: TypeAlias = Literal["works", "ignored"]
 ThrottleBody: TypeAlias = Literal["detail", "error-message"]
 RetryAfter: TypeAlias = Literal["seconds", "date", "zero"]
-EmptyData: TypeAlias = Literal["list", "null", "missing"]
+EmptyData: TypeAlias = Literal["list", "null", "missing", "object"]
 Sorts: TypeAlias = Literal["as-asked", "asc", "desc", "reversed"]
 Numbers: TypeAlias = Literal["digits", "point"]
 TimeField: TypeAlias = Literal["timestamp", "created"]
@@ -89,7 +89,8 @@ class Switches:
             the other one.
         numbers: How the continuation writes its cursor: with digits alone, or with a decimal point
             (`1700000000000.0`).
-        empty_data: What an answer without records has as `data`: an empty list, null or nothing.
+        empty_data: What an answer without records has as `data`: an empty list, null or nothing;
+            with `object` it is an empty object if it would also count nothing.
         null_share: The share (0 to 1) of activities in whose place the API always shows null;
             decided by the seed.
         unplaced_share: The share (0 to 1) of activities of whose record a time cannot be used: it

@@ -41,18 +41,23 @@ def open_queue(
     Raises:
         SettingsError: the address of the queue does not follow from the settings.
     """
-    encoded = {"message_encode_policy": TextBase64EncodePolicy()}
+    policy = TextBase64EncodePolicy()
     if name.startswith("https://"):
-        return StorageQueue(QueueClient.from_queue_url(name, credential=credential(), **encoded))
+        client = QueueClient.from_queue_url(
+            name, credential=credential(), message_encode_policy=policy
+        )
+        return StorageQueue(client)
     if storage.connection_string:
         text = storage.connection_string.reveal()
-        return StorageQueue(QueueClient.from_connection_string(text, name, **encoded))
+        client = QueueClient.from_connection_string(text, name, message_encode_policy=policy)
+        return StorageQueue(client)
     account = (storage.account_url or "").replace(".blob.", ".queue.", 1)
     if ".queue." not in account:
         raise SettingsError(
             [f"the queue {name!r} cannot be found from STORAGE_ACCOUNT_URL: give its whole address"]
         )
-    return StorageQueue(QueueClient(account, name, credential=credential(), **encoded))
+    client = QueueClient(account, name, credential=credential(), message_encode_policy=policy)
+    return StorageQueue(client)
 
 
 def _explained(error: AzureError, url: str) -> str:

@@ -194,6 +194,16 @@ def test_an_empty_answer_may_lack_its_data(empty: str, data: object) -> None:
     assert times(some) == SECONDS
 
 
+def test_an_empty_answer_may_be_an_empty_object() -> None:
+    """Only one that counts nothing, too."""
+    with serving(SECONDS, empty_data="object") as client:
+        none = client.page({"date": {"gte": T0 + DAY}})
+        some = client.page()
+
+    assert none == {}
+    assert times(some) == SECONDS
+
+
 def test_an_activity_may_always_be_shown_as_null() -> None:
     """In its place among the others."""
     with serving(SECONDS, null_share=0.3, seed=1) as client:
