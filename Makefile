@@ -32,7 +32,7 @@ demo: setup ## run the function against a simulated API and a real storage emula
 	@$(VENV_PYTHON) -m harness.demo $(ARGS)
 
 test: setup ## run every test; ARGS="-k name" passes options to pytest
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 readers: setup $(READERS) ## read parts with every reader of docs/reading.md; needs Java and jq
 	@missing=; for it in java jq; do command -v $$it >/dev/null 2>&1 || missing="$$missing $$it"; done; \
