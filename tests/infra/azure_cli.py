@@ -112,6 +112,8 @@ class Azure:
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
             "TMPDIR": str(folder),
+            # The one on PATH may be a version manager's, which takes longer than what it starts.
+            "PYTHON": sys.executable,
             "DIRECTORY_WAIT_SECONDS": "0",
             "AZURE_WAIT_SECONDS": "0",
         }
