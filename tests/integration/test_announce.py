@@ -1,25 +1,19 @@
 """The command `announce` against Azurite: a queue, a file, and what it refuses."""
 
 import json
-import os
 from base64 import b64decode
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.queue import QueueClient
 from typer.testing import CliRunner
 
 from harness.azurite import Azurite, azurite_queues
 from shared.operate.command_line import app
 from simulator import Simulator
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
-
-if find_spec("azure.storage.queue") is None and not os.environ.get("CI"):
-    pytest.skip("azure-storage-queue is not installed: run `make setup`", allow_module_level=True)
-
-from azure.storage.queue import QueueClient
 
 
 @pytest.fixture
