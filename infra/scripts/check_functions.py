@@ -12,6 +12,7 @@ Exit codes: 0 when the app has exactly the function, 1 when not, 2 for wrong arg
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -89,6 +90,34 @@ def read_again(app: str, group: str, subscription: str | None) -> None:
         sys.stderr.write(f"The functions were not read again: {str(error).splitlines()[0]}\n")
 
 
+BUILD = re.compile(r"--platform python --platform-version (\d+\.\d+(?:\.\d+)?)")
+"""What a deployment's log says of the Python that the remote build took."""
+
+APP_PYTHON = "3.13"
+"""What the template makes the app run."""
+
+
+def built_there(app: str, group: str, subscription: str | None) -> str:
+    """Return what is known of the Python with which Azure's remote build installed libraries."""
+    chosen = ["--subscription", subscription] if subscription else []
+    try:
+        log = az(
+            *("functionapp", "log", "deployment", "show", "--name", app),
+            *("--resource-group", group, *chosen, "--query", "[].message", "--output", "tsv"),
+        )
+    except AzureError as error:
+        return f"with a Python that is not known: {str(error).splitlines()[0]}"
+    versions = BUILD.findall(log)
+    if not versions:
+        return "with a Python that the deployment's log does not name"
+    if versions[-1].startswith(f"{APP_PYTHON}.") or versions[-1] == APP_PYTHON:
+        return f"with Python {versions[-1]}"
+    return (
+        f"with Python {versions[-1]}, and the app runs {APP_PYTHON}: libraries made for another "
+        "Python may not load. Publish again without --remote-build"
+    )
+
+
 def look(app: str, group: str, subscription: str | None) -> str | None:
     """Look until the app has its function; return None, or what is wrong when time is over."""
     wrong = ""
@@ -120,10 +149,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resource-group", required=True, metavar="GROUP")
     parser.add_argument("--subscription", metavar="ID", help="another than the chosen one")
     parser.add_argument("--built-with", metavar="PYTHON", help="what built the package, to name it")
+    parser.add_argument(
+        "--built-there", action="store_true", help="Azure's remote build installed the libraries"
+    )
     asked = parser.parse_args(arguments)
-    wrong = look(asked.app_name, asked.resource_group, asked.subscription)
-    if asked.built_with:
-        sys.stdout.write(f"The package's libraries were installed {asked.built_with}.\n")
+    where = (asked.app_name, asked.resource_group, asked.subscription)
+    wrong = look(*where)
+    built = asked.built_with
+    if asked.built_there:
+        built = f"by Azure's remote build, {built_there(*where)}"
+    if built:
+        sys.stdout.write(f"The package's libraries were installed {built}.\n")
     if wrong:
         sys.stderr.write(f"error: {wrong}\n")
         return 1

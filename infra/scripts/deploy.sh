@@ -402,10 +402,11 @@ make_package() {
     zip=$folder/released-package.zip
     if [ -n "$package" ]; then
         cp "$package" "$zip"
-        built="by whoever made $package"
+        built="by whoever made $package, for $("$PYTHON" "$here/libraries.py" --python-of "$zip")" ||
+            fail "nothing was published: give the package of a release, released-package.zip"
     elif [ "$build" = there ]; then
         "$PYTHON" "$here/package.py" "$zip"
-        built="by Azure's remote build"
+        built=  # The check at the end finds out.
     else
         if "$PYTHON" "$here/package.py" "$zip" --libraries; then
             built="here, for Python 3.13"
@@ -440,7 +441,9 @@ publish() {
         say "Refused ($try of $TRIES); new grants take minutes to arrive, so again in $WAIT s: $(grep -Ei 'error|exception' "$log" | tail -n 1)"
         sleep "$WAIT"
     done
-    "$PYTHON" "$here/check_functions.py" --app-name "$app" --resource-group "$group" --built-with "$built"
+    local who=(--built-with "$built")
+    [ -n "$built" ] || who=(--built-there)
+    "$PYTHON" "$here/check_functions.py" --app-name "$app" --resource-group "$group" "${who[@]}"
 }
 
 not_published() {

@@ -1,5 +1,7 @@
 """Installs the package's libraries for Azure: python infra/scripts/libraries.py FOLDER.
 
+With --python-of PACKAGE.zip it says instead for which Python those in a package were made.
+
 They are for CPython 3.13 on Linux x86-64, whatever runs this. Every file is checked against its
 digest in requirements.txt, and only wheels are taken, so nothing of a library runs while it is
 installed. The same requirements make the same files. It needs uv or Python 3.13: requirements that
@@ -10,9 +12,11 @@ Exit codes: 0, or 1 with the reason. Python 3.11 and its standard library suffic
 # ruff: noqa: INP001 - a script that stands on its own
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,8 +99,34 @@ def _clean(folder: Path) -> None:
             path.unlink()
 
 
+def python_of(package: Path) -> str:
+    """Return for which Python the libraries in a package were made, as their wheels say.
+
+    Raises:
+        LibrariesError: it is not a zip file.
+    """
+    tag = re.compile(rb"^Tag: cp(\d)(\d+)-cp\1\2", re.MULTILINE)
+    try:
+        with zipfile.ZipFile(package) as opened:
+            notes = [it for it in opened.namelist() if it.endswith(".dist-info/WHEEL")]
+            found = {it for note in notes for it in tag.findall(opened.read(note))}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise LibrariesError(f"{package} is not a package: {error}") from error
+    if not notes:
+        return "no Python: it brings no libraries"
+    versions = sorted(f"{major.decode()}.{minor.decode()}" for major, minor in found)
+    return f"Python {' and '.join(versions)}" if versions else "any Python"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Install the libraries of this repository into a folder, and return the exit code."""
+    if arguments[:1] == ["--python-of"] and len(arguments) == 2:  # noqa: PLR2004 - and its value
+        try:
+            sys.stdout.write(f"{python_of(Path(arguments[1]))}\n")
+        except LibrariesError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 1
+        return 0
     if len(arguments) != 1:
         sys.stderr.write("error: name one folder\n")
         return 1

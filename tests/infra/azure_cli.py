@@ -68,6 +68,10 @@ SIGNED_IN: State = {
     "me": "99999999-0000-0000-0000-000000000009",
     "secrets": {},
     "lost_track": 0,
+    "deployment_log": [
+        "Updating submodules.",
+        "Command: oryx build /tmp/zipdeploy/extracted --platform python --platform-version 3.13",
+    ],
     "deployment_error": None,
     "publications": [],
     "publish_errors": [],
@@ -82,6 +86,7 @@ known yet, by its id; `page` how many objects a page of a list has. `publish_err
 are used one after the other, the last of `functions` for good. `regions` has those with Flex
 Consumption, each with whether it has zones; `me` is the object id of who is signed in, or nothing
 where the directory does not say; `secrets` has the secrets of each vault, or what it says instead;
+`deployment_log` what the newest deployment wrote, None when nobody knows.
 `lost_track` how often the functions must be read again before more than `WarmUp` is listed.
 """
 
@@ -372,6 +377,13 @@ def function_list(state: State, options: Options) -> object:
     return [{"name": f"{name}/{function}", "isDisabled": False} for function in now]
 
 
+def deployment_log(state: State, _: Options) -> object:
+    """Answer `az functionapp log deployment show`."""
+    if state["deployment_log"] is None:
+        raise RefusedError("ERROR: Operation returned an invalid status 'Not Found'")
+    return [{"message": line} for line in state["deployment_log"]]
+
+
 def version(state: State, _: Options) -> object:
     """Answer `az version`."""
     return {"azure-cli": state["version"]}
@@ -441,6 +453,7 @@ COMMANDS: dict[str, Callable[[State, Options], object]] = {
     "deployment sub show": deployment_show,
     "functionapp deployment source config-zip": publish,
     "functionapp function list": function_list,
+    "functionapp log deployment show": deployment_log,
 }
 
 

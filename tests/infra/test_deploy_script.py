@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -496,7 +497,71 @@ def test_the_remote_build_stays_an_option(tmp_path: Path) -> None:
     (published,) = subscription.state()["publications"]
     assert published["build_remote"] == "true"
     assert not [name for name in published["names"] if name.startswith(".python_packages")]
-    assert "were installed by Azure's remote build" in ran.stdout
+    assert "were installed by Azure's remote build, with Python 3.13.\n" in ran.stdout
+
+
+ORYX = "Command: oryx build /tmp/x -o /home/site/wwwroot --platform python --platform-version"
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ([f"{ORYX} 3.13.5 -p a=b"], "with Python 3.13.5.\n"),
+        ([f"{ORYX} 3.11.8 -p a=b"], "with Python 3.11.8, and the app runs 3.13: "),
+        ([f"{ORYX} 3.11.8", f"{ORYX} 3.13.1"], "with Python 3.13.1.\n"),
+        (["Updating submodules."], "with a Python that the deployment's log does not name.\n"),
+        (None, "with a Python that is not known: ERROR: Operation returned an invalid status"),
+    ],
+)
+def test_the_check_names_the_python_of_the_remote_build(
+    tmp_path: Path, log: list[str] | None, said: str
+) -> None:
+    """It has built with another one than the app's."""
+    subscription = azure(tmp_path, deployment_log=log)
+    command = [sys.executable, str(SCRIPTS / "check_functions.py"), "--app-name", "func-scan"]
+
+    ran = subscription.program([*command, "--resource-group", "rg-prod", "--built-there"])
+
+    assert ran.returncode == 0
+    assert f"were installed by Azure's remote build, {said}" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (["cp313-cp313-manylinux_2_17_x86_64", "py3-none-any"], "Python 3.13"),
+        (["cp311-cp311-manylinux_2_17_x86_64", "cp39-abi3-manylinux_2_17_x86_64"], "Python 3.11"),
+        (["py3-none-any"], "any Python"),
+        ([], "no Python: it brings no libraries"),
+    ],
+)
+def test_the_check_names_the_python_of_a_package_that_is_given(
+    tmp_path: Path, tags: list[str], said: str
+) -> None:
+    """As its wheels say."""
+    package = tmp_path / "released.zip"
+    with zipfile.ZipFile(package, "w") as made:
+        made.writestr("host.json", "{}")
+        for number, tag in enumerate(tags):
+            made.writestr(f"lib/a{number}-1.dist-info/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
+
+    command = [sys.executable, str(SCRIPTS / "libraries.py"), "--python-of", str(package)]
+
+    ran = azure(tmp_path).program(command)
+
+    assert (ran.returncode, ran.stdout) == (0, f"{said}\n")
+
+
+def test_a_file_that_is_not_a_package_is_not_published(tmp_path: Path) -> None:
+    """It says what to give."""
+    package = tmp_path / "released.zip"
+    package.write_text("not a zip")
+    subscription = azure(tmp_path)
+
+    ran = subscription.run("deploy.sh", *USUAL, "--package", str(package))
+
+    assert (ran.returncode, subscription.state()["publications"]) == (1, [])
+    assert "give the package of a release" in ran.stderr
 
 
 def test_functions_that_the_platform_lost_track_of_are_read_again(tmp_path: Path) -> None:
