@@ -4,7 +4,7 @@ The API's times are whole numbers, and nothing says that it always writes them w
 `1.7e12` and `1700000000000.0` are positions. A string, a fraction, a boolean or null is not.
 """
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
@@ -21,14 +21,18 @@ def position(written: bytes | msgspec.Raw | None) -> int | None:
     except msgspec.DecodeError:  # Such as a number beyond every range.
         return None
     if type(value) is float:
-        value = _exactly(Decimal(bytes(written or b"").decode()))
+        value = _exactly(bytes(written or b"").decode())
     if type(value) is not int:
         return None
     return value if -(2**63) <= value < 2**63 else None
 
 
-def _exactly(value: Decimal) -> int | None:
+def _exactly(written: str) -> int | None:
     """Return a number that is whole as it is written: a float would round small fractions off."""
+    try:
+        value = Decimal(written)
+    except InvalidOperation:  # Its exponent has more digits than any number of use.
+        return None
     if value.adjusted() > _LONGEST or value != value.to_integral_value():
         return None
     return int(value)

@@ -18,7 +18,7 @@ from shared.core.layout import BLOCK_DIGITS, block_id
 from shared.core.model import Axis, Block, Span
 from shared.core.packing import Sum, Unpackable, pack, pack_trailer, sum_of, unpack, unpack_block
 from shared.core.positions import position
-from shared.core.strictness import has_large_number, may_be_large, repeats_a_key
+from shared.core.strictness import LONGEST, has_large_number, may_be_large, repeats_a_key
 
 NULL = b"null"
 """An item of `data` that should be a record."""
@@ -155,7 +155,7 @@ def read_page(body: bytes) -> Page:
         nulls=tuple(nulls),
         has_next=envelope.hasNext,
         continuation=continuation,
-        total=envelope.total if type(envelope.total) is int else None,
+        total=_count(envelope.total),
     )
 
 
@@ -173,9 +173,16 @@ def _is_empty(envelope: _Envelope) -> bool:
     A null in its place needs a `total` besides, since no list is promised to be written so. What
     `total` says is then judged as on every empty page.
     """
-    counts = type(envelope.total) is int
+    counts = _count(envelope.total) is not None
     missing = envelope.data is msgspec.UNSET and envelope.total is None
     return envelope.hasNext is False and (counts or missing)
+
+
+def _count(total: object) -> int | None:
+    """Return `total` as a whole number, however it is written; None where it is anything else."""
+    if isinstance(total, float) and total.is_integer():
+        return int(total)
+    return total if type(total) is int else None
 
 
 def encode_block(records: Iterable[Record], *, epoch: int, number: int) -> tuple[Block, bytes]:
@@ -430,7 +437,12 @@ def _require_text_around(text: str, data: tuple[int, int] | None) -> None:
         raise Malformed("the answer is not UTF-8 around its records") from error
 
 
-_lenient = json.JSONDecoder(strict=False)
+def _whole(text: str) -> int | None:
+    """Return a whole number that a page may count with; Python refuses those of many digits."""
+    return int(text) if len(text) <= LONGEST else None
+
+
+_lenient = json.JSONDecoder(strict=False, parse_int=_whole)
 _as_written = json.JSONDecoder(strict=False, parse_int=_Number, parse_float=_Number)
 
 

@@ -134,6 +134,9 @@ def test_an_irregular_record_is_wrapped_with_all_its_bytes(kind: str) -> None:
         b'{"_id":1e999,"timestamp":1,"created":2}',
         b'{"_id":"a","timestamp":' + b"9" * 5_000 + b',"created":2}',
         b'{"_id":"a","timestamp":1,"created":2,"n":NaN,"deep":' + b"[" * 500 + b"]" * 500 + b"}",
+        b'{"_id":"a","timestamp":1,"created":2,"n":NaN,"long":' + b"9" * 5_000 + b"}",
+        b'{"_id":"a","timestamp":0e99999999999999999999,"created":2}',
+        b'{"_id":"a","timestamp":1e-99999999999999999999,"created":2}',
     ],
 )
 def test_no_value_of_one_record_costs_its_page(record: bytes) -> None:
@@ -200,6 +203,7 @@ def test_what_is_no_page_is_malformed(kind: str) -> None:
         (b'"hasNext":false,"total":null', None),
         (b'"hasNext":false,"total":0', 0),
         (b'"hasNext":false,"total":7', 7),
+        (b'"hasNext":false,"total":0.0', 0),
         (b'"data":null,"hasNext":false,"total":0', 0),
         (b'"data":null,"hasNext":false,"total":7', 7),
         (b'"data":[],"hasNext":false', None),
@@ -227,7 +231,8 @@ def test_a_null_among_the_records_costs_its_page_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "read"), [(b"7", 7), (b"0", 0), (b"null", None), (b'"7"', None), (b"7.5", None)]
+    ("total", "read"),
+    [(b"7", 7), (b"0", 0), (b"7.0", 7), (b"null", None), (b'"7"', None), (b"7.5", None)],
 )
 def test_total_is_a_number_or_unknown(total: bytes, read: int | None) -> None:
     """Nothing depends on it but suspicion."""
