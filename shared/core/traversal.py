@@ -148,13 +148,14 @@ def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> 
         return _absorb_dense(calm, page, sifted, policy, index)
     if page.has_next:
         return _follow(calm, page, sifted, policy, index)
-    if _shows_nothing(page) and page.total:
+    if _counts_what_it_hides(page):
         return _probe(calm, policy, index)
     return _finish(_with_gaps(_shortened(calm, page), sifted), sifted, index)
 
 
-def _shows_nothing(page: Page) -> bool:
-    return not page.records and not page.nulls
+def _counts_what_it_hides(page: Page) -> bool:
+    """Say whether a page counts activities and shows none; a count below zero means nothing."""
+    return not page.records and not page.nulls and (page.total or 0) > 0
 
 
 def _shows_something(sifted: Sifted) -> bool:
@@ -434,7 +435,7 @@ def _contradiction(page: Page) -> str | None:
     """Return why the last page of a dense millisecond does not show all of it, if so."""
     if page.has_next:
         return CROWDED
-    return EMPTY if _shows_nothing(page) and page.total else None
+    return EMPTY if _counts_what_it_hides(page) else None
 
 
 def _ways(dense: Dense) -> tuple[Dense, ...]:

@@ -431,7 +431,7 @@ def test_a_dense_millisecond_goes_on_from_its_last_record(
         assert body_of(turn.goes_on, policy())["filters"]["created"] == {"gte": goes_on_from}
 
 
-@pytest.mark.parametrize("total", [{"total": 0}, {}, {"total": None}])
+@pytest.mark.parametrize("total", [{"total": 0}, {}, {"total": None}, {"total": -1}])
 def test_an_empty_page_that_counts_nothing_finishes_the_slice(total: dict[str, Any]) -> None:
     """A quiet time, and nothing in doubt."""
     turn = absorbed({"data": [], "hasNext": False, **total})
