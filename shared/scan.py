@@ -652,11 +652,9 @@ class Iteration:
             raise refused_in_every_form(refusal, tried)
 
     def _retreat(self, piece: Slice, fault: Fault, *, is_page: bool = False) -> Turn:
-        # Neither a page that contradicts itself nor known poison shows an outage. An empty object
-        # may be an empty page: a tenant that sleeps must not end every run.
+        # Neither a page that contradicts itself nor known poison shows an outage.
         known = is_page or piece.blocked or shows_poison(piece, fault, self.ledger.pages)
-        shows_nothing = fault.kind in {"unreadable", "blank"}
-        if not shows_nothing and not (fault.kind == "malformed" and known):
+        if fault.kind != "unreadable" and not (fault.kind == "malformed" and known):
             self.faulted.add(piece.start)
         if len(self.faulted) >= FAULTS_TO_STOP:
             self.stop = "faults"

@@ -15,7 +15,7 @@ import msgspec
 from shared.core.errors import SourceRefused, TokenRefused
 from shared.core.model import HOUR_MS, Answer, NoAnswer
 from shared.core.quoting import quoted
-from shared.core.records import Blank, Malformed, Page, read_page
+from shared.core.records import Malformed, Page, read_page
 
 THROTTLE_WAIT_MS = 60_000
 """Where a throttle does not say how long: the API's window is one minute."""
@@ -37,7 +37,7 @@ TRANSIENT_STATUSES = frozenset({408, 425, *range(500, 600)})
 SAID_FROM = 64 * 1024
 """Bytes of an error body that are read; nothing that explains an error is longer."""
 
-FaultKind = Literal["transient", "malformed", "blank", "unexpected", "unreadable"]
+FaultKind = Literal["transient", "malformed", "unexpected", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,6 @@ class Fault:
 
     Attributes:
         kind: `transient` (server, network, deadline), `malformed` (a page that makes no sense),
-            `blank` (an empty object, which may stand for an empty page),
             `unexpected` (an error in this program, which the answer may have caused) or
             `unreadable` (no answer at all: a part that a sweep needs cannot be read).
         detail: what came, for people.
@@ -122,8 +121,7 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
     try:
         return read_page(answer.body)
     except Malformed as verdict:
-        kind: FaultKind = "blank" if isinstance(verdict, Blank) else "malformed"
-        return Fault(kind=kind, detail=str(verdict))
+        return Fault(kind="malformed", detail=str(verdict))
 
 
 def _throttle_wait(answer: Answer, now: int) -> int:

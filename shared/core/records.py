@@ -28,10 +28,6 @@ class Malformed(Exception):
     """The body is not a page; the message says why."""
 
 
-class Blank(Malformed):
-    """The body is an empty JSON object: perhaps an empty page, perhaps the sign of an outage."""
-
-
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One activity.
 
@@ -125,15 +121,12 @@ def read_page(body: bytes) -> Page:
     Raises:
         Malformed: it is not a JSON object with a `data` list of objects and a boolean `hasNext`,
             or it promises more without saying how to go on. The last page may lack `data`.
-        Blank: it is an empty JSON object.
     """
     try:
         envelope, read = _envelopes.decode(body), _regular
     except (ValueError, RecursionError):  # The former for bytes that are not UTF-8, too.
         envelope, read = _decode_leniently(body), _guarded
     if not isinstance(envelope.data, list) and not _is_empty(envelope):
-        if body.split() in ([b"{}"], [b"{", b"}"]):
-            raise Blank("the answer is an empty object")
         raise Malformed("the answer has no data")
     if envelope.hasNext is None:
         raise Malformed("the answer does not say hasNext")

@@ -1,8 +1,7 @@
 """What a slice does about a fault: back off, then ask for less, at the end be blocked.
 
 A second that stays poisoned is finished in doubt, so that it holds nothing up. An outage is not
-poison: faults only count while other slices receive pages. By the same rule an empty object stands
-for an empty page: only if the API answers for other time meanwhile.
+poison: faults only count while other slices receive pages.
 """
 
 from dataclasses import dataclass, replace
@@ -38,15 +37,10 @@ POISONED_FAULTS = 24
 RIPE_FAULTS = 6
 """A blocked second with as many may make room for others, a few hours after it was blocked."""
 
-BLANK_FAULTS = 5
-"""So many empty objects, the last two an hour apart, and no page meanwhile: then it is doubt."""
-
 POISON_KINDS = frozenset({"malformed", "transient"})
 """Only what the API itself answers, or fails to, can show that time is poisoned."""
 
 POISONED = "the API answered for other time and never for this"
-
-BLANK = "the API answered with nothing but empty objects"
 
 DROPS_CONTINUATION = frozenset({"malformed", "unexpected"})
 """After such a fault a slice asks afresh: its continuation may be what led to it."""
@@ -113,36 +107,19 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
         pages_at_fault=outlook.pages,
         poisoned=piece.poisoned + shows_poison(piece, fault, outlook.pages),
     )
-    if fault.kind == "blank":
-        return replace(_left_blank(piece, struck, now=now, room=room, outlook=outlook), fault=fault)
-    if fault.kind != "unreadable" and not piece.blocked:
+    if fault.kind == "unreadable":
+        return Turn(goes_on=_blocked(struck, now, room), fault=fault)
+    if not piece.blocked:
         if faults % FAULTS_PER_ESCALATION:
             return Turn(goes_on=struck, fault=fault)
         if fault.kind == "transient" and piece.limit > LIMIT_MIN:
             lighter = change(struck, limit=max(LIMIT_MIN, piece.limit // 2))
             return Turn(goes_on=lighter, fault=fault)
-    if fault.kind != "unreadable" and _halves(struck) is not None:
+    if _halves(struck) is not None:
         return _bisect(struck, fault, now=now, room=room)
     if struck.poisoned > piece.poisoned and _is_hopeless(struck, room, outlook):
         return Turn(finished=doubted(struck), fault=fault)
     return Turn(goes_on=_blocked(struck, now, room), fault=fault)
-
-
-def _left_blank(piece: Slice, struck: Slice, *, now: int, room: Room, outlook: Outlook) -> Turn:
-    """Answer an empty object: an empty page if other slices received pages since the last one.
-
-    A shorter slice would not be answered better, so it is never halved. Where nothing else is
-    answered either, as at night or in an outage, it ends in doubt after two hours.
-    """
-    if struck.mode != "page":
-        struck = _paging(struck)  # A probe that shows nothing settles nothing: ask again instead.
-    elif piece.fault == struck.fault and outlook.pages > piece.pages_at_fault:
-        return Turn(finished=_ended(struck, ()))
-    elif struck.faults >= BLANK_FAULTS:
-        return Turn(finished=_ended(struck, (BLANK,)))
-    if struck.faults < FAULTS_PER_ESCALATION:
-        return Turn(goes_on=struck)
-    return Turn(goes_on=_blocked(struck, now, room))
 
 
 def shows_poison(piece: Slice, fault: Fault, pages: int) -> bool:
@@ -176,14 +153,10 @@ def is_stuck(piece: Slice) -> bool:
 
 def doubted(piece: Slice) -> Finished:
     """Return a slice finished as it is, with what it has not shown in doubt."""
-    return _ended(_paging(piece), (POISONED,))
-
-
-def _ended(piece: Slice, reasons: tuple[str, ...]) -> Finished:
-    """Return a slice finished as it is; what it has not shown is in doubt for these reasons."""
-    start, end = yet_to_come(piece)
-    doubt = tuple(Doubt(start=start, end=end, reason=reason) for reason in reasons)
-    done = change(piece, seen=(), continuation=None, doubt=(*piece.doubt, *doubt))
+    plain = _paging(piece)
+    start, end = yet_to_come(plain)
+    doubt = Doubt(start=start, end=end, reason=POISONED)
+    done = change(plain, seen=(), continuation=None, doubt=(*piece.doubt, doubt))
     return Finished(slice=done, start=piece.start, end=piece.end)
 
 
