@@ -45,7 +45,8 @@ def test_messages_are_put_into_the_queue_as_event_grid_puts_them(environ: dict[s
     code, _, said = announce(environ, "--queue", "sentinel")
 
     found = [json.loads(b64decode(it.content)) for it in queue.receive_messages()]
-    assert (code, len(found)) == (0, 2), said
+    assert code == 0, said
+    assert len(found) > 1
     assert sorted(found, key=str) == sorted(messages(written), key=str)
     assert f"{len(found)} messages sent" in said
 
