@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from shared.core.model import Answer, NoAnswer, Query
@@ -22,6 +23,7 @@ class SimulatedApi:
         tenant: the truth.
         switches: how the API behaves.
         time: the API's own clock.
+        date: the `Date` of its answers; None where they state none.
         latency: ms that every answer takes on the clock.
         instead: decides on an answer by request number and query, None lets the API answer.
         asked: the bodies of the requests, parsed.
@@ -31,6 +33,7 @@ class SimulatedApi:
         self.tenant = tenant
         self.clock = clock
         self.time: Callable[[], int] = clock.now
+        self.date: Callable[[], int | None] = lambda: None
         self.switches = switches
         self.latency = 0
         self.instead: Callable[[int, dict[str, Any]], Reply | None] = lambda _number, _asked: None
@@ -51,12 +54,19 @@ class SimulatedApi:
         scripted = self.instead(number, body)
         if isinstance(scripted, Exception):
             raise scripted
-        if scripted:
-            return scripted
+        return self._dated(scripted or self._answer(number, body))
+
+    def _answer(self, number: int, body: dict[str, Any]) -> Answer:
         try:
             return Answer(status=200, body=self._page(number, body))
         except BadRequestError as problem:
             return Answer(status=400, body=json.dumps({"detail": str(problem)}).encode())
+
+    def _dated(self, answer: Answer | NoAnswer) -> Answer | NoAnswer:
+        date = self.date()
+        if date is None or isinstance(answer, NoAnswer):
+            return answer
+        return replace(answer, date=date)
 
     def _page(self, number: int, body: dict[str, Any]) -> bytes:
         asked = Asked(

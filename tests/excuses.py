@@ -1,0 +1,72 @@
+"""A plain model of what a scan may declare lost or in doubt: only what its troubles explain."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.core.intervals import Interval, Intervals, merge, subtract
+from shared.core.ledger import NOT_SWEPT
+from shared.core.retreat import POISONED
+from shared.core.traversal import CROWDED, EMPTY, REFUSED
+from tests.fakes import HOUR
+
+SECOND = 1_000
+MARGIN = 2 * HOUR
+"""A slice proves nothing where its start is nearer to the end of the reach than this."""
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What has gone wrong in the life of a scan.
+
+    Attributes:
+        reach: how far back the API answers.
+        reasons: why there may be doubt besides poison, and time that no sweep looked at.
+        poisoned: the seconds that have ever been poisoned, by their starts.
+    """
+
+    reach: int
+    reasons: set[str] = field(default_factory=lambda: {EMPTY, CROWDED, REFUSED})
+    poisoned: set[int] = field(default_factory=set)
+
+    def unexplained(self, manifest: dict[str, Any], now: int) -> list[dict[str, Any]]:
+        """Return what a manifest declares lost or in doubt for no good reason."""
+        told = [it for it in manifest["doubt"] if not self._explains(it, now)]
+        lost = manifest["lost"]
+        return told if not lost or self._has_passed(lost, now) else [*told, lost]
+
+    def _explains(self, doubt: dict[str, Any], now: int) -> bool:
+        if doubt["reason"] == POISONED:
+            return self.explains_poison(doubt)
+        if doubt["reason"] == NOT_SWEPT:
+            # A slice proves nothing once its start has passed; it is an hour long at most.
+            return self._has_passed(doubt, now + HOUR) and bool(doubt["start"] <= self._edge(now))
+        return doubt["reason"] in self.reasons
+
+    def explains_poison(self, doubt: dict[str, Any]) -> bool:
+        """Say whether a doubt is that of a poisoned second, and hardly longer than that."""
+        start, end = doubt["start"], doubt["end"]
+        touched = any(at < end and start < at + SECOND for at in self.poisoned)
+        return touched and end - start < 2 * SECOND
+
+    def _has_passed(self, told: dict[str, Any], now: int) -> bool:
+        return bool(told["end"] <= self._edge(now))
+
+    def _edge(self, now: int) -> int:
+        return now - self.reach + MARGIN
+
+
+def told(manifests: dict[int, bytes]) -> tuple[Intervals, list[dict[str, Any]]]:
+    """Return what is lost and what is in doubt by all manifests; a later look replaces doubt."""
+    lost, doubt = list[Interval](), list[dict[str, Any]]()
+    for number in sorted(manifests):
+        manifest = json.loads(manifests[number])
+        bounds = (manifest["start"], manifest["end"])
+        if manifest["lost"]:
+            lost.append(bounds)
+        doubt = [
+            {**it, "start": start, "end": end}
+            for it in doubt
+            for start, end in subtract((it["start"], it["end"]), (bounds,))
+        ] + manifest["doubt"]
+    return merge(lost), doubt
