@@ -101,17 +101,22 @@ def formatted(path: Path) -> str:
     return text
 
 
-@cache
 def template(path: Path) -> Json:
-    """Return a file as it is compiled, with nothing evaluated.
+    """Return a file as it is compiled, with nothing evaluated; each caller gets a copy of its own.
 
     Raises:
         BicepError: it does not compile.
     """
+    return json.loads(_compiled(path))
+
+
+@cache
+def _compiled(path: Path) -> str:
     answer = compiler().ask("compile", path=str(path))
     if not answer["success"]:
         raise BicepError(f"{path}: {answer['diagnostics']}")
-    return json.loads(answer["contents"])
+    text: str = answer["contents"]
+    return text
 
 
 def predicted(parameters: Path, **where: str | None) -> Json:
