@@ -111,6 +111,29 @@ def test_documented_defaults_are_the_code_s() -> None:
     assert len(optional) >= 18
 
 
+def test_settings_in_the_readme_are_those_of_the_page_of_settings() -> None:
+    """A short list of them, with the same defaults."""
+    page = rows("docs/settings.md")
+    shown = rows("README.md")
+
+    assert {name: row[1] for name, row in shown.items()} == {name: page[name][1] for name in shown}
+    assert len(shown) >= 7
+
+
+def test_figures_in_the_readme_are_those_that_were_measured() -> None:
+    """What a throttle costs the documented loop and this scan, and what a month costs."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    loss = (ROOT / "docs/loss.md").read_text("utf-8")
+    cost = (ROOT / "docs/deployment.md").read_text("utf-8")
+    (throttled,) = re.findall(r"^\| throttle: .*$", loss, re.MULTILINE)
+    _, held, sample, *_, scan = [it.strip() for it in throttled.strip("|").split("|")]
+    (month,) = re.findall(r"^\| 1,000,000 \|.* (\d+\.\d\d) \|$", cost, re.MULTILINE)
+
+    assert f"lost {sample.partition(' ')[0]} of {held}" in " ".join(readme.split())
+    assert scan == "0 / 0"
+    assert f"[about ${float(month):.0f}]" in readme
+
+
 def test_the_example_of_several_scans_is_accepted() -> None:
     """As it stands in the document."""
     (example,) = fences(ROOT / "docs/settings.md", "json")

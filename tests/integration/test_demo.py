@@ -1,5 +1,6 @@
 """`make demo` as a person runs it."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -71,11 +72,22 @@ def demo() -> Iterator[subprocess.Popen[str]]:
     assert watch.left() == set()
 
 
+def shapes(said: str) -> set[str]:
+    """Return the lines of an output without what differs from one demonstration to the next."""
+    plain = (re.sub(r" \.+ ", " . ", line) for line in said.splitlines() if line != "...")
+    return {re.sub(r"[\d,]+", "0", line) for line in plain}
+
+
 def test_the_demonstration_proves_what_it_says(demo: subprocess.Popen[str]) -> None:
-    """It resumes from a saved continuation, and its blobs equal the truth."""
+    """It resumes from a saved continuation, its blobs equal the truth, and README shows it."""
+    (shown,) = re.findall(
+        r"^```text\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+
     said, _ = demo.communicate()
 
     assert demo.returncode == 0, said
+    assert shapes(shown) - shapes(said) == set()
     assert "stopped by its time budget in the middle of the slice" in said
     assert "missing: 0   twice: 0   unknown to the API: 0" in said
     assert "The blobs equal the API's truth." in said
