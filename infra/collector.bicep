@@ -1,124 +1,124 @@
-// Activity Scan in one resource group that is there: this template is the whole of it. main.bicep makes
-// the group and calls it; by itself it is what a release, the button and Terraform deploy.
-// docs/deployment.md explains how to deploy it, what each option costs and what it leaves behind.
+// Deploys all of Activity Scan to an existing resource group. main.bicep creates the group and calls this
+// template; a release, the deploy button and Terraform deploy it directly. docs/deployment.md explains how
+// to deploy, what each option costs and what remains after deletion.
 
 targetScope = 'resourceGroup'
 
-// What has to be said
+// Required parameters
 
-@description('Name of this deployment among others in the subscription; it is part of no address.')
+@description('Name that tells this deployment apart from others in the subscription. No URL contains it.')
 @minLength(1)
 @maxLength(64)
 param environmentName string
 
-@description('Region of everything.')
+@description('Region of all resources.')
 @minLength(1)
 param location string = resourceGroup().location
 
-@description('The tenant\'s API URL, such as https://contoso.eu2.portal.cloudappsecurity.com: the Defender portal shows it under Settings, Cloud Apps, About.')
+@description('API URL of the tenant, such as https://contoso.eu2.portal.cloudappsecurity.com. The Defender portal shows it under Settings, Cloud Apps, About.')
 @minLength(1)
 param apiUrl string
 
-@description('Who is written to when something is wrong. Empty: the alerts fire, and reach nobody.')
+@description('Email address that receives the alerts. If it is empty, the alerts fire but reach nobody.')
 param alertEmail string
 
 // Names
 
-@description('What tells the names of this deployment from those of others; empty for one made of group, environment and region.')
+@description('Suffix that makes the names of this deployment unique. If it is empty, it is derived from resource group, environment and region.')
 @maxLength(13)
 param nameToken string = ''
 
-@description('Tags of every resource.')
+@description('Tags to set on every resource.')
 param tags object = {}
 
-@description('Name of the function app; empty for one made of the environment. 2 to 60 characters, unique in Azure.')
+@description('Name of the function app: 2 to 60 characters, unique in Azure. If it is empty, a name is generated.')
 @maxLength(60)
 param functionAppName string = ''
 
-@description('Name of the storage account of the data; empty for one made of the environment. 3 to 24 lower-case letters and digits, unique in Azure.')
+@description('Name of the storage account for the data: 3 to 24 lower-case letters and digits, unique in Azure. If it is empty, a name is generated.')
 @maxLength(24)
 param storageAccountName string = ''
 
-// The program: docs/settings.md has the reasons for these defaults
+// The program (docs/settings.md explains these defaults)
 
-@description('When the function runs: NCRONTAB with six fields, in UTC. infra/scripts/check_schedule.py says what one means.')
+@description('When the function runs: an NCRONTAB expression with six fields, in UTC. infra/scripts/check_schedule.py explains what an expression means.')
 @minLength(9)
 param schedule string = '0 */5 * * * *'
 
-@description('Wall time of one run, 5 s to 9 min; less than the time between two runs.')
+@description('Time budget of one run (wall time): 5 s to 9 min, and less than the time between two runs.')
 param timeBudget string = '4m'
 
-@description('Name of the scan, in every blob\'s name: a-z, 0-9 and -.')
+@description('Name of the scan, which every blob name contains. It may have a-z, 0-9 and -.')
 @minLength(1)
 @maxLength(40)
 param scanName string = 'all'
 
-@description('The API\'s filters; none for everything.')
+@description('Filters that select activities, in the API\'s own form. Without filters, everything is collected.')
 param scanFilters object = {}
 
-@description('Fingerprint of changed filters, to accept them under the same name.')
+@description('Fingerprint that accepts changed filters under the same scan name.')
 param scanAcceptFilters string = ''
 
-@description('The time that the scan cuts by: when it happened, or when it was ingested.')
+@description('Which time the scan goes by: date (when the activity happened) or created (when it was ingested).')
 @allowed([
   'date'
   'created'
 ])
 param scanSortField string = 'date'
 
-@description('Direction within a slice.')
+@description('Sort direction within a slice.')
 @allowed([
   'asc'
   'desc'
 ])
 param scanSortDirection string = 'asc'
 
-@description('Records of a page.')
+@description('Records to request per page.')
 @minValue(500)
 @maxValue(5000)
 param scanLimit int = 5000
 
-@description('How far back the first run begins.')
+@description('How far back the first run starts.')
 param scanLookback string = '7d'
 
-@description('How old time is before it is first scanned.')
+@description('Age that time must reach before it is first scanned.')
 param scanSettle string = '10m'
 
-@description('Younger time goes first, in short slices.')
+@description('Time younger than this is scanned first, in short slices.')
 param scanFresh string = '1h'
 
 @description('Length of a fresh slice.')
 param scanSlice string = '5m'
 
-@description('Ages at which time is looked at again, or none.')
+@description('Ages at which sweeps scan time again, or none.')
 param scanSweeps string = '2h,24h,8d'
 
-@description('Whether sweeps ask for everything again, or for what was ingested since.')
+@description('What sweeps ask for: everything again (full), or only what was ingested since the last look (created).')
 @allowed([
   'full'
   'created'
 ])
 param scanSweepBy string = 'full'
 
-@description('How far back the API answers.')
+@description('How far back the API shows activities.')
 param scanReach string = '30d'
 
-@description('Slices in work at once.')
+@description('Number of slices to scan at once.')
 @minValue(1)
 @maxValue(16)
 param scanConcurrency int = 3
 
-@description('Requests in any 60 seconds; the tenant has 30.')
+@description('Requests in any 60 seconds. The API allows a tenant 30.')
 @minValue(1)
 @maxValue(1000)
 param scanRequestsPerMinute int = 25
 
-@description('Several scans: an array of objects with a name each, and what differs from the parameters above, as in docs/settings.md. Empty for one scan.')
+@description('Several scans: an array of objects, each with a name and with whatever differs from the parameters above (docs/settings.md). Leave it empty for one scan.')
 param scans array = []
 
-// Signing in to the API
+// Sign-in to the API
 
-@description('How the collector signs in to the Activities API: docs/authentication.md. The last two keep their secret in a vault that is then made.')
+@description('How the collector signs in to the Activities API (docs/authentication.md). For client-secret and api-token the deployment creates a vault that holds the secret.')
 @allowed([
   'managed-identity'
   'federated'
@@ -127,19 +127,19 @@ param scans array = []
 ])
 param authMode string = 'managed-identity'
 
-@description('Tenant of the app registration (federated, client-secret).')
+@description('Tenant id of the app registration (federated, client-secret).')
 param mdaTenantId string = ''
 
 @description('Client id of the app registration (federated, client-secret).')
 param mdaClientId string = ''
 
-@description('Whether the token may go to an address that is none of Microsoft\'s, such as a proxy\'s.')
+@description('Whether the token may be sent to a host outside Microsoft\'s domains, such as a proxy.')
 param allowAnyHost bool = false
 
-@description('Object id of who deploys, who may then read what was collected and the state, and set the secret. Empty for a pipeline.')
+@description('Object id of the person who deploys. They may then read the data and the state, and set the secret. Leave it empty in a pipeline.')
 param deployerId string = ''
 
-@description('What deployerId is.')
+@description('Type of principal that deployerId names.')
 @allowed([
   'User'
   'Group'
@@ -150,14 +150,14 @@ param deployerType string = 'User'
 @description('Who may set the secret in the vault: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param vaultAdministrators array = []
 
-@description('Days that a deleted vault or secret can be brought back; so long its name is taken. It cannot be changed later.')
+@description('Days for which a deleted vault or secret can be recovered; its name stays taken until then. It cannot be changed later.')
 @minValue(7)
 @maxValue(90)
 param vaultRecoveryDays int = 90
 
 // The app
 
-@description('Megabytes of an instance: 512 is a quarter of a core, 2048 one, 4096 two.')
+@description('Memory of an instance in megabytes: 512 comes with a quarter of a core, 2048 with one core, 4096 with two.')
 @allowed([
   512
   2048
@@ -165,12 +165,12 @@ param vaultRecoveryDays int = 90
 ])
 param instanceMemoryMB int = 512
 
-@description('Instances at most. One is enough for the timer; Azure documents 40 as the least in some places.')
+@description('Maximum number of instances. One is enough for the timer, but some of Azure\'s documentation gives 40 as the minimum.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-@description('How a new package or setting takes the place of the old one; empty for what Azure does by itself (Recreate). RollingUpdate is a preview, and nothing here needs it.')
+@description('How a new package or setting replaces the old one. If it is empty, Azure uses its default (Recreate). RollingUpdate is a preview, and the collector does not need it.')
 @allowed([
   ''
   'Recreate'
@@ -178,13 +178,13 @@ param maximumInstanceCount int = 40
 ])
 param updateStrategy string = ''
 
-@description('Address of the package, a file named released-package.zip, which is then published, too. It may carry a signature (SAS). Empty: nothing is published.')
+@description('URL of a package named released-package.zip for the deployment to publish. It may carry a signature (SAS). If it is empty, nothing is published.')
 @secure()
 param packageUri string = ''
 
 // The data
 
-@description('How many copies of the data there are, and where.')
+@description('Redundancy of the storage account for the data: how many copies there are, and where.')
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'
@@ -195,33 +195,33 @@ param packageUri string = ''
 ])
 param storageRedundancy string = 'Standard_ZRS'
 
-@description('Whether the account has directories (Data Lake Storage), as some readers need. It cannot be changed later, and such an account keeps no versions of the ledger.')
+@description('Whether the storage account has a hierarchical namespace (Data Lake Storage), which some readers need. It cannot be changed later, and such an account keeps no versions of the ledger.')
 param hierarchicalNamespace bool = false
 
-@description('Container of parts.')
+@description('Container for the parts.')
 @minLength(3)
 @maxLength(63)
 param dataContainer string = 'activities'
 
-@description('Container of manifests.')
+@description('Container for the manifests.')
 @minLength(3)
 @maxLength(63)
 param manifestContainer string = 'manifests'
 
-@description('Container of ledger, run log and quarantine.')
+@description('Container for the ledger, the run logs and the quarantine.')
 @minLength(3)
 @maxLength(63)
 param stateContainer string = 'scan-state'
 
-@description('Who may read parts and manifests, and take notifications: objects with principalId and principalType (User, Group or ServicePrincipal).')
+@description('Who may read parts and manifests, and receive notifications: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array = []
 
-@description('Days that a deleted or overwritten blob can be brought back, the ledger above all.')
+@description('Days for which a deleted or overwritten blob, above all the ledger, can be recovered.')
 @minValue(1)
 @maxValue(365)
 param recoveryDays int = 7
 
-@description('Days that run logs and quarantined answers are kept.')
+@description('Days for which run logs and quarantined answers are kept.')
 @minValue(1)
 param diagnosticsDays int = 90
 
@@ -233,28 +233,28 @@ param coolAfterDays int = 0
 @minValue(0)
 param coldAfterDays int = 0
 
-@description('Days after which parts are deleted, more than 31, since sweeps read them; 0 for never. Activities are personal data.')
+@description('Days after which parts are deleted; 0 for never. Sweeps read the parts again, so the minimum is 32. Activities are personal data.')
 @minValue(0)
 param deleteAfterDays int = 0
 
-@description('Days during which nobody can change or delete a part or a manifest; 0 for no such policy.')
+@description('Days during which nobody can change or delete a part or a manifest; 0 for no immutability policy.')
 @minValue(0)
 @maxValue(146000)
 param immutabilityDays int = 0
 
-@description('Whether somebody has locked those policies since; then they are left as they are.')
+@description('Whether the immutability policies have been locked since. The deployment then leaves them unchanged.')
 param immutabilityLocked bool = false
 
-@description('Whether a lock keeps the account of the data from being deleted.')
+@description('Whether a lock protects the storage account for the data from being deleted.')
 param deleteLock bool = false
 
-@description('Whether Event Grid puts a message into a queue of the same account for each new part.')
+@description('Whether Event Grid puts a message for each new part into a queue of the same storage account.')
 param notifications bool = false
 
-@description('With it: a queue for each program that takes the messages, since what one takes is gone for the others. Objects with name, and with principalId and principalType of who takes them. Empty: the queue new-parts, for the readers.')
+@description('With notifications: one queue for each program that receives messages, since a message that one program takes is gone for the others. Objects with name, and optionally the principalId and principalType that may receive the messages. If it is empty, there is one queue, new-parts, for the readers.')
 param notificationQueues array = []
 
-@description('With it: how a message is written. Sentinel, Azure Data Explorer and Snowflake take EventGridSchema only.')
+@description('With notifications: schema of the messages. Sentinel, Azure Data Explorer and Snowflake accept EventGridSchema only.')
 @allowed([
   'EventGridSchema'
   'CloudEventSchemaV1_0'
@@ -263,44 +263,44 @@ param notificationSchema string = 'EventGridSchema'
 
 // The network
 
-@description('Whether storage and vault are reached through a private network only, and the app answers nobody.')
+@description('Whether storage and vault can be reached through a private network only, and the app accepts no requests from outside.')
 param networkIsolation bool = false
 
-@description('Address range of the network that is made.')
+@description('Address range of the network that the deployment creates.')
 param networkAddressPrefix string = '10.90.0.0/24'
 
-@description('Address range within it for the app, /27 or larger.')
+@description('Address range of the app\'s subnet within that network, /27 or larger.')
 param appSubnetPrefix string = '10.90.0.0/26'
 
-@description('Address range within it for the private endpoints, /28 or larger.')
+@description('Address range of the private endpoints\' subnet within that network, /28 or larger.')
 param endpointSubnetPrefix string = '10.90.0.64/27'
 
-@description('Whether everything that the app sends to the internet leaves by one fixed address, through a NAT gateway in the network that is made.')
+@description('Whether everything that the app sends to the internet comes from one fixed address, through a NAT gateway in the network that the deployment creates.')
 param fixedOutboundAddress bool = false
 
-@description('Instead of making a network: resource id of a subnet that is delegated to Microsoft.App/environments.')
+@description('For an existing network: resource id of a subnet for the app, delegated to Microsoft.App/environments.')
 param existingAppSubnetId string = ''
 
-@description('With it: resource id of a subnet for the private endpoints.')
+@description('For an existing network: resource id of a subnet for the private endpoints.')
 param existingEndpointSubnetId string = ''
 
-@description('With them: resource ids of the private DNS zones, by service (blob, dfs, queue, table, vault). Those that are not named are kept by somebody else, such as a policy.')
+@description('For an existing network: resource ids of the private DNS zones, by service (blob, dfs, queue, table, vault). The deployment leaves the DNS records of a service without a zone to others, such as a policy.')
 param existingDnsZoneIds object = {}
 
-// What is watched
+// Monitoring
 
-@description('Days that telemetry is kept; up to 31 cost nothing extra.')
+@description('Days for which telemetry is kept. Up to 31 days cost nothing extra.')
 @minValue(30)
 @maxValue(730)
 param telemetryDays int = 30
 
-@description('Gigabytes of telemetry a day after which no more is taken, and alerts fall silent; -1 for no cap.')
+@description('Daily cap on telemetry in gigabytes; -1 for no cap. Once it is reached, no more telemetry is collected that day and the log alerts fall silent.')
 param telemetryDailyCapGb int = 1
 
 @description('Whether the alert rules are evaluated.')
 param alertsEnabled bool = true
 
-@description('Minutes without a successful run after which somebody is told. More than twice the time between two runs.')
+@description('Minutes without a successful run after which an alert fires. Choose more than twice the time between two runs.')
 @allowed([
   15
   30
@@ -316,33 +316,33 @@ param alertsEnabled bool = true
 ])
 param noRunMinutes int = 30
 
-@description('Minutes that the oldest time without coverage may lie behind.')
+@description('Minutes that a scan may lag behind before an alert fires. Its lag is the age of the oldest time that is due and not covered.')
 @minValue(1)
 param lagMinutes int = 60
 
-@description('Minutes of time in doubt that may be left, of a day, by the sweeps.')
+@description('Minutes of new doubt within a day that may remain after the first sweeps before an alert fires.')
 @minValue(0)
 param doubtMinutes int = 5
 
-@description('Per cent of an hour\'s runs that may meet a throttle.')
+@description('Percentage of an hour\'s runs that may be throttled before an alert fires.')
 @minValue(1)
 @maxValue(99)
 param throttledPercent int = 50
 
 // The cloud
 
-@description('Domain of storage; that of the cloud which is deployed to.')
+@description('Domain of the storage service. The default is that of the cloud being deployed to.')
 param storageSuffix string = environment().suffixes.storage
 
-@description('Domain of vaults; that of the cloud which is deployed to.')
+@description('Domain of the vault service. The default is that of the cloud being deployed to.')
 param vaultSuffix string = environment().suffixes.keyvaultDns
 
-@description('Where app registrations sign in; that of the cloud which is deployed to.')
+@description('Address where app registrations sign in. The default is that of the cloud being deployed to.')
 param loginEndpoint string = environment().authentication.loginEndpoint
 
-// What contradicts itself is refused here, before anything is made, and all of it at once. The
-// sentences reach the deployer as the name of a property that is not there: the function that fails
-// with a message is younger than the tools that check these files.
+// Contradictory parameters are reported here, all together, before anything is created. The deployer sees
+// the messages as the name of a missing property: the Bicep function that fails with a message is newer
+// than the tools that check these files.
 
 var registered = authMode == 'federated' || authMode == 'client-secret'
 var secret = authMode == 'client-secret' || authMode == 'api-token'
@@ -351,8 +351,8 @@ var existingNetwork = !empty(existingAppSubnetId) || !empty(existingEndpointSubn
 var registrationMissing = registered && (empty(mdaTenantId) || empty(mdaClientId))
 var registrationProblem = 'authMode ${authMode} signs in as an app registration: set mdaTenantId and mdaClientId.'
 
-// The three clouds in which the API answers, and what people copy behind the host. Behind the host
-// that all tenants share, the API is in /cas. shared/settings.py judges in the same way.
+// The API exists in three clouds. People copy its address with parts of the path after the host. On the
+// host that all tenants share, the API is below /cas. The settings of the program follow the same rules.
 var address = replace(toLower(trim(apiUrl)), 'https://', '')
 var apiHost = split(address, '/')[0]
 var apiPath = replace('${address}/', apiHost, '')
@@ -367,7 +367,7 @@ var base = 'https://${apiHost}${startsWith(apiPath, '/cas/') ? '/cas' : ''}'
 var checkedUrl = allowAnyHost ? apiUrl : base
 
 var wrongAddress = !allowAnyHost && !tenantAddress && !sharedAddress
-var wrongAddressProblem = 'apiUrl is ${apiUrl}, which is not the API\'s address: give one such as https://contoso.eu2.portal.cloudappsecurity.com. The Defender portal shows it under Settings, Cloud Apps, About, as API URL.'
+var wrongAddressProblem = 'apiUrl is ${apiUrl}, which is not an address of the API. Use one such as https://contoso.eu2.portal.cloudappsecurity.com; the Defender portal shows it under Settings, Cloud Apps, About, as API URL.'
 
 var deployer = {
   principalId: deployerId
@@ -375,39 +375,39 @@ var deployer = {
 }
 var deployers = empty(deployerId) ? [] : [deployer]
 
-// Who deploys may be named as a reader or an administrator as well, and is then not added twice:
-// Azure refuses a second grant of one role on one thing to the same principal.
+// The deployer may also be named as a reader or an administrator and is not added twice: Azure refuses to
+// grant a principal the same role at the same scope again.
 var administratorIds = [for administrator in vaultAdministrators: toLower(administrator.principalId)]
 var readerIds = [for reader in readers: toLower(reader.principalId)]
 var administrators = concat(vaultAdministrators, contains(administratorIds, toLower(deployerId)) ? [] : deployers)
 var allReaders = concat(readers, contains(readerIds, toLower(deployerId)) ? [] : deployers)
 
 var nobodySetsIt = secret && empty(administrators)
-var nobodySetsItProblem = 'authMode ${authMode} keeps its secret in a vault, and nobody may set it there: name yourself in deployerId, or somebody in vaultAdministrators.'
+var nobodySetsItProblem = 'authMode ${authMode} keeps its secret in a vault, but nobody may set the secret: set deployerId to your object id, or name somebody in vaultAdministrators.'
 
 var queuesUnused = !notifications && !empty(notificationQueues)
-var queuesUnusedProblem = 'notificationQueues are named, and notifications is off: switch it on, or remove them.'
+var queuesUnusedProblem = 'notificationQueues is set, but notifications is off: switch it on, or remove the queues.'
 
 var vaultMissing = !secret && !empty(vaultAdministrators)
-var vaultProblem = 'vaultAdministrators is set, and authMode ${authMode} has no vault: remove one of them.'
+var vaultProblem = 'vaultAdministrators is set, but authMode ${authMode} has no vault: remove the administrators, or choose another authMode.'
 
 var isolationMissing = existingNetwork && !networkIsolation
-var isolationProblem = 'Existing subnets are named, and networkIsolation is off: switch it on, or remove them.'
+var isolationProblem = 'Existing subnets are set, but networkIsolation is off: switch it on, or remove the subnets.'
 
 var subnetMissing = existingNetwork && (empty(existingAppSubnetId) || empty(existingEndpointSubnetId))
-var subnetProblem = 'An existing network takes both existingAppSubnetId and existingEndpointSubnetId.'
+var subnetProblem = 'An existing network needs both existingAppSubnetId and existingEndpointSubnetId.'
 
 var zonesAlone = !empty(existingDnsZoneIds) && !existingNetwork
-var zonesProblem = 'existingDnsZoneIds belong to existing subnets: name those, too, or let both be made.'
+var zonesProblem = 'existingDnsZoneIds is set without existing subnets: set those, too, or remove the zones and let the deployment create both.'
 
 var noWayOut = fixedOutboundAddress && (!networkIsolation || existingNetwork)
-var noWayOutProblem = 'fixedOutboundAddress takes networkIsolation and a network that is made here; an existing one has its own way out.'
+var noWayOutProblem = 'fixedOutboundAddress needs networkIsolation and a network that this deployment creates: an existing network has its own route to the internet.'
 
 var deletesTooEarly = deleteAfterDays > 0 && deleteAfterDays < 32
-var deletesTooEarlyProblem = 'deleteAfterDays is ${deleteAfterDays}: parts are read again for as long as the API shows activities, so 32 is the least.'
+var deletesTooEarlyProblem = 'deleteAfterDays is ${deleteAfterDays}: sweeps read parts again for as long as the API shows activities, so the minimum is 32.'
 
 var deletesForbidden = deleteAfterDays > 0 && deleteAfterDays < immutabilityDays
-var deletesForbiddenProblem = 'deleteAfterDays is ${deleteAfterDays}, and immutabilityDays, ${immutabilityDays}, forbids it until later.'
+var deletesForbiddenProblem = 'deleteAfterDays is ${deleteAfterDays}, but immutabilityDays, ${immutabilityDays}, forbids deletion before then.'
 
 var coldTooEarly = coldAfterDays > 0 && coldAfterDays <= coolAfterDays
 var coldTooEarlyProblem = 'coldAfterDays is ${coldAfterDays}: it must be more than coolAfterDays, ${coolAfterDays}.'
@@ -416,10 +416,10 @@ var deletesBeforeTiers = deleteAfterDays > 0 && deleteAfterDays <= max(coolAfter
 var deletesBeforeTiersProblem = 'deleteAfterDays is ${deleteAfterDays}: it must be more than coolAfterDays and coldAfterDays.'
 
 var nothingLocked = immutabilityLocked && immutabilityDays == 0
-var nothingLockedProblem = 'immutabilityLocked is set, and immutabilityDays is 0: a locked policy has a number of days.'
+var nothingLockedProblem = 'immutabilityLocked is set, but immutabilityDays is 0: set it to the number of days of the locked policies.'
 
 var oneContainerTwice = length(union([dataContainer], [manifestContainer], [stateContainer])) < 3
-var oneContainerTwiceProblem = 'dataContainer, manifestContainer and stateContainer must be three containers.'
+var oneContainerTwiceProblem = 'dataContainer, manifestContainer and stateContainer must be three different containers.'
 
 var addressProblems = concat(wrongAddress ? [wrongAddressProblem] : [], queuesUnused ? [queuesUnusedProblem] : [])
 var vaultProblems = concat(vaultMissing ? [vaultProblem] : [], nobodySetsIt ? [nobodySetsItProblem] : [])
@@ -436,8 +436,8 @@ var fitting = {
 }
 var parametersFitTogether = fitting[empty(problems) ? 'parameters' : join(problems, ' ')]
 
-// Names. What has to be unique in Azure is made of where this is deployed, environment and region. A
-// region is the same however it is written: 'West Europe' and 'westeurope' are one collector.
+// Names. Those that must be unique in Azure are derived from resource group, environment and region. The
+// region is normalised first: 'West Europe' and 'westeurope' give the same names.
 
 var region = toLower(replace(location, ' ', ''))
 var ownToken = uniqueString(resourceGroup().id, environmentName, region)
@@ -460,7 +460,7 @@ var vaultName = 'kv-${resourceToken}'
 var secretName = authMode == 'api-token' ? 'mda-api-token' : 'mda-client-secret'
 var packageContainer = 'packages'
 
-// Scans that are named have folders of their own; without SCANS there is the one.
+// Each scan has its own folder. Without scans there is one, named scanName.
 var namesOfScans = [for scan in scans: scan.name]
 var scanNames = empty(scans) ? [scanName] : namesOfScans
 
@@ -472,16 +472,17 @@ var queueNames = [for queue in queues: queue.name]
 
 var dataUrl = 'https://${dataAccountName}.blob.${storageSuffix}'
 
-// The settings, as docs/settings.md has them
+// The program's settings (docs/settings.md)
 
-// By address, which holds in every cloud; the name of a vault is looked for in the public one only.
+// The reference gives the vault's URL, which works in every cloud. Azure looks up a vault that is given by
+// name in the public cloud only.
 var secretReference = '@Microsoft.KeyVault(SecretUri=https://${vaultName}${vaultSuffix}/secrets/${secretName})'
 
 var registrationSettings = {
   MDA_CLIENT_ID: mdaClientId
   MDA_TENANT_ID: mdaTenantId
 }
-// The Azure SDK would sign registrations in to the public cloud.
+// Without this setting the Azure SDK would sign app registrations in to the public cloud.
 var authoritySettings = {
   AZURE_AUTHORITY_HOST: loginEndpoint
 }
@@ -713,7 +714,7 @@ module network 'modules/network.bicep' = if (networkIsolation && !existingNetwor
   }
 }
 
-// One after the other: an account takes one change of this kind at a time.
+// One at a time: a storage account accepts only one such change at once.
 @batchSize(1)
 module privateEndpoints 'modules/private-endpoint.bicep' = [
   for endpoint in endpoints: {
@@ -773,7 +774,7 @@ module app 'modules/app.bicep' = {
     private: networkIsolation
     programSettings: union(scanSettings, authSettings, optionalSettings)
   }
-  // It starts as soon as it is there, so everything that it needs comes first.
+  // The app starts as soon as it exists, so everything that it needs must exist before it.
   dependsOn: [
     dataStorage
     grants
@@ -784,7 +785,7 @@ module app 'modules/app.bicep' = {
   ]
 }
 
-// Only what was asked for: a package that is published here and by a command would be published twice.
+// Only on request: a deployment that is followed by a publishing command would publish twice.
 module package 'modules/package.bicep' = if (!empty(packageUri)) {
   name: 'package'
   params: {
@@ -830,15 +831,15 @@ module workbook 'modules/workbook.bicep' = {
 
 var nobody = 'nobody: set alertEmail (with azd: azd env set ALERT_EMAIL) and deploy again'
 
-// The names that azd, the scripts and people go on with
+// Outputs, for azd, the scripts and readers
 
-@description('Region of everything.')
+@description('Region of all resources.')
 output AZURE_LOCATION string = region
 
 @description('Tenant of the subscription.')
 output AZURE_TENANT_ID string = tenant().tenantId
 
-@description('Resource group of everything.')
+@description('Resource group of all resources.')
 output AZURE_RESOURCE_GROUP string = resourceGroup().name
 
 @description('Name of the function app.')
@@ -850,38 +851,38 @@ output IDENTITY_CLIENT_ID string = identity.outputs.clientId
 @description('Object id of the collector\'s identity, to which an administrator grants the role on the API.')
 output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 
-@description('Where the data is.')
+@description('URL of the storage account for the data.')
 output STORAGE_ACCOUNT_URL string = dataUrl
 
-@description('Container of parts.')
+@description('Container for the parts.')
 output STORAGE_DATA_CONTAINER string = dataContainer
 
-@description('Container of manifests.')
+@description('Container for the manifests.')
 output STORAGE_MANIFEST_CONTAINER string = manifestContainer
 
-@description('Container of ledger, run log and quarantine.')
+@description('Container for the ledger, the run logs and the quarantine.')
 output STORAGE_STATE_CONTAINER string = stateContainer
 
-@description('Vault that waits for the secret; empty when there is none.')
+@description('Name of the vault in which an administrator sets the secret; empty without a vault.')
 output KEY_VAULT_NAME string = secret ? vaultName : ''
 
-@description('Name under which the secret is to be set there; empty when there is none.')
+@description('Name of that secret; empty without a vault.')
 output KEY_VAULT_SECRET_NAME string = secret ? secretName : ''
 
-@description('Queues that get a message for each new part, with commas between them; empty when there are none.')
+@description('Comma-separated names of the queues that receive a message for each new part; empty without notifications.')
 output NOTIFICATION_QUEUE string = notifications ? join(queueNames, ',') : ''
 
 @description('How the collector signs in to the Activities API.')
 output MDA_AUTH string = authMode
 
-@description('Tenant of the app registration; empty when there is none.')
+@description('Tenant id of the app registration; empty without one.')
 output MDA_TENANT_ID string = registered ? mdaTenantId : ''
 
-@description('Client id of the app registration; empty when there is none.')
+@description('Client id of the app registration; empty without one.')
 output MDA_CLIENT_ID string = registered ? mdaClientId : ''
 
 @description('Name of the Application Insights component.')
 output APPLICATION_INSIGHTS_NAME string = componentName
 
-@description('Whom alerts reach.')
+@description('Email address that alerts reach, or how to set one.')
 output ALERTS_REACH string = empty(alertEmail) ? nobody : alertEmail

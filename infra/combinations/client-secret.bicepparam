@@ -1,4 +1,4 @@
-// An app registration with a secret, and who may set it.
+// Sign-in as an app registration with a secret, which a named administrator sets.
 using '../main.bicep'
 
 param authMode = 'client-secret'

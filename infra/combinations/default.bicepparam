@@ -1,4 +1,4 @@
-// What is asked for, and nothing else.
+// Only the required parameters.
 using '../main.bicep'
 
 param alertEmail = ''

@@ -1,4 +1,4 @@
-// Everything that goes together.
+// Every option that can be combined with the others.
 using '../main.bicep'
 
 param networkIsolation = true

@@ -1,4 +1,4 @@
-// An app registration that trusts the identity: no secret.
+// Sign-in as an app registration that trusts the identity, without a secret.
 using '../main.bicep'
 
 param authMode = 'federated'

@@ -1,4 +1,4 @@
-// A cloud with domains of its own.
+// The US Government cloud, which has its own domains.
 using '../main.bicep'
 
 param location = 'usgovvirginia'
@@ -9,7 +9,7 @@ param mdaTenantId = '00000000-0000-0000-0000-00000000000c'
 param mdaClientId = '00000000-0000-0000-0000-00000000000d'
 param deployerId = '00000000-0000-0000-0000-00000000000b'
 
-// Those of the cloud that is deployed to, which a prediction cannot ask.
+// A prediction cannot ask the cloud for these, so they are given.
 param storageSuffix = 'core.usgovcloudapi.net'
 param vaultSuffix = '.vault.usgovcloudapi.net'
 param loginEndpoint = 'https://login.microsoftonline.us/'

@@ -1,4 +1,4 @@
-// Directories, as some readers need them; no versions.
+// A hierarchical namespace, which some readers need. Such an account keeps no blob versions.
 using '../main.bicep'
 
 param hierarchicalNamespace = true

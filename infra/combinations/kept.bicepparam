@@ -1,4 +1,4 @@
-// Data that ages, cannot be changed, cannot be deleted by mistake, and is announced.
+// Tiers, expiry, an immutability policy, a delete lock and notifications.
 using '../main.bicep'
 
 param coolAfterDays = 30

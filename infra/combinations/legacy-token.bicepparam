@@ -1,4 +1,4 @@
-// A legacy API token, in a vault that who deploys may fill.
+// Sign-in with a legacy API token, in a vault where the deployer may set it.
 using '../main.bicep'
 
 param authMode = 'api-token'

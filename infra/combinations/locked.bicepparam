@@ -1,4 +1,4 @@
-// The same after somebody has locked the policies.
+// The combination `kept` after somebody has locked the immutability policies.
 using '../main.bicep'
 
 param coolAfterDays = 30

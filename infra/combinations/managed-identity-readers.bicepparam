@@ -1,4 +1,4 @@
-// People and programs that may read; who deploys is one of them.
+// Readers of the data, with the deployer among them.
 using '../main.bicep'
 
 param deployerId = '00000000-0000-0000-0000-00000000000a'

@@ -1,4 +1,4 @@
-// A name as long and as odd as azd allows, in a resource group that is there.
+// The longest and oddest environment name that azd allows, in an existing resource group.
 using '../main.bicep'
 
 param environmentName = 'A-very_long.Environment(Name)-with-everything-that-azd-allows-64'

@@ -1,4 +1,4 @@
-// The same in a network that is there; of its zones one is named, the others are kept by a policy.
+// Network isolation in an existing network. One DNS zone is given; a policy keeps the records of the others.
 using '../main.bicep'
 
 param networkIsolation = true

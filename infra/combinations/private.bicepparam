@@ -1,4 +1,4 @@
-// Storage and vault in a network that is made for them; the app answers nobody.
+// Network isolation in a network that the deployment creates.
 using '../main.bicep'
 
 param networkIsolation = true

@@ -1,4 +1,4 @@
-// Every setting of the program other than its default.
+// Every setting of the program with a value other than its default.
 using '../main.bicep'
 
 param schedule = '30 */10 * * * *'

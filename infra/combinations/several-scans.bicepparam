@@ -1,4 +1,4 @@
-// Two scans with folders and filters of their own.
+// Two scans, each with its own folders and filters.
 using '../main.bicep'
 
 param scans = [

@@ -1,35 +1,35 @@
-// What wakes somebody up. The log rules read the report line, the one line of JSON that every run
-// of every scan ends with (docs/formats.md), and no errors or exceptions: the platform logs some of
-// its own when it moves an app, and an alert on those says nothing about activities.
-// docs/monitoring.md tells what each rule means and what none of them sees.
+// The alert rules. The log rules read the report line, the line of JSON that every run of every scan writes
+// at its end (docs/formats.md). They ignore logged errors and exceptions: the platform logs some of its own
+// when it moves an app, and those say nothing about activities. docs/monitoring.md explains what each rule
+// means and what no rule can see.
 
 targetScope = 'resourceGroup'
 
-@description('Region of the log rules: that of the workspace.')
+@description('Region of the log rules, which must be that of the workspace.')
 param location string
 
-@description('Tags of everything that is made here.')
+@description('Tags of all resources in this module.')
 param tags object
 
-@description('The part of every name that tells deployments apart.')
+@description('Suffix that makes the names of this deployment unique.')
 param resourceToken string
 
-@description('Name of the function app, which its telemetry carries as its role.')
+@description('Name of the function app, which its telemetry gives as the role name.')
 param appName string
 
-@description('Resource id of the function app, whose executions the platform counts.')
+@description('Resource id of the function app. The platform counts its executions.')
 param appId string
 
-@description('Resource id of the Log Analytics workspace with the telemetry.')
+@description('Resource id of the Log Analytics workspace that holds the telemetry.')
 param workspaceId string
 
-@description('Resource id of the Application Insights component that sends the telemetry; people who are alerted look there first.')
+@description('Resource id of the Application Insights component. Every alert names it, since that is where to look first.')
 param componentId string
 
-@description('Who is written to. Empty: the rules are made and fire, and nobody is told.')
+@description('Email address that receives the alerts. If it is empty, the alerts fire but reach nobody.')
 param alertEmail string = ''
 
-@description('Minutes without a successful run after which somebody is told. More than twice the time between two runs.')
+@description('Minutes without a successful run after which an alert fires. Choose more than twice the time between two runs.')
 @allowed([
   15
   30
@@ -45,15 +45,15 @@ param alertEmail string = ''
 ])
 param noRunMinutes int = 30
 
-@description('Minutes that the oldest time without coverage may lie behind.')
+@description('Minutes that a scan may lag behind before an alert fires. Its lag is the age of the oldest time that is due and not covered.')
 @minValue(1)
 param lagMinutes int = 60
 
-@description('Minutes of time in doubt that may be left, of a day, by the sweeps.')
+@description('Minutes of new doubt within a day that may remain after the first sweeps before an alert fires.')
 @minValue(0)
 param doubtMinutes int = 5
 
-@description('Per cent of an hour\'s runs that may meet a throttle.')
+@description('Percentage of an hour\'s runs that may be throttled before an alert fires.')
 @minValue(1)
 @maxValue(99)
 param throttledPercent int = 50
@@ -61,7 +61,7 @@ param throttledPercent int = 50
 @description('Whether the rules are evaluated.')
 param enabled bool = true
 
-// The service knows these lengths of time only, and only in this notation.
+// The service accepts only these durations, in this notation.
 var durations = {
   '15': 'PT15M'
   '30': 'PT30M'
@@ -77,12 +77,12 @@ var durations = {
 }
 var runWindow = durations[string(noRunMinutes)]
 
-// A metric rule knows fewer.
+// Metric rules accept fewer durations.
 var executionHours = noRunMinutes <= 60 ? 1 : (noRunMinutes <= 360 ? 6 : 24)
 
-// How every query begins. The table appears with the app's first telemetry, and a query over a
-// table that does not exist is an error, after a week of which the service disables the rule. An
-// empty table beside it makes it none.
+// The beginning of every query. AppTraces does not exist before the app's first telemetry. A query over a
+// missing table is an error, and after a week of errors the service disables the rule. The union with an
+// empty table prevents the error.
 var reportsOfAnApp = '''
 union isfuzzy=true (datatable(TimeGenerated: datetime, AppRoleName: string, Message: string)[]), AppTraces
 | where AppRoleName =~ "APP_NAME"
@@ -94,12 +94,13 @@ union isfuzzy=true (datatable(TimeGenerated: datetime, AppRoleName: string, Mess
 '''
 var reports = replace(reportsOfAnApp, 'APP_NAME', appName)
 
-// A run that only met another run's claim, or clocks that it cannot trust, was not successful.
+// A run that found the scan claimed by another run, or that could not trust the clocks, does not count as
+// successful.
 var noRunQuery = '''
 | where Outcome !in ("failed", "busy", "clocks differ")
 '''
 
-// A newest run that was refused has a rule of its own, which says more.
+// If the newest run was refused, the rule `refused` fires instead, with a more precise text.
 var failingQuery = '''
 | summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy", "clocks differ")), arg_max(TimeGenerated, Outcome, Error) by Scan
 | where Done == 0 and Error !in ("SourceRefused", "TokenRefused")
@@ -107,22 +108,22 @@ var failingQuery = '''
 | project Scan, Cause, Runs
 '''
 
-// The newest run counts, so that the alert ends as soon as somebody has mended it.
+// Only the newest run decides, so that the alert ends as soon as the cause is fixed.
 var refusedQuery = '''
 | summarize Refused = countif(Error in ("SourceRefused", "TokenRefused")), arg_max(TimeGenerated, Error) by Scan
 | where Error in ("SourceRefused", "TokenRefused")
 | project Scan, Refused
 '''
 
-// The least of an hour: one late run is none of anybody's business. A backlog that melts so fast
-// that it is gone within a day needs nobody either: a first run begins a week back.
+// The minimum of an hour, since a single late run needs no attention. Neither does a backlog that shrinks
+// fast enough to be gone within a day: every new scan starts with a backlog of a week.
 var lagQuery = '''
 | extend Lag = todouble(report.lag_seconds), Backlog = todouble(report.backlog_seconds)
 | where isnotnull(Lag)
 | extend Newer = TimeGenerated > ago(30m)
 | summarize LagMinutes = min(Lag) / 60, Left = min(iff(Newer, Backlog, real(null))), Before = min(iff(Newer, real(null), Backlog)) by Scan
-| extend MeltedInHalfAnHour = coalesce(Before - Left, 0.0)
-| where MeltedInHalfAnHour * 48 < coalesce(Left, Before)
+| extend ShrunkInHalfAnHour = coalesce(Before - Left, 0.0)
+| where ShrunkInHalfAnHour * 48 < coalesce(Left, Before)
 | project Scan, LagMinutes
 '''
 
@@ -131,9 +132,9 @@ var soonLostQuery = '''
 | where isnotnull(HoursSoonLost)
 '''
 
-// The report has what was lost since ever, so what counts is the growth in a day. A scan that was
-// silent for most of the day before says for the first time what it lost meanwhile, and then
-// everything counts: that is how most losses begin.
+// The report line gives the total lost since the scan began, so the query takes the growth within a day. If
+// the oldest report of the day is less than 20 hours old, the scan was silent before it, and the total
+// counts: most losses follow a long silence.
 var lostQuery = '''
 | extend Lost = todouble(report.lost_seconds)
 | where isnotnull(Lost)
@@ -142,8 +143,8 @@ var lostQuery = '''
 | project Scan, MinutesLost
 '''
 
-// The first sweep looks again after two hours and clears most of it. What stood through the last
-// six hours and did not stand before them is new and stays.
+// The first sweep looks again after two hours and clears most doubt. Doubt that lasted through the past six
+// hours and did not exist before them is new and likely to stay.
 var doubtQuery = '''
 | extend Doubt = todouble(report.doubt_seconds)
 | where isnotnull(Doubt)
@@ -159,21 +160,22 @@ var blockedQuery = '''
 | where isnotnull(BlockedSlices)
 '''
 
-// Both are measured over what is covered so far, so one run says little and six hours say it.
+// Both numbers are estimates from what has been covered so far, so a single run proves little. The minimum of
+// six hours is reliable.
 var overBudgetQuery = '''
 | extend First = todouble(report.requests_per_day_first), Capacity = todouble(report.requests_per_day_capacity)
 | where isnotnull(First) and Capacity > 0
 | summarize PercentOfCapacity = min(100 * First / Capacity) by Scan
 '''
 
-// The least of six hours: an outage leaves sweeps that are late, and they catch up.
+// The minimum of six hours: sweeps that are late after an outage catch up.
 var sweepsBehindQuery = '''
 | summarize HoursBehind = min(todouble(report.sweeps_behind_seconds)) / 3600 by Scan
 | where isnotnull(HoursBehind)
 '''
 
-// The share of runs and not of requests: after a throttle nothing is sent for a minute or an hour,
-// and a scan that waits all day meets one throttle among few requests.
+// The percentage of runs rather than of requests: a throttled scan sends nothing for a minute or an hour, so
+// one that waits all day has few throttled requests.
 var throttledQuery = '''
 | where Outcome !in ("failed", "busy", "clocks differ")
 | summarize Runs = count(), Throttled = countif(tolong(report.throttled) > 0 or tolong(report.waiting_until) > 0) by Scan
@@ -181,21 +183,21 @@ var throttledQuery = '''
 | project Scan, PercentOfRuns
 '''
 
-// The workspace's own log, which is collected over the cap, too, and is always there.
+// The workspace's own log always exists and is collected even beyond the cap.
 var capQuery = '''
 _LogOperation
 | where Category =~ "Ingestion"
 | where Detail contains "OverQuota"
 '''
 
-// Severities. 1: activities are not collected or are lost, and it does not mend itself; today.
-// 2: the scan falls behind or will, with days to spare; on the next working day. 3: worth knowing.
-// There is no 0: whether a late activity is an emergency, only the reader of activities knows.
+// Severity 1: activities are not collected or are lost, and somebody has to act today. Severity 2: the scan
+// falls behind or will do so, with days to spare; the next working day is early enough. Severity 3: worth
+// knowing. There is no severity 0: only those who use the activities know whether late ones are an emergency.
 var rules = [
   {
     name: 'no-run'
     title: 'no successful run'
-    meaning: 'No run of any scan has succeeded for ${noRunMinutes} minutes, so nothing is collected. If another alert of this app names the cause, follow that one. Else see whether the function runs at all.'
+    meaning: 'No run of any scan has succeeded for ${noRunMinutes} minutes, so nothing is collected. If another alert of this app names the cause, follow that one. Otherwise check whether the function runs at all.'
     page: 'docs/runbook.md#no-successful-run'
     severity: 1
     query: '${reports}${noRunQuery}'
@@ -210,7 +212,7 @@ var rules = [
   {
     name: 'failing'
     title: 'every run of a scan fails'
-    meaning: 'At least two runs of this scan in ${noRunMinutes} minutes, and none did its work. Cause is the class of the newest error, or the outcome (busy, clocks differ); "(all)" as the scan means that the settings are wrong. What was stored stays; nothing new is.'
+    meaning: 'This scan ran at least twice in ${noRunMinutes} minutes and never succeeded, so it collects nothing new. The dimension Cause gives the class of the newest error, or the outcome (busy, clocks differ). The scan "(all)" means that the settings are invalid.'
     page: 'docs/runbook.md#failing-runs'
     severity: 1
     query: '${reports}${failingQuery}'
@@ -228,7 +230,7 @@ var rules = [
   {
     name: 'refused'
     title: 'authentication refused'
-    meaning: 'The API, or the sign-in for it, has refused this scan at least twice in ${noRunMinutes} minutes. It does not mend itself: check the grant, the secret or the token. The message in the report line says which.'
+    meaning: 'The API, or the sign-in to it, refused this scan at least twice in ${noRunMinutes} minutes. Somebody has to fix the grant, the secret or the token; the message in the report line says which.'
     page: 'docs/runbook.md#source-refused'
     severity: 1
     query: '${reports}${refusedQuery}'
@@ -245,7 +247,7 @@ var rules = [
   {
     name: 'lag'
     title: 'the scan is behind'
-    meaning: 'The oldest time that this scan has not covered was more than ${lagMinutes} minutes behind for an hour, and the backlog does not melt fast enough to be gone within a day. The outcomes of its runs tell why.'
+    meaning: 'For an hour this scan has lagged more than ${lagMinutes} minutes behind, and its backlog does not shrink fast enough to be gone within a day. The outcomes of its runs show why.'
     page: 'docs/runbook.md#behind'
     severity: 2
     query: '${reports}${lagQuery}'
@@ -262,7 +264,7 @@ var rules = [
   {
     name: 'soon-lost'
     title: 'activities will be lost within three days'
-    meaning: 'Time that this scan has not covered passes the reach of the API within three days; what is not scanned until then is lost for good. It goes before everything else already, so look for what keeps the scan.'
+    meaning: 'Within three days, time that this scan has not covered will leave the reach of the API. Whatever is not scanned by then is lost for good. The scan already gives this time priority, so find out what is holding it up.'
     page: 'docs/runbook.md#soon-lost'
     severity: 1
     query: '${reports}${soonLostQuery}'
@@ -279,7 +281,7 @@ var rules = [
   {
     name: 'lost'
     title: 'time was declared lost'
-    meaning: 'Within a day this scan had to declare time lost that it had not covered before the API stopped showing it. The alert ends after a day; the loss does not. See its bounds in the ledger and find out what kept the scan.'
+    meaning: 'During the past day the API stopped showing time that this scan had not covered, so the scan declared that time lost. The alert ends after a day, but the loss is permanent. The ledger has its bounds. Find out what held the scan up.'
     page: 'docs/runbook.md#declared-lost'
     severity: 1
     query: '${reports}${lostQuery}'
@@ -296,7 +298,7 @@ var rules = [
   {
     name: 'doubt'
     title: 'new time in doubt'
-    meaning: 'The API contradicted itself about more than ${doubtMinutes} minutes of time, new within a day, and this has stood for six hours. Later sweeps may still clear it, so nothing is urgent. Look at the bounds in the ledger.'
+    meaning: 'During the past day the API contradicted itself about more than ${doubtMinutes} minutes of time, and this doubt has lasted for six hours. It is not urgent: later sweeps may still clear it. The ledger has the bounds of the doubt.'
     page: 'docs/runbook.md#doubt'
     severity: 3
     query: '${reports}${doubtQuery}'
@@ -313,7 +315,7 @@ var rules = [
   {
     name: 'blocked'
     title: 'a slice is blocked'
-    meaning: 'A stretch of time has met faults again and again and was blocked for an hour. It is tried every hour, everything else goes on, and after 30 days it is declared lost. See its fault in the ledger.'
+    meaning: 'For an hour a slice has been blocked because its requests failed repeatedly. The scan retries it every hour and continues with everything else. When the slice leaves the reach of the API, it is declared lost. The ledger has its latest fault.'
     page: 'docs/runbook.md#blocked-slices'
     severity: 2
     query: '${reports}${blockedQuery}'
@@ -330,7 +332,7 @@ var rules = [
   {
     name: 'over-budget'
     title: 'the request budget cannot carry the load'
-    meaning: 'For six hours the first pass has needed more requests a day than the runs of this scan can send. New activities still arrive, and what nobody gets to will be lost. Raise the time budget or the request budget, or filter.'
+    meaning: 'For six hours the first pass has needed more requests a day than the runs of this scan can send. New activities are still collected, but older ones that the scan never gets to will be lost. Raise the time budget or the request budget, or narrow the filters.'
     page: 'docs/runbook.md#over-budget'
     severity: 2
     query: '${reports}${overBudgetQuery}'
@@ -347,7 +349,7 @@ var rules = [
   {
     name: 'sweeps-behind'
     title: 'sweeps are behind'
-    meaning: 'For six hours the oldest sweep that is due has been due for more than six hours: the first pass leaves too few requests. Late activities arrive later than planned, and some may be missed. Drop a sweep, let sweeps ask by created, or raise the budget.'
+    meaning: 'For six hours the oldest due sweep has been more than six hours overdue, because the first pass leaves too few requests. Late activities arrive later than planned, and some may be missed. Remove a sweep, let sweeps ask by created, or raise the request budget.'
     page: 'docs/runbook.md#sweeps-behind'
     severity: 3
     query: '${reports}${sweepsBehindQuery}'
@@ -364,7 +366,7 @@ var rules = [
   {
     name: 'throttled'
     title: 'most runs are throttled'
-    meaning: 'More than ${throttledPercent} per cent of the runs of an hour met a throttle or waited for its end: other programs use the requests of the tenant. No harm is done until the scan is behind, which has its own alert.'
+    meaning: 'During an hour more than ${throttledPercent} percent of the runs were throttled or waited for a throttle to end, because other programs use up the tenant\'s requests. This does no harm until the scan falls behind, for which there is another alert.'
     page: 'docs/runbook.md#throttled'
     severity: 3
     query: '${reports}${throttledQuery}'
@@ -381,7 +383,7 @@ var rules = [
   {
     name: 'cap'
     title: 'the workspace has stopped collecting'
-    meaning: 'The workspace has reached its daily cap. Until it begins again, the other log alerts see nothing: the one about missing runs fires, and all others are silent. The scan itself goes on.'
+    meaning: 'The workspace has reached its daily cap. Until it collects again, the other log alerts see nothing: the alert about missing runs fires, and all others stay silent. The scan itself continues.'
     page: 'docs/runbook.md#daily-cap'
     severity: 2
     query: capQuery
@@ -395,7 +397,7 @@ var rules = [
   }
 ]
 
-// Only with somebody to tell.
+// Without an address there is nobody to notify.
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmail)) {
   name: 'ag-${resourceToken}'
   location: 'global'
@@ -415,8 +417,8 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertE
 
 var told = empty(alertEmail) ? [] : [people.id]
 
-// The service validates no query before the first deployment, whose tables do not exist yet.
-// Every query counts its whole window at once, so one period is enough.
+// Validation of the queries is skipped, since their tables do not exist at the first deployment. Every query
+// evaluates its whole window at once, so one period is enough.
 resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for rule in rules: {
     name: 'alert-${rule.name}-${resourceToken}'
@@ -470,14 +472,14 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
-// The dead man's switch: counted by the platform and not by the app, and a metric rule is not
-// disabled when it fails. It needs neither the workspace nor Application Insights.
+// The dead man's switch. The platform counts the executions, so this rule needs neither the app nor the
+// workspace nor Application Insights, and a metric rule is not disabled after errors.
 resource noExecution 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   name: 'alert-no-execution-${resourceToken}'
   location: 'global'
   tags: tags
   properties: {
-    description: 'The platform has not executed the function for ${executionHours} h. The timer does not come: the app is stopped, its last deployment has no functions, or the platform has lost the timer. What to do: docs/runbook.md#no-successful-run'
+    description: 'The platform has not executed the function for ${executionHours} h, because the timer does not fire: the app is stopped, its last deployment has no functions, or the platform has lost track of the timer. What to do: docs/runbook.md#no-successful-run'
     severity: 1
     enabled: enabled
     scopes: [
@@ -497,7 +499,7 @@ resource noExecution 'Microsoft.Insights/metricAlerts@2018-03-01' = {
           timeAggregation: 'Total'
           operator: 'LessThan'
           threshold: 1
-          // The metric appears with the first execution.
+          // The metric does not exist before the first execution.
           skipMetricValidation: true
         }
       ]
@@ -514,5 +516,5 @@ resource noExecution 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   }
 }
 
-@description('Whom the rules tell; empty when nobody.')
+@description('Resource id of the action group that the rules notify; empty without an address.')
 output actionGroupId string = empty(alertEmail) ? '' : people.id

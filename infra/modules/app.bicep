@@ -1,12 +1,12 @@
-// The function app on Flex Consumption, with its settings. Deployed again, it takes exactly these
-// settings: what was added by hand is gone.
+// The function app on Flex Consumption, with its settings. Each deployment replaces all settings:
+// settings that were added by hand are lost.
 
 targetScope = 'resourceGroup'
 
 @description('Region of the app.')
 param location string
 
-@description('Tags of plan and app.')
+@description('Tags of the plan and the app.')
 param tags object
 
 @description('Name of the plan.')
@@ -20,44 +20,44 @@ param appName string
 @description('Name of the collector\'s identity.')
 param identityName string
 
-@description('Client id of that identity.')
+@description('Client id of the collector\'s identity.')
 param identityClientId string
 
-@description('Name of the account of the Functions host.')
+@description('Name of the storage account for the Functions host.')
 param hostAccountName string
 
-@description('Container that packages are deployed into.')
+@description('Container into which packages are deployed.')
 param packageContainer string
 
-@description('Domain of storage in this cloud, such as core.windows.net.')
+@description('Domain of the storage service in this cloud, such as core.windows.net.')
 param storageSuffix string
 
 @description('Connection string of Application Insights.')
 param connectionString string
 
-@description('Megabytes of an instance.')
+@description('Memory of an instance in megabytes.')
 param instanceMemoryMB int
 
-@description('Instances at most. The timer runs on one of them; the platform keeps some others while it moves the app.')
+@description('Maximum number of instances. The timer runs on one; while the platform moves the app, it keeps others as well.')
 param maximumInstanceCount int
 
-@description('How a new package or setting takes the place of the old one; empty for what Azure does by itself.')
+@description('How a new package or setting replaces the old one. If it is empty, Azure uses its default.')
 param updateStrategy string
 
-@description('Subnet that the app reaches out from; empty for none.')
+@description('Resource id of the subnet for the app\'s outbound traffic. If it is empty, the app is not part of a network.')
 param subnetId string
 
-@description('Whether the app itself answers nobody. Its deployment endpoint stays open to those who may deploy.')
+@description('Whether the app refuses all requests from outside. Its deployment endpoint stays open to those who may deploy.')
 param private bool
 
-@description('Settings of the program, by name (docs/settings.md).')
+@description('Settings of the program by name (docs/settings.md).')
 param programSettings object
 
 var accountUrl = 'https://${hostAccountName}.blob.${storageSuffix}'
 
-// By the account's name, which the host derives its addresses from: given only the addresses, it
-// could not always open its storage. Outside the public cloud the name leads nowhere, and the
-// addresses are all there is.
+// In the public cloud the host gets the account's name and derives the addresses from it: given only the
+// addresses, it sometimes failed to open its storage. Elsewhere it cannot derive them, so it gets the
+// addresses.
 var hostStorageByName = {
   AzureWebJobsStorage__accountName: hostAccountName
 }
@@ -75,7 +75,8 @@ var hostSettings = {
   AzureWebJobsStorage__clientId: identityClientId
   AzureWebJobsStorage__credential: 'managedidentity'
   IDENTITY_CLIENT_ID: identityClientId
-  // Threads that each keep memory of their own would cost an instance of 512 MB a third of it.
+  // By default each thread has a memory arena of its own, which would cost an instance of 512 MB a third
+  // of its memory.
   MALLOC_ARENA_MAX: '2'
 }
 
@@ -104,8 +105,8 @@ var runsOn = {
   }
 }
 
-// Sent only when it was asked for: the service documents it, no published type has it, and a region
-// that does not know it yet could refuse the whole deployment.
+// Sent only on request. The service documents this property, but no published type has it, and a region
+// that does not support it yet could refuse the whole deployment.
 var chosenStrategy = {
   siteUpdateStrategy: {
     type: updateStrategy
@@ -130,7 +131,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   name: appName
   location: location
   tags: union(tags, {
-    // Where azd finds the app to deploy to; the name is that of the service in azure.yaml.
+    // azd finds the app to deploy to by this tag. The value is the service's name in azure.yaml.
     'azd-service-name': 'collector'
   })
   kind: 'functionapp,linux'
@@ -152,7 +153,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       ipSecurityRestrictionsDefaultAction: private ? 'Deny' : 'Allow'
       scmIpSecurityRestrictionsDefaultAction: 'Allow'
       scmIpSecurityRestrictionsUseMain: false
-      // Here and not in a resource of their own: so they are there when the app first starts.
+      // Part of the app rather than a separate resource, so that they exist when the app first starts.
       appSettings: [
         for setting in items(union(hostStorage, hostSettings, programSettings)): {
           name: setting.key
@@ -163,11 +164,11 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-// Nobody signs in to deploy with a password.
+// Switches off deployment with a password.
 resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
-  // The types say that there is no such property; without it the service has refused deployments.
+  // The published type lacks this property, but the service has refused deployments without it.
   #disable-next-line BCP187
   location: location
   properties: {
@@ -178,7 +179,7 @@ resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
 resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'scm'
-  // The types say that there is no such property; without it the service has refused deployments.
+  // The published type lacks this property, but the service has refused deployments without it.
   #disable-next-line BCP187
   location: location
   properties: {

@@ -1,5 +1,5 @@
-// Storage of what is collected: parts, manifests and the scan's state, in one account of their own.
-// docs/formats.md says what each container holds.
+// The storage account for the data: parts, manifests and the state of the scans. docs/formats.md
+// describes what each container holds.
 
 targetScope = 'resourceGroup'
 
@@ -14,36 +14,36 @@ param tags object
 @maxLength(24)
 param accountName string
 
-@description('How many copies there are, and where.')
+@description('Redundancy of the account: how many copies of the data there are, and where.')
 param redundancy string
 
-@description('Whether the account has directories (Data Lake Storage). It can only be chosen when the account is made.')
+@description('Whether the account has a hierarchical namespace (Data Lake Storage). This can only be chosen when the account is created.')
 param hierarchicalNamespace bool
 
-@description('Whether only private endpoints reach it.')
+@description('Whether the account can be reached through private endpoints only.')
 param private bool
 
-@description('Whether Event Grid has to reach a queue in it.')
+@description('Whether Event Grid must be able to reach a queue in the account.')
 param notified bool
 
-@description('Container of parts.')
+@description('Container for the parts.')
 param dataContainer string
 
-@description('Container of manifests.')
+@description('Container for the manifests.')
 param manifestContainer string
 
-@description('Container of ledger, run log and quarantine.')
+@description('Container for the ledger, the run logs and the quarantine.')
 param stateContainer string
 
-@description('Names of the scans, whose run logs and quarantine expire.')
+@description('Names of the scans. Their run logs and quarantined answers expire.')
 param scanNames array
 
-@description('Days that a deleted or overwritten blob can be brought back.')
+@description('Days for which a deleted or overwritten blob can be recovered.')
 @minValue(1)
 @maxValue(365)
 param recoveryDays int
 
-@description('Days that run logs and quarantined answers are kept.')
+@description('Days for which run logs and quarantined answers are kept.')
 @minValue(1)
 param diagnosticsDays int
 
@@ -59,22 +59,23 @@ param coldAfterDays int
 @minValue(0)
 param deleteAfterDays int
 
-@description('Days during which nobody can change or delete a part or a manifest; 0 for no such policy.')
+@description('Days during which nobody can change or delete a part or a manifest; 0 for no immutability policy.')
 @minValue(0)
 @maxValue(146000)
 param immutabilityDays int
 
-@description('Whether the policies were locked, so that they cannot be written any more.')
+@description('Whether the immutability policies are locked and can no longer be written.')
 param immutabilityLocked bool
 
-@description('Whether a lock keeps the account from being deleted.')
+@description('Whether a lock protects the account from being deleted.')
 param deleteLock bool
 
-// Event Grid comes from outside the network: it passes the firewall as a trusted service, and only
-// where public access is not switched off altogether. Everybody else is denied all the same.
+// Event Grid connects from outside the network. The firewall lets it through as a trusted service, but only
+// if public access is not disabled altogether. Everybody else is denied in either case.
 var closed = private && !notified
 
-// An account with directories has no versions. There a lost ledger is rebuilt from the manifests.
+// An account with a hierarchical namespace has no blob versions. If its ledger is lost, it is rebuilt from
+// the manifests.
 var versioned = !hierarchicalNamespace
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
@@ -142,8 +143,8 @@ resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
   }
 }
 
-// Never on the state, which is overwritten all the time. A policy that was locked belongs to the
-// account's owners from then on: this template could not write it again.
+// The state container has no such policy, since the state is overwritten all the time. A locked policy is
+// left alone: a deployment cannot write it again.
 resource dataPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = if (immutabilityDays > 0 && !immutabilityLocked) {
   parent: data
   name: 'default'
@@ -162,7 +163,7 @@ resource manifestPolicy 'Microsoft.Storage/storageAccounts/blobServices/containe
   }
 }
 
-// The ledger is saved several times a run, and each save leaves a version.
+// Each run saves the ledger several times, and each save leaves a version.
 var versionRule = {
   name: 'remove-old-versions-of-state'
   enabled: true
@@ -187,7 +188,7 @@ var versionRule = {
   }
 }
 
-// The ledger lies beside them, so their folders are named, and those of each scan.
+// The ledger is in the same container, so the rules name the folders of each scan that may expire.
 var diagnosticsRules = [
   for scan in scanNames: {
     name: 'expire-diagnostics-of-${scan}'
@@ -251,7 +252,8 @@ var partRule = {
   }
 }
 
-// Parts that expire are to be gone: where the account keeps versions, a deletion leaves one.
+// Deleting a part leaves a version where the account keeps versions. This rule removes it, so that an
+// expired part is really gone.
 var removedPartRule = {
   name: 'remove-deleted-parts'
   enabled: true
@@ -279,7 +281,7 @@ var stateRules = versioned ? [versionRule] : []
 var partRules = empty(partActions) ? [] : [partRule]
 var removedPartRules = versioned && deleteAfterDays > 0 ? [removedPartRule] : []
 
-// An account has one such policy, and its name is fixed.
+// An account has one lifecycle policy, with a fixed name.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
   parent: account
   name: 'default'
@@ -289,7 +291,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
     }
   }
   dependsOn: [
-    // A rule about versions is refused before there are any.
+    // The service refuses a rule about versions until versioning is enabled.
     blobs
   ]
 }
@@ -303,5 +305,5 @@ resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
   }
 }
 
-@description('The blob endpoint.')
+@description('URL of the account\'s blob service.')
 output blobEndpoint string = account.properties.primaryEndpoints.blob

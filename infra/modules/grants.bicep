@@ -1,28 +1,28 @@
-// Who may do what. Every right of the collector's identity is here, each at the smallest scope that
-// works; nothing else is granted to it in Azure. (Its right on the Activities API is a role of
-// another kind, which infra/scripts/grant-app-role.sh grants.)
+// Role assignments. This file has every right of the collector's identity in Azure except that on the
+// vault (vault.bicep), each at the smallest scope that works. Its right on the Activities API is a role in
+// Entra ID, which infra/scripts/grant-app-role.sh grants.
 
 targetScope = 'resourceGroup'
 
 @description('Name of the collector\'s identity.')
 param identityName string
 
-@description('Object id of that identity.')
+@description('Object id of the collector\'s identity.')
 param principalId string
 
-@description('Name of the account of the Functions host.')
+@description('Name of the storage account for the Functions host.')
 param hostAccountName string
 
-@description('Name of the account of the data.')
+@description('Name of the storage account for the data.')
 param dataAccountName string
 
-@description('Container of parts.')
+@description('Container for the parts.')
 param dataContainer string
 
-@description('Container of manifests.')
+@description('Container for the manifests.')
 param manifestContainer string
 
-@description('Container of ledger, run log and quarantine.')
+@description('Container for the ledger, the run logs and the quarantine.')
 param stateContainer string
 
 @description('Name of the Application Insights component.')
@@ -31,7 +31,7 @@ param componentName string
 @description('Who may read parts and manifests: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array
 
-@description('Who may read the state as well: the ledger, run log and quarantine. The same kind of objects.')
+@description('Who may also read the state (ledger, run logs and quarantine): objects with principalId and principalType (User, Group or ServicePrincipal).')
 param stateReaders array
 
 var roles = {
@@ -78,36 +78,37 @@ resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: componentName
 }
 
-// The host makes containers of its own and leases blobs in them, so this cannot be one container.
+// The host creates containers and leases blobs in them, so a single container would be too narrow a scope.
 resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: hostAccount
   name: guid(hostAccount.id, identity.id, roles.storageBlobDataOwner)
   properties: {
-    description: 'The Functions host keeps package, locks and the timer\'s status here.'
+    description: 'The Functions host keeps the package, its locks and the timer\'s status here.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataOwner)
   }
 }
 
-// Without it the host works, and warns at every start.
+// The host works without this role but warns at every start.
 resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: hostAccount
   name: guid(hostAccount.id, identity.id, roles.storageTableDataContributor)
   properties: {
-    description: 'The Functions host writes its diagnostic events into a table.'
+    description: 'The Functions host writes its diagnostic events to a table.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageTableDataContributor)
   }
 }
 
-// Three containers and not the account: whatever else is put there is out of the collector's reach.
+// The scope is each container rather than the account, so the collector cannot touch anything else that is
+// stored there.
 resource writesParts 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: data
   name: guid(data.id, identity.id, roles.storageBlobDataContributor)
   properties: {
-    description: 'The collector writes parts, and reads them back for sweeps.'
+    description: 'The collector writes parts and reads them again for sweeps.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
@@ -129,14 +130,14 @@ resource writesState 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: state
   name: guid(state.id, identity.id, roles.storageBlobDataContributor)
   properties: {
-    description: 'The collector saves ledger, run log and quarantine.'
+    description: 'The collector saves the ledger, the run logs and quarantined answers.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
   }
 }
 
-// The component takes telemetry from identities only.
+// The component accepts telemetry only from identities with this role.
 resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: component
   name: guid(component.id, identity.id, roles.monitoringMetricsPublisher)
@@ -161,13 +162,13 @@ resource readsParts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-// The manifests are the feed: they say which parts there are and when a day is complete.
+// The manifests are the feed: they name the parts, and they show when a day is complete.
 resource readsManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for reader in readers: {
     scope: manifests
     name: guid(manifests.id, reader.principalId, roles.storageBlobDataReader)
     properties: {
-      description: 'Follows the manifests, and verifies the chain.'
+      description: 'Follows the manifests and verifies their chain.'
       principalId: reader.principalId
       principalType: reader.principalType
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
@@ -175,13 +176,13 @@ resource readsManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-// Who deploys looks at the first runs: the run log and what is waiting are in the state.
+// The deployer checks the first runs: the state holds the run logs and what is still waiting.
 resource readsState 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for reader in stateReaders: {
     scope: state
     name: guid(state.id, reader.principalId, roles.storageBlobDataReader)
     properties: {
-      description: 'Reads ledger, run log and quarantine.'
+      description: 'Reads the ledger, the run logs and the quarantine.'
       principalId: reader.principalId
       principalType: reader.principalType
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)

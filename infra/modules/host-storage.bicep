@@ -1,10 +1,10 @@
-// Storage of the Functions host: the app's package, the timer's lock and its last occurrence. It is
-// apart from the data, so that no lifecycle rule or write-once policy of theirs meets the host's own
-// blobs, and so that a reader of data can never see the package.
+// The storage account for the Functions host: the app's package, the timer's lock and its last occurrence.
+// It is separate from the data, so that the data's lifecycle rules and immutability policies do not affect
+// the host's blobs, and readers of the data cannot see the package.
 
 targetScope = 'resourceGroup'
 
-@description('Region of the account: that of the app.')
+@description('Region of the account, which must be that of the app.')
 param location string
 
 @description('Tags of the account.')
@@ -15,10 +15,10 @@ param tags object
 @maxLength(24)
 param accountName string
 
-@description('Container that packages are deployed into.')
+@description('Container into which packages are deployed.')
 param packageContainer string
 
-@description('Whether only private endpoints reach it.')
+@description('Whether the account can be reached through private endpoints only.')
 param private bool
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
@@ -27,7 +27,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    // What is lost with it is made anew by a deployment.
+    // Whatever is lost with this account, a deployment creates again.
     name: 'Standard_LRS'
   }
   properties: {
@@ -61,7 +61,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   }
 }
 
-// It must be there before the app is.
+// This container must exist before the app does.
 resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobs
   name: packageContainer

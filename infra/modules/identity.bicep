@@ -1,6 +1,6 @@
-// Whom the collector acts as, towards storage, telemetry, the vault and the Activities API. The app
-// has this one identity and no other, so there is one thing to grant rights to; it outlives the app,
-// so an administrator's grant of the API's role survives when the app is made anew.
+// The managed identity that the collector uses for storage, telemetry, the vault and the Activities API.
+// It is the app's only identity, so all rights are granted to it. It outlives the app, so the role that an
+// administrator granted on the API survives when the app is deleted and created again.
 
 targetScope = 'resourceGroup'
 
@@ -19,8 +19,8 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-@description('Client (application) id, by which the program and the host choose the identity.')
+@description('Client (application) id, by which the program and the host select the identity.')
 output clientId string = identity.properties.clientId
 
-@description('Object (principal) id, to which rights are granted.')
+@description('Object (principal) id, to which roles are granted.')
 output principalId string = identity.properties.principalId

@@ -1,12 +1,12 @@
-// A network of its own: one subnet that the app reaches out from, one for the private endpoints, and
-// the zones in which their names are found.
+// A virtual network for the collector: a subnet for the app's outbound traffic, a subnet for the private
+// endpoints, and the private DNS zones for their names.
 
 targetScope = 'resourceGroup'
 
-@description('Region of the network: that of the app.')
+@description('Region of the network, which must be that of the app.')
 param location string
 
-@description('Tags of everything that is made here.')
+@description('Tags of all resources in this module.')
 param tags object
 
 @description('Name of the virtual network.')
@@ -15,19 +15,19 @@ param networkName string
 @description('Address range of the network.')
 param addressPrefix string
 
-@description('Address range within it for the app, /27 or larger.')
+@description('Address range of the app\'s subnet within the network, /27 or larger.')
 param appSubnetPrefix string
 
-@description('Address range within it for the private endpoints, /28 or larger.')
+@description('Address range of the private endpoints\' subnet within the network, /28 or larger.')
 param endpointSubnetPrefix string
 
 @description('Names of the private DNS zones.')
 param zoneNames array
 
-@description('Whether everything that the app sends to the internet leaves by one fixed address.')
+@description('Whether everything that the app sends to the internet comes from one fixed address.')
 param fixedOutboundAddress bool
 
-@description('Name of the NAT gateway, and with -ip of its address.')
+@description('Name of the NAT gateway. Its public address has this name with -ip appended.')
 param gatewayName string
 
 resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = if (fixedOutboundAddress) {
@@ -73,8 +73,8 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         addressPrefix
       ]
     }
-    // Subnets within the network: as resources of their own, each deployment would first take them
-    // away.
+    // The subnets are part of the network: if they were separate resources, each deployment would first
+    // remove them.
     subnets: [
       {
         name: 'app'
@@ -85,7 +85,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
             {
               name: 'flex-consumption'
               properties: {
-                // Flex Consumption runs there, unlike the other plans.
+                // Flex Consumption needs this delegation, unlike the other plans.
                 serviceName: 'Microsoft.App/environments'
               }
             }

@@ -1,10 +1,10 @@
-// A message in a storage queue for every new part, for readers that would rather be told than ask. Each
-// reader has a queue of its own, since a message that one takes is gone for the others.
-// The messages are at least once and in no order; the manifests are the feed that is exact.
+// Puts a message into storage queues for every new part, for readers that do not want to poll. Each reader
+// has its own queue, since a message that one reader takes is gone for the others. Messages arrive at least
+// once and in no particular order; only the manifests list each part exactly once and in order.
 
 targetScope = 'resourceGroup'
 
-@description('Region of the topic: that of the account.')
+@description('Region of the topic, which must be that of the storage account.')
 param location string
 
 @description('Tags of the topic.')
@@ -13,19 +13,19 @@ param tags object
 @description('Name of the topic.')
 param topicName string
 
-@description('Name of the account of the data.')
+@description('Name of the storage account for the data.')
 param dataAccountName string
 
-@description('Container of parts.')
+@description('Container for the parts.')
 param dataContainer string
 
-@description('The queues, one for each reader: objects with name, and with principalId and principalType of who takes the messages.')
+@description('Queues, one for each reader: objects with name, and optionally the principalId and principalType that may receive its messages.')
 param queues array
 
-@description('How a message is written: EventGridSchema or CloudEventSchemaV1_0.')
+@description('Schema of the messages: EventGridSchema or CloudEventSchemaV1_0.')
 param eventSchema string
 
-@description('Who may take messages from a queue that names nobody: objects with principalId and principalType (User, Group or ServicePrincipal).')
+@description('Who may receive messages from a queue that names no principal: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array
 
 var roles = {
@@ -53,7 +53,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   location: location
   tags: tags
   identity: {
-    // Of a topic only this kind of identity passes the firewall of storage.
+    // The storage firewall trusts a topic only with a system-assigned identity.
     type: 'SystemAssigned'
   }
   properties: {
@@ -89,8 +89,8 @@ module takes 'queue-readers.bicep' = [
   }
 ]
 
-// Event Grid refuses to change schema or queue of a subscription that is there, so both are in its
-// name: a change makes a second one, and the old one is deleted by hand.
+// Event Grid refuses to change the schema or the queue of an existing subscription, so the name contains
+// both. A change creates a second subscription, and somebody has to delete the old one.
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   for entry in queues: {
     parent: topic
@@ -105,7 +105,7 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
           properties: {
             resourceId: dataAccount.id
             queueName: entry.name
-            // A week, as long as the queue would keep it without being told.
+            // A week, which is also the queue's default.
             queueMessageTimeToLiveInSeconds: 604800
           }
         }

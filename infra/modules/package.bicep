@@ -1,5 +1,5 @@
-// Publishes a package from an address, for deployments without a command line. The platform fetches
-// what is there; the file must be named released-package.zip.
+// Publishes a package from a URL, for deployments without a command line. The platform downloads the file,
+// which must be named released-package.zip.
 
 targetScope = 'resourceGroup'
 
@@ -9,19 +9,19 @@ param location string
 @description('Name of the app.')
 param appName string
 
-@description('Address of the package.')
+@description('URL of the package.')
 @secure()
 param packageUri string
 
-// By its whole name: as a child of the app it would be checked against a type that has no properties.
+// The full name is given because a child of the app would be checked against a type without properties.
 resource package 'Microsoft.Web/sites/extensions@2022-09-01' = {
   name: '${appName}/onedeploy'
-  // Microsoft's example has it; the types do not.
+  // Microsoft's example sets this property, but the published type lacks it.
   #disable-next-line BCP187
   location: location
   properties: {
     packageUri: packageUri
-    // The package brings its libraries.
+    // The package contains its libraries.
     remoteBuild: false
   }
 }

@@ -1,8 +1,8 @@
-// An address within the network for one service of one resource.
+// A private endpoint: an address within the network for one service of one resource.
 
 targetScope = 'resourceGroup'
 
-@description('Region of the endpoint: that of its network.')
+@description('Region of the endpoint, which must be that of its network.')
 param location string
 
 @description('Tags of the endpoint.')
@@ -11,16 +11,16 @@ param tags object
 @description('Name of the endpoint.')
 param endpointName string
 
-@description('Resource id of the subnet that it takes its address from.')
+@description('Resource id of the subnet from which the endpoint takes its address.')
 param subnetId string
 
-@description('Resource id of what it leads to.')
+@description('Resource id of the resource that the endpoint leads to.')
 param targetId string
 
-@description('Which service of it: blob, dfs, queue, table or vault.')
+@description('Service of that resource: blob, dfs, queue, table or vault.')
 param service string
 
-@description('Resource id of the private DNS zone; empty when somebody else keeps the names.')
+@description('Resource id of the private DNS zone. If it is empty, the endpoint\'s DNS records are left to others, such as a policy.')
 param zoneId string
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {

@@ -1,12 +1,12 @@
-// Where the report lines go: Application Insights and the Log Analytics workspace behind it. Only
-// identities that hold a role may send; there is no key that could leak.
+// Where the report lines go: Application Insights and its Log Analytics workspace. Only identities with a
+// role may send telemetry, so there is no key that could leak.
 
 targetScope = 'resourceGroup'
 
-@description('Region of both.')
+@description('Region of the workspace and the component.')
 param location string
 
-@description('Tags of both.')
+@description('Tags of the workspace and the component.')
 param tags object
 
 @description('Name of the Log Analytics workspace.')
@@ -15,12 +15,12 @@ param workspaceName string
 @description('Name of the Application Insights component.')
 param componentName string
 
-@description('Days that telemetry is kept. Up to 31 cost nothing extra.')
+@description('Days for which telemetry is kept. Up to 31 days cost nothing extra.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int
 
-@description('Gigabytes a day after which the workspace takes no more; -1 for no cap.')
+@description('Daily cap on telemetry in gigabytes; -1 for no cap.')
 param dailyCapGb int
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
@@ -54,7 +54,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-@description('How the app finds the component. It holds no secret while local authentication is off.')
+@description('Connection string by which the app finds the component. It contains no secret as long as local authentication is disabled.')
 output connectionString string = component.properties.ConnectionString
 
 @description('Resource id of the workspace.')

@@ -1,6 +1,6 @@
-// A vault for the one secret of the modes that need one. The deployment never sees the secret: an
-// administrator of the vault sets it afterwards (docs/deployment.md), and the app reads it by
-// reference.
+// A vault for the secret of those authentication modes that need one. The deployment never sees the secret:
+// an administrator of the vault sets it afterwards (docs/deployment.md), and a setting of the app refers to
+// it.
 
 targetScope = 'resourceGroup'
 
@@ -18,16 +18,16 @@ param vaultName string
 @description('Name of the collector\'s identity.')
 param identityName string
 
-@description('Object id of that identity.')
+@description('Object id of the collector\'s identity.')
 param principalId string
 
 @description('Who may set the secret: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param administrators array
 
-@description('Whether only private endpoints reach it.')
+@description('Whether the vault can be reached through private endpoints only.')
 param private bool
 
-@description('Days that a deleted vault or secret can be brought back, and its name is taken.')
+@description('Days for which a deleted vault or secret can be recovered; its name stays taken until then.')
 @minValue(7)
 @maxValue(90)
 param recoveryDays int
@@ -53,7 +53,7 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
     }
     enableRbacAuthorization: true
     enableSoftDelete: true
-    // Keeps the name after the vault is deleted, which is the price of it.
+    // The price of purge protection: the name stays taken after the vault is deleted.
     enablePurgeProtection: true
     softDeleteRetentionInDays: recoveryDays
     publicNetworkAccess: private ? 'Disabled' : 'Enabled'
@@ -64,13 +64,13 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   }
 }
 
-// Read, not list or write; the vault holds nothing else, so the vault is the scope and the secret
-// need not be there yet.
+// The collector may read secrets but not list or write them. The scope is the vault, which holds nothing
+// else, because the secret does not exist yet.
 resource readsSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: vault
   name: guid(vault.id, identity.id, roles.keyVaultSecretsUser)
   properties: {
-    description: 'The app setting that holds the secret is a reference to this vault.'
+    description: 'The app setting for the secret is a reference to this vault.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
@@ -90,5 +90,5 @@ resource setsSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-@description('Where the vault answers.')
+@description('URL of the vault.')
 output vaultUri string = vault.properties.vaultUri

@@ -1,6 +1,6 @@
-// The picture of the scan: lag, activities, late ones, requests, storage, outcomes. It reads the
-// report line, as the alert rules do. Whoever changes it in the portal saves a copy there; to keep
-// a change, put it into ../workbook.json.
+// The workbook, which shows lag, activities, late activities, requests, storage and outcomes of every scan.
+// Like the alert rules it reads the report line. A deployment overwrites changes that were made in the
+// portal; to keep a change, make it in ../workbook.json.
 
 targetScope = 'resourceGroup'
 
@@ -10,28 +10,28 @@ param location string
 @description('Tags of the workbook.')
 param tags object
 
-@description('The part of every name that tells deployments apart.')
+@description('Suffix that makes the names of this deployment unique.')
 param resourceToken string
 
-@description('Resource id of the Application Insights component under which the workbook is found.')
+@description('Resource id of the Application Insights component that lists the workbook.')
 param componentId string
 
-@description('Resource id of the Log Analytics workspace that its queries read.')
+@description('Resource id of the Log Analytics workspace that the queries read.')
 param workspaceId string
 
-@description('Name of the function app, which its telemetry carries as its role.')
+@description('Name of the function app, which its telemetry gives as the role name.')
 param appName string
 
 var title = 'Activity Scan (${appName})'
 
-// The file has these two words where it needs what is known only here.
+// The file has two placeholders for values that are known only here.
 var content = replace(replace(loadTextContent('../workbook.json'), 'WORKSPACE_ID', workspaceId), 'APP_NAME', appName)
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
-  // A workbook's name is a GUID; this one stays the same at every deployment.
+  // The name of a workbook must be a GUID. This one is the same in every deployment.
   name: guid(resourceGroup().id, resourceToken, 'workbook')
   location: location
-  // The portal's lists show this tag instead of the GUID.
+  // The portal shows this tag in its lists instead of the GUID.
   tags: union(tags, {
     'hidden-title': title
   })

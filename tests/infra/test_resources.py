@@ -62,17 +62,26 @@ OUTPUTS = {
 
 REFUSED: list[tuple[dict[str, str], str]] = [
     ({"authMode": "'federated'"}, "set mdaTenantId and mdaClientId"),
-    ({"authMode": "'api-token'"}, "nobody may set it there: name yourself in deployerId"),
-    ({"notificationQueues": "[{ name: 'a' }]"}, "notificationQueues are named, and notifications"),
-    ({"apiUrl": "'https://security.microsoft.com/cloudapps'"}, "which is not the API's address"),
-    ({"apiUrl": "'http://a.eu2.portal.cloudappsecurity.com'"}, "which is not the API's address"),
-    ({"apiUrl": "'portal.cloudappsecurity.com'"}, "which is not the API's address"),
-    ({"apiUrl": "'a.eu2.portal.cloudappsecurity.com/audits'"}, "which is not the API's address"),
-    ({"apiUrl": "'x@a.eu2.portal.cloudappsecurity.com'"}, "which is not the API's address"),
+    ({"authMode": "'api-token'"}, "but nobody may set the secret: set deployerId"),
+    ({"notificationQueues": "[{ name: 'a' }]"}, "notificationQueues is set, but notifications"),
+    (
+        {"apiUrl": "'https://security.microsoft.com/cloudapps'"},
+        "which is not an address of the API",
+    ),
+    (
+        {"apiUrl": "'http://a.eu2.portal.cloudappsecurity.com'"},
+        "which is not an address of the API",
+    ),
+    ({"apiUrl": "'portal.cloudappsecurity.com'"}, "which is not an address of the API"),
+    (
+        {"apiUrl": "'a.eu2.portal.cloudappsecurity.com/audits'"},
+        "which is not an address of the API",
+    ),
+    ({"apiUrl": "'x@a.eu2.portal.cloudappsecurity.com'"}, "which is not an address of the API"),
     ({"authMode": "'client-secret'", "mdaTenantId": "'t'"}, "set mdaTenantId and mdaClientId"),
     (
         {"vaultAdministrators": "[{ principalId: 'x', principalType: 'User' }]"},
-        "vaultAdministrators is set, and authMode managed-identity has no vault",
+        "vaultAdministrators is set, but authMode managed-identity has no vault",
     ),
     (
         {"existingAppSubnetId": "'/a'", "existingEndpointSubnetId": "'/b'"},
@@ -80,13 +89,13 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ),
     (
         {"networkIsolation": "true", "existingAppSubnetId": "'/a'"},
-        "takes both existingAppSubnetId and existingEndpointSubnetId",
+        "needs both existingAppSubnetId and existingEndpointSubnetId",
     ),
     (
         {"networkIsolation": "true", "existingDnsZoneIds": "{ blob: '/z' }"},
-        "belong to existing subnets",
+        "is set without existing subnets",
     ),
-    ({"fixedOutboundAddress": "true"}, "fixedOutboundAddress takes networkIsolation"),
+    ({"fixedOutboundAddress": "true"}, "fixedOutboundAddress needs networkIsolation"),
     (
         {
             "networkIsolation": "true",
@@ -94,17 +103,17 @@ REFUSED: list[tuple[dict[str, str], str]] = [
             "existingAppSubnetId": "'/a'",
             "existingEndpointSubnetId": "'/b'",
         },
-        "an existing one has its own way out",
+        "has its own route to the internet",
     ),
-    ({"deleteAfterDays": "31"}, "deleteAfterDays is 31: parts are read again"),
+    ({"deleteAfterDays": "31"}, "deleteAfterDays is 31: sweeps read parts again"),
     (
         {"deleteAfterDays": "100", "immutabilityDays": "365"},
-        "deleteAfterDays is 100, and immutabilityDays, 365, forbids it",
+        "deleteAfterDays is 100, but immutabilityDays, 365, forbids deletion",
     ),
     ({"coolAfterDays": "30", "coldAfterDays": "30"}, "coldAfterDays is 30: it must be more than"),
     ({"coolAfterDays": "90", "deleteAfterDays": "60"}, "more than coolAfterDays and coldAfterDays"),
-    ({"immutabilityLocked": "true"}, "immutabilityLocked is set, and immutabilityDays is 0"),
-    ({"stateContainer": "'activities'"}, "must be three containers"),
+    ({"immutabilityLocked": "true"}, "immutabilityLocked is set, but immutabilityDays is 0"),
+    ({"stateContainer": "'activities'"}, "must be three different containers"),
 ]
 """Parameters that contradict each other, and what the template says."""
 
