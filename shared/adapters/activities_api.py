@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.poolmanager import ProxyManager
 
 from shared.core.answers import HTTP_INFORMATIONAL, read_http_date
@@ -66,7 +66,7 @@ class HttpActivitySource:
         except _TooLarge:
             return NoAnswer(kind="too large", detail=f"more than {self._body_cap} bytes")
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
-            if watch.expired or isinstance(error, requests.Timeout):
+            if watch.expired or isinstance(error, _TIMEOUTS):
                 return _late(timeout)
             return NoAnswer(kind="connection", detail=_plain(error))
         # A socket that was shut reads as the end of headers, or of a body without a length.
@@ -108,6 +108,10 @@ class HttpActivitySource:
             body.write(chunk)
         return body.getvalue()
 
+
+_TIMEOUTS = (requests.Timeout, ReadTimeoutError)
+"""What a socket's own timeout raises. On a busy machine it may come before the watch, and where the
+body is read nothing translates it into the exception of requests."""
 
 _SENDABLE = re.compile(r"[!-~]+( [!-~]+)*")
 """A header value without line breaks: the library's error for another one would show the token."""

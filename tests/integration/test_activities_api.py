@@ -562,6 +562,55 @@ def test_a_handshake_that_never_ends_is_a_timeout() -> None:
     assert answer.kind == "timeout"
 
 
+class NeverFires(threading.Timer):
+    """The timer of the watch on a machine that is too busy to run it."""
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("manner", [silent, half_a_body], ids=lambda manner: manner.__name__)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_socket_that_times_out_before_the_watch_is_a_timeout(
+    manner: Manner, scheme: str, trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket has a timeout of the same length, and a busy machine may run the watch late."""
+    monkeypatch.setattr(threading, "Timer", NeverFires)
+    with saying(manner, trusted if scheme == "https" else None) as wire:
+        answer = once(wire, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
+def test_a_handshake_that_times_out_before_the_watch_is_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same before a request could be sent."""
+    monkeypatch.setattr(threading, "Timer", NeverFires)
+    with saying(silent) as wire, source(wire.url.replace("http:", "https:")) as asked:
+        answer = asked.ask(QUERY, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
+def test_a_proxy_that_times_out_before_the_watch_is_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same while the proxy has not answered CONNECT."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(threading, "Timer", NeverFires)
+    with saying(silent) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.removesuffix(PATH))
+        with source(f"https://contoso.invalid{PATH}") as asked:
+            answer = asked.ask(QUERY, timeout=DEADLINE)
+
+    assert isinstance(answer, NoAnswer)
+    assert answer.kind == "timeout"
+
+
 def reset(_: Wire, connection: socket.socket) -> None:
     """Break the connection off with a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
