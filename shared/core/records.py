@@ -75,6 +75,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         records: in the API's order, without the nulls.
         nulls: for each null among the records, how many records come before it.
+        bare: whether there is no `data`, rather than an empty list.
         has_next: whether the API says that there is more.
         continuation: `nextQueryFilters` verbatim, None when absent.
         total: the API's estimate, None when absent or no number.
@@ -82,6 +83,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     records: tuple[Record, ...]
     nulls: tuple[int, ...] = ()
+    bare: bool = False
     has_next: bool
     continuation: str | None
     total: int | None
@@ -120,7 +122,7 @@ def read_page(body: bytes) -> Page:
 
     Raises:
         Malformed: it is not a JSON object with a `data` list of objects and a boolean `hasNext`,
-            or it promises more without saying how to go on. The last page may lack `data`.
+            or it promises more without saying how to go on. An empty page may lack `data`.
     """
     try:
         envelope, read = _envelopes.decode(body), _regular
@@ -146,6 +148,7 @@ def read_page(body: bytes) -> Page:
     return Page(
         records=tuple(records),
         nulls=tuple(nulls),
+        bare=not isinstance(envelope.data, list),
         has_next=envelope.hasNext,
         continuation=continuation,
         total=_count(envelope.total),
@@ -161,14 +164,14 @@ def _require_text(body: bytes) -> None:
 
 
 def _is_empty(envelope: _Envelope) -> bool:
-    """Say whether an answer without `data` is an empty page: it must say that there is no more.
+    """Say whether an answer without `data` is an empty page: it must say whether there is more.
 
     A null in its place needs a `total` besides, since no list is promised to be written so. What
-    `total` says is then judged as on every empty page.
+    `total` and the continuation say is then judged as on every empty page.
     """
     counts = _count(envelope.total) is not None
     missing = envelope.data is msgspec.UNSET and envelope.total is None
-    return envelope.hasNext is False and (counts or missing)
+    return envelope.hasNext is not None and (counts or missing)
 
 
 def _count(total: object) -> int | None:

@@ -195,6 +195,8 @@ def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Ind
     if cursor is None or not is_ahead(piece, cursor):
         turn = _turned_round(piece, page, sifted, policy, index)
         return turn or _stands_still(piece, sifted, policy.axis, cursor)
+    if page.bare:  # What it passes may have been on it: a damaged name is enough to lose `data`.
+        return Fault(kind="malformed", detail="the answer has no data, though its cursor moves on")
     drifted = _drifted(page, piece, policy)
     if not leaves_something(piece, cursor):
         return _finish(_with_gaps(piece, sifted), sifted, index, drifted=drifted)
@@ -446,7 +448,12 @@ def _ways(dense: Dense) -> tuple[Dense, ...]:
 
 
 def _stated(page: Page, dense: Dense, other: Axis) -> Dense | None:
-    """Return where the continuation goes on within the millisecond, None where it does not."""
+    """Return where the continuation goes on within the millisecond, None where it does not.
+
+    Where a page has no data, its cursor may be past records that were lost with it.
+    """
+    if page.bare:
+        return None
     for facing in _ways(dense):
         cursor = _cursor(page, other, "gte" if facing.direction == "asc" else "lte")
         if cursor is not None and _is_further(cursor, facing, _own(page, other)):

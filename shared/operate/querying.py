@@ -101,6 +101,8 @@ class Asker:
             self._renewed = True
             return self._ask(position)
         self._renewed = False
+        if isinstance(verdict, Page) and verdict.bare and verdict.has_next:
+            return Fault(kind="malformed", detail="the answer has no data")
         return verdict
 
     def _keep_pace(self) -> None:

@@ -133,6 +133,16 @@ def test_a_throttled_query_waits_and_goes_on(tenant: Tenant, tmp_path: Path) -> 
     assert len(api.requests) == 11
 
 
+def test_a_page_that_lost_its_data_is_asked_for_again(tenant: Tenant, tmp_path: Path) -> None:
+    """Its cursor has moved on, so to go on from it would leave activities out."""
+    target = tmp_path / "found.jsonl"
+    with Simulator(tenant, switches=OPEN, faults=[Fault("no-data", 3)]) as api:
+        result = invoke(settings(api, {}), "query", "--output", str(target))
+
+    assert result.exit_code == 0, result.stderr
+    assert sorted(target.read_bytes().splitlines()) == truth(tenant)
+
+
 @pytest.mark.parametrize(
     ("fault", "why"),
     [

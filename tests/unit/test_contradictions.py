@@ -7,7 +7,7 @@ import pytest
 
 from shared.core.model import Policy
 from simulator import Identity, Switches, Tenant
-from tests.fakes import HOUR, MINUTE, NOW, Reply, page_of, policy
+from tests.fakes import HOUR, MINUTE, NOW, FakeApi, Reply, page_of, policy
 from tests.simulated import SimulatedApi
 from tests.world import World
 
@@ -53,6 +53,21 @@ def test_a_dense_millisecond_is_read_whole(direction: str, dense: str) -> None:
     """It is paged by the time of ingestion, whichever way the API fails at it."""
     tenant = around(CROWD)
     world = world_of(tenant, dense=dense)
+
+    world.run_until_idle(first_pass(direction=direction))
+
+    assert identities(world) == tenant.truth()
+    assert world.ledgers.value()["doubt"] == []
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("empty", ["missing", "null"])
+def test_a_dense_millisecond_is_read_whole_where_empty_pages_have_no_data(
+    direction: str, empty: str
+) -> None:
+    """A page that says that there is more, and lacks `data`, is an empty page, too."""
+    tenant = around(CROWD)
+    world = world_of(tenant, dense="empty", empty_data=empty)
 
     world.run_until_idle(first_pass(direction=direction))
 
@@ -169,3 +184,28 @@ def _upwards_over(asked: dict[str, Any], at: int) -> bool:
     bounds = asked["filters"]["date"]
     inside: bool = bounds["gte"] <= at <= bounds["lte"] and asked["sortField"] == "date"
     return inside and asked["sortDirection"] == "asc"
+
+
+class Damaging(FakeApi):
+    """Some of its pages lose their `data`: one letter of the name is another."""
+
+    damaged = 0
+
+    def _select(self, body: dict[str, Any]) -> dict[str, Any]:
+        answer = super()._select(body)
+        if not answer["hasNext"] or len(self.asked) % 5:
+            return answer
+        self.damaged += 1
+        return {("dat`" if name == "data" else name): it for name, it in answer.items()}
+
+
+def test_a_page_that_lost_its_data_loses_no_activity() -> None:
+    """Its cursor moves on, past what was on it; it is asked for again."""
+    world = World([])
+    world.source = world.api = api = Damaging(range(START, NOW - HOUR, 5_000), clock=world.clock)
+
+    world.run_until_idle(first_pass())
+
+    assert api.damaged
+    world.assert_complete(START, NOW - HOUR)
+    assert world.ledgers.value()["doubt"] == []

@@ -161,7 +161,6 @@ MALFORMED = {
     "cut": b'{"data":[{"_id":"a"}',
     "a list": b"[]",
     "text": b'"data"',
-    "no data, no end": b'{"hasNext":true,"nextQueryFilters":{"date":{"gte":5}}}',
     "null data, no end": b'{"data":null,"hasNext":true,"nextQueryFilters":{"date":{"gte":5}}}',
     "null data, no total": b'{"data":null,"hasNext":false}',
     "null data, no total, odd text": b'{"data":null,"hasNext":false,"a":"\xff"}',
@@ -212,11 +211,22 @@ def test_what_is_no_page_is_malformed(kind: str) -> None:
 def test_an_answer_without_data_is_a_page_that_shows_nothing(
     written: bytes, total: int | None, odd: bytes
 ) -> None:
-    """It must say that there is no more; its total is judged as every empty page's is."""
+    """It must say whether there is more; its total is judged as every empty page's is."""
     page = read_page(b"{%b%b}" % (written, odd))
 
     assert (page.records, page.nulls, page.has_next) == ((), (), False)
     assert page.total == total
+
+
+@pytest.mark.parametrize("written", [b'"total":7,', b"", b'"data":null,"total":7,', b'"data":[],'])
+def test_an_answer_without_data_may_say_that_there_is_more(written: bytes) -> None:
+    """It must say how to go on, as every page must."""
+    onward = b'{"date":{"gte":5}}'
+    page = read_page(b'{%b"hasNext":true,"nextQueryFilters":%b}' % (written, onward))
+
+    assert (page.records, page.has_next, page.continuation) == ((), True, onward.decode())
+    with pytest.raises(Malformed):
+        read_page(b'{%b"hasNext":true}' % written)
 
 
 def test_a_null_among_the_records_costs_its_page_nothing() -> None:
