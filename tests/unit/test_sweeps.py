@@ -1,6 +1,7 @@
 """Sweeps: a later second look that stores what came late, once, and counts what it saw."""
 
 import json
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from shared.core.model import Policy
+from shared.core.model import Answer, NoAnswer, Policy, Query
 from shared.core.report import report_fields
 from simulator import Identity, Planned, Switches, Tenant
-from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
+from tests.fakes import DAY, HOUR, MINUTE, NOW, FakeApi, policy, status
 from tests.simulated import SimulatedApi
 from tests.world import World
 
@@ -317,6 +318,45 @@ def test_a_sweep_of_many_pages_reads_each_part_once() -> None:
     (swept, *_) = manifests(world, "sweep-2h")
     assert swept["requests"]["count"] > 10
     assert len(world.results.read) == len(set(world.results.read)) > 0
+
+
+class Watched(FakeApi):
+    """Counts how many queries of sweeps are under way at once: those about time before `new`."""
+
+    new = 0
+    under_way = 0
+    most = 0
+
+    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+        """Answer after a moment, so that other queries can be under way meanwhile."""
+        of_sweep = json.loads(query.body)["filters"]["date"]["lte"] < self.new
+        with self.lock:
+            self.under_way += of_sweep
+            self.most = max(self.most, self.under_way)
+        time.sleep(0.002)
+        answer = super().ask(query, timeout=timeout)
+        with self.lock:
+            self.under_way -= of_sweep
+        return answer
+
+
+def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
+    """However many lanes there are: after an outage, too, its index exists once."""
+    world = World([])
+    world.source = world.api = api = Watched(range(START, NOW, 20_000), clock=world.clock, page=20)
+    world.run_until_idle(how(sweeps=()))
+    by = how(concurrency=6)
+    api.always = lambda _: status(503)
+    live(world, 1, by)
+    api.always = lambda _: None
+    world.clock.advance(DAY)
+    (_, api.new), *_ = world.ledgers.value()["coverage"]["first"]
+
+    world.run(by)
+
+    assert len(manifests(world, "sweep-24h")) > 1
+    assert api.most == 1
+    assert set(Counter(world.results.read).values()) == {1}
 
 
 def test_a_sweep_is_cut_so_that_what_it_reads_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
