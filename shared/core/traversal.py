@@ -195,14 +195,32 @@ def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Ind
     if cursor is None or not is_ahead(piece, cursor):
         turn = _turned_round(piece, page, sifted, policy, index)
         return turn or _stands_still(piece, sifted, policy.axis, cursor)
-    if page.bare:  # What it passes may have been on it: a damaged name is enough to lose `data`.
-        return Fault(kind="malformed", detail="the answer has no data, though its cursor moves on")
+    if page.bare:
+        return _asked_without(piece, sifted, cursor, index)
     drifted = _drifted(page, piece, policy)
     if not leaves_something(piece, cursor):
         return _finish(_with_gaps(piece, sifted), sifted, index, drifted=drifted)
     piece = _with_gaps(piece, sifted, cursor)
     moved = change(_on_its_way(piece), at=cursor, continuation=page.continuation)
     return _advance(piece, moved, sifted, policy.axis, index, drifted=drifted)
+
+
+def _asked_without(piece: Slice, sifted: Sifted, cursor: int, index: Index) -> Turn | Fault:
+    """Ask for what a page without `data` passes over, without what lies beyond its cursor.
+
+    The page may have lost its records on the way: a damaged name is enough for that. What lies
+    beyond is due again. A slice that has begun first ends where it stands.
+    """
+    if (
+        piece.mode != "page"
+        or not leaves_something(piece, cursor)
+        or not may_divide(piece, piece.at)
+    ):
+        return Fault(kind="malformed", detail="the answer has no data, though its cursor moves on")
+    if not has_begun(piece):
+        return Turn(opened=(same_again(piece, known_until(piece, cursor)),))
+    finished = _finish(piece, sifted, index, bounds=known_until(piece, piece.at))
+    return replace(finished, opened=(carried_on(piece, yet_to_come(piece)),))
 
 
 def _turned_round(

@@ -62,12 +62,14 @@ def test_a_dense_millisecond_is_read_whole(direction: str, dense: str) -> None:
 
 @DIRECTIONS
 @pytest.mark.parametrize("empty", ["missing", "null"])
+@pytest.mark.parametrize("sorts", ["as-asked", "desc"])
+@pytest.mark.parametrize("alone", [False, True])
 def test_a_dense_millisecond_is_read_whole_where_empty_pages_have_no_data(
-    direction: str, empty: str
+    direction: str, empty: str, sorts: str, *, alone: bool
 ) -> None:
-    """A page that says that there is more, and lacks `data`, is an empty page, too."""
-    tenant = around(CROWD)
-    world = world_of(tenant, dense="empty", empty_data=empty)
+    """A page that says that there is more, and lacks `data`, hides nothing that it passes over."""
+    tenant = Tenant.of(CROWD, record_size=900) if alone else around(CROWD)
+    world = world_of(tenant, dense="empty", empty_data=empty, sorts=sorts)
 
     world.run_until_idle(first_pass(direction=direction))
 

@@ -345,7 +345,7 @@ def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
     world = World([])
     world.source = world.api = api = Watched(range(START, NOW, 20_000), clock=world.clock, page=20)
     world.run_until_idle(how(sweeps=()))
-    by = how(concurrency=6)
+    by = how(concurrency=6, requests_per_minute=100_000)
     api.always = lambda _: status(503)
     live(world, 1, by)
     api.always = lambda _: None
