@@ -321,7 +321,7 @@ def test_a_sweep_of_many_pages_reads_each_part_once() -> None:
 
 
 class Watched(FakeApi):
-    """Counts how many queries of sweeps are under way at once: those about time before `new`."""
+    """Counts how many queries about time before `new` are under way at once."""
 
     new = 0
     under_way = 0
@@ -329,28 +329,32 @@ class Watched(FakeApi):
 
     def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
         """Answer after a moment, so that other queries can be under way meanwhile."""
-        of_sweep = json.loads(query.body)["filters"]["date"]["lte"] < self.new
+        is_old = json.loads(query.body)["filters"]["date"]["lte"] < self.new
         with self.lock:
-            self.under_way += of_sweep
+            self.under_way += is_old
             self.most = max(self.most, self.under_way)
         time.sleep(0.002)
         answer = super().ask(query, timeout=timeout)
         with self.lock:
-            self.under_way -= of_sweep
+            self.under_way -= is_old
         return answer
 
 
 def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
-    """However many lanes there are: after an outage, too, its index exists once."""
+    """However many lanes there are, and after an outage, too: its index exists once."""
     world = World([])
     world.source = world.api = api = Watched(range(START, NOW, 20_000), clock=world.clock, page=20)
     world.run_until_idle(how(sweeps=()))
-    by = how(concurrency=6, requests_per_minute=100_000)
-    api.always = lambda _: status(503)
-    live(world, 1, by)
-    api.always = lambda _: None
     world.clock.advance(DAY)
-    (_, api.new), *_ = world.ledgers.value()["coverage"]["first"]
+    world.run_until_idle(how(sweeps=()))
+    by = how(concurrency=6)
+    api.always = lambda _: status(503)
+    for _ in range(3):
+        world.run(by)
+        world.clock.advance(MINUTE)
+    api.always = lambda _: None
+    api.new = world.clock.now()
+    world.results.read.clear()
 
     world.run(by)
 
