@@ -79,7 +79,7 @@ class Outcome:
         covered: share of the judged time.
         soon: share of what is covered that was within two hours of settling.
         behind: hours that the newest coverage was behind at most.
-        possible: share that the requests which were sent can cover at most.
+        possible: share of all pages that the requests which were sent can fetch at most.
         estimate: the need that the last report states, by the truth.
     """
 
