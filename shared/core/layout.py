@@ -168,7 +168,7 @@ def runs_name(scan: str, now: int, volume: int = 1) -> str:
 
     One that is full is followed by the next volume, whose name sorts behind it.
     """
-    more = f".more-{volume}" if volume > 1 else ""
+    more = f".more-{volume:02}" if volume > 1 else ""
     return f"{runs_prefix(scan)}{_utc(now):%Y-%m-%d}{more}.jsonl"
 
 

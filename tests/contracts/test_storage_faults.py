@@ -15,6 +15,7 @@ from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers
 from shared.core.errors import StoreUnavailable
 from shared.core.layout import ledger_name, manifest_name, runs_name
+from shared.operate.rebuild import rebuild
 from shared.ports import LedgerStore, ResultStore
 from tests.contracts.proxies import (
     CONNECTION,
@@ -25,7 +26,8 @@ from tests.contracts.proxies import (
     through,
 )
 from tests.contracts.storage import PART, SCAN, block, commit, contents, opened, stage
-from tests.fakes import NOW
+from tests.fakes import HOUR, NOW, policy
+from tests.unit.test_rebuild import Silent
 
 Operation = Callable[[LedgerStore, ResultStore], object]
 
@@ -319,8 +321,24 @@ def test_a_run_log_that_is_full_is_followed_by_the_next(storage_settings: dict[s
 
         logs = contents(containers.state, "scan=all/runs/")
 
-    assert list(logs) == ["scan=all/runs/2026-11-23.jsonl", "scan=all/runs/2026-11-23.more-2.jsonl"]
+    named = [f"scan=all/runs/2026-11-23{more}.jsonl" for more in ("", ".more-02")]
+    assert list(logs) == named
     assert list(logs.values()) == [b"one\n", b"two\nthree\n"]
+
+
+def test_a_ledger_is_rebuilt_from_a_run_log_of_many_blobs(containers: Containers) -> None:
+    """The oldest line says where the scan began; the tenth blob is read after the second."""
+    ledger, results = stores(containers)
+    for volume in (10, 2, 1):
+        log = containers.state.get_blob_client(runs_name("all", NOW, volume))
+        log.create_append_blob()
+        log.append_block(b'{"covered_until":%d}\n' % (NOW - (20 - volume) * HOUR))
+
+    lines = list(ledger.report_lines())
+    made = rebuild(results, policy(lookback=HOUR), NOW, Silent(), report_lines=lines)
+
+    assert lines == [f'{{"covered_until":{NOW - it * HOUR}}}' for it in (19, 18, 10)]
+    assert made.ledger.origin == NOW - 19 * HOUR
 
 
 def test_a_report_line_with_half_a_character_is_kept(containers: Containers) -> None:
