@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bench import cost
 from tests.infra.monitored import (
     COMPONENT,
     ROOT,
@@ -330,3 +331,19 @@ def test_every_rule_is_documented_with_its_severity() -> None:
     severities["no-execution"] = str(dead_man_switch()["severity"])
 
     assert {name: row[1] for name, row in documented.items()} == severities
+
+
+RULE_PRICES = {"PT5M": 1.50, "PT15M": 0.50, "PT30M": 0.50, "PT1H": 0.50}
+"""US dollars a month of a log rule, by how often it queries; of the slower ones at most."""
+
+METRIC_PRICE = 0.10
+
+
+def test_the_cost_of_a_month_has_every_rule() -> None:
+    """By how often it queries; what README says is the sum for a million activities a day."""
+    prices = [RULE_PRICES[it["evaluationFrequency"]] for it in log_rules().values()]
+    rules = sum(prices) + len(of_type(alerts(), "metricAlerts")) * METRIC_PRICE
+    together = sum(cost.dollars(cost.month(cost.kept()["1000000"])).values())
+
+    assert cost.PRICES["alerts"] == pytest.approx(rules)
+    assert f"[about ${together:.0f}]" in (ROOT / "README.md").read_text("utf-8")
