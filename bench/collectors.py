@@ -14,7 +14,7 @@ from bench.machine import Line, Machine, NoReply
 from bench.stores import Ledgers, Results
 from shared.core.errors import ScanError
 from shared.core.model import Answer, NoAnswer, Policy, Query
-from shared.core.report import Tally
+from shared.core.state.report import Tally
 from shared.ports import Ports
 from shared.scan import scan_once
 

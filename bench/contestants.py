@@ -104,7 +104,7 @@ def scan(job: Job) -> Result:
 
 def credulous(job: Job) -> Result:
     """Collect with the same scan, if it did not look for records that strict readers refuse."""
-    with patch("shared.core.records._is_irregular", lambda *_: False):
+    with patch("shared.core.api.records._is_irregular", lambda *_: False):
         return scan(job)
 
 
@@ -120,7 +120,7 @@ def sweep(job: Job) -> Result:
 
 
 def _iterate(ports: Ports, policy: Policy) -> Result:
-    from shared.core.report import Tally
+    from shared.core.state.report import Tally
     from shared.scan import scan_once
 
     tally = Tally(scan=policy.scan, run="bench")
@@ -161,7 +161,7 @@ def paced(job: Job) -> Result:
     The API's latency must be told in that time, too. The scan's own work takes ten times as long by
     that clock, so what is found is a lower bound.
     """
-    from shared.core.report import Tally
+    from shared.core.state.report import Tally
     from shared.scan import scan_once
 
     ports, policy = product(job)
@@ -356,7 +356,7 @@ def receive(job: Job) -> Result:
 
 def store(job: Job) -> Result:
     """Pack one page's lines with the product's codec and put them, as often as there are pages."""
-    from shared.core.records import encode_block, read_page, trailer_of
+    from shared.core.api.records import encode_block, read_page, trailer_of
 
     container = _container(job)
     page = read_page(_ask(job)[0].body)
@@ -373,7 +373,7 @@ def unavoidable(job: Job) -> Result:
 
     Receive, split (records, their identities, what is irregular), pack, stage.
     """
-    from shared.core.records import encode_block, read_page
+    from shared.core.api.records import encode_block, read_page
 
     ports, _ = product(job)
     result = Result()

@@ -184,7 +184,7 @@ def _deployed(job: Job) -> tuple[Ports, Policy]:
 
 def _run(ports: Ports, policy: Policy, now: int) -> Count:
     """Run one iteration at a time (epoch ms); return what it took."""
-    from shared.core.report import Tally
+    from shared.core.state.report import Tally
     from shared.scan import scan_once
 
     tally = Tally(scan=policy.scan, run="cost")

@@ -14,11 +14,11 @@ import msgspec
 
 from bench.contestants import HOUR_MS, Job, product
 from harness.azurite import azurite
-from shared.core import ledger as ledgers
-from shared.core.cursor import open_slice
-from shared.core.lanes import choose
-from shared.core.layout import block_id
+from shared.core.api.block_ids import block_id
 from shared.core.model import FIRST_PASS, Block, Ledger, Policy, Slice
+from shared.core.slices.cursor import open_slice
+from shared.core.state import ledger as ledgers
+from shared.core.state.lanes import choose
 from shared.settings import read_settings
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.core import ledger as ledgers
-from shared.core.cursor import open_slice
-from shared.core.lanes import choose
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Doubt, Policy
-from shared.core.planning import sweeps_due, unswept
-from shared.core.turns import Finished, Turn
+from shared.core.slices.cursor import open_slice
+from shared.core.slices.turns import Finished, Turn
+from shared.core.state import ledger as ledgers
+from shared.core.state.lanes import choose
+from shared.core.state.planning import sweeps_due, unswept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

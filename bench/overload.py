@@ -15,17 +15,17 @@ from pathlib import Path
 
 import msgspec
 
-from shared.core import ledger as ledgers
-from shared.core import pacing
-from shared.core.capacity import first_per_day, noted
-from shared.core.cursor import same_again
 from shared.core.intervals import Interval, intersect, merge, total
-from shared.core.lanes import choose, gone, passed
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
-from shared.core.planning import out_of_reach
-from shared.core.retreat import close
-from shared.core.traversal import PART_PAGES
-from shared.core.turns import Finished, Turn
+from shared.core.slices.cursor import same_again
+from shared.core.slices.retreat import close
+from shared.core.slices.traversal import PART_PAGES
+from shared.core.slices.turns import Finished, Turn
+from shared.core.state import ledger as ledgers
+from shared.core.state import pacing
+from shared.core.state.capacity import first_per_day, noted
+from shared.core.state.lanes import choose, gone, passed
+from shared.core.state.planning import out_of_reach
 from shared.settings import fingerprint
 
 BEGIN = 1_795_392_000_000

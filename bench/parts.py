@@ -25,7 +25,7 @@ from bench.machine import Clock, Deaths, Machine
 from bench.speed import Table
 from bench.stores import Ledgers, Results
 from shared.core.model import HOUR_MS, MINUTE_MS, Answer
-from shared.core.report import Tally
+from shared.core.state.report import Tally
 from shared.ports import Ports
 from shared.scan import scan_once
 from shared.settings import read_settings

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import BlocksLost, LedgerConflict, PartUnreadable, StoreConflict
-from shared.core.layout import hour_prefix
 from shared.core.model import Block, StoredPart
+from shared.core.state.layout import hour_prefix
 from shared.ports import SavedLedger
 
 if TYPE_CHECKING:

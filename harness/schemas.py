@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from shared.core import manifest, model
+from shared.core import model
+from shared.core.state import manifest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

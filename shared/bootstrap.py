@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.access import ApiSettings
 from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
-from shared.core.access import ApiSettings
-from shared.core.announcing import EVENT_SCHEMAS, Place
+from shared.core.audit.announcing import EVENT_SCHEMAS, Place
 from shared.core.errors import ScanError, SettingsError, StoreError
 from shared.core.model import Policy
-from shared.core.report import Outcome, Tally, encode, report_fields
+from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.ports import LedgerStore, Ports, ResultArchive
 from shared.scan import scan_once
 from shared.settings import Settings, read_settings

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.core.intervals import Interval, Intervals, merge, subtract
-from shared.core.ledger import NOT_SWEPT
-from shared.core.retreat import POISONED
-from shared.core.traversal import CROWDED, EMPTY, REFUSED
+from shared.core.slices.retreat import POISONED
+from shared.core.slices.traversal import CROWDED, EMPTY, REFUSED
+from shared.core.state.ledger import NOT_SWEPT
 from tests.fakes import HOUR
 
 SECOND = 1_000

@@ -15,8 +15,8 @@ from shared.core.errors import (
     PartUnreadable,
     StoreConflict,
 )
-from shared.core.layout import hour_prefix, is_folder, stored_parts
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Query, StoredPart
+from shared.core.state.layout import hour_prefix, is_folder, stored_parts
 from shared.ports import SavedLedger
 from shared.settings import fingerprint
 

@@ -19,7 +19,7 @@ from bench.overload import (
     policy_of,
 )
 from shared.core.intervals import merge, subtract
-from shared.core.report import report_fields
+from shared.core.state.report import report_fields
 from tests.fakes import DAY, HOUR, FakeApi, FakeClock, activity
 from tests.world import World
 

@@ -3,8 +3,8 @@
 import zlib
 from collections.abc import Iterable
 
+from shared.core.api.records import Record, encode_block, encode_trailer
 from shared.core.model import Block
-from shared.core.records import Record, encode_block, encode_trailer
 
 ONE_GZIP_MEMBER = 31
 

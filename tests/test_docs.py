@@ -15,7 +15,7 @@ from azure.storage.blob import BlobServiceClient
 
 from harness.azurite import Azurite
 from shared.core import errors
-from shared.core.report import Tally, report_fields
+from shared.core.state.report import Tally, report_fields
 from shared.settings import NAMES, PER_SCAN, read_settings
 from simulator import Simulator
 from tests.fakes import NOW, policy

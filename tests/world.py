@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
 from shared.core.model import Policy
-from shared.core.report import Outcome, Tally
+from shared.core.state.report import Outcome, Tally
 from shared.ports import ActivitySource, Ports
 from shared.scan import scan_once
 from tests.fakes import (

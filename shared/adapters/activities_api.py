@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.poolmanager import ProxyManager
 
-from shared.core.answers import HTTP_INFORMATIONAL, read_http_date
+from shared.core.api.answers import HTTP_INFORMATIONAL, read_http_date
 from shared.core.model import Answer, NoAnswer, Query
 from shared.core.quoting import quoted
 from shared.ports import Authorization, SignInUnavailable

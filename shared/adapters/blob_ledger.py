@@ -10,9 +10,9 @@ from azure.core.pipeline import PipelineResponse
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
 from shared.adapters.storage_errors import concerns_blob, error_code, explained, is_absent
-from shared.core.answers import read_http_date
+from shared.core.api.answers import read_http_date
 from shared.core.errors import LedgerConflict, StoreUnavailable
-from shared.core.layout import ledger_name, quarantine_name, runs_name, runs_prefix
+from shared.core.state.layout import ledger_name, quarantine_name, runs_name, runs_prefix
 from shared.ports import SavedLedger
 
 JSON = ContentSettings(content_type="application/json")

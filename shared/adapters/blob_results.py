@@ -26,7 +26,8 @@ from shared.adapters.storage_errors import (
     is_absent,
 )
 from shared.core.errors import BlocksLost, PartUnreadable, StoreConflict
-from shared.core.layout import (
+from shared.core.model import Block, PartBlob, StoredPart
+from shared.core.state.layout import (
     hour_prefix,
     is_folder,
     manifest_name,
@@ -35,7 +36,6 @@ from shared.core.layout import (
     parts_prefix,
     stored_parts,
 )
-from shared.core.model import Block, PartBlob, StoredPart
 
 GZIP = ContentSettings(content_type="application/x-gzip")
 """The older name of the type is the only one that Elastic's input unpacks.

@@ -8,8 +8,8 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobServiceClient, ContainerClient, LinearRetry
 
+from shared.access import StorageSettings
 from shared.adapters.storage_errors import error_code, explained
-from shared.core.access import StorageSettings
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10

@@ -16,6 +16,7 @@ from azure.identity import (
     ManagedIdentityCredential,
 )
 
+from shared.access import SCOPE, ApiSettings, Secret
 from shared.adapters.patience import (
     Hook,
     IdentityRefused,
@@ -23,7 +24,6 @@ from shared.adapters.patience import (
     PatientCredential,
     first_line,
 )
-from shared.core.access import SCOPE, ApiSettings, Secret
 from shared.core.errors import SourceRefused
 from shared.ports import Authorization, Clock, SignInUnavailable
 

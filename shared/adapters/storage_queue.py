@@ -6,8 +6,8 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
+from shared.access import StorageSettings
 from shared.adapters.storage_errors import error_code
-from shared.core.access import StorageSettings
 from shared.core.errors import SettingsError, StoreUnavailable
 
 KEPT_SECONDS = 7 * 24 * 3600

@@ -45,3 +45,11 @@ def _offset(known: ApiClock | None, now: int) -> int:
     if known is None or not known.at - MINUTE_MS <= now < known.at + KNOWN_FOR_MS:
         return 0
     return known.offset
+
+
+def waits(not_before: int, now: int) -> bool:
+    """Say whether `not_before` still holds; nothing waits for more than an hour.
+
+    One that is further ahead was written by a clock that was fast.
+    """
+    return now < not_before <= now + HOUR_MS

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.core import manifest as manifests
-from shared.core.announcing import Place, concerns, message
+from shared.core.audit.announcing import Place, concerns, message
 from shared.core.errors import NotAnnounced
+from shared.core.state import manifest as manifests
 from shared.operate.pausing import Display, counted
 from shared.ports import ResultArchive
 

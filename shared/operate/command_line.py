@@ -28,7 +28,7 @@ from shared.bootstrap import (
     quiet_azure,
     run_scans,
 )
-from shared.core.announcing import EVENT_SCHEMAS
+from shared.core.audit.announcing import EVENT_SCHEMAS
 from shared.core.errors import ScanError, SettingsError
 from shared.operate.announcing import Announcer, Send, Wanted
 from shared.operate.display import display, standard_error

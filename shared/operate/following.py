@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from shared.core.api.positions import position as position_of
+from shared.core.api.records import Page, Record
 from shared.core.errors import QueryFailed
 from shared.core.model import Axis, Direction, Query
-from shared.core.positions import position as position_of
-from shared.core.records import Page, Record
 
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

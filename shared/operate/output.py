@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.core.packing import HEADER, Sum, pack, pack_trailer
-from shared.core.records import Record
+from shared.core.api.packing import HEADER, Sum, pack, pack_trailer
+from shared.core.api.records import Record
 from shared.operate.querying import Write
 
 STANDARD_OUTPUT = "-"

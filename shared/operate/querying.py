@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from shared.core import pacing
-from shared.core.answers import Fault, Throttle, read_answer
+from shared.core.api.answers import Fault, Throttle, read_answer
+from shared.core.api.records import Page, Record
 from shared.core.errors import QueryFailed, TokenRefused
 from shared.core.model import MINUTE_MS, Pacing
-from shared.core.records import Page, Record
+from shared.core.state import pacing
 from shared.operate.following import Position, Request, begin, next_query, take
 from shared.operate.pausing import Display, counted, pause
 from shared.ports import ActivitySource, Clock

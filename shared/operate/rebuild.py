@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.core import ledger as ledgers
-from shared.core import manifest as manifests
+from shared.core.audit.rebuilding import Rebuilding, likely_origin
+from shared.core.audit.verifying import Chain
 from shared.core.errors import NotRebuildable
 from shared.core.intervals import total
 from shared.core.model import FIRST_PASS, HOUR_MS, Ledger, PartBlob, Policy
-from shared.core.rebuilding import Rebuilding, likely_origin
-from shared.core.verifying import Chain
+from shared.core.state import ledger as ledgers
+from shared.core.state import manifest as manifests
 from shared.operate.pausing import Display, counted
 from shared.operate.reading import Progress, read_ahead
 from shared.operate.running import instant

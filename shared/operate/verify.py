@@ -6,13 +6,20 @@ from itertools import groupby
 
 import msgspec
 
-from shared.core import ledger as ledgers
-from shared.core import manifest as manifests
+from shared.core.audit.verifying import (
+    METADATA,
+    Chain,
+    Finding,
+    Hour,
+    Verdict,
+    metadata_differences,
+)
 from shared.core.errors import LedgerError, PartUnreadable
-from shared.core.layout import hour_prefix, part_name
-from shared.core.manifest import Manifest, Part
 from shared.core.model import Ledger, PartBlob
-from shared.core.verifying import METADATA, Chain, Finding, Hour, Verdict, metadata_differences
+from shared.core.state import ledger as ledgers
+from shared.core.state import manifest as manifests
+from shared.core.state.layout import hour_prefix, part_name
+from shared.core.state.manifest import Manifest, Part
 from shared.operate.pausing import Display, counted
 from shared.operate.reading import Progress, read_ahead
 from shared.ports import Clock, LedgerStore, ResultArchive

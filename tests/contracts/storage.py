@@ -14,12 +14,13 @@ from zlib import crc32
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient
 
+from shared.access import Secret, StorageSettings
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
-from shared.core.access import Secret, StorageSettings
-from shared.core.layout import block_id, ledger_name, manifest_name
+from shared.core.api.block_ids import block_id
 from shared.core.model import Block
+from shared.core.state.layout import ledger_name, manifest_name
 from shared.ports import LedgerStore, ResultArchive, ResultStore
 from tests.fakes import NOW, InMemoryLedger, InMemoryResults
 

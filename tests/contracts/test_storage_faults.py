@@ -14,7 +14,7 @@ from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers
 from shared.core.errors import StoreUnavailable
-from shared.core.layout import ledger_name, manifest_name, runs_name
+from shared.core.state.layout import ledger_name, manifest_name, runs_name
 from shared.operate.rebuild import rebuild
 from shared.ports import LedgerStore, ResultStore
 from tests.contracts.proxies import (

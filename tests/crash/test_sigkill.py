@@ -15,7 +15,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.bootstrap import archives
-from shared.core.layout import bounds_in
+from shared.core.state.layout import bounds_in
 from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
 from tests.fakes import HOUR

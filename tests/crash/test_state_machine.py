@@ -15,8 +15,8 @@ from shared.core.errors import LedgerConflict, SourceRefused, StoreConflict
 from shared.core.intervals import Intervals, holds, intersect, merge
 from shared.core.model import Answer, NoAnswer, Policy
 from shared.core.passes import is_partial, sweep_age
-from shared.core.retreat import POISONED
-from shared.core.traversal import NULLS
+from shared.core.slices.retreat import POISONED
+from shared.core.slices.traversal import NULLS
 from shared.operate.verify import Verifier
 from simulator import Identity, Switches, Tenant
 from simulator.switches import Dense, Sorts, TailDrop

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import bicep, infra
-from shared.core.report import Tally, report_fields
+from shared.core.state.report import Tally, report_fields
 from tests.fakes import HOUR, NOW, policy
 from tests.world import World
 

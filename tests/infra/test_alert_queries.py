@@ -13,7 +13,7 @@ import duckdb
 import duckdb_kql
 import pytest
 
-from shared.core.report import encode
+from shared.core.state.report import encode
 from tests.infra.monitored import a_report
 from tests.infra.test_alerts import LENGTHS, READS, criterion, log_rules
 

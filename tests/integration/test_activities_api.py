@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.activities_api import HttpActivitySource
-from shared.core.answers import Fault, Throttle, read_answer
+from shared.core.api.answers import Fault, Throttle, read_answer
 from shared.core.errors import SourceRefused
 from shared.core.model import Answer, NoAnswer, Query
 from shared.ports import SignInUnavailable

@@ -6,7 +6,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.bootstrap import archives
-from shared.core.ledger import decode
+from shared.core.state.ledger import decode
 from shared.operate.rebuild import rebuild, write
 from shared.operate.verify import Verifier
 from simulator import Simulator, Tenant

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from shared.access import Secret
 from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.credentials import FixedToken
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import RunResult, run_scans
-from shared.core.access import Secret
 from shared.core.model import Direction
 from simulator import FOREVER, Fault, Identity, Simulator, Switches, Tenant
 from tests.fakes import MINUTE, NOW, policy

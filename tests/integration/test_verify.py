@@ -8,7 +8,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from typer.testing import CliRunner, Result
 
-from shared.core.verifying import Verdict
+from shared.core.audit.verifying import Verdict
 from shared.operate.command_line import app
 from simulator import Simulator, Tenant
 from tests.integration.test_scan_over_http import (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.core.model import Policy
-from shared.core.report import report_fields
+from shared.core.state.report import report_fields
 from shared.operate.rebuild import rebuild, write
 from shared.operate.verify import Verifier
 from simulator import Tenant

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.core.model import Answer
-from shared.core.report import report_fields
+from shared.core.state.report import report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Reply, policy, status
 from tests.world import World
 

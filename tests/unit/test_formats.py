@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from harness import schemas
-from shared.core import ledger as ledgers
-from shared.core import manifest as manifests
+from shared.core.api.records import stored_records
 from shared.core.errors import LedgerTooNew, LedgerUnreadable
 from shared.core.model import Policy
-from shared.core.records import stored_records
+from shared.core.state import ledger as ledgers
+from shared.core.state import manifest as manifests
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, activity, page_of, policy
 from tests.parts import lines_of
 from tests.world import World

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core.report import report_fields
-from shared.core.traversal import DOUBTS_KEPT, NULLS
+from shared.core.slices.traversal import DOUBTS_KEPT, NULLS
+from shared.core.state.report import report_fields
 from shared.operate.verify import Verifier
 from simulator import Planned, Switches, Tenant
 from simulator.switches import TailDrop
@@ -258,7 +258,7 @@ def test_activities_without_a_usable_time_are_stored_once(  # noqa: PLR0913 - wh
     times = some_times(random.Random(seed), modes["page_cap"])
     tenant = Tenant.of(times, record_size=900)
 
-    with patch("shared.core.traversal.PART_PAGES", pages):
+    with patch("shared.core.slices.traversal.PART_PAGES", pages):
         odd = {"unplaced_share": share, "unplaced_field": lacks, "seed": seed}
         world = scanned(tenant, direction, {**modes, **odd})
 
@@ -303,8 +303,8 @@ def test_sweeps_know_activities_without_a_usable_time(
     by = how(direction=direction, axis=axis, fresh=0)
 
     with (
-        patch("shared.core.traversal.PART_PAGES", 3),
-        patch("shared.core.planning.SWEEP_BYTES", 3_000),
+        patch("shared.core.slices.traversal.PART_PAGES", 3),
+        patch("shared.core.state.planning.SWEEP_BYTES", 3_000),
     ):
         for _ in range(60):
             world.run(by)
@@ -326,7 +326,7 @@ def test_a_slice_that_would_remember_too_much_is_closed(direction: str) -> None:
     assert isinstance(world.source, SimulatedApi)
     world.source.switches = Switches(page_cap=5, minimum_limit=1, unplaced_share=1.0)
 
-    with patch("shared.core.traversal.REMEMBERED_MOST", 12):
+    with patch("shared.core.slices.traversal.REMEMBERED_MOST", 12):
         world.run_until_idle(how(direction=direction))
         first, doubted = stored_ids(world), doubts(world)
         live(world, 3, how(direction=direction))
@@ -384,7 +384,7 @@ def test_blocks_that_expired_in_a_commit_are_not_remembered() -> None:
     times = [START + 65 * MINUTE + 1_000 * n for n in range(40)]
     tenant = Tenant.of(times, record_size=900)
     by = policy(lookback=2 * HOUR, sweeps=())
-    with patch("shared.core.traversal.PART_PAGES", 3):
+    with patch("shared.core.slices.traversal.PART_PAGES", 3):
         whole, world = _unplaced_world(tenant), _unplaced_world(tenant)
         whole.run(by)
         first_commit = 1 + whole.results.effects.done.index("commit part")

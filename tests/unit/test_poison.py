@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from shared.core import traversal
-from shared.core.answers import Fault
+from shared.core.api.answers import Fault
+from shared.core.api.records import Page
 from shared.core.model import Answer, NoAnswer, Policy, Slice
-from shared.core.records import Page
-from shared.core.report import report_fields
-from shared.core.retreat import POISONED
-from shared.core.sifting import Index
-from shared.core.turns import Turn
+from shared.core.slices import traversal
+from shared.core.slices.retreat import POISONED
+from shared.core.slices.sifting import Index
+from shared.core.slices.turns import Turn
+from shared.core.state.report import report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Reply, page_of, policy, status
 from tests.world import World
 
@@ -234,7 +234,7 @@ def test_errors_of_our_own_lead_to_no_doubt(monkeypatch: pytest.MonkeyPatch) -> 
             raise ZeroDivisionError
         return traversal.absorb(piece, page, how, index)
 
-    monkeypatch.setattr("shared.stepping.absorb", absorb)
+    monkeypatch.setattr("shared.scan.stepping.absorb", absorb)
 
     live(world, 36, how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY))), every=20 * MINUTE)
 
@@ -248,12 +248,12 @@ def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
     """At once, and not after its next fault: one bad record costs a second."""
     world = world_of(10)
     poison(world, BAD)
-    monkeypatch.setattr("shared.core.planning.OPEN_SLICES", 1)
+    monkeypatch.setattr("shared.core.state.planning.OPEN_SLICES", 1)
     world.run(how(fresh=6 * HOUR))
     while not blocked(world):
         live(world, 0.01, how(fresh=6 * HOUR))
     cramped = blocked(world)
-    monkeypatch.setattr("shared.core.planning.OPEN_SLICES", 64)
+    monkeypatch.setattr("shared.core.state.planning.OPEN_SLICES", 64)
 
     world.clock.advance(MINUTE)
     world.run(how(fresh=6 * HOUR))

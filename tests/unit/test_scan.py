@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from shared.core import traversal
 from shared.core.errors import (
     LedgerMissing,
     LedgerRolledBack,
@@ -21,6 +20,7 @@ from shared.core.errors import (
     TokenRefused,
 )
 from shared.core.model import Answer, NoAnswer
+from shared.core.slices import traversal
 from simulator import Switches, Tenant
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
 from tests.parts import lines_of

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from shared.core import pacing
-from shared.core.capacity import limit_per_day
-from shared.core.ledger import decode
 from shared.core.model import Pacing, Policy
-from shared.core.planning import sweeps_due
-from shared.core.report import Tally
+from shared.core.state import pacing
+from shared.core.state.capacity import limit_per_day
+from shared.core.state.ledger import decode
+from shared.core.state.planning import sweeps_due
+from shared.core.state.report import Tally
 from shared.ports import Ports
 from shared.scan import scan_once
 from shared.settings import read_settings

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.core.errors import SourceRefused, StoreUnavailable, TokenRefused
 from shared.core.model import Answer, Block, NoAnswer
-from shared.core.report import encode, report_fields
+from shared.core.state.report import encode, report_fields
 from tests.fakes import HOUR, MINUTE, NOW, InMemoryLedger, InMemoryResults, policy, status
 from tests.world import World
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.core.model import Answer, NoAnswer, Policy, Query
-from shared.core.report import report_fields
+from shared.core.state.report import report_fields
 from simulator import Identity, Planned, Switches, Tenant
 from tests.fakes import DAY, HOUR, MINUTE, NOW, FakeApi, policy, status
 from tests.simulated import SimulatedApi
@@ -365,7 +365,7 @@ def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
 
 def test_a_sweep_is_cut_so_that_what_it_reads_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the bounds of parts, at least one of them."""
-    monkeypatch.setattr("shared.core.planning.SWEEP_BYTES", 20_000)
+    monkeypatch.setattr("shared.core.state.planning.SWEEP_BYTES", 20_000)
     tenant = Tenant.of([START + 10_000 * n for n in range(700)], record_size=900)
     world = world_of(tenant)
 

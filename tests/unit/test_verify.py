@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.core.layout import bounds_in, part_name
-from shared.core.ledger import decode
+from shared.core.state.layout import bounds_in, part_name
+from shared.core.state.ledger import decode
 from shared.operate.verify import Checked, Verifier
 from shared.ports import SavedLedger
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.core.announcing import EventSchema, Place, message
+from shared.core.audit.announcing import EventSchema, Place, message
 from shared.core.errors import NotAnnounced
-from shared.core.manifest import decode
+from shared.core.state.manifest import decode
 from shared.operate.announcing import Announced, Announcer, Wanted
 from tests.fakes import HOUR, MINUTE, NOW
 from tests.unit.test_rebuild import Silent

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from shared.core.api.records import Record
 from shared.core.errors import QueryFailed, SourceRefused, TokenRefused
 from shared.core.model import Answer, Direction, NoAnswer
-from shared.core.records import Record
 from shared.operate.following import Request
 from shared.operate.querying import Asker, Found, follow
 from tests.fakes import DAY, NOW, FakeApi, FakeClock, activity, page_of, status

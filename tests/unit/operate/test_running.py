@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.bootstrap import RunResult
-from shared.core.report import Outcome, Tally, encode, report_fields
+from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.operate.pausing import duration
 from shared.operate.running import next_pause, run_until_idle
 from tests.fakes import NOW, FakeClock

@@ -1,0 +1,1 @@
+"""What the API said: answers, pages, records, and the bytes of a part."""

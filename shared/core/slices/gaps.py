@@ -1,0 +1,69 @@
+"""Where the activities may be of which a page shows only a null."""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from shared.core.intervals import Interval, Intervals, intersect, merge
+from shared.core.model import Slice
+from shared.core.slices.cursor import heading, remaining
+
+Marks = tuple[int | None, ...]
+"""What a page shows, in its order: the positions of its records, None for a null."""
+
+
+def gaps(marks: Marks, piece: Slice, cursor: int | None) -> Intervals:
+    """Return the stretches that a page's nulls leave open.
+
+    A null stands somewhere between its neighbours, both included. At the page's edges the
+    neighbours are where the query begins and the page's own cursor. What lies at or after that
+    cursor will be shown again, so it is not open yet.
+
+    Args:
+        marks: of the page.
+        piece: the slice as the page was asked for.
+        cursor: where the page says that it goes on; None when it is the query's last.
+    """
+    if None not in marks:
+        return ()
+    start, end = remaining(piece)
+    upwards = heading(piece) == "asc"
+    first = start if upwards or cursor is None else cursor
+    last = cursor if upwards and cursor is not None else end
+    known = (first, last)
+    shown = marks if upwards else marks[::-1]
+    if piece.mode == "dense" or not _ascends(shown):
+        return merge([known])
+    return intersect(merge(_between_neighbours(shown, known)), known)
+
+
+def _ascends(marks: Marks) -> bool:
+    own = [at for at in marks if at is not None]
+    return all(before <= after for before, after in pairwise(own))
+
+
+def _between_neighbours(marks: Marks, known: Interval) -> Iterator[Interval]:
+    """Yield the stretch around each null; the marks ascend."""
+    before, open_since = known[0], None
+    for at in marks:
+        if at is None:
+            open_since = before
+            continue
+        if open_since is not None:
+            yield (open_since, at + 1)
+        before, open_since = at, None
+    if open_since is not None:
+        yield (open_since, known[1])
+
+
+def marks_of(places: Iterable[int | None], nulls: Iterable[int]) -> Marks:
+    """Return a page's marks.
+
+    Args:
+        places: of its records in order, None for one that counts for nothing here.
+        nulls: for each null, how many records come before it.
+    """
+    marks: list[tuple[float, int | None]] = [
+        (number + 0.5, at) for number, at in enumerate(places) if at is not None
+    ]
+    marks += [(float(number), None) for number in nulls]
+    return tuple(at for _, at in sorted(marks, key=lambda mark: mark[0]))

@@ -1,0 +1,176 @@
+"""Names of all blobs; the only place that knows them (`docs/formats.md`)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.core.intervals import Interval, merge, subtract
+from shared.core.model import Slice, StoredPart
+from shared.core.passes import look_name
+
+
+def stamp(instant: int) -> str:
+    """Return epoch milliseconds as `20261123T050500000Z`: sorts by time, needs no escaping."""
+    whole = _utc(instant)
+    return f"{whole:%Y%m%dT%H%M%S}{instant % 1000:03}Z"
+
+
+def parts_prefix(scan: str) -> str:
+    """Return what the names of all parts of a scan begin with."""
+    return f"scan={scan}/"
+
+
+def part_name(scan: str, piece: Slice) -> str:
+    """Return the part's name: Hive partitions, then the bounds its slice was opened with."""
+    return _part_name(scan, piece.start, piece.end, look_name(piece))
+
+
+def _part_name(scan: str, start: int, end: int, look: str) -> str:
+    return f"{hour_prefix(scan, start)}{stamp(start)}-{stamp(end)}.{look}.jsonl.gz"
+
+
+def bounds_in(name: str) -> tuple[int, int]:
+    """Return the bounds in a part's name.
+
+    Raises:
+        ValueError: it is no part's name.
+    """
+    stamps, _, _ = name.rpartition("/")[2].partition(".")
+    first, _, last = stamps.partition("-")
+    return _instant(first), _instant(last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartName:
+    """What the name of a part says.
+
+    Attributes:
+        start: first millisecond of the slice as it was opened.
+        end: first millisecond after it.
+        look: why it was scanned, as `passes.look_name` says it.
+    """
+
+    start: int
+    end: int
+    look: str
+
+
+_ENDING = re.compile(r"\.([a-z0-9-]+)\.jsonl\.gz")
+
+
+def read_part_name(scan: str, name: str) -> PartName | None:
+    """Return what a blob's name says, None unless this scan gives that name to a part."""
+    ending = _ENDING.search(name)
+    try:
+        start, end = bounds_in(name)
+        expected = _part_name(scan, start, end, ending[1]) if ending else None
+    except (ValueError, OverflowError, OSError):  # A date that no calendar has.
+        return None
+    if not ending or expected != name or start >= end:
+        return None
+    return PartName(start=start, end=end, look=ending[1])
+
+
+def stored_parts(scan: str, blobs: Iterable[tuple[str, int]]) -> tuple[StoredPart, ...]:
+    """Return the parts among an hour's blobs with what each may hold, from the names alone.
+
+    A part that closed early leaves the rest of its slice to later slices of the same pass, whose
+    names lie within its own: the part holds nothing of theirs. Blobs whose names are not those of
+    parts are left out.
+
+    Args:
+        scan: the scan's name.
+        blobs: all blobs of one hour, by name and size.
+    """
+    found = [(name, size, said) for name, size in blobs if (said := read_part_name(scan, name))]
+    bounds: dict[str, list[Interval]] = {}
+    for _, _, said in found:
+        bounds.setdefault(said.look, []).append((said.start, said.end))
+    return tuple(
+        StoredPart(name=name, size=size, start=held[0], end=held[1])
+        for name, size, said in found
+        for held in [_held((said.start, said.end), bounds[said.look])]
+    )
+
+
+def _held(named: Interval, others: list[Interval]) -> Interval:
+    """Return what is left of a part's named bounds without the slices that took over the rest."""
+    within = [it for it in others if it != named and named[0] <= it[0] and it[1] <= named[1]]
+    left = list(subtract(named, merge(within)))
+    return (left[0][0], left[-1][1]) if left else named
+
+
+def _instant(text: str) -> int:
+    """Return what `stamp` was made from."""
+    whole = datetime.strptime(text[:-4], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return int(whole.timestamp()) * 1000 + int(text[-4:-1])
+
+
+def hour_prefix(scan: str, instant: int) -> str:
+    """Return what the names of all parts of this instant's UTC hour begin with."""
+    hour = _utc(instant)
+    return f"{parts_prefix(scan)}date={hour:%Y-%m-%d}/hour={hour:%H}/"
+
+
+_FOLDER = re.compile(r"scan=[a-z0-9-]+(/date=\d{4}-\d\d-\d\d(/hour=\d\d)?)?")
+
+
+def is_folder(name: str, size: int, metadata: Mapping[str, str]) -> bool:
+    """Say whether a listed blob is only a folder.
+
+    An account with a hierarchical namespace lists its folders among the blobs: they are empty and
+    their metadata says so. A copy may have lost the metadata, so an empty blob is also a folder
+    when its name ends with a slash, or is that of a folder in which this program keeps parts.
+    """
+    if size:
+        return False
+    marks = {value.lower() for key, value in metadata.items() if key.lower() == "hdi_isfolder"}
+    return "true" in marks or name.endswith("/") or bool(_FOLDER.fullmatch(name))
+
+
+def manifest_prefix(scan: str) -> str:
+    """Return what the names of all manifests of a scan begin with."""
+    return f"scan={scan}/"
+
+
+def manifest_name(scan: str, number: int) -> str:
+    """Return the name of the manifest with this number; the first is 1."""
+    return f"{manifest_prefix(scan)}{number:011}.json"
+
+
+def manifest_number(scan: str, name: str) -> int | None:
+    """Return the number in a manifest's name, None for the name of anything else."""
+    digits = name.removeprefix(manifest_prefix(scan)).removesuffix(".json")
+    if not re.fullmatch(r"[0-9]{11,}", digits):
+        return None
+    number = int(digits)
+    return number if number and manifest_name(scan, number) == name else None
+
+
+def ledger_name(scan: str) -> str:
+    """Return the name of the scan's ledger."""
+    return f"scan={scan}/ledger.json"
+
+
+def runs_prefix(scan: str) -> str:
+    """Return what the names of all run logs of a scan begin with; they sort by day."""
+    return f"scan={scan}/runs/"
+
+
+def runs_name(scan: str, now: int, volume: int = 1) -> str:
+    """Return the name of an append blob that holds the report lines of this UTC day.
+
+    One that is full is followed by the next volume, whose name sorts behind it.
+    """
+    more = f".more-{volume:02}" if volume > 1 else ""
+    return f"{runs_prefix(scan)}{_utc(now):%Y-%m-%d}{more}.jsonl"
+
+
+def quarantine_name(scan: str, slot: int) -> str:
+    """Return the name of the blob that keeps an answer that made no sense."""
+    return f"scan={scan}/quarantine/{slot:02}"
+
+
+def _utc(instant: int) -> datetime:
+    return datetime.fromtimestamp(instant // 1000, UTC)

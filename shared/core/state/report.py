@@ -1,0 +1,299 @@
+"""The canonical report: one JSON line per run, for logs, alerts and people at 3 a.m.
+
+Every run ends with exactly one, whatever happened. Its fields are documented in
+`docs/formats.md`; alert rules read them, so a field is only ever added.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from shared.core.clocks import waits
+from shared.core.errors import ScanError
+from shared.core.intervals import Intervals, total
+from shared.core.model import HOUR_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
+from shared.core.slices.turns import Turn
+from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
+from shared.core.state.fitting import fitted_line, summed_up
+from shared.core.state.planning import (
+    BLOCKED_SWEEPS,
+    final,
+    is_sweep,
+    settled,
+    soon_out_of_reach,
+    sweeps_due,
+    uncovered,
+)
+
+HOUR_SECONDS = 3_600
+
+SWEEPS_BEHIND_HOURS = 6
+"""A sweep that has been due for longer is warned of: an hour or two is usual after an outage."""
+
+Outcome = Literal["idle", "waiting", "budget", "faults", "clocks differ", "busy", "failed"]
+"""Why the run ended.
+
+- `idle`: nothing was due any more.
+- `waiting`: all that is due waits: a throttle, a back-off, a blocked slice.
+- `budget`: the next step would not fit the time budget; the next run goes on.
+- `faults`: three faults in a row on different slices: the API is not well.
+- `clocks differ`: the local clock stepped, or the API's is more than a day away; the next run
+  claims again.
+- `busy`: another run holds the claim; nothing was done.
+- `failed`: an error ended it; see `error`.
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What one run has done so far; kept while it runs, so that a failed run reports, too.
+
+    Attributes:
+        scan: the scan's name.
+        run: random id of the run.
+        ledger: as last known, None before it was read.
+        now: the run's clock when it last looked, epoch ms.
+        skew: local clock minus the storage's, in ms, when it is worth telling.
+        api_ahead: the API's clock minus the run's, in ms, when it is worth telling.
+        warnings: sentences for people.
+        requests: sent.
+        pages: answers that were pages.
+        records: stored.
+        bytes: staged, compressed.
+        commits: slices finished.
+        parts: blobs that became visible.
+        throttled: 429 answers.
+        faults: other answers that were no page.
+        repeated: records dropped as stored already.
+        changed: records dropped as stored already with other bytes.
+        outside: records dropped as not asked for.
+        nulls: null items where a record should be.
+        unplaced: records shown without a position on the axis.
+        irregular: records stored in wrapped form.
+        drifted: continuations whose other filters differ from ours.
+        known: records that a sweep was shown and that a part holds already.
+        late: records that a sweep stored.
+        vanished: records that parts hold and a sweep was no longer shown.
+        short: slices that ended with far fewer activities than the API's `total` stated.
+        last_fault: the newest fault, for people.
+    """
+
+    scan: str
+    run: str
+    ledger: Ledger | None = None
+    now: int = 0
+    skew: int | None = None
+    api_ahead: int | None = None
+    warnings: list[str] = field(default_factory=list)
+    requests: int = 0
+    pages: int = 0
+    records: int = 0
+    bytes: int = 0
+    commits: int = 0
+    parts: int = 0
+    throttled: int = 0
+    faults: int = 0
+    repeated: int = 0
+    changed: int = 0
+    outside: int = 0
+    nulls: int = 0
+    unplaced: int = 0
+    irregular: int = 0
+    drifted: int = 0
+    known: int = 0
+    late: int = 0
+    vanished: int = 0
+    short: int = 0
+    last_fault: str | None = None
+
+    def note_turn(self, turn: Turn, before: Slice) -> None:
+        """Count what a turn did to the slice that was `before`."""
+        if turn.fault:
+            self.faults += 1
+            self.last_fault = turn.fault.detail
+            return
+        self.pages += 1
+        after = turn.finished.slice if turn.finished else turn.goes_on
+        if after is None:
+            return
+        for name in COUNTED:
+            grown = getattr(after.counts, name) - getattr(before.counts, name)
+            setattr(self, name, getattr(self, name) + grown)
+
+
+COUNTED = (
+    "records",
+    "repeated",
+    "changed",
+    "outside",
+    "nulls",
+    "unplaced",
+    "irregular",
+    "drifted",
+    "known",
+    "late",
+    "vanished",
+    "short",
+)
+"""What a slice counts and a run sums up."""
+
+
+def report_fields(  # noqa: PLR0913 - the facts of a run, by name
+    tally: Tally,
+    policy: Policy | None,
+    outcome: Outcome,
+    *,
+    duration: int,
+    error: BaseException | None = None,
+    past_due: bool = False,
+) -> dict[str, Any]:
+    """Return the report: what the run did, the state it left, and what asks for a person.
+
+    Args:
+        tally: what the run did.
+        policy: how it was to be done, None when the settings were wrong.
+        outcome: why it ended.
+        duration: wall time in ms.
+        error: what ended it, when it failed.
+        past_due: whether the platform started it late.
+    """
+    state = _state(tally.ledger, tally.now, policy) if tally.ledger and policy else {}
+    return {
+        "event": "scan",
+        "scan": tally.scan,
+        "outcome": outcome,
+        **(_failure(error) if error else {}),
+        "run": tally.run,
+        "duration_seconds": _seconds(duration),
+        "past_due": past_due,
+        **_work(tally),
+        **state,
+        "warnings": [*summed_up(tally.warnings), *_alarms(state)],
+    }
+
+
+def encode(fields: dict[str, Any]) -> str:
+    """Return the report as one line of JSON, which always fits where it is logged."""
+    return fitted_line(fields)
+
+
+def _work(tally: Tally) -> dict[str, Any]:
+    return {
+        "requests": tally.requests,
+        "pages": tally.pages,
+        "records": tally.records,
+        "bytes": tally.bytes,
+        "commits": tally.commits,
+        "parts": tally.parts,
+        "throttled": tally.throttled,
+        "faults": tally.faults,
+        "last_fault": tally.last_fault,
+        "repeated": tally.repeated,
+        "changed": tally.changed,
+        "outside": tally.outside,
+        "nulls": tally.nulls,
+        "unplaced": tally.unplaced,
+        "irregular": tally.irregular,
+        "drifted": tally.drifted,
+        "known": tally.known,
+        "late": tally.late,
+        "vanished": tally.vanished,
+        "short": tally.short,
+        "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
+        "api_clock_skew_seconds": None if tally.api_ahead is None else _seconds(tally.api_ahead),
+    }
+
+
+def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
+    missing = list(uncovered(ledger, now, policy))
+    reaching = [it for it in missing if soon_out_of_reach(it[0], now, policy)]
+    return {
+        "epoch": ledger.epoch,
+        "lag_seconds": _seconds(now - policy.settle - missing[0][0]) if missing else 0,
+        "backlog_seconds": _seconds(total(missing)),
+        "covered_until": _reached(settled(ledger), ledger.settled_until),
+        "final_until": _reached(final(ledger, policy), ledger.settled_until),
+        "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
+        "sweeps_behind_seconds": _seconds(_sweeps_behind(ledger, now, policy)),
+        "open_slices": sum(not piece.blocked for piece in ledger.open),
+        "blocked_slices": sum(piece.blocked for piece in ledger.open),
+        "blocked_sweeps": sum(piece.blocked and is_sweep(piece) for piece in ledger.open),
+        "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
+        "lost_seconds": _seconds(ledger.totals.lost + _length(ledger.lost)),
+        "doubt_seconds": _seconds(ledger.totals.doubt + _length(ledger.doubt)),
+        "soon_lost_seconds": _seconds(total(reaching)),
+        **_requests(ledger, policy),
+        "manifest": ledger.head.number,
+        "manifest_sha256": ledger.head.sha256,
+    }
+
+
+def _alarms(state: dict[str, Any]) -> list[str]:
+    """Say what the state of the scan asks a person to do."""
+    alarms = []
+    if state.get("blocked_slices"):
+        alarms.append(
+            f"{state['blocked_slices']} slices are blocked and only retried hourly: see "
+            "docs/runbook.md#blocked-slices"
+        )
+    if state.get("blocked_sweeps", 0) >= BLOCKED_SWEEPS:
+        alarms.append(
+            f"{state['blocked_sweeps']} of them are of sweeps, so no new sweep begins: see "
+            "docs/runbook.md#blocked-slices"
+        )
+    if state.get("soon_lost_seconds"):
+        alarms.append(
+            f"{state['soon_lost_seconds'] / HOUR_SECONDS:.1f} h are not scanned yet and pass the "
+            "API's reach within 3 days: see docs/runbook.md#soon-lost"
+        )
+    if (state.get("requests_per_day_first") or 0) > state.get("requests_per_day_capacity", 0):
+        alarms.append(
+            f"the first pass needs {state['requests_per_day_first']} requests a day and the budget "
+            f"has {state['requests_per_day_capacity']}: see docs/runbook.md#over-budget"
+        )
+    if state.get("sweeps_behind_seconds", 0) > SWEEPS_BEHIND_HOURS * HOUR_SECONDS:
+        alarms.append(
+            f"the oldest sweep due is {state['sweeps_behind_seconds'] / HOUR_SECONDS:.1f} h late; "
+            f"everything needs {state['requests_per_day_needed']} requests a day and the budget "
+            f"has {state['requests_per_day_capacity']}: see docs/runbook.md#sweeps-behind"
+        )
+    return alarms
+
+
+def _reached(stretches: Intervals, begin: int) -> int:
+    """Return the end of the first stretch that goes on without a gap from where time begins."""
+    begun = stretches and stretches[0][0] <= begin
+    return stretches[0][1] if begun else begin
+
+
+def _length(told: tuple[Doubt, ...] | tuple[Loss, ...]) -> int:
+    return total((it.start, it.end) for it in told)
+
+
+def _requests(ledger: Ledger, policy: Policy) -> dict[str, Any]:
+    first, sweeps = first_per_day(ledger.load), sweeps_per_day(ledger.load, policy)
+    return {
+        "requests_per_day_first": first,
+        "requests_per_day_sweeps": sweeps,
+        "requests_per_day_needed": None if first is None or sweeps is None else first + sweeps,
+        "requests_per_day_capacity": capacity(ledger.pacing, policy),
+        "requests_per_day_budget": limit_per_day(policy),
+    }
+
+
+def _sweeps_behind(ledger: Ledger, now: int, policy: Policy) -> int:
+    """Return how long ago the oldest sweep that is due became due, in ms."""
+    ages = dict(policy.sweeps)
+    since = [
+        bounds[0] // HOUR_MS * HOUR_MS + HOUR_MS + ages[name]
+        for name, bounds in sweeps_due(ledger, now, policy)
+    ]
+    return max(0, now - min(since, default=now))
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    page = error.page if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+    return {"error": type(error).__name__, "message": str(error), "page": page}
+
+
+def _seconds(milliseconds: int) -> float:
+    return milliseconds / SECOND_MS

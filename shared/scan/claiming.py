@@ -1,0 +1,94 @@
+"""The claim: read the ledger, check it against the chain, and save it as this run's own.
+
+The claim saves requests. Safety rests on the ETag and the epoch alone (docs/architecture.md).
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from shared import __version__
+from shared.core.clocks import APART_REPORTED_MS
+from shared.core.errors import LedgerConflict, LedgerError, LedgerMissing
+from shared.core.model import Ledger, Policy
+from shared.core.slices.facts import believed
+from shared.core.state import ledger as ledgers
+from shared.core.state.report import Tally
+from shared.ports import Ports, SavedLedger
+from shared.scan.run_clock import RunClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A ledger that belongs to this run until the claim expires or is released.
+
+    Attributes:
+        ledger: as claimed and saved.
+        etag: to save the next one against.
+        clock: the run's time.
+        started: when the run began, on the clock that never jumps.
+    """
+
+    ledger: Ledger
+    etag: str
+    clock: RunClock
+    started: int
+
+
+def claim(ports: Ports, policy: Policy, tally: Tally) -> Claim | None:
+    """Take the ledger for this run; None when another run holds it or takes it first."""
+    started = ports.clock.elapsed()
+    saved = ports.ledgers.load()
+    clock = RunClock(ports.clock, saved.date)
+    now = clock.now()
+    if abs(clock.skew) > APART_REPORTED_MS:
+        tally.skew = clock.skew
+        tally.warnings.append("the local clock and the storage service's differ: see the runbook")
+    try:
+        ledger = _read(ports, saved, now, policy)
+        tally.ledger, tally.now = ledger, now
+        if ledgers.is_held(ledger, now, policy):
+            return None
+        claimed = ledgers.claim(ledger, run=tally.run, now=now, policy=policy)
+        facts = believed(claimed.api_facts, now=now, program=__version__)
+        claimed = msgspec.structs.replace(claimed, api_facts=facts)
+        _require_chain(ports, ledger)
+    except LedgerError:
+        if ports.ledgers.load().etag != saved.etag:
+            return None  # Another run went on while this one looked: what was seen is stale.
+        raise
+    _warn(ledger, policy, tally)
+    try:
+        etag = ports.ledgers.save(ledgers.encode(claimed), etag=saved.etag)
+    except LedgerConflict:
+        return None
+    tally.ledger = claimed
+    return Claim(ledger=claimed, etag=etag, clock=clock, started=started)
+
+
+def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:
+    if saved.content is not None:
+        return ledgers.decode(saved.content)
+    if ports.results.is_empty():
+        return ledgers.begin(policy, now)
+    raise LedgerMissing(
+        f"scan {policy.scan!r} has manifests or parts and no ledger: put back the ledger from the "
+        "state container's deleted blobs or versions, or make it again with `python -m shared "
+        "ledger rebuild`. To begin afresh on purpose give the scan a new SCAN_NAME"
+    )
+
+
+def _require_chain(ports: Ports, ledger: Ledger) -> None:
+    check = ledgers.chain_check(ledger)
+    content = ports.results.manifest(check.head.number) if check.head else None
+    beyond = ports.results.manifest(check.absent) is not None
+    ledgers.require_head(check, content, beyond)
+
+
+def _warn(ledger: Ledger, policy: Policy, tally: Tally) -> None:
+    if ledger.lookback != policy.lookback:
+        tally.warnings.append(
+            "SCAN_LOOKBACK has changed: it only counts on a scan's first run, and is ignored now"
+        )
+    if ledger.api != policy.api:
+        tally.warnings.append(f"MDA_API_URL has changed from {ledger.api} to {policy.api}")

@@ -1,0 +1,249 @@
+"""One step: a request with its effects. It runs in a worker and touches no ledger."""
+
+import re
+from dataclasses import dataclass
+from traceback import extract_tb
+
+import msgspec
+
+from shared.core.api.answers import (
+    HTTP_BAD,
+    Fault,
+    Throttle,
+    Unaccepted,
+    read_answer,
+    unaccepted,
+    unanswered,
+)
+from shared.core.api.records import Page, encode_block, encode_trailer
+from shared.core.clocks import APART_MOST_MS, apart
+from shared.core.errors import PartUnreadable, ScanError
+from shared.core.model import Answer, Axis, Ledger, NoAnswer, Policy, Slice, other_field
+from shared.core.quoting import quoted
+from shared.core.slices.asking import DEFAULT_FIELD
+from shared.core.slices.cursor import dense_of, has_begun
+from shared.core.slices.sifting import Index
+from shared.core.slices.traversal import absorb, next_query
+from shared.core.slices.turns import Turn
+from shared.core.state.layout import part_name
+from shared.ports import Ports, ResultStore
+from shared.scan.run_clock import RunClock
+from shared.scan.stored import Indexes
+
+STRANGE_BYTES = 1024 * 1024
+"""How much of an answer that made no sense is kept for people."""
+
+change = msgspec.structs.replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untimely:
+    """An answer that is not used, because of what its `Date` says of the clocks.
+
+    Attributes:
+        ends_run: whether the clocks differ by so much that nothing can be trusted; otherwise the
+            slice has not settled yet by the API's clock.
+    """
+
+    ends_run: bool
+
+
+Verdict = Turn | Fault | Throttle | Unaccepted | Untimely
+"""What an answer did to the slice, or why it did nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """What a step brought back.
+
+    Attributes:
+        verdict: what came of it.
+        answered: when an answer of any kind arrived, by the run's time or by its `Date`, whichever
+            is later; None when none did.
+        ahead: how far the API's clock is ahead of the run's; None when the answer did not say.
+        staged: bytes of the block, compressed.
+        strange: the beginning of an answer that made no sense, None when no answer is to blame.
+        promising: records on a page that says that there is more, None where that is no matter.
+        disordered: whether such a page ignores the sort field that was asked for.
+        is_page: whether the answer was a page, though it may contradict the query or itself.
+    """
+
+    verdict: Verdict
+    answered: int | None = None
+    ahead: int | None = None
+    staged: int = 0
+    strange: bytes | None = None
+    promising: int | None = None
+    disordered: bool = False
+    is_page: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What all steps of a run work with."""
+
+    ports: Ports
+    clock: RunClock
+    policy: Policy
+    indexes: Indexes
+
+
+def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> Landing:
+    """Send one request, take its page into the slice, stage the records. Runs in a worker.
+
+    An error that nobody expected is a fault of the slice: if its answer caused it, every other
+    slice is still served.
+
+    Raises:
+        ScanError: the API or its sign-in refuses us, or storage cannot be used.
+        MemoryError: no slice is to blame for it.
+    """
+    step = _Step(tools, piece, ledger)
+    try:
+        return step.run(timeout)
+    except PartUnreadable as error:
+        return step.landing(Fault(kind="unreadable", detail=str(error)))
+    except (ScanError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this slice's trouble
+        detail = _described(error, returned=step.returned)
+        return step.landing(Fault(kind="unexpected", detail=detail), strange=step.beginning)
+
+
+class _Step:
+    """One step under way; it remembers of the answer what must be known if it makes no sense."""
+
+    def __init__(self, tools: Tools, piece: Slice, ledger: Ledger) -> None:
+        self.tools = tools
+        self.piece = piece
+        self.ledger = ledger
+        self.returned = False
+        self.answered: int | None = None
+        self.ahead: int | None = None
+        self.beginning: bytes | None = None
+        self.promising: int | None = None
+        self.disordered = False
+        self.is_page = False
+
+    def run(self, timeout: float) -> Landing:
+        """Do everything that one request brings with it."""
+        index = self.tools.indexes.of(self.piece, self.ledger)
+        return self._land(self._ask(index, timeout))
+
+    def landing(
+        self, verdict: Verdict, *, staged: int = 0, strange: bytes | None = None
+    ) -> Landing:
+        """Return what the step brings back."""
+        return Landing(
+            verdict=verdict,
+            answered=self.answered,
+            ahead=self.ahead,
+            staged=staged,
+            strange=strange,
+            promising=self.promising,
+            disordered=self.disordered,
+            is_page=self.is_page,
+        )
+
+    def _ask(self, index: Index, timeout: float) -> Verdict:
+        policy, piece, clock = self.tools.policy, self.piece, self.tools.clock
+        sent = clock.now()
+        query = next_query(piece, policy, self.ledger.api_facts)
+        answer = self.tools.ports.source.ask(query, timeout=timeout)
+        self.returned = True
+        if isinstance(answer, NoAnswer):
+            return unanswered(answer)
+        self.beginning = answer.body[:STRANGE_BYTES]
+        now, date = clock.now(), answer.date
+        self.answered = answered = max(now, date or now)
+        self.ahead = None if date is None else apart(date, sent=sent, answered=now)
+        if self.ahead is not None and abs(self.ahead) > APART_MOST_MS:
+            return Untimely(ends_run=True)
+        page = _not_accepted(answer, piece) or read_answer(answer, now=answered)
+        del answer  # Its records have been copied; a step holds one page, and no second one.
+        if not isinstance(page, Page):
+            return page
+        self.is_page = True
+        if _is_early(piece, date, policy):
+            return Untimely(ends_run=False)
+        self._look_at(page)
+        return absorb(change(_timed(piece, date), last_answer=answered), page, policy, index)
+
+    def _look_at(self, page: Page) -> None:
+        """Notice whether the page keeps to limit and sort field."""
+        if not page.has_next:
+            return
+        self.promising = len(page.records)
+        axis = self.tools.policy.axis
+        if self.piece.mode == "dense" and not dense_of(self.piece).plain:
+            places = _places(page, other_field(axis))
+            self.disordered = sorted(places) not in (places, places[::-1])
+        elif axis != DEFAULT_FIELD:
+            places = _places(page, axis)
+            self.disordered = sorted(places) not in (places, places[::-1])
+
+    def _land(self, verdict: Verdict) -> Landing:
+        if isinstance(verdict, Fault) and verdict.kind == "malformed":
+            return self.landing(verdict, strange=self.beginning)
+        if not isinstance(verdict, Turn):
+            return self.landing(verdict)
+        turn, staged = self._stage(verdict) if verdict.records else (verdict, 0)
+        turn = sealed(self.tools.ports.results, turn, self.ledger)
+        return self.landing(turn, staged=staged)
+
+    def _stage(self, turn: Turn) -> tuple[Turn, int]:
+        epoch, number = self.ledger.epoch, len(self.piece.blocks)
+        block, content = encode_block(turn.records, epoch=epoch, number=number)
+        name = part_name(self.tools.policy.scan, self.piece)
+        self.tools.ports.results.stage_block(name, block, content)
+        return turn.with_block(block), block.size
+
+
+def sealed(results: ResultStore, turn: Turn, ledger: Ledger) -> Turn:
+    """Return the turn with the trailer of the part that it finished staged, if there is one.
+
+    It must be staged before the save that begins the commit: that save fixes the block list.
+    """
+    if turn.finished is None or not turn.lacks_trailer:
+        return turn
+    piece = turn.finished.slice
+    trailer, content = encode_trailer(piece.blocks, epoch=ledger.epoch)
+    results.stage_block(part_name(ledger.scan, piece), trailer, content)
+    return turn.with_block(trailer)
+
+
+def _described(error: Exception, *, returned: bool) -> str:
+    """Return what went wrong and where; before an answer the text may hold the token."""
+    *_, innermost = extract_tb(error.__traceback__)
+    file = re.split(r"[\\/]", innermost.filename)[-1]
+    place = f"{file}:{innermost.lineno}"
+    said = f": {quoted(str(error))}" if returned and str(error) else ""
+    return f"unexpected {type(error).__name__} in {place}{said}"
+
+
+def _not_accepted(answer: Answer, piece: Slice) -> Fault | Unaccepted | None:
+    """Return what a 400 is: a fault where it answers the API's own continuation."""
+    if answer.status != HTTP_BAD:
+        return None
+    if piece.continuation is None:
+        return unaccepted(answer)
+    return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
+
+
+def _places(page: Page, field: Axis) -> list[int]:
+    return [at for at in (record.on(field) for record in page.records) if at is not None]
+
+
+def _is_early(piece: Slice, date: int | None, policy: Policy) -> bool:
+    """Say whether the API's clock had not settled the whole slice when it sent its first page.
+
+    Later pages may come from a clock that was put back meanwhile: what they add had settled.
+    """
+    return date is not None and not has_begun(piece) and piece.end > date - policy.settle
+
+
+def _timed(piece: Slice, date: int | None) -> Slice:
+    """Return the slice with its first request no later than the `Date` of its first page."""
+    if date is None or piece.first_request is None or has_begun(piece):
+        return piece
+    return change(piece, first_request=min(piece.first_request, date))

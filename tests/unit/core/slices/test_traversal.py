@@ -1,0 +1,819 @@
+"""One slice against a tiny page server: any history, any page size, both directions."""
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.api.answers import Fault, read_answer
+from shared.core.api.records import Page, encode_block
+from shared.core.model import Answer, Block, Dense, Policy, Slice
+from shared.core.slices.cursor import open_slice
+from shared.core.slices.retreat import BLOCKED_RETRY_MS, Room, retreat
+from shared.core.slices.sifting import Stored
+from shared.core.slices.traversal import (
+    CROWDED,
+    PART_BLOCKS,
+    PART_BYTES,
+    PART_PAGES,
+    UNDIVIDED,
+    absorb,
+    next_query,
+)
+from shared.core.slices.turns import Turn
+from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
+
+START = NOW - 2 * HOUR
+END = START + 5 * MINUTE
+ROOM = Room(open=True, blocked=True)
+
+
+@dataclass
+class Served:
+    """What a slice brought: stored lines, proven intervals, and the requests."""
+
+    lines: list[bytes]
+    proven: list[tuple[int, int]]
+    asked: list[dict[str, Any]]
+
+
+def page(answer: dict[str, Any]) -> Page:
+    """Read an answer as the scan would."""
+    read = read_answer(page_of(answer), now=NOW)
+    assert isinstance(read, Page)
+    return read
+
+
+def serve(truth: list[int], direction: str, size: int) -> Served:
+    """Scan one slice, and what it opens, to the end."""
+    how = policy(direction=direction)
+    served = Served([], [], [])
+    waiting = [open_slice((START, END), pass_name="first", policy=how)]
+    while waiting:
+        piece = waiting.pop()
+        body = json.loads(next_query(piece, how).body)
+        served.asked.append(body)
+        turn = absorb(piece, page(_answer(truth, body, size)), how)
+        assert isinstance(turn, Turn)
+        if turn.records:
+            block, _ = encode_block(turn.records, epoch=1, number=len(served.asked))
+            turn = turn.with_block(block)
+            served.lines += [record.line for record in turn.records]
+        waiting += [*turn.opened, *([turn.goes_on] if turn.goes_on else [])]
+        if turn.finished:
+            served.proven.append((turn.finished.start, turn.finished.end))
+    return served
+
+
+def _answer(truth: list[int], body: dict[str, Any], size: int) -> dict[str, Any]:
+    """Answer as the API does: a full page loses its last millisecond, the cursor begins there."""
+    bounds, up = body["filters"]["date"], body["sortDirection"] == "asc"
+    found = sorted((at for at in truth if bounds["gte"] <= at <= bounds["lte"]), reverse=not up)
+    if len(found) <= size:
+        return {"data": _records(found), "hasNext": False, "total": len(found)}
+    cursor = found[size]
+    shown = [at for at in found[:size] if at != cursor]
+    moved = {**bounds, "gte" if up else "lte": cursor}
+    filters = {**body["filters"], "date": moved}
+    return {"data": _records(shown), "hasNext": True, "nextQueryFilters": filters, "total": 9}
+
+
+def _records(instants: list[int]) -> list[dict[str, Any]]:
+    return [activity(at) for at in instants]
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@given(
+    offsets=st.lists(st.integers(-5, 5 * MINUTE + 5), unique=True, max_size=120),
+    size=st.integers(2, 30),
+)
+def test_a_slice_is_read_whole_and_once(offsets: list[int], size: int, direction: str) -> None:
+    """Its proven intervals tile it; each record inside is stored once, and none outside."""
+    truth = [START + offset for offset in offsets]
+
+    served = serve(truth, direction, size)
+
+    expected = [json.dumps(activity(at)).encode() for at in truth if START <= at < END]
+    assert sorted(served.lines) == sorted(expected)
+    edges = sorted(served.proven)
+    assert [edges[0][0], edges[-1][1]] == [START, END]
+    assert all(one[1] == other[0] for one, other in pairwise(edges))
+
+
+def test_the_first_query_has_the_bounds_and_the_user_s_filters() -> None:
+    """Inclusive on both ends, as the API's operators are."""
+    how = policy(filters={"service": {"eq": [20893]}}, limit=700)
+
+    body = json.loads(next_query(open_slice((START, END), pass_name="first", policy=how), how).body)
+
+    assert body == {
+        "filters": {"service": {"eq": [20893]}, "date": {"gte": START, "lte": END - 1}},
+        "isScan": True,
+        "limit": 700,
+        "sortField": "date",
+        "sortDirection": "asc",
+    }
+
+
+def opened(**changes: Any) -> Slice:
+    """Return an open slice with changes."""
+    piece = open_slice((START, END), pass_name="first", policy=policy())
+    return msgspec.structs.replace(piece, **changes)
+
+
+def absorbed(answer: dict[str, Any], **changes: Any) -> Turn | Fault:
+    """Absorb one answer into an open slice."""
+    return absorb(opened(**changes), page(answer), policy())
+
+
+def more(at: int, *records: dict[str, Any]) -> dict[str, Any]:
+    """Return a page that goes on at a cursor."""
+    filters = {"date": {"gte": at, "lte": END - 1}}
+    return {"data": list(records), "hasNext": True, "nextQueryFilters": filters}
+
+
+def test_records_that_were_not_asked_for_are_dropped_and_counted() -> None:
+    """Some outside the window: the rest is taken."""
+    outside = activity(START - 1)
+    turn = absorbed({"data": [outside, activity(START)], "hasNext": False})
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert len(turn.records) == 1
+    assert turn.finished.slice.counts.outside == 1
+
+
+def test_a_page_wholly_outside_is_malformed() -> None:
+    """The filters were ignored."""
+    fault = absorbed({"data": [activity(END)], "hasNext": False})
+
+    assert fault == Fault(kind="malformed", detail="every record is outside the queried interval")
+
+
+def test_a_page_without_a_cursor_to_go_on_from_is_malformed() -> None:
+    """`hasNext` with filters that have no bound on the axis."""
+    answer = {"data": [activity(START)], "hasNext": True, "nextQueryFilters": {"service": {}}}
+
+    fault = absorbed(answer)
+
+    assert isinstance(fault, Fault)
+    assert "no bound on date" in fault.detail
+
+
+def empty_page(filters: bytes) -> Page:
+    """Return a page without records that goes on with these filters, as they are written."""
+    body = b'{"data":[],"hasNext":true,"nextQueryFilters":%b}' % filters
+    read = read_answer(Answer(status=200, body=body), now=NOW)
+    assert isinstance(read, Page)
+    return read
+
+
+@pytest.mark.parametrize("notation", ["{}", "{}.0", "{}00e-2", "{}.00E0"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_a_cursor_may_be_a_whole_number_in_any_notation(direction: str, notation: str) -> None:
+    """It is read as a number and sent back as it came."""
+    at, bound = (START + 7, "gte") if direction == "asc" else (START + 6, "lte")
+    filters = b'{"date":{"%b":%b}}' % (bound.encode(), notation.format(at).encode())
+    how = policy(direction=direction)
+    piece = open_slice((START, END), pass_name="first", policy=how)
+
+    turn = absorb(piece, empty_page(filters), how)
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert turn.goes_on.at == START + 7
+    assert filters in next_query(turn.goes_on, how).body
+
+
+@pytest.mark.parametrize("cursor", ['"{}"', "{}.5", "true", "null", "[{}]", "1e30"])
+def test_a_cursor_that_is_not_a_whole_number_is_malformed(cursor: str) -> None:
+    """It could be anywhere, so nothing goes on from it."""
+    filters = b'{"date":{"gte":%b}}' % cursor.format(START + 7).encode()
+
+    fault = absorb(opened(), empty_page(filters), policy())
+
+    assert isinstance(fault, Fault)
+    assert "no bound on date" in fault.detail
+
+
+@pytest.mark.parametrize("at", [START, START - 1, 5])
+def test_a_cursor_that_does_not_move_on_is_no_progress(at: int) -> None:
+    """The page shows more than one millisecond, so it is no dense one."""
+    fault = absorbed(more(at, activity(START), activity(START + 9)))
+
+    assert isinstance(fault, Fault)
+    assert "does not move on" in fault.detail
+
+
+@pytest.mark.parametrize("at", [END, END + 1, END + HOUR])
+def test_a_cursor_at_or_past_the_end_finishes_the_slice(at: int) -> None:
+    """What lies there is another slice's."""
+    turn = absorbed(more(at, activity(START)))
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START, END)
+
+
+def test_an_empty_page_that_goes_on_is_progress() -> None:
+    """Its cursor moved."""
+    turn = absorbed(more(START + 7))
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert (turn.goes_on.at, turn.records) == (START + 7, ())
+
+
+def test_a_record_that_comes_again_is_dropped_across_pages() -> None:
+    """With the same bytes it is repeated, with others changed; both are counted."""
+    first = absorbed(more(START + 5, activity(START), activity(START + 5), activity(START + 6)))
+    assert isinstance(first, Turn)
+    assert first.goes_on
+    again = {**activity(START + 6), "n": 2}
+
+    turn = absorb(
+        first.goes_on, page({"data": [activity(START + 5), again], "hasNext": False}), policy()
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert turn.records == ()
+    counts = turn.finished.slice.counts
+    assert (counts.repeated, counts.changed) == (1, 1)
+
+
+def test_a_continuation_that_asks_for_something_else_is_counted() -> None:
+    """It is followed all the same, and what is outside is dropped."""
+    answer = more(START + 5, activity(START))
+    answer["nextQueryFilters"]["user"] = {"eq": "somebody"}
+
+    turn = absorbed(answer)
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert turn.goes_on.counts.drifted == 1
+
+
+def test_records_without_a_time_are_kept() -> None:
+    """They stand beside the one before them."""
+    turn = absorbed({"data": [activity(START + 9), {"_id": "x"}], "hasNext": False})
+
+    assert isinstance(turn, Turn)
+    assert len(turn.records) == 2
+
+
+def struck(piece: Slice, kind: str, times: int, room: Room = ROOM) -> Turn:
+    """Let a slice meet the same fault several times."""
+    for _ in range(times):
+        fault = Fault(kind=kind, detail="x")  # type: ignore[arg-type]
+        turn = retreat(piece, fault, now=NOW, jitter=0.5, room=room)
+        if turn.goes_on is None:
+            return turn
+        piece = turn.goes_on
+    return turn
+
+
+@pytest.mark.parametrize(("faults", "wait"), [(1, 2_500), (2, 5_000)])
+def test_a_fault_is_answered_by_backing_off(faults: int, wait: int) -> None:
+    """With jitter, and twice as long with each one."""
+    turn = struck(opened(limit=500), "transient", faults)
+
+    assert turn.goes_on
+    assert turn.goes_on.not_before == NOW + wait
+
+
+def test_three_transient_faults_halve_the_page_then_the_interval() -> None:
+    """A page that is too heavy, then a slice that is."""
+    turn = struck(opened(limit=1500), "transient", 3)
+    assert turn.goes_on
+    assert turn.goes_on.limit == 750
+
+    turn = struck(turn.goes_on, "transient", 3)
+    assert turn.goes_on
+    assert turn.goes_on.limit == 500
+
+    turn = struck(turn.goes_on, "transient", 3)
+    assert [(it.start, it.end) for it in turn.opened] == [
+        (START, START + 150_000),
+        (START + 150_000, END),
+    ]
+
+
+def test_a_malformed_answer_makes_the_next_query_begin_afresh() -> None:
+    """The continuation may be what is broken; after a time-out it is kept."""
+    resumed = opened(at=START + 5, continuation="{}")
+
+    malformed, late = struck(resumed, "malformed", 1), struck(resumed, "transient", 1)
+
+    assert malformed.goes_on
+    assert late.goes_on
+    assert (malformed.goes_on.continuation, late.goes_on.continuation) == (None, "{}")
+
+
+def test_what_is_proven_is_kept_when_a_slice_is_halved() -> None:
+    """Only the rest is cut in two."""
+    turn = struck(opened(at=START + 100_000, furthest=START + 99_000), "malformed", 3)
+
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START, START + 100_000)
+    assert [it.start for it in turn.opened] == [START + 100_000, START + 200_000]
+
+
+@pytest.mark.parametrize(
+    ("length", "room"), [(1000, ROOM), (5 * MINUTE, Room(open=False, blocked=True))]
+)
+def test_a_slice_that_cannot_be_halved_is_blocked(length: int, room: Room) -> None:
+    """At a second, or when the ledger is full: it is tried hourly."""
+    turn = struck(opened(end=START + length, limit=500), "malformed", 3, room)
+
+    assert turn.goes_on
+    assert turn.goes_on.blocked
+    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+
+
+def test_a_part_that_cannot_be_read_blocks_at_once() -> None:
+    """Asking for less would not help."""
+    turn = struck(opened(pass_name="sweep-2h"), "unreadable", 1)
+
+    assert turn.goes_on
+    assert turn.goes_on.blocked
+
+
+def body_of(piece: Slice, how: Policy) -> dict[str, Any]:
+    """Return a slice's next request."""
+    body: dict[str, Any] = json.loads(next_query(piece, how).body)
+    return body
+
+
+def test_the_continuation_goes_back_verbatim() -> None:
+    """Its bytes, whatever they hold; sorting and limit are stated again."""
+    verbatim = '{ "z":1.0, "date":{"lte": 9,"gte":5}, "more":[1e2] }'
+    piece = opened(at=START + 5, continuation=verbatim, limit=625)
+
+    sent = next_query(piece, policy()).body
+
+    assert b'"filters":' + verbatim.encode() + b"," in sent
+    assert {**json.loads(sent), "filters": None} == {
+        "filters": None,
+        "isScan": True,
+        "limit": 625,
+        "sortField": "date",
+        "sortDirection": "asc",
+    }
+
+
+@pytest.mark.parametrize(
+    ("direction", "at", "asked"),
+    [
+        ("asc", START + 7, {"gte": START + 7, "lte": END - 1}),
+        ("desc", START + 7, {"gte": START, "lte": START + 6}),
+    ],
+)
+def test_a_fresh_query_asks_for_what_remains(
+    direction: str, at: int, asked: dict[str, int]
+) -> None:
+    """From the cursor up, or down to it."""
+    body = body_of(opened(at=at, direction=direction), policy())
+
+    assert body["filters"] == {"date": asked}
+    assert body["sortDirection"] == direction
+
+
+@pytest.mark.parametrize(
+    ("given_bound", "asked"),
+    [
+        (None, START + 9),
+        (START + 4, START + 9),
+        (START + 50, START + 50),
+        (START + 50.0, START + 50),
+    ],
+)
+def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
+    given_bound: float | None, asked: int
+) -> None:
+    """The user's own bound on the other field holds, with or without a decimal point."""
+    own = {"lte": END} if given_bound is None else {"lte": END, "gte": given_bound}
+    how = policy(filters={"created": own})
+    dense = Dense(at=START, cursor=START + 9, probing=False)
+
+    body = body_of(opened(mode="dense", dense=dense), how)
+
+    assert body["filters"]["created"] == {"lte": END, "gte": asked}
+    assert body["filters"]["date"] == {"gte": START, "lte": START}
+    assert (body["sortField"], body["sortDirection"]) == ("created", "asc")
+
+
+@pytest.mark.parametrize(
+    ("made", "goes_on_from"), [([3, 5, 9], START + 9), ([3, 9, 5], None), ([], None)]
+)
+def test_a_dense_millisecond_goes_on_from_its_last_record(
+    made: list[int], goes_on_from: int | None
+) -> None:
+    """Where the continuation stays on the event time and the page is sorted; else doubt."""
+    records = [{**activity(START, n), "created": START + n} for n in made]
+    stuck = {"date": {"gte": START, "lte": START}}
+    answer = {"data": records, "hasNext": True, "nextQueryFilters": stuck}
+
+    turn = absorbed(answer, mode="dense", dense=Dense(at=START, cursor=None, probing=False))
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert len(turn.records) == len(made)
+    if goes_on_from is None:
+        assert [it.reason for it in turn.goes_on.doubt] == [CROWDED]
+        assert turn.goes_on.at == START + 1
+    else:
+        assert body_of(turn.goes_on, policy())["filters"]["created"] == {"gte": goes_on_from}
+
+
+@pytest.mark.parametrize("total", [{"total": 0}, {}, {"total": None}, {"total": -1}])
+def test_an_empty_page_that_counts_nothing_finishes_the_slice(total: dict[str, Any]) -> None:
+    """A quiet time, and nothing in doubt."""
+    turn = absorbed({"data": [], "hasNext": False, **total})
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.records, turn.finished.slice.doubt) == ((), ())
+
+
+def test_the_last_page_finishes_the_slice_whatever_total_says() -> None:
+    """`total` is an estimate: with records on the page it proves nothing."""
+    turn = absorbed({"data": [activity(START)], "hasNext": False, "total": 7_000})
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert turn.finished.slice.doubt == ()
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_an_empty_page_that_counts_activities_is_probed(direction: str) -> None:
+    """First at the millisecond where the query began."""
+    piece = opened(direction=direction, at=START if direction == "asc" else END)
+
+    turn = absorb(piece, page({"data": [], "hasNext": False, "total": 3}), policy())
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    place = START if direction == "asc" else END - 1
+    assert body_of(turn.goes_on, policy())["filters"]["date"] == {"gte": place, "lte": place}
+
+
+def test_a_page_makes_a_slice_calm_again() -> None:
+    """Faults in a row are counted from the last page on; a blocked slice is free."""
+    turn = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked=True)
+
+    assert isinstance(turn, Turn)
+    assert turn.goes_on
+    assert (turn.goes_on.faults, turn.goes_on.fault) == (0, None)
+    assert (turn.goes_on.not_before, turn.goes_on.blocked) == (0, False)
+
+
+def staged(count: int, size: int = 10) -> tuple[Block, ...]:
+    """Return blocks that were staged before."""
+    return tuple(
+        Block(
+            id=str(n),
+            size=size,
+            records=1,
+            sha256="",
+            raw=9,
+            crc32=0,
+            timestamp=None,
+            created=None,
+        )
+        for n in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("blocks", "closes"),
+    [
+        (staged(PART_PAGES - 2), False),
+        (staged(PART_PAGES - 1), True),
+        (staged(1, PART_BYTES - 1), False),
+        (staged(1, PART_BYTES), True),
+    ],
+)
+def test_a_part_closes_early_at_16_pages_or_64_megabytes(
+    blocks: tuple[Block, ...],
+    closes: bool,  # noqa: FBT001
+) -> None:
+    """By finishing the slice up to the cursor; the rest is a new slice with a fresh query."""
+    answer = more(START + 7, activity(START + 6), activity(START + 7))
+
+    turn = absorbed(answer, at=START + 5, blocks=blocks, furthest=START + 5)
+
+    assert isinstance(turn, Turn)
+    assert (turn.finished is not None) == closes
+    if turn.finished:
+        assert (turn.finished.start, turn.finished.end) == (START, START + 7)
+        assert [record.timestamp for record in turn.records] == [START + 6]
+        assert turn.opened == (opened(start=START + 7, at=START + 7),)
+
+
+def test_a_part_that_counts_down_closes_early_from_the_cursor_on() -> None:
+    """What remains is before it."""
+    filters = {"date": {"gte": START, "lte": START + 6}}
+    answer = {"data": [activity(START + 8)], "hasNext": True, "nextQueryFilters": filters}
+    blocks = staged(PART_PAGES)
+
+    turn = absorbed(answer, direction="desc", at=START + 9, blocks=blocks, furthest=START + 7)
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START + 7, END)
+    assert [(it.start, it.end, it.at) for it in turn.opened] == [(START, START + 7, START + 7)]
+
+
+@pytest.mark.parametrize(
+    ("direction", "furthest"), [("asc", START + 7), ("asc", START + 20), ("desc", START + 6)]
+)
+def test_no_part_closes_while_a_staged_record_stands_beyond_the_cursor(
+    direction: str, furthest: int
+) -> None:
+    """It would be stored again by the slice that takes over."""
+    bounds = {"gte": START + 7, "lte": END - 1} if direction == "asc" else {"lte": START + 6}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": {"date": bounds}}
+    at = START + 5 if direction == "asc" else START + 9
+
+    turn = absorbed(
+        answer, direction=direction, at=at, blocks=staged(PART_PAGES), furthest=furthest
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished is None
+    assert turn.goes_on
+
+
+FULL = PART_BLOCKS - 2
+"""So many blocks that with this page's and the trailer there are as many as there may be."""
+
+
+@pytest.mark.parametrize(
+    ("direction", "cursor", "far", "doubt", "rest"),
+    [
+        ("asc", 20, 25, (20, 26), (26, 300_000)),
+        ("asc", 20, 299_999, (20, 300_000), None),
+        ("desc", 30, 25, (25, 30), (0, 25)),
+        ("desc", 30, 0, (0, 30), None),
+    ],
+)
+def test_a_part_that_may_not_divide_stops_at_1000_blocks(
+    direction: str, cursor: int, far: int, doubt: tuple[int, int], rest: tuple[int, int] | None
+) -> None:
+    """What remains up to its farthest record is in doubt; a fresh slice asks for the rest."""
+    moved = {"gte": START + cursor} if direction == "asc" else {"lte": START + cursor - 1}
+    bounds = {"gte": START, "lte": END - 1, **moved}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": {"date": bounds}}
+    at = START + (10 if direction == "asc" else 40)
+    known = {"direction": direction, "at": at, "furthest": START + far}
+
+    going = absorbed(answer, **known, blocks=staged(FULL - 1))
+    stopped = absorbed(answer, **known, blocks=staged(FULL))
+
+    assert isinstance(going, Turn)
+    assert going.goes_on
+    assert isinstance(stopped, Turn)
+    assert stopped.finished
+    (in_doubt,) = stopped.finished.slice.doubt
+    assert (in_doubt.start, in_doubt.end) == (START + doubt[0], START + doubt[1])
+    assert in_doubt.reason == UNDIVIDED
+    opened_at = [(it.start, it.end, it.blocks) for it in stopped.opened]
+    assert opened_at == ([] if rest is None else [(START + rest[0], START + rest[1], ())])
+    edges = sorted(
+        {stopped.finished.start, stopped.finished.end, *(e for it in opened_at for e in it[:2])}
+    )
+    assert (edges[0], edges[-1]) == (START, END)
+
+
+def test_a_dense_millisecond_of_1000_blocks_is_in_doubt_alone() -> None:
+    """The scan goes on after it."""
+    bounds = {"gte": START + 9_000}
+    filters = {"date": {"gte": START + 7, "lte": START + 7}, "created": bounds}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
+    dense = Dense(at=START + 7, cursor=START + 8_000, probing=False)
+
+    turn = absorbed(
+        answer,
+        at=START + 7,
+        mode="dense",
+        dense=dense,
+        blocks=staged(FULL),
+        furthest=START + 7,
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START, START + 8)
+    assert [(it.start, it.end) for it in turn.finished.slice.doubt] == [(START + 7, START + 8)]
+    assert [(it.start, it.end, it.mode) for it in turn.opened] == [(START + 8, END, "page")]
+
+
+def test_a_part_of_1000_blocks_from_the_other_end_is_finished_whole() -> None:
+    """What lies between the two ends is in doubt."""
+    filters = {"date": {"gte": START + 8, "lte": START + 99}}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
+    dense = Dense(at=START + 7, cursor=None, probing=True)
+
+    turn = absorbed(
+        answer,
+        at=START + 200,
+        mode="opposite",
+        dense=dense,
+        blocks=staged(FULL),
+        furthest=START + 250,
+    )
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert (turn.finished.start, turn.finished.end) == (START, END)
+    assert [(it.start, it.end) for it in turn.finished.slice.doubt] == [(START + 8, START + 100)]
+    assert turn.opened == ()
+
+
+def test_a_sweep_stores_only_what_no_part_holds() -> None:
+    """What is known, changed and vanished is counted; what is late is stored."""
+    known, changed, late = activity(START), activity(START + 1), activity(START + 2)
+    shown = {"data": [known, {**changed, "n": 9}, late], "hasNext": False}
+    index = {
+        record.identity: Stored(record.timestamp, record.content)
+        for record in page({"data": [known, changed, activity(END - 1)], "hasNext": False}).records
+    }
+
+    turn = absorb(opened(pass_name="sweep-2h"), page(shown), policy(), index)
+
+    assert isinstance(turn, Turn)
+    assert turn.finished
+    assert [record.id for record in turn.records] == [late["_id"]]
+    counts = turn.finished.slice.counts
+    assert (counts.known, counts.changed, counts.late, counts.vanished) == (2, 1, 1, 1)
+    assert turn.finished.slice.lateness == {"10m": 1}
+
+
+def test_a_blocked_slice_stays_blocked_and_is_tried_hourly() -> None:
+    """However many faults it meets."""
+    turn = struck(opened(blocked=True, limit=500), "transient", 7)
+
+    assert turn.goes_on
+    assert (turn.goes_on.blocked, turn.goes_on.faults) == (True, 7)
+    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+
+
+def test_without_room_for_blocked_ones_a_slice_only_waits() -> None:
+    """The ledger stays small; the slice keeps its place among the open ones."""
+    turn = struck(
+        opened(end=START + 1000, limit=500), "malformed", 3, Room(open=True, blocked=False)
+    )
+
+    assert turn.goes_on
+    assert not turn.goes_on.blocked
+    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+
+
+def test_a_slice_whose_staged_records_stand_ahead_starts_over_when_halved() -> None:
+    """Nothing of it can be proven, so nothing of it is kept."""
+    piece = opened(at=START + 100_000, furthest=START + 200_000, blocks=staged(2))
+
+    turn = struck(piece, "malformed", 3)
+
+    assert turn.finished is None
+    assert [(it.start, it.end, it.blocks) for it in turn.opened] == [
+        (START, START + 150_000, ()),
+        (START + 150_000, END, ()),
+    ]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """An API that pages a history in which milliseconds may be crowded.
+
+    Attributes:
+        history: `timestamp` and `created` of its activities.
+        size: of its pages.
+        empties: whether a page with one millisecond alone is shown empty, or with what fits.
+    """
+
+    history: list[tuple[int, int]]
+    size: int
+    empties: bool
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return its activities, each with an id of its own."""
+        return [
+            {"_id": str(n), "timestamp": at, "created": created}
+            for n, (at, created) in enumerate(self.history)
+        ]
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the page that a query asks for: a full one loses its last millisecond."""
+        on = {"date": "timestamp", "created": "created"}
+        found = [
+            record
+            for record in self.records()
+            if all(_inside(record[on[field]], it) for field, it in body["filters"].items())
+        ]
+        field, up = body["sortField"], body["sortDirection"] == "asc"
+        found.sort(key=lambda record: record[on[field]], reverse=not up)
+        shown = found[: self.size]
+        if len(shown) == len(found):
+            return {"data": shown, "hasNext": False, "total": len(found)}
+        cursor = found[self.size][on[field]]
+        before = [record for record in shown if record[on[field]] != cursor]
+        bounds = {**body["filters"].get(field, {}), "gte" if up else "lte": cursor}
+        return {
+            "data": before or ([] if self.empties else shown),
+            "hasNext": True,
+            "nextQueryFilters": {**body["filters"], field: bounds},
+            "total": len(found),
+        }
+
+
+def _inside(at: int, bounds: dict[str, int]) -> bool:
+    return bounds.get("gte", at) <= at <= bounds.get("lte", at)
+
+
+@dataclass
+class Outcome:
+    """What all slices of a time committed: ids, proven intervals, and milliseconds in doubt."""
+
+    ids: list[str]
+    proven: list[tuple[int, int]]
+    doubt: set[int]
+
+
+def lived_through(crowd: Crowd, how: Policy, faults: list[str]) -> Outcome:
+    """Scan a slice to the end, with a fault instead of a page now and then; count its commits."""
+    outcome, stored = Outcome([], [], set()), dict[str, list[str]]()
+    waiting = [open_slice((START, END), pass_name="first", policy=how)]
+    for request in range(2_000):
+        if not waiting:
+            return outcome
+        piece = waiting.pop()
+        verdict: Turn | Fault = Fault(kind="transient", detail="x")
+        if request < len(faults) and faults[request]:
+            verdict = Fault(kind=faults[request], detail="x")  # type: ignore[arg-type]
+        else:
+            verdict = absorb(piece, page(crowd.answer(body_of(piece, how))), how)
+        if isinstance(verdict, Fault):
+            verdict = retreat(piece, verdict, now=NOW, jitter=0.0, room=ROOM)
+        if verdict.records:
+            block, _ = encode_block(verdict.records, epoch=1, number=request)
+            stored[block.id] = [str(record.id) for record in verdict.records]
+            verdict = verdict.with_block(block)
+        waiting += [*verdict.opened, *([verdict.goes_on] if verdict.goes_on else [])]
+        if verdict.finished:
+            _commit(outcome, verdict, stored)
+    raise AssertionError(f"it never ends: {waiting}")
+
+
+def _commit(outcome: Outcome, turn: Turn, stored: dict[str, list[str]]) -> None:
+    assert turn.finished
+    done = turn.finished
+    outcome.proven.append((done.start, done.end))
+    outcome.ids += [name for block in done.slice.blocks for name in stored[block.id]]
+    outcome.doubt |= {at for it in done.slice.doubt for at in range(it.start, it.end)}
+    assert all(it.reason == CROWDED for it in done.slice.doubt)
+
+
+near = st.tuples(st.integers(-1, 12), st.integers(0, 3))
+"""Few milliseconds and fewer times of ingestion, so that both are crowded."""
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("axis", ["date", "created"])
+@given(
+    places=st.lists(near, max_size=40),
+    size=st.integers(2, 9),
+    empties=st.booleans(),
+    faults=st.lists(st.sampled_from(["", "", "transient", "malformed"]), max_size=30),
+)
+def test_crowds_and_faults_cost_no_activity_and_repeat_none(  # noqa: PLR0913, PLR0917
+    places: list[tuple[int, int]],
+    size: int,
+    empties: bool,  # noqa: FBT001
+    faults: list[str],
+    axis: str,
+    direction: str,
+) -> None:
+    """Slices tile the time, nothing is stored twice, and only what is in doubt may be missing."""
+    history = [(START + 20_000 * at, START + 20_000 * made) for at, made in places]
+    crowd = Crowd(history, size, empties)
+    how = policy(axis=axis, direction=direction, limit=500)
+
+    outcome = lived_through(crowd, how, faults)
+
+    edges = sorted(outcome.proven)
+    assert [edges[0][0], edges[-1][1]] == [START, END]
+    assert all(one[1] == other[0] for one, other in pairwise(edges))
+    assert len(set(outcome.ids)) == len(outcome.ids)
+    field = "timestamp" if axis == "date" else "created"
+    asked = {it["_id"]: it[field] for it in crowd.records() if START <= it[field] < END}
+    assert set(outcome.ids) <= set(asked)
+    assert {asked[name] for name in set(asked) - set(outcome.ids)} <= outcome.doubt
+    full = {at for at in history if history.count(at) > size}
+    assert outcome.doubt <= {at if axis == "date" else made for at, made in full}

@@ -1,0 +1,236 @@
+"""Which due slice the next request serves."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.intervals import Interval, merge
+from shared.core.model import FIRST_PASS, Ledger, Load, Loss, Pacing, Slice
+from shared.core.slices.cursor import open_slice
+from shared.core.state import lanes
+from shared.core.state import ledger as ledgers
+from shared.core.state.lanes import choose, gone, lane_of, passed
+from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
+
+HOW = policy(sweeps=(), requests_per_minute=25, lookback=20 * DAY)
+EDGE = NOW - HOW.reach + 2 * HOUR
+FREE, FRESH, OLDEST = 1, 0, 4
+"""A request's number, by its lane."""
+
+
+def ledger_of(turn: int, **changes: Any) -> Ledger:
+    """Return a ledger whose next request has this number."""
+    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(turns=turn))
+    if "origin" in changes:
+        changes = {"settled_until": changes["origin"], **changes}
+    return msgspec.structs.replace(begun, **changes)
+
+
+def piece_of(start: int, end: int, **changes: Any) -> Slice:
+    """Return an open slice."""
+    piece = open_slice((start, end), pass_name=FIRST_PASS, policy=HOW)
+    return msgspec.structs.replace(piece, **changes)
+
+
+def covering(*stretches: Interval) -> dict[str, Any]:
+    """Return the first pass's coverage, as a change of a ledger."""
+    return {"coverage": {FIRST_PASS: merge(stretches)}}
+
+
+def loaded(per_day: int) -> dict[str, Any]:
+    """Return a load of the first pass, as a change of a ledger that is overloaded by it."""
+    return {"load": {NOW: Load(requests=per_day, covered=DAY)}, "overloaded": True}
+
+
+def bounds(piece: Slice | None) -> Interval | None:
+    """Return a slice's bounds."""
+    return (piece.start, piece.end) if piece else None
+
+
+def test_every_fifth_request_is_the_oldest_s_and_every_tenth_is_for_fresh_time() -> None:
+    """The others are free; in an overload they are for fresh time, too."""
+    usual = Counter(lane_of(turn, overloaded=False) for turn in range(100))
+    overloaded = Counter(lane_of(turn, overloaded=True) for turn in range(100))
+
+    assert usual == {"free": 70, "oldest": 20, "fresh": 10}
+    assert overloaded == {"fresh": 80, "oldest": 20}
+
+
+def test_the_fresh_lane_serves_the_newest_young_slice_begun_ones_first() -> None:
+    """Else a new cell; else it gives its request on."""
+    young = [piece_of(NOW - n * HOUR, NOW - n * HOUR + 5 * MINUTE) for n in (3, 2)]
+    old = piece_of(NOW - 9 * HOUR, NOW - 8 * HOUR)
+
+    begun = choose(ledger_of(FRESH, open=(old, *young)), NOW, HOW)
+    new = choose(ledger_of(FRESH, open=(old,)), NOW, HOW)
+    rest = choose(ledger_of(FRESH, open=(old,), **covering((NOW - 7 * HOUR, NOW))), NOW, HOW)
+
+    assert begun == young[1]
+    assert bounds(new) == (NOW - 15 * MINUTE, NOW - 10 * MINUTE)
+    assert rest == old
+
+
+def test_the_oldest_lane_serves_the_oldest_slice_begun_ones_first_unless_they_are_young() -> None:
+    """A young slice is no reason to leave old time alone."""
+    young = piece_of(NOW - 2 * HOUR, NOW - HOUR)
+    old = [piece_of(NOW - n * DAY, NOW - n * DAY + HOUR) for n in (6, 5)]
+
+    begun = choose(ledger_of(OLDEST, open=(*old, young)), NOW, HOW)
+    new = choose(ledger_of(OLDEST, open=(young,)), NOW, HOW)
+
+    assert begun == old[0]
+    assert bounds(new) == (NOW - 20 * DAY, NOW - 20 * DAY + HOUR)
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_a_free_request_serves_a_begun_slice_before_a_new_one_of_its_class(near: bool) -> None:  # noqa: FBT001
+    """Near the reach comes before fresh time, and fresh time before old."""
+    origin = EDGE + DAY if near else EDGE + 8 * DAY
+    begun = piece_of(origin + 9 * HOUR, origin + 10 * HOUR)
+    fresh = piece_of(NOW - 30 * MINUTE, NOW - 25 * MINUTE)
+    ledger = ledger_of(FREE, origin=origin, open=(begun, fresh))
+    later = msgspec.structs.replace(ledger, **covering((NOW - HOUR, NOW)), open=(begun,))
+
+    assert choose(ledger, NOW, HOW) == (begun if near else fresh)
+    assert choose(later, NOW, HOW) == begun
+
+
+@pytest.mark.parametrize("busy_lanes", range(6))
+def test_lanes_do_not_depend_on_how_many_slices_are_in_work(busy_lanes: int) -> None:
+    """What is being served is passed over; whose turn it is stays."""
+    pieces = [piece_of(NOW - n * DAY, NOW - n * DAY + HOUR) for n in range(15, 8, -1)]
+    busy = frozenset((it.start, it.end) for it in pieces[:busy_lanes])
+
+    oldest = choose(ledger_of(OLDEST, open=tuple(pieces)), NOW, HOW, busy=busy)
+    fresh = choose(ledger_of(FRESH, open=tuple(pieces)), NOW, HOW, busy=busy)
+
+    assert oldest == pieces[busy_lanes]
+    assert bounds(fresh) == (NOW - 15 * MINUTE, NOW - 10 * MINUTE)
+
+
+@pytest.mark.parametrize(("settle", "fresh"), [(10 * MINUTE, HOUR), (12 * HOUR, HOUR)])
+def test_fresh_time_is_what_has_just_settled_however_late_that_is(settle: int, fresh: int) -> None:
+    """A long settle must not turn the fresh lanes into more of the oldest's."""
+    how = policy(sweeps=(), settle=settle, fresh=fresh, lookback=20 * DAY)
+
+    piece = choose(ledger_of(FRESH), NOW, how)
+
+    assert piece
+    assert piece.end == NOW - settle
+
+
+@pytest.mark.parametrize("turn", [FREE, FRESH, OLDEST])
+@pytest.mark.parametrize(("per_minute", "guard"), [(25, 4 * MINUTE), (1, 100 * MINUTE)])
+def test_nothing_begins_where_one_part_could_not_be_fetched_in_time(
+    turn: int, per_minute: int, guard: int
+) -> None:
+    """A lane needs a while for 16 requests; the end of the cell is worth it all the same."""
+    how = policy(sweeps=(), requests_per_minute=per_minute)
+    ledger = ledger_of(turn, origin=EDGE - DAY, **covering((EDGE + 4 * HOUR, NOW)))
+
+    piece = choose(ledger, NOW, how)
+
+    assert piece
+    share = 0.2 if turn == OLDEST else 0.7
+    first = EDGE + guard * 0.2 / share
+    assert first <= piece.start < first + how.slice_length
+    assert piece.end == piece.start // HOUR * HOUR + HOUR
+
+
+@pytest.mark.parametrize(("early", "is_passed"), [(0, False), (1, True)])
+def test_a_slice_has_passed_when_its_start_is_before_the_edge(early: int, is_passed: bool) -> None:  # noqa: FBT001
+    """Two hours inside the reach; not while a step of it is under way."""
+    piece = piece_of(EDGE - early, EDGE + HOUR)
+    ledger = ledger_of(FREE, open=(piece,))
+
+    assert (passed(ledger, NOW, HOW) == [piece]) == is_passed
+    assert passed(ledger, NOW, HOW, busy=frozenset({(piece.start, piece.end)})) == []
+
+
+@given(later=st.integers(0, HOUR))
+def test_time_is_gone_when_it_was_not_covered_before_the_edge_and_never_earlier(later: int) -> None:
+    """Covered, lost and open time is not; it ends on the grid."""
+    edge = EDGE + later
+    lost = Loss(start=EDGE - 5 * HOUR, end=EDGE - 4 * HOUR, reason="x")
+    ledger = ledger_of(
+        FREE,
+        origin=EDGE - 6 * HOUR,
+        lost=(lost,),
+        open=(piece_of(EDGE - 2 * HOUR, EDGE - HOUR),),
+        **covering((EDGE - 6 * HOUR, EDGE - 5 * HOUR)),
+    )
+
+    stretches = gone(ledger, NOW + later, HOW)
+
+    assert stretches[0] == (EDGE - 4 * HOUR, EDGE - 2 * HOUR)
+    assert stretches[1][0] == EDGE - HOUR
+    assert edge - HOW.slice_length < stretches[1][1] <= edge
+
+
+@pytest.mark.parametrize(
+    ("load", "missing", "lane"),
+    [
+        (1.3, 7, "near"),
+        (1.3, 5, "fresh"),
+        (1.4, 7, "fresh"),
+        (0.97, 7, "near"),
+    ],
+)
+def test_an_overload_gives_free_requests_to_fresh_time_unless_an_outage_is_made_up(
+    load: float, missing: int, lane: str
+) -> None:
+    """A stretch of six hours is an outage; it is made up while the need is little above."""
+    start = EDGE + DAY
+    changes = loaded(round(load * 28_800))
+    changes |= covering((0, start), (start + missing * HOUR, NOW - HOUR))
+
+    piece = choose(ledger_of(FREE, origin=EDGE, **changes), NOW, HOW)
+
+    assert piece
+    assert (piece.start == start) == (lane == "near")
+
+
+@pytest.mark.parametrize(("behind", "start"), [(35, 35), (40, 40), (45, 15)])
+def test_an_overloaded_scan_goes_on_from_its_newest_coverage_while_that_is_recent(
+    behind: int, start: int
+) -> None:
+    """Then it leaves time out in one piece, and the ledger has few holes to list."""
+    changes = loaded(60_000) | covering((EDGE, NOW - behind * MINUTE))
+
+    piece = choose(ledger_of(FREE, origin=EDGE, **changes), NOW, HOW)
+
+    assert bounds(piece) == (NOW - start * MINUTE, NOW - (start - 5) * MINUTE)
+
+
+def test_an_outage_counts_while_slices_of_it_are_open_and_not_beyond_the_reach() -> None:
+    """A begun slice in its middle does not make two short ones of it."""
+    changes = loaded(30_000) | covering((EDGE + 7 * HOUR, NOW))
+    middle = piece_of(EDGE + 3 * HOUR, EDGE + 4 * HOUR)
+    beyond = loaded(30_000) | covering((EDGE + HOUR, NOW))
+
+    assert lanes.makes_up_an_outage(
+        ledger_of(FREE, open=(middle,), origin=EDGE, **changes), NOW, HOW
+    )
+    assert not lanes.makes_up_an_outage(ledger_of(FREE, origin=EDGE - DAY, **beyond), NOW, HOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "load", "after"),
+    [(False, 1.0, False), (False, 1.01, True), (True, 0.96, True), (True, 0.94, False)],
+)
+def test_an_overload_begins_above_the_capacity_and_ends_clearly_below_it(
+    before: bool,  # noqa: FBT001
+    load: float,
+    after: bool,  # noqa: FBT001
+) -> None:
+    """Decided by each claim, so that it does not change with every answer."""
+    ledger = ledger_of(FREE, **{**loaded(round(load * 28_800)), "overloaded": before})
+
+    claimed = ledgers.claim(ledger, run="r", now=NOW, policy=HOW)
+
+    assert claimed.overloaded == after
+    assert claimed.pacing.starts == (NOW,)

@@ -1,0 +1,448 @@
+"""What is due, on a grid that does not depend on when one looks."""
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.intervals import holds, intersect, merge
+from shared.core.model import (
+    FIRST_PASS,
+    Commit,
+    Doubt,
+    Ledger,
+    Loss,
+    Pacing,
+    Policy,
+    Slice,
+    StoredPart,
+)
+from shared.core.slices.cursor import open_slice
+from shared.core.slices.turns import Finished, Turn
+from shared.core.state import lanes, planning
+from shared.core.state import ledger as ledgers
+from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
+
+HOW = policy(sweeps=())
+NOBODY: frozenset[tuple[int, int]] = frozenset()
+
+
+def fresh_ledger(**changes: Any) -> Ledger:
+    """Return the ledger of a scan of three hours that has done nothing; its next lane is free."""
+    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(turns=1))
+    return msgspec.structs.replace(begun, **changes)
+
+
+def piece_of(start: int, end: int, **changes: Any) -> Slice:
+    """Return an open slice."""
+    piece = open_slice((start, end), pass_name=FIRST_PASS, policy=HOW)
+    return msgspec.structs.replace(piece, **changes)
+
+
+def drained(ledger: Ledger, now: int, *, oldest: bool = False) -> list[tuple[int, int]]:
+    """Return the slices in the order of service, each one covered at once."""
+    order = []
+    ledger = msgspec.structs.replace(ledger, pacing=Pacing(turns=4 if oldest else 1))
+    while piece := lanes.choose(ledger, now, HOW, busy=NOBODY):
+        order.append((piece.start, piece.end))
+        first = merge([*ledger.coverage[FIRST_PASS], (piece.start, piece.end)])
+        ledger = msgspec.structs.replace(ledger, coverage={FIRST_PASS: first})
+    return order
+
+
+@given(later=st.integers(0, 2 * HOUR))
+@pytest.mark.parametrize("oldest", [False, True])
+def test_slices_tile_what_is_wanted(later: int, oldest: bool) -> None:  # noqa: FBT001
+    """Without a gap and without overlap, each inside one hour, from the origin to the horizon."""
+    now = NOW + later
+    ledger = fresh_ledger()
+
+    slices = sorted(drained(ledger, now, oldest=oldest))
+
+    assert slices[0][0] == ledger.origin
+    assert all(one[1] == other[0] for one, other in pairwise(slices))
+    assert now - HOW.settle - HOW.slice_length < slices[-1][1] <= now - HOW.settle
+    assert {start // HOUR == (end - 1) // HOUR for start, end in slices} == {True}
+
+
+def test_fresh_time_goes_newest_first_and_older_time_oldest_first() -> None:
+    """New activities come soon; a backlog drains in order."""
+    order = drained(fresh_ledger(), NOW)
+
+    fresh = [it for it in order if it[1] - it[0] == 5 * MINUTE]
+    old = [it for it in order if it[1] - it[0] == HOUR]
+    assert order == fresh + old
+    assert fresh == sorted(fresh, reverse=True)
+    assert old == sorted(old)
+
+
+def test_the_lane_of_the_oldest_serves_the_oldest() -> None:
+    """So that what is new never starves it."""
+    order = drained(fresh_ledger(), NOW, oldest=True)
+
+    assert order == sorted(order)
+
+
+def test_time_that_will_soon_be_out_of_reach_goes_first() -> None:
+    """Before what is fresh."""
+    soon = NOW - 28 * DAY
+    ledger = fresh_ledger(
+        origin=soon, settled_until=soon, coverage={FIRST_PASS: ((soon + HOUR, NOW - 2 * HOUR),)}
+    )
+
+    piece = lanes.choose(ledger, NOW, HOW, busy=NOBODY)
+
+    assert piece
+    assert (piece.start, piece.end) == (soon, soon + HOUR)
+
+
+@pytest.mark.parametrize("how", ["covered", "lost", "open", "committing"])
+def test_what_is_covered_lost_open_or_committing_is_not_due(how: str) -> None:
+    """Whatever the reason, nobody begins it a second time."""
+    start = NOW - 2 * HOUR
+    piece = piece_of(start, start + HOUR)
+    ledger = {
+        "covered": fresh_ledger(coverage={FIRST_PASS: ((start, start + HOUR),)}),
+        "lost": fresh_ledger(lost=(Loss(start=start, end=start + HOUR, reason="x"),)),
+        "open": fresh_ledger(open=(piece,)),
+        "committing": fresh_ledger(committing=_commit(piece)),
+    }[how]
+
+    due = list(planning.due(ledger, NOW, HOW))
+
+    assert due == [(NOW - 3 * HOUR, start), (start + HOUR, NOW - 10 * MINUTE)]
+
+
+def _commit(piece: Slice) -> Commit | None:
+    turned = ledgers.turned(
+        fresh_ledger(open=(piece,)),
+        piece,
+        Turn(finished=Finished(slice=piece, start=piece.start, end=piece.end)),
+        HOW,
+    )
+    return turned.committing
+
+
+@pytest.mark.parametrize(
+    ("not_before", "served"), [(NOW, True), (NOW + 1, False), (NOW + HOUR + 1, True)]
+)
+def test_a_slice_that_waits_is_passed_over(not_before: int, served: bool) -> None:  # noqa: FBT001
+    """Never for more than an hour: a fast clock may have noted it."""
+    waiting = piece_of(NOW - HOUR, NOW - HOUR + 5 * MINUTE, not_before=not_before)
+    ledger = fresh_ledger(open=(waiting,), coverage={FIRST_PASS: ((0, NOW),)})
+
+    assert (lanes.choose(ledger, NOW, HOW, busy=NOBODY) == waiting) == served
+
+
+def test_a_slice_that_is_being_served_is_passed_over() -> None:
+    """Another lane has it."""
+    piece = piece_of(NOW - HOUR, NOW - HOUR + 5 * MINUTE)
+    ledger = fresh_ledger(open=(piece,), coverage={FIRST_PASS: ((0, NOW),)})
+
+    busy = frozenset({(piece.start, piece.end)})
+
+    assert lanes.choose(ledger, NOW, HOW, busy=busy) is None
+
+
+def test_no_more_than_64_slices_are_open() -> None:
+    """The ledger stays small; blocked ones count apart."""
+    waiting = tuple(
+        piece_of(NOW - 3 * HOUR + n, NOW - 3 * HOUR + n + 1, not_before=NOW + 9) for n in range(64)
+    )
+    blocked = tuple(msgspec.structs.replace(it, blocked=True) for it in waiting)
+
+    full = lanes.choose(fresh_ledger(open=waiting), NOW, HOW, busy=NOBODY)
+    free = lanes.choose(fresh_ledger(open=blocked), NOW, HOW, busy=NOBODY)
+
+    assert full is None
+    assert free is not None
+
+
+def test_a_later_look_never_cuts_an_earlier_grid_otherwise() -> None:
+    """A run after a crash plans the same slices."""
+    both = [
+        [
+            lanes.choose(
+                msgspec.structs.replace(fresh_ledger(), pacing=Pacing(turns=turn)), at, HOW
+            )
+            for turn in (0, 1, 4)
+        ]
+        for at in (NOW, NOW + MINUTE)
+    ]
+
+    assert both[0] == both[1]
+
+
+@given(earlier=st.integers(0, 3 * HOUR), more=st.integers(0, 3 * HOUR))
+def test_a_later_plan_begins_with_the_same_hours(earlier: int, more: int) -> None:
+    """Time only adds to the end of the grid, so that a backlog is cut once and for all."""
+    hours = [
+        [it for it in drained(fresh_ledger(), now, oldest=True) if it[1] - it[0] == HOUR]
+        for now in (NOW + earlier, NOW + earlier + more)
+    ]
+
+    assert hours[1][: len(hours[0])] == hours[0]
+
+
+@given(
+    settle=st.integers(1, 2 * HOUR),
+    length=st.sampled_from([1, 5, 15, 60]),
+    later=st.integers(0, HOUR),
+)
+def test_nothing_is_wanted_before_it_has_settled(settle: int, length: int, later: int) -> None:
+    """The newest whole cell ends at the age at which time is first scanned, or before it."""
+    how = policy(settle=settle, fresh=2 * HOUR, slice_length=length * MINUTE, sweeps=())
+
+    start, end = planning.wanted(fresh_ledger(), NOW + later, how)
+
+    horizon = NOW + later - settle
+    assert start == NOW - 3 * HOUR
+    assert end % (length * MINUTE) == 0
+    assert horizon - length * MINUTE < end <= horizon
+
+
+@given(
+    first=st.sampled_from([1, 5, 10, 30]),
+    then=st.sampled_from([1, 2, 15, 60]),
+    done=st.integers(0, 20),
+    later=st.integers(0, 2 * HOUR),
+)
+def test_a_changed_slice_length_leaves_no_gap(first: int, then: int, done: int, later: int) -> None:
+    """What the old grid has covered is kept; the new one cuts what remains."""
+    ledger, how = fresh_ledger(), HOW
+    for length, now, most in ((first, NOW, done), (then, NOW + later, 10_000)):
+        how = policy(slice_length=length * MINUTE, sweeps=())
+        for _ in range(most):
+            piece = lanes.choose(ledger, now, how, busy=NOBODY)
+            if piece is None:
+                break
+            before = ledger.coverage[FIRST_PASS]
+            assert intersect(before, (piece.start, piece.end)) == ()
+            covered = merge([*before, (piece.start, piece.end)])
+            ledger = msgspec.structs.replace(ledger, coverage={FIRST_PASS: covered})
+
+    assert holds(ledger.coverage[FIRST_PASS], planning.wanted(ledger, NOW + later, how))
+
+
+def test_a_gap_that_begins_inside_a_cell_ends_with_the_cell() -> None:
+    """A part that closed early leaves such a gap; the grid stays where it is."""
+    ragged = NOW - 2 * HOUR + 7 * MINUTE + 1
+    fresh = NOW - HOUR + 7 * MINUTE + 1
+
+    ends = [
+        drained(fresh_ledger(coverage={FIRST_PASS: ((0, at),)}), NOW, oldest=True)[0][1]
+        for at in (ragged, fresh)
+    ]
+
+    assert ends == [NOW - HOUR, NOW - HOUR + 10 * MINUTE]
+
+
+@pytest.mark.parametrize(("early", "lost"), [(0, False), (1, True)])
+def test_a_slice_must_begin_two_hours_inside_the_reach(early: int, lost: bool) -> None:  # noqa: FBT001
+    """Judged by when its last answer arrived."""
+    answered = NOW
+    start = answered - HOW.reach + 2 * HOUR - early
+
+    assert planning.out_of_reach(start, answered, HOW) == lost
+
+
+@pytest.mark.parametrize(("early", "soon"), [(0, False), (1, True)])
+def test_time_is_soon_out_of_reach_three_days_before(early: int, soon: bool) -> None:  # noqa: FBT001
+    """A person may still do something about it."""
+    start = NOW - HOW.reach + 2 * HOUR + 3 * DAY - early
+
+    assert planning.soon_out_of_reach(start, NOW, HOW) == soon
+
+
+SWEPT = policy(
+    lookback=20 * DAY, sweeps=(("sweep-2h", 2 * HOUR), ("sweep-24h", DAY), ("sweep-8d", 8 * DAY))
+)
+
+
+@pytest.mark.parametrize(
+    ("pass_name", "age", "doubtful", "counts_as"),
+    [
+        ("first", HOUR, False, ("first",)),
+        ("first", 2 * HOUR - 1, False, ("first",)),
+        ("first", 2 * HOUR, False, ("first", "sweep-2h")),
+        ("first", 9 * DAY, False, ("first", "sweep-2h", "sweep-24h", "sweep-8d")),
+        ("first", 9 * DAY, True, ("first",)),
+        ("sweep-24h", DAY, False, ("sweep-24h", "sweep-2h")),
+        ("sweep-24h", 8 * DAY, False, ("sweep-24h", "sweep-2h", "sweep-8d")),
+        ("sweep-24h", 8 * DAY, True, ("sweep-24h", "sweep-2h")),
+        ("rescan-7", 2 * HOUR, False, ("rescan-7", "sweep-2h")),
+    ],
+)
+def test_a_look_counts_as_every_sweep_whose_age_it_had(
+    pass_name: str,
+    age: int,
+    doubtful: bool,  # noqa: FBT001
+    counts_as: tuple[str, ...],
+) -> None:
+    """By its first request; one in doubt is only what it set out to be."""
+    credited = planning.credited(
+        pass_name, end=NOW, first_request=NOW + age, doubtful=doubtful, policy=SWEPT
+    )
+
+    assert credited == counts_as
+
+
+def swept_ledger(first: tuple[int, int], **changes: Any) -> Ledger:
+    """Return a ledger whose first pass has covered one stretch."""
+    ledger = msgspec.structs.replace(ledgers.begin(SWEPT, NOW), coverage={FIRST_PASS: (first,)})
+    return msgspec.structs.replace(ledger, **changes)
+
+
+def test_of_several_due_sweeps_over_one_interval_only_the_oldest_is_due() -> None:
+    """Each stretch has one, the oldest first."""
+    ledger = swept_ledger((NOW - 10 * DAY, NOW - HOUR))
+
+    due = list(planning.sweeps_due(ledger, NOW, SWEPT))
+
+    assert due == [
+        ("sweep-8d", (NOW - 10 * DAY, NOW - 8 * DAY)),
+        ("sweep-24h", (NOW - 8 * DAY, NOW - DAY)),
+        ("sweep-2h", (NOW - DAY, NOW - 2 * HOUR)),
+    ]
+
+
+@given(
+    first=st.tuples(st.integers(0, 15 * 24), st.integers(1, 15 * 24)),
+    done=st.lists(st.tuples(st.integers(0, 15 * 24), st.integers(1, 24)), max_size=3),
+    later=st.integers(0, HOUR - 1),
+)
+def test_a_sweep_wants_what_is_covered_old_enough_and_not_swept(
+    first: tuple[int, int], done: list[tuple[int, int]], later: int
+) -> None:
+    """Hour by hour, against a plain model of it."""
+    origin, now = NOW - 15 * DAY, NOW + later
+    looked = {n for n in range(first[0], sum(first)) if origin + (n + 1) * HOUR <= NOW}
+    hours = {name: set[int]() for name, _ in SWEPT.sweeps}
+    for (at, length), (name, _) in zip(done, SWEPT.sweeps, strict=False):
+        hours[name] = set(range(at, at + length))
+    coverage = {
+        name: merge((origin + n * HOUR, origin + (n + 1) * HOUR) for n in it)
+        for name, it in {FIRST_PASS: looked, **hours}.items()
+    }
+    ledger = msgspec.structs.replace(ledgers.begin(SWEPT, NOW), coverage=coverage)
+
+    due = list(planning.sweeps_due(ledger, now, SWEPT))
+
+    expected = {}
+    for place, (name, age) in enumerate(SWEPT.sweeps):
+        done_by_older = set[int]().union(*(hours[it] for it, _ in SWEPT.sweeps[place:]))
+        for n in looked - done_by_older:
+            if origin + (n + 1) * HOUR <= (now - age) // HOUR * HOUR:
+                expected[n] = name
+    found = [
+        (n, name)
+        for name, (start, end) in due
+        for n in range((start - origin) // HOUR, (end - origin) // HOUR)
+    ]
+    assert {edge % HOUR for _, bounds in due for edge in bounds} <= {0}
+    assert len(found) == len(expected)
+    assert dict(found) == expected
+
+
+def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
+    """As every slice does; it opens one at a time, after everything else."""
+    ledger = swept_ledger((NOW - 20 * DAY, NOW))
+
+    piece = lanes.choose(ledger, NOW, SWEPT, busy=NOBODY)
+
+    assert piece
+    assert (piece.pass_name, piece.start, piece.end) == (
+        "sweep-8d",
+        NOW - 20 * DAY,
+        NOW - 20 * DAY + HOUR,
+    )
+    opened = msgspec.structs.replace(ledger, open=(piece,))
+    busy = frozenset({(piece.start, piece.end)})
+    assert lanes.choose(opened, NOW, SWEPT, busy=busy) is None
+
+
+def by_created(name: str, **changes: Any) -> int | None:
+    """Return from when on a sweep by `created` asks, where the one before has looked."""
+    how = policy(sweeps=SWEPT.sweeps, sweep_by="created")
+    start = NOW - 9 * DAY
+    done = ((start, start + HOUR),)
+    coverage = {FIRST_PASS: done, "sweep-2h": done, "sweep-24h": done}
+    ledger = swept_ledger(done[0], **{"coverage": coverage, **changes})
+    piece = open_slice(done[0], pass_name=name, policy=how)
+    return planning.since(ledger, piece, how)
+
+
+def test_a_sweep_by_created_begins_where_the_last_look_began() -> None:
+    """Less a quarter of an hour, since clocks differ."""
+    assert by_created("sweep-24h") == NOW - 9 * DAY + 2 * HOUR - 15 * MINUTE
+
+
+@pytest.mark.parametrize("name", ["sweep-2h", "sweep-8d"])
+def test_the_first_and_the_oldest_sweep_ask_for_everything(name: str) -> None:
+    """Nothing stands on `created` alone."""
+    assert by_created(name) is None
+
+
+def test_a_sweep_over_doubt_or_without_an_earlier_look_asks_for_everything() -> None:
+    """What the look before did not prove is no beginning."""
+    start = NOW - 9 * DAY
+    doubt = (Doubt(start=start + 5, end=start + 6, reason="x"),)
+    partly = {FIRST_PASS: ((start, NOW),), "sweep-2h": ((start + 1, NOW),)}
+
+    assert by_created("sweep-24h", doubt=doubt) is None
+    assert by_created("sweep-24h", coverage=partly) is None
+
+
+def stored_part(start: int, end: int, megabytes: int) -> StoredPart:
+    """Return a part of the hour before NOW, bounds in minutes."""
+    first = NOW - HOUR
+    return StoredPart(
+        name=f"{start}",
+        size=megabytes * 1024 * 1024,
+        start=first + start * MINUTE,
+        end=first + end * MINUTE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "minutes"),
+    [
+        ([], 60),
+        ([(0, 60, 64)], 60),
+        ([(0, 60, 65)], 60),
+        ([(0, 20, 40), (20, 40, 24), (40, 60, 1)], 40),
+        ([(0, 20, 40), (20, 40, 25), (40, 60, 1)], 20),
+        ([(0, 20, 90), (20, 60, 1)], 20),
+        ([(0, 60, 30), (0, 60, 30), (30, 60, 30)], 60),
+    ],
+)
+def test_a_sweep_is_cut_so_that_it_reads_64_megabytes(
+    parts: list[tuple[int, int, int]], minutes: int
+) -> None:
+    """At the bounds of parts; it reads at least one, however large."""
+    start = NOW - HOUR
+    for direction in ("asc", "desc"):
+        how: Policy = policy(direction=direction)
+        whole = open_slice((start, NOW), pass_name="sweep-24h", policy=how)
+
+        cut = planning.cut_for_reading(whole, [stored_part(*it) for it in parts])
+
+        assert cut == open_slice(
+            (start, start + minutes * MINUTE), pass_name="sweep-24h", policy=how
+        )
+
+
+def test_what_no_sweep_will_reach_is_told() -> None:
+    """Covered, past the reach, and never seen by the last sweep."""
+    reached = NOW - SWEPT.reach + 2 * HOUR
+    ledger = swept_ledger((reached - 5 * HOUR, NOW), settled_until=reached - 9 * HOUR)
+    done = msgspec.structs.replace(
+        ledger, coverage={**ledger.coverage, "sweep-8d": ((reached - 4 * HOUR, NOW),)}
+    )
+
+    assert list(planning.unswept(ledger, NOW, SWEPT)) == [(reached - 5 * HOUR, reached)]
+    assert list(planning.unswept(done, NOW, SWEPT)) == [(reached - 5 * HOUR, reached - 4 * HOUR)]
+    assert list(planning.unswept(ledger, NOW, policy(sweeps=()))) == []

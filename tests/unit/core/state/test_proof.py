@@ -1,0 +1,155 @@
+"""What manifests prove: a plain model of it, and what settling does to it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.intervals import total
+from shared.core.model import FIRST_PASS, Block, Counts, Doubt, Loss, Totals
+from shared.core.state import ledger as ledgers
+from shared.core.state import manifest as manifests
+from shared.core.state.manifest import Manifest, Requests
+from shared.core.state.proof import Proof, extended, nothing_proven, proof_in, settle, with_proof
+from tests.fakes import HOUR, NOW, policy
+
+ORIGIN = NOW - 10 * HOUR
+NAMES = (FIRST_PASS, "sweep-2h", "sweep-24h-since")
+
+
+def manifest_of(start: int, end: int, **changes: Any) -> Manifest:
+    """Return a manifest about some minutes after the origin."""
+    values: dict[str, Any] = {
+        "version": manifests.VERSION,
+        "number": 1,
+        "previous": None,
+        "scan": "all",
+        "pass_name": FIRST_PASS,
+        "axis": "date",
+        "fingerprint": "",
+        "origin": ORIGIN,
+        "epoch": 1,
+        "start": ORIGIN + start,
+        "end": ORIGIN + end,
+        "requests": Requests(count=1, first=0, last=0),
+        "part": None,
+        "counts": Counts(),
+        "lateness": {},
+        "since": None,
+        "doubt": (),
+        "lost": None,
+        "covers": (FIRST_PASS,),
+        "settled_until": ORIGIN,
+        "complete": {},
+        "final": (),
+        **changes,
+    }
+    return Manifest(**values)
+
+
+def part() -> manifests.Part:
+    """Return a part of one record."""
+    block = Block(
+        id="a", size=1, records=1, sha256="", raw=9, crc32=0, timestamp=None, created=None
+    )
+    return manifests.Part(
+        name="x", size=1, records=1, timestamp=None, created=None, blocks=(block,)
+    )
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> Manifest:
+    """Draw a manifest: a look with or without doubt and part, or a loss."""
+    start = draw(st.integers(0, 5 * HOUR))
+    end = start + draw(st.integers(1, HOUR))
+    bounds = {"start": ORIGIN + start, "end": ORIGIN + end}
+    if draw(st.booleans()):
+        return manifest_of(start, end, covers=(), lost=Loss(**bounds, reason="gone"))
+    doubt = (Doubt(**bounds, reason=draw(st.sampled_from("ab"))),)
+    return manifest_of(
+        start,
+        end,
+        covers=tuple(draw(st.lists(st.sampled_from(NAMES), unique=True))),
+        doubt=doubt if draw(st.booleans()) else (),
+        part=part() if draw(st.booleans()) else None,
+    )
+
+
+def folded(several: list[Manifest]) -> Proof:
+    """Return what several manifests prove."""
+    proof = nothing_proven(ORIGIN)
+    for it in several:
+        proof = extended(proof, it)
+    return proof
+
+
+@given(st.lists(looks(), max_size=6), st.integers(0, 6), st.integers(0, 6))
+def test_settling_at_once_is_settling_step_by_step(
+    several: list[Manifest], first: int, more: int
+) -> None:
+    """A ledger is settled at each claim, and whoever reads the chain only at some of them."""
+    proof = folded(several)
+    earlier, later = ORIGIN + first * HOUR, ORIGIN + (first + more) * HOUR
+
+    assert settle(settle(proof, earlier), later) == settle(proof, later)
+    assert settle(settle(proof, later), earlier) == settle(proof, later)
+
+
+@given(st.lists(looks(), max_size=6), st.integers(0, 6))
+def test_settling_forgets_only_what_lies_before(several: list[Manifest], hours: int) -> None:
+    """The rest stays, and the totals count what was dropped."""
+    proof, until = folded(several), ORIGIN + hours * HOUR
+
+    rest = settle(proof, until)
+
+    for name in NAMES:
+        kept = [it for it in proof.coverage.get(name, ()) if it[1] > until]
+        assert list(rest.coverage.get(name, ())) == [(max(a, until), b) for a, b in kept]
+    for kind in ("lost", "doubt"):
+        before, after = getattr(proof, kind), getattr(rest, kind)
+        assert all(it.start >= until for it in after)
+        assert total((it.start, it.end) for it in before) == getattr(rest.totals, kind) + total(
+            (it.start, it.end) for it in after
+        )
+    assert rest.parts == {hour: n for hour, n in proof.parts.items() if hour >= until}
+
+
+def test_a_pass_of_which_nothing_is_left_is_dropped() -> None:
+    """But for the first one; sweeps come and go with the settings."""
+    proof = folded([manifest_of(0, HOUR, covers=(FIRST_PASS, "sweep-2h"))])
+
+    assert settle(proof, ORIGIN + HOUR).coverage == {FIRST_PASS: ()}
+
+
+def test_the_time_that_a_manifest_calls_settled_is_dropped_before_it_counts() -> None:
+    """The claim that settled it came before the commit."""
+    lost = Loss(start=ORIGIN, end=ORIGIN + HOUR, reason="gone")
+    before = folded([manifest_of(0, HOUR, covers=(), lost=lost)])
+
+    after = extended(before, manifest_of(HOUR, HOUR + 1, settled_until=ORIGIN + HOUR))
+
+    assert (after.lost, after.totals) == ((), Totals(lost=HOUR))
+    assert after.coverage == {FIRST_PASS: ((ORIGIN + HOUR, ORIGIN + HOUR + 1),)}
+
+
+@pytest.mark.parametrize("kind", ["lost", "doubt"])
+def test_what_touches_and_has_one_reason_is_one(kind: str) -> None:
+    """Whatever order it comes in."""
+    proof = nothing_proven(ORIGIN)
+    for n, reason in ((0, "a"), (2, "a"), (1, "a"), (3, "b")):
+        said: dict[str, Any] = {"start": ORIGIN + n, "end": ORIGIN + n + 1, "reason": reason}
+        told = {"lost": Loss(**said)} if kind == "lost" else {"doubt": (Doubt(**said),)}
+        proof = extended(proof, manifest_of(n, n + 1, **told))
+
+    found = [(it.start - ORIGIN, it.end - ORIGIN, it.reason) for it in getattr(proof, kind)]
+    assert found == [(0, 3, "a"), (3, 4, "b")]
+
+
+def test_a_ledger_carries_what_is_proven() -> None:
+    """Under the same names."""
+    ledger = ledgers.begin(policy(), NOW)
+    proof = folded([manifest_of(0, HOUR, part=part())])
+
+    assert proof_in(with_proof(ledger, proof)) == proof
+    assert proof_in(ledger) == nothing_proven(ledger.origin)

@@ -1,0 +1,298 @@
+"""The report: what a run did, the state it left, and what asks for a person."""
+
+import json
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from shared.core import errors
+from shared.core.api.answers import Fault
+from shared.core.errors import LedgerMissing, ScanError, SettingsError, TokenRefused
+from shared.core.model import (
+    FIRST_PASS,
+    Counts,
+    Doubt,
+    Head,
+    Ledger,
+    Load,
+    Loss,
+    Pacing,
+    Policy,
+    Slice,
+)
+from shared.core.slices.cursor import open_slice
+from shared.core.slices.turns import Finished, Turn
+from shared.core.state import ledger as ledgers
+from shared.core.state.report import COUNTED, Outcome, Tally, encode, report_fields
+from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
+
+HOW = policy(requests_per_minute=25)
+ORIGIN = NOW - 3 * HOUR
+HORIZON = NOW - 10 * MINUTE
+
+
+def told(how: Policy = HOW, **changes: Any) -> dict[str, Any]:
+    """Return the report of a run that left a ledger with these changes."""
+    ledger = msgspec.structs.replace(ledgers.begin(HOW, NOW), **changes)
+    tally = Tally(scan="all", run="r", ledger=ledger, now=NOW)
+    return report_fields(tally, how, "idle", duration=1_500)
+
+
+def first(*stretches: tuple[int, int]) -> dict[str, Any]:
+    """Return the first pass's coverage, as a change of a ledger."""
+    return {"coverage": {FIRST_PASS: stretches}}
+
+
+def piece_of(**changes: Any) -> Slice:
+    """Return an open slice."""
+    piece = open_slice((ORIGIN, ORIGIN + HOUR), pass_name=FIRST_PASS, policy=HOW)
+    return msgspec.structs.replace(piece, **changes)
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_a_report_begins_with_what_a_person_looks_for(outcome: Outcome) -> None:
+    """Which scan, and how it ended."""
+    fields = report_fields(Tally(scan="all", run="r"), HOW, outcome, duration=0)
+
+    assert list(fields.items())[:3] == [("event", "scan"), ("scan", "all"), ("outcome", outcome)]
+
+
+def test_a_report_tells_what_the_run_did() -> None:
+    """Durations in seconds, whether it was late, and every count."""
+    tally = Tally(scan="all", run="r", requests=3, bytes=9, skew=-90_500, last_fault="HTTP 500: x")
+
+    fields = report_fields(tally, HOW, "idle", duration=1_500, past_due=True)
+
+    assert (fields["run"], fields["duration_seconds"], fields["past_due"]) == ("r", 1.5, True)
+    assert (fields["requests"], fields["bytes"], fields["last_fault"]) == (3, 9, "HTTP 500: x")
+    assert fields["clock_skew_seconds"] == -90.5
+    assert {*COUNTED, "pages", "commits", "parts", "throttled", "faults"} <= set(fields)
+
+
+def test_a_report_without_a_ledger_tells_no_state() -> None:
+    """A run that never read it knows none, and does not make one up."""
+    fields = report_fields(Tally(scan="all", run="r"), HOW, "failed", duration=0)
+
+    assert "lag_seconds" not in fields
+    assert "manifest" not in fields
+    assert fields["warnings"] == []
+
+
+def test_a_report_of_wrong_settings_is_told_without_a_policy() -> None:
+    """They were never read; a person gets every problem and the page that helps."""
+    error = SettingsError(["SCAN_LIMIT is '1'", "SCAN_NAME is 'A'"])
+
+    fields = report_fields(Tally(scan="", run="r"), None, "failed", duration=0, error=error)
+
+    assert (fields["error"], fields["page"]) == ("SettingsError", "docs/settings.md")
+    assert "SCAN_LIMIT is '1'\n- SCAN_NAME is 'A'" in fields["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "page"),
+    [
+        (LedgerMissing("gone"), "LedgerMissing", "docs/runbook.md#ledger-missing"),
+        (TokenRefused("no"), "TokenRefused", "docs/runbook.md#source-refused"),
+        (ZeroDivisionError("oops"), "ZeroDivisionError", "docs/runbook.md#unexpected"),
+        (ExceptionGroup("both", [ValueError("a")]), "ExceptionGroup", "docs/runbook.md#unexpected"),
+    ],
+)
+def test_a_failure_is_told_by_its_class_and_the_page_that_helps(
+    error: Exception, name: str, page: str
+) -> None:
+    """An error that nobody foresaw has a page, too."""
+    fields = report_fields(Tally(scan="all", run="r"), HOW, "failed", duration=0, error=error)
+
+    assert (fields["error"], fields["message"], fields["page"]) == (name, str(error), page)
+
+
+def test_a_run_that_did_not_fail_tells_no_error() -> None:
+    """An alert asks whether the field is there."""
+    assert not {"error", "message", "page"} & set(told())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, ScanError)],
+)
+def test_every_error_names_a_page(kind: type[ScanError]) -> None:
+    """Its own, or that of its kind."""
+    assert kind.page.startswith("docs/")
+
+
+@pytest.mark.parametrize(
+    ("covered", "lag", "backlog", "until"),
+    [
+        ([], HORIZON - ORIGIN, HORIZON - ORIGIN, ORIGIN),
+        ([(ORIGIN, HORIZON)], 0, 0, HORIZON),
+        ([(ORIGIN, NOW - HOUR)], 50 * MINUTE, 50 * MINUTE, NOW - HOUR),
+        ([(NOW - HOUR, HORIZON)], HORIZON - ORIGIN, 2 * HOUR, ORIGIN),
+        (
+            [(ORIGIN, ORIGIN + HOUR), (ORIGIN + 2 * HOUR, HORIZON)],
+            HORIZON - ORIGIN - HOUR,
+            HOUR,
+            ORIGIN + HOUR,
+        ),
+        ([(ORIGIN - HOUR, HORIZON)], 0, 0, HORIZON),
+    ],
+)
+def test_lag_is_the_age_of_the_oldest_gap_and_backlog_the_sum_of_all(
+    covered: list[tuple[int, int]], lag: int, backlog: int, until: int
+) -> None:
+    """`covered_until` is the end of what goes without a gap from the origin."""
+    fields = told(**first(*covered))
+
+    assert (fields["lag_seconds"], fields["backlog_seconds"]) == (lag / 1000, backlog / 1000)
+    assert fields["covered_until"] == until
+
+
+def test_open_slices_are_part_of_the_backlog() -> None:
+    """They are not covered until they are committed."""
+    assert told(open=(piece_of(),))["backlog_seconds"] == (HORIZON - ORIGIN) / 1000
+
+
+def test_declared_loss_is_no_backlog() -> None:
+    """It is told by itself, with what is in doubt."""
+    lost = (Loss(start=ORIGIN, end=ORIGIN + HOUR, reason="x"),)
+    doubt = (Doubt(start=ORIGIN, end=ORIGIN + 5, reason="x"),)
+
+    fields = told(lost=lost, doubt=doubt, **first((ORIGIN + HOUR, HORIZON)))
+
+    assert (fields["lag_seconds"], fields["backlog_seconds"]) == (0, 0)
+    assert (fields["lost_seconds"], fields["doubt_seconds"]) == (3_600, 0.005)
+    assert fields["covered_until"] == HORIZON
+
+
+def test_time_is_final_when_the_last_sweep_has_looked() -> None:
+    """Without sweeps, when it is covered; what sweeps still want is told."""
+    coverage = {FIRST_PASS: ((ORIGIN, HORIZON),), "sweep-24h": ((ORIGIN, ORIGIN + 5),)}
+    once = policy(sweeps=())
+
+    assert told(coverage=coverage)["final_until"] == ORIGIN + 5
+    assert told(once, coverage=coverage)["final_until"] == HORIZON
+    assert told(**first((ORIGIN, HORIZON)))["sweeps_due_seconds"] == 3_600
+    assert told(once, coverage=coverage)["sweeps_due_seconds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("not_before", "until"),
+    [(0, 0), (NOW, 0), (NOW + MINUTE, NOW + MINUTE), (NOW + HOUR + 1, 0)],
+)
+def test_a_throttle_is_told_while_it_holds(not_before: int, until: int) -> None:
+    """One further ahead than an hour was noted by a fast clock, and does not hold."""
+    assert told(pacing=Pacing(not_before=not_before))["waiting_until"] == until
+
+
+def test_the_head_of_the_chain_is_in_every_report() -> None:
+    """So that the log alone shows when manifests were replaced."""
+    fields = told(head=Head(number=7, sha256="ab"), epoch=9)
+
+    assert (fields["manifest"], fields["manifest_sha256"], fields["epoch"]) == (7, "ab", 9)
+
+
+def test_blocked_slices_ask_for_a_person() -> None:
+    """They are counted apart from the open ones."""
+    fields = told(open=(piece_of(blocked=True), piece_of(start=ORIGIN + HOUR, end=ORIGIN + 9)))
+
+    assert (fields["blocked_slices"], fields["open_slices"]) == (1, 1)
+    assert [it.partition(" ")[2][:19] for it in fields["warnings"]] == ["slices are blocked "]
+
+
+def test_time_that_will_soon_be_out_of_reach_asks_for_a_person() -> None:
+    """Three days before it is lost."""
+    soon = NOW - 28 * DAY
+
+    fields = told(origin=soon, settled_until=soon, **first((soon + 2 * HOUR, HORIZON)))
+
+    assert fields["soon_lost_seconds"] == 7_200
+    assert fields["warnings"][0].startswith("2.0 h are not scanned yet")
+
+
+@pytest.mark.parametrize(("requests", "alarming"), [(0, False), (1200, False), (1201, True)])
+def test_a_load_that_the_runs_cannot_send_asks_for_a_person(
+    requests: int,
+    alarming: bool,  # noqa: FBT001
+) -> None:
+    """25 requests a minute are 36,000 a day, and 28,800 with runs of 4 minutes every 5."""
+    load = {NOW - HOUR: Load(requests=requests, covered=HOUR)}
+
+    fields = told(policy(requests_per_minute=25), load=load)
+
+    assert fields["requests_per_day_budget"] == 36_000
+    assert fields["requests_per_day_capacity"] == 28_800
+    assert fields["requests_per_day_first"] == requests * 24
+    assert fields["requests_per_day_sweeps"] == requests * 24 * 2
+    assert fields["requests_per_day_needed"] == requests * 24 * 3
+    assert any("over-budget" in it for it in fields["warnings"]) == alarming
+
+
+def test_an_unknown_load_is_no_load_of_zero() -> None:
+    """Before anything is covered nobody knows."""
+    fields = told()
+
+    for name in ("first", "sweeps", "needed"):
+        assert fields[f"requests_per_day_{name}"] is None
+
+
+@pytest.mark.parametrize(("late", "alarming"), [(0, False), (6, False), (7, True)])
+def test_sweeps_that_are_late_by_hours_ask_for_a_person(late: int, alarming: bool) -> None:  # noqa: FBT001
+    """The age of the oldest sweep due counts from when it became due."""
+    origin = NOW - 12 * HOUR
+    coverage = {FIRST_PASS: ((origin, HORIZON),), "sweep-2h": ((origin, NOW - (3 + late) * HOUR),)}
+
+    fields = told(coverage=coverage, origin=origin)
+
+    assert fields["sweeps_behind_seconds"] == late * 3600
+    assert any("sweeps-behind" in it for it in fields["warnings"]) == alarming
+
+
+def test_what_the_run_warns_of_comes_before_what_the_state_does() -> None:
+    """Both are for the same person."""
+    ledger: Ledger = msgspec.structs.replace(
+        ledgers.begin(HOW, NOW), open=(piece_of(blocked=True),)
+    )
+    tally = Tally(scan="all", run="r", ledger=ledger, now=NOW, warnings=["clocks differ"])
+
+    warnings = report_fields(tally, HOW, "idle", duration=0)["warnings"]
+
+    assert warnings[0] == "clocks differ"
+    assert len(warnings) == 2
+    assert tally.warnings == ["clocks differ"]
+
+
+def test_a_report_is_one_line_of_json_whatever_it_says() -> None:
+    """A message of several lines would be several log entries."""
+    error = SettingsError(["a\nb", "ü \u2028 \x00"])
+    fields = report_fields(Tally(scan="all", run="r"), None, "failed", duration=0, error=error)
+
+    line = encode(fields)
+
+    assert len(line.split("\n")) == 1
+    assert json.loads(line) == fields
+
+
+def test_a_turn_adds_what_it_counted_and_nothing_twice() -> None:
+    """A slice counts since its beginning; the run only what this page added."""
+    before = piece_of(counts=Counts(records=10, repeated=2))
+    after = piece_of(counts=Counts(records=14, repeated=3, outside=1))
+    tally = Tally(scan="all", run="r")
+
+    tally.note_turn(Turn(goes_on=after), before)
+    tally.note_turn(
+        Turn(finished=Finished(slice=after, start=ORIGIN, end=NOW), opened=(piece_of(),)), after
+    )
+
+    assert (tally.pages, tally.records, tally.repeated, tally.outside) == (2, 4, 1, 1)
+    assert tally.faults == 0
+
+
+def test_a_fault_is_counted_and_told_and_is_no_page() -> None:
+    """The newest one is told."""
+    tally = Tally(scan="all", run="r")
+
+    for detail in ("HTTP 500: x", "timeout: y"):
+        fault = Fault(kind="transient", detail=detail)
+        tally.note_turn(Turn(goes_on=piece_of(), fault=fault), piece_of())
+
+    assert (tally.faults, tally.pages, tally.last_fault) == (2, 0, "timeout: y")
