@@ -1,14 +1,15 @@
-"""What `azd` runs around its own steps, as azure.yaml says: python -m infra.scripts.azd_hooks STEP.
+"""Hooks that `azd` runs around its own steps (azure.yaml): python -m infra.scripts.azd_hooks STEP.
 
-- `preprovision` refuses a schedule, an address of the API and a region that cannot work.
-- `postprovision` waits until the grants of a new identity have arrived, before code is published.
-- `prepackage` installs the package's libraries, for the Python that Azure runs.
-- `predeploy` checks that the collector may read, and grants the role where it can.
-- `postdeploy` checks that the function is there.
+- `preprovision` rejects a schedule, an API address or a region that cannot work.
+- `postprovision` waits until the role assignments of a new identity work, before anything is
+  published.
+- `prepackage` installs the package's libraries for the Python that Azure runs.
+- `predeploy` checks that the collector may read activities, and grants the role if it can.
+- `postdeploy` checks that the app has its function.
 
-The outputs of infra/main.bicep are in the environment that azd hands over. Without an Azure CLI
-that somebody is signed in to, checks that need it are left out, and said to be. Python 3.11 and
-its standard library suffice; `prepackage` needs uv or Python 3.13.
+azd passes the outputs of infra/main.bicep as environment variables. Without an Azure CLI that
+somebody is signed in to, the checks that need it are skipped with a message. Python 3.11 and its
+standard library suffice; `prepackage` needs uv or Python 3.13.
 """
 # ruff: noqa: INP001 - run from the repository's root, as azd does
 
@@ -27,13 +28,13 @@ from infra.scripts.azure_cli import AzureError, az, signed_in
 INFRA = Path(__file__).resolve().parents[1]
 
 GRANT_SECONDS = float(os.environ.get("GRANT_WAIT_SECONDS", "90"))
-"""What a grant to a new identity usually takes to be known everywhere."""
+"""How long a role assignment of a new identity usually takes to work everywhere."""
 
 
 def parameter(name: str) -> str:
-    """Return a parameter as azd will deploy it: as its file says, or else the template's default.
+    """Return the value with which azd will deploy a parameter: from its file, or the default.
 
-    The file may name variables, as ${NAME} or ${NAME=default}.
+    The file may refer to variables as ${NAME} or ${NAME=default}.
     """
     file = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))
     given = file["parameters"].get(name, {}).get("value")
@@ -49,18 +50,19 @@ def parameter(name: str) -> str:
 
 
 def preprovision() -> int:
-    """Check what can be checked before anything is made. Say what a private network needs."""
+    """Check what can be checked before anything is created."""
     if parameter("networkIsolation").lower() == "true":
         sys.stdout.write(
             "A private network needs the resource provider Microsoft.App, which no template "
-            "registers. If it is not: az provider register --namespace Microsoft.App --wait\n"
+            "registers. If it is not registered yet, run: az provider register --namespace "
+            "Microsoft.App --wait\n"
         )
     code = check_schedule.main([parameter("schedule"), "--time-budget", parameter("timeBudget")])
     return code or _check_address() or _check_region()
 
 
 def _check_address() -> int:
-    """Check the API's address; azd has not asked for it yet when a new environment begins."""
+    """Check the API's address, unless azd has not asked for it yet (in a new environment)."""
     address = parameter("apiUrl")
     if not address or parameter("allowAnyHost").lower() == "true":
         return 0
@@ -68,7 +70,7 @@ def _check_address() -> int:
 
 
 def _check_region() -> int:
-    """Check that the region has Flex Consumption, where the Azure CLI can say so."""
+    """Check that the region has Flex Consumption, if the Azure CLI can list the regions."""
     region = parameter("location").lower().replace(" ", "")
     try:
         offered = az(
@@ -88,30 +90,30 @@ def _check_region() -> int:
 
 
 def postprovision() -> int:
-    """Wait for the grants of an app that is new: one that has its function has them, too."""
+    """Wait for the role assignments of a new app; an app with its function has them already."""
     app, group, subscription = _app()
     try:
         if check_functions.listed(app, group, subscription):
             return 0
     except AzureError:
-        pass  # Nobody knows whether it is new, so it is waited for.
+        pass  # The app may be new, so wait.
     sys.stdout.write(
-        f"Waiting {GRANT_SECONDS:.0f} s: grants to a new identity take a while to arrive. If the "
-        "next step is refused with 403 all the same, run 'azd deploy' again.\n"
+        f"Waiting {GRANT_SECONDS:.0f} s: grants to a new identity take a while to work. If the "
+        "next step is still refused with 403, run 'azd deploy' again.\n"
     )
     time.sleep(GRANT_SECONDS)
     return 0
 
 
 def prepackage() -> int:
-    """Install the libraries into the folder that azd packs; it builds nothing remotely."""
+    """Install the libraries into the folder that azd packs, since nothing is built remotely."""
     folder = INFRA.parent / libraries.FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     return libraries.main([str(folder)])
 
 
 def predeploy() -> int:
-    """Check that the collector may read, before its first run asks for a token."""
+    """Check that the collector may read activities, before its first run asks for a token."""
     _app()
     values = {
         "--auth": "MDA_AUTH",
@@ -126,7 +128,7 @@ def predeploy() -> int:
 
 
 def postdeploy() -> int:
-    """Check that the function is there."""
+    """Check that the app has its function."""
     app, group, subscription = _app()
     code = 0
     if signed_in():
@@ -138,20 +140,19 @@ def postdeploy() -> int:
         )
     else:
         sys.stdout.write(
-            f"Not checked whether {app} has its function: there is no Azure CLI (az) here that "
-            "somebody is signed in to. Look at the app in the portal: its overview lists "
-            "scan_activities.\n"
+            f"Not checked whether {app} has its function: nobody is signed in to an Azure CLI (az) "
+            "here. Check in the portal that the overview of the app lists scan_activities.\n"
         )
     sys.stdout.write(f"Alerts reach {os.environ.get('ALERTS_REACH', 'nobody')}.\n")
     return code
 
 
 def _app() -> tuple[str, str, str]:
-    """Return name, resource group and subscription of the app, as azd hands them over."""
+    """Return name, resource group and subscription of the app, as azd passes them."""
     names = ("FUNCTION_APP_NAME", "AZURE_RESOURCE_GROUP", "AZURE_SUBSCRIPTION_ID")
     app, group, subscription = (os.environ.get(name, "") for name in names)
     if not (app and group and subscription):
-        sys.exit(f"error: {', '.join(names)} must be set; azd sets them when it runs this")
+        sys.exit(f"error: {', '.join(names)} must be set; azd sets them when it runs a hook")
     return app, group, subscription
 
 

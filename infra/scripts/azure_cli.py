@@ -1,4 +1,4 @@
-"""Asks the Azure CLI, for the scripts beside it. Python 3.11 and its standard library suffice."""
+"""Runs the Azure CLI for the scripts in this folder. Needs only the standard library."""
 # ruff: noqa: INP001 - scripts import it from their own folder
 
 import json
@@ -11,10 +11,10 @@ INSTALL = "the Azure CLI (az) is missing: https://aka.ms/install-azure-cli"
 
 
 class AzureError(Exception):
-    """The Azure CLI is missing, or it failed; the message is its own."""
+    """The Azure CLI is missing or failed; the message is its own."""
 
     def has(self, pattern: str) -> bool:
-        """Tell whether the message has something, in whatever case."""
+        """Tell whether the message matches a pattern, ignoring case."""
         return bool(re.search(pattern, str(self), re.IGNORECASE))
 
 

@@ -1,14 +1,16 @@
 """Checks, before a package is published, that the app may read: check_access.py --help.
 
 An app that runs before its identity has the role gets a token without it, and the platform keeps
-that token for about a day. So the role comes first. This asks Microsoft Graph and the vault:
+that token for about a day. So the role must be granted first. This script asks Microsoft Graph and
+the vault:
 
-- everything is there: the package may be published;
-- something is missing, and whoever is signed in may change it: it is changed;
-- something is missing, and they may not: it stops, with the administrator's command;
-- nobody can tell (a pipeline, nobody signed in, another tenant): it stops, unless told --granted.
+- If nothing is missing, the package may be published.
+- If the role is missing and the signed-in user may grant it, the script grants it.
+- If anything else is missing, the script stops and prints the commands for an administrator.
+- If it cannot find out (a pipeline, nobody signed in, another tenant), it stops unless called with
+  --granted.
 
-Exit codes: 0 when the package may be published, 1 when not, 2 for wrong arguments. Python 3.11 and
+Exit codes: 0 if the package may be published, 1 if not, 2 for wrong arguments. Python 3.11 and
 its standard library suffice; a grant needs bash as well.
 """
 # ruff: noqa: INP001 - a script that stands on its own
@@ -37,15 +39,15 @@ NOT_FOUND = "ResourceNotFound|does not exist"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a deployment signs in with.
+    """The credentials that a deployment signs in with.
 
     Attributes:
         auth: one of the modes of docs/authentication.md.
         principal: object id of the collector's identity.
         client: client id of the app registration.
-        tenant: the tenant whose activities are read, where it is another one than this.
-        vault: the vault that holds the secret.
-        secret: its name there.
+        tenant: the tenant of the app registration; empty without one.
+        vault: the vault that holds the secret; empty without one.
+        secret: name of the secret in the vault.
     """
 
     auth: str
@@ -56,7 +58,7 @@ class Access:
     secret: str
 
     def commands(self) -> list[str]:
-        """Return what an administrator runs, in order."""
+        """Return the commands that an administrator has to run, in order."""
         grant = {
             "managed-identity": f"infra/scripts/grant-app-role.sh --principal-id {self.principal}",
             "federated": f"infra/scripts/federate-app.sh --client-id {self.client} "
@@ -73,7 +75,7 @@ class Access:
 
 
 class UnknownError(Exception):
-    """Nobody can tell; the message says why."""
+    """It cannot be found out; the message explains why."""
 
 
 @cache
@@ -84,7 +86,7 @@ def graph() -> str:
 
 
 def listed(url: str) -> Iterator[dict[str, str]]:
-    """Yield the objects of a list, of all its pages."""
+    """Yield the objects of a list from all its pages."""
     while url:
         page = az_json("rest", "--method", "get", "--url", url)
         yield from page["value"]
@@ -98,7 +100,7 @@ def service_principal(client: str) -> str | None:
 
 
 def has_role(access: Access) -> bool:
-    """Tell whether what signs in has the role on the API."""
+    """Tell whether the identity or registration that signs in has the role on the API."""
     registered = access.auth in {"federated", "client-secret"}
     principal = service_principal(access.client) if registered else access.principal
     api = service_principal(API)
@@ -116,7 +118,7 @@ def has_role(access: Access) -> bool:
 
 
 def trusts_identity(access: Access) -> bool:
-    """Tell whether the registration trusts the identity that vouches for it."""
+    """Tell whether the registration trusts the collector's identity."""
     url = f"{graph()}/applications?$filter=appId%20eq%20'{access.client}'&$select=id"
     application = next((it["id"] for it in listed(url)), None)
     if not application:
@@ -126,7 +128,7 @@ def trusts_identity(access: Access) -> bool:
 
 
 def has_secret(access: Access) -> bool:
-    """Tell whether the secret is in the vault; nobody reads its value for that."""
+    """Tell whether the secret is in the vault, without reading its value."""
     try:
         az(
             *("keyvault", "secret", "show", "--vault-name", access.vault),
@@ -140,10 +142,10 @@ def has_secret(access: Access) -> bool:
 
 
 def missing(access: Access) -> list[str]:
-    """Return what is missing, in words.
+    """Return descriptions of what is missing.
 
     Raises:
-        UnknownError: nobody can tell.
+        UnknownError: it cannot be found out.
     """
     checks: list[tuple[Callable[[Access], bool], str]] = []
     if access.auth != "api-token":
@@ -155,14 +157,14 @@ def missing(access: Access) -> list[str]:
     try:
         here = az("account", "show", "--query", "tenantId", "--output", "tsv").strip()
         if access.tenant and access.tenant.lower() != here.lower():
-            raise UnknownError(f"the activities are those of another tenant, {access.tenant}")
+            raise UnknownError(f"the activities belong to another tenant, {access.tenant}")
         return [what for check, what in checks if not _checked(check, access)]
     except AzureError as error:
         raise UnknownError(str(error).splitlines()[0]) from None
 
 
 def _checked(check: Callable[[Access], bool], access: Access) -> bool:
-    """Return what a check says; an identity that the directory does not know yet has nothing."""
+    """Return the result of a check: false if the directory does not know the identity yet."""
     try:
         return check(access)
     except AzureError as error:
@@ -172,7 +174,7 @@ def _checked(check: Callable[[Access], bool], access: Access) -> bool:
 
 
 def grant(access: Access) -> bool:
-    """Try to grant the role; say what came of it, and whether it is granted."""
+    """Try to grant the role, and return whether it is granted."""
     command = [it for it in access.commands() if it.startswith("infra/")]
     if not command or not shutil.which("bash"):
         return False
@@ -186,13 +188,13 @@ def grant(access: Access) -> bool:
 
 
 def stop(why: str, access: Access, *more: str) -> int:
-    """Say why nothing is published, and what to run."""
+    """Explain why nothing is published and what to run."""
     lines = [
         f"error: nothing was published: {why}",
         "Ask an administrator of the tenant (and of the vault) to run:",
         *(f"  {it}" for it in access.commands()),
         *more,
-        "Then run the same command again: it goes on from here.",
+        "Then run the same command again; it continues from here.",
     ]
     sys.stderr.write("\n       ".join(lines) + "\n")
     return 1
@@ -201,7 +203,9 @@ def stop(why: str, access: Access, *more: str) -> int:
 def check(access: Access, *, granted: bool) -> int:
     """Check what is needed, grant what can be granted, and return the exit code."""
     if granted:
-        sys.stdout.write("Not checked whether the collector may read: told that it may.\n")
+        sys.stdout.write(
+            "Not checked whether the collector may read activities, as requested by --granted.\n"
+        )
         return 0
     try:
         lacking = missing(access)
@@ -209,13 +213,13 @@ def check(access: Access, *, granted: bool) -> int:
             lacking = [it for it in missing(access) if "secret" in it]
     except UnknownError as error:
         return stop(
-            f"nobody can tell here whether the collector may read ({error})",
+            f"it is unknown whether the collector may read activities ({error})",
             access,
-            "When that was done, say so: --granted, or MDA_ROLE_GRANTED=true.",
+            "Once that is done, add --granted or set MDA_ROLE_GRANTED=true.",
         )
     if lacking:
         return stop(f"the collector lacks {' and '.join(lacking)}", access)
-    sys.stdout.write("The collector may read activities: what it signs in with is in place.\n")
+    sys.stdout.write("The collector may read activities.\n")
     return 0
 
 
@@ -227,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--auth", default="managed-identity", metavar="MODE")
     for name in ("principal-id", "client-id", "tenant-id", "vault", "secret"):
         parser.add_argument(f"--{name}", default="", metavar="VALUE")
-    parser.add_argument("--granted", action="store_true", help="publish without a check")
+    parser.add_argument("--granted", action="store_true", help="skip the check")
     asked = parser.parse_args(arguments)
     access = Access(
         auth=asked.auth or "managed-identity",

@@ -1,8 +1,8 @@
 """Checks the API's address before it is deployed: python infra/scripts/check_api_url.py ADDRESS.
 
-It takes every form in which the address is copied (without a scheme, with a part of the API's path,
-with a slash behind it), and refuses pages of a portal: they answer, and the scan would fail at its
-first run. The template and the program judge in the same way. It prints the address as deployed.
+It accepts every form in which people copy the address (without a scheme, with a part of the API's
+path, with a trailing slash) and rejects pages of a portal, with which the first run would fail. The
+template and the program follow the same rules. It prints the address in the form to deploy.
 
 Exit codes: 0, or 1 with the reason. Python 3.11 and its standard library suffice.
 """
@@ -17,24 +17,24 @@ HOSTS = (
     "portal.cloudappsecurity.us",
     "portal.cloudappsecuritygov.com",
 )
-"""The hosts that all tenants of a cloud share; a host of one tenant ends with a dot and these."""
+"""The hosts that all tenants of a cloud share. The host of one tenant is a subdomain of them."""
 
 ADDRESS = re.compile(
     r"(?:https://)?(?P<host>[a-z0-9.-]+)(?P<shared>/cas)?(?:/api(?:/v1(?:/activities)?)?)?/?"
 )
 
 WHERE = (
-    "Give the API URL, such as https://contoso.eu2.portal.cloudappsecurity.com. The Defender "
+    "Use the API URL, such as https://contoso.eu2.portal.cloudappsecurity.com. The Defender "
     "portal shows it under Settings, Cloud Apps, About."
 )
 
 
 class AddressError(ValueError):
-    """This is not an address of the API; the message says what to give instead."""
+    """This is not an address of the API; the message says what to use instead."""
 
 
 def normalised(given: str) -> str:
-    """Return an address as it is deployed.
+    """Return an address in the form to deploy.
 
     Raises:
         AddressError: it is not an address of the API.
@@ -43,12 +43,12 @@ def normalised(given: str) -> str:
     host, shared = (found["host"], found["shared"] or "") if found else ("", "")
     of_a_tenant = any(len(host) > len(it) + 1 and host.endswith(f".{it}") for it in HOSTS)
     if not (of_a_tenant or (host in HOSTS and shared)):
-        raise AddressError(f"'{given}' is not the address of the API. {WHERE}")
+        raise AddressError(f"'{given}' is not an address of the API. {WHERE}")
     return f"https://{host}{shared}"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check one address, print it as deployed, and return the exit code."""
+    """Check one address, print it in the form to deploy, and return the exit code."""
     if len(arguments) != 1:
         sys.stderr.write(f"error: name one address. {WHERE}\n")
         return 1

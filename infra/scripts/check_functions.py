@@ -1,12 +1,12 @@
 """Checks that a deployed app has its function: python infra/scripts/check_functions.py --help.
 
-Azure reports success for a package whose libraries were not built or whose code cannot be loaded,
-and then has an app in which nothing ever runs. The platform also loses track of an app's functions:
-it lists only `WarmUp`, or nothing, and the timer never fires. So every deployment ends with this
-check. While the list is wrong it asks the platform to read the functions again before each further
-look, since the app may still be starting. Python 3.11 and its standard library suffice.
+Azure reports success even for a package whose libraries were not built or whose code cannot be
+loaded, and nothing ever runs in such an app. The platform sometimes also loses track of an app's
+functions: it lists only `WarmUp` or nothing, and the timer never fires. So every deployment ends
+with this check. The app may still be starting, so the check is repeated; before each repetition it
+asks the platform to read the functions again. Python 3.11 and its standard library suffice.
 
-Exit codes: 0 when the app has exactly the function, 1 when not, 2 for wrong arguments.
+Exit codes: 0 if the app has exactly this function, 1 if not, 2 for wrong arguments.
 """
 # ruff: noqa: INP001 - a script that stands on its own
 
@@ -25,30 +25,30 @@ from infra.scripts.azure_cli import AzureError, az
 EXPECTED = ["scan_activities"]
 
 PLATFORM = "warmup"
-"""A function of the platform's own, which it lists beside those of some apps."""
+"""A function of the platform, which it lists together with those of some apps."""
 
 TRIES = int(os.environ.get("FUNCTION_TRIES", "20"))
 WAIT_SECONDS = float(os.environ.get("AZURE_WAIT_SECONDS", "15"))
-"""How long a new package may take until its functions are seen."""
+"""How often, and with which pauses, to check whether a new package's functions are listed."""
 
 WHAT_TO_DO = """
-The package was accepted, so either its code does not load there or the platform lost track of it.
-Look in this order:
+The package was accepted, so either its code does not load in Azure or the platform has lost track
+of the functions. Check in this order:
 1. Application Insights, Logs:
    traces | where message has_any ("ModuleNotFoundError", "ImportError", "functions found")
-2. The host's storage: the app's identity needs Storage Blob Data Owner on it.
-3. The app's deployments (portal, Deployment Center, Logs): was the package built there, with 3.13?
+2. The host's storage account: the app's identity needs Storage Blob Data Owner on it.
+3. The app's deployments (portal, Deployment Center, Logs): a build in Azure must use Python 3.13.
 Then publish again: deploy.sh --environment NAME --package-only, or azd deploy."""
 
 LOST_TRACK = """
-This is a known fault of the platform (docs/runbook.md#only-warmup-is-listed): the app's triggers
-are not read after a deployment, and its timer never fires. They were read again before each look
-here, which usually helps. Publish again. Where the list stays like this, Microsoft has had to
-repair such apps: open a support request, or deploy another environment."""
+This is a known fault of the platform (docs/runbook.md#only-warmup-is-listed): it does not read the
+app's triggers after a deployment, so the timer never fires. This script has asked it to read them
+again, which usually helps. Publish again. If the list stays like this, Microsoft has to repair the
+app: open a support request, or deploy another environment."""
 
 
 def listed(app: str, group: str, subscription: str | None) -> list[str]:
-    """Return the names of an app's functions, without the platform's own.
+    """Return the names of an app's functions without those of the platform.
 
     Raises:
         AzureError: the Azure CLI is missing, nobody is signed in, or the app does not answer.
@@ -73,8 +73,8 @@ def all_listed(app: str, group: str, subscription: str | None) -> list[str]:
 def read_again(app: str, group: str, subscription: str | None) -> None:
     """Ask the platform to read the app's functions again, as the portal's Refresh does.
 
-    The older action, syncfunctiontriggers, does not help here. A refusal is left to the next look:
-    the app may still be starting.
+    The older action, syncfunctiontriggers, does not help here. A refusal is not an error, since the
+    app may still be starting.
     """
     chosen = ["--subscription", subscription] if subscription else []
     try:
@@ -91,14 +91,14 @@ def read_again(app: str, group: str, subscription: str | None) -> None:
 
 
 BUILD = re.compile(r"--platform python --platform-version (\d+\.\d+(?:\.\d+)?)")
-"""What a deployment's log says of the Python that the remote build took."""
+"""How a deployment's log names the Python that the remote build used."""
 
 APP_PYTHON = "3.13"
-"""What the template makes the app run."""
+"""The version of Python that the template configures for the app."""
 
 
 def built_there(app: str, group: str, subscription: str | None) -> str:
-    """Return what is known of the Python with which Azure's remote build installed libraries."""
+    """Describe the Python with which Azure's remote build installed the libraries."""
     chosen = ["--subscription", subscription] if subscription else []
     try:
         log = az(
@@ -106,20 +106,20 @@ def built_there(app: str, group: str, subscription: str | None) -> str:
             *("--resource-group", group, *chosen, "--query", "[].message", "--output", "tsv"),
         )
     except AzureError as error:
-        return f"with a Python that is not known: {str(error).splitlines()[0]}"
+        return f"with an unknown Python: {str(error).splitlines()[0]}"
     versions = BUILD.findall(log)
     if not versions:
-        return "with a Python that the deployment's log does not name"
+        return "with an unknown Python, which the deployment's log does not name"
     if versions[-1].startswith(f"{APP_PYTHON}.") or versions[-1] == APP_PYTHON:
         return f"with Python {versions[-1]}"
     return (
-        f"with Python {versions[-1]}, and the app runs {APP_PYTHON}: libraries made for another "
-        "Python may not load. Publish again without --remote-build"
+        f"with Python {versions[-1]}, but the app runs {APP_PYTHON}, which may fail to load them. "
+        "Publish again without --remote-build"
     )
 
 
 def look(app: str, group: str, subscription: str | None) -> str | None:
-    """Look until the app has its function; return None, or what is wrong when time is over."""
+    """Wait until the app has its function; return None, or what is wrong after the last try."""
     wrong = ""
     for count in range(1, TRIES + 1):
         try:
@@ -130,7 +130,7 @@ def look(app: str, group: str, subscription: str | None) -> str | None:
             own = [it for it in names if it.lower() != PLATFORM]
             if own == EXPECTED:
                 return None
-            wrong = f"{app} should have the function scan_activities, and has "
+            wrong = f"{app} should have the function scan_activities, but has "
             wrong += f"{', '.join(names) or 'none'}{WHAT_TO_DO if own else LOST_TRACK + WHAT_TO_DO}"
             if count < TRIES:
                 read_again(app, group, subscription)
@@ -147,8 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--app-name", required=True, metavar="NAME")
     parser.add_argument("--resource-group", required=True, metavar="GROUP")
-    parser.add_argument("--subscription", metavar="ID", help="another than the chosen one")
-    parser.add_argument("--built-with", metavar="PYTHON", help="what built the package, to name it")
+    parser.add_argument("--subscription", metavar="ID", help="subscription, if not the current one")
+    parser.add_argument(
+        "--built-with", metavar="PYTHON", help="what installed the libraries, to print it"
+    )
     parser.add_argument(
         "--built-there", action="store_true", help="Azure's remote build installed the libraries"
     )
@@ -163,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wrong:
         sys.stderr.write(f"error: {wrong}\n")
         return 1
-    sys.stdout.write(f"{asked.app_name} has the function scan_activities, and no other.\n")
+    sys.stdout.write(f"{asked.app_name} has the function scan_activities and no other.\n")
     return 0
 
 

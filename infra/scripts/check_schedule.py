@@ -1,9 +1,8 @@
 """Checks the timer's schedule before it is deployed: python infra/scripts/check_schedule.py "...".
 
-The Functions host reads schedules with the library NCrontab, which accepts more than one expects
-and refuses some of what other crons accept. A schedule that it refuses leaves an app whose function
-never starts, and nothing else says so. `parse` accepts what the host accepts and reads it as the
-host does; `occurrences` says when the timer fires, in UTC; `warnings` names what nobody means.
+If the Functions host refuses a schedule, the app's function never starts, and nothing else reports
+it. This script prints when an accepted schedule fires, in UTC, and warns of schedules that the host
+accepts but hardly anybody means.
 
 Exit codes: 0 for a schedule that the host accepts, 1 for one that it refuses (with --strict also
 for one with a warning), 2 for wrong arguments. Python 3.11 and its standard library suffice.
@@ -11,275 +10,35 @@ for one with a warning), 2 for wrong arguments. Python 3.11 and its standard lib
 # ruff: noqa: INP001 - a script that stands on its own
 
 import argparse
-import calendar
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from itertools import islice, pairwise, product, takewhile
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from infra.scripts.ncrontab import (
+    FIELDS,
+    SUGGESTED,
+    Element,
+    Field,
+    Schedule,
+    ScheduleError,
+    gaps,
+    occurrences,
+    parse,
+)
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-
-CALENDAR_CYCLE = 400
-"""Years after which the calendar repeats itself, weekdays and leap days included."""
-
-SURVEYED = timedelta(days=3653)
-"""How far the gaps between days are measured: ten years have every usual one."""
-
-INT_MAX = 2**31 - 1
-"""The host reads numbers into 32 bits; a larger one makes it fail."""
-
-SUGGESTED = "0 */5 * * * *"
-"""What suits the default settings, and what most wrong schedules were meant to be."""
-
-
-class ScheduleError(ValueError):
-    """The host refuses this schedule; the message says which field and why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One of the six positions of a schedule.
-
-    Attributes:
-        name: what it counts, in the plural.
-        least: its smallest value.
-        most: its largest value.
-        words: names for its values from `least` on; any prefix in any case will do.
-    """
-
-    name: str
-    least: int
-    most: int
-    words: tuple[str, ...] = ()
-
-
-FIELDS = (
-    Field(name="seconds", least=0, most=59),
-    Field(name="minutes", least=0, most=59),
-    Field(name="hours", least=0, most=23),
-    Field(name="days", least=1, most=31),
-    Field(name="months", least=1, most=12, words=tuple(calendar.month_name[1:])),
-    Field(
-        name="weekdays",
-        least=0,
-        most=6,
-        words=("Sunday", *calendar.day_name[:6]),
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
-    """One of the values, ranges or steps that a field lists with commas.
-
-    Attributes:
-        text: as it was written.
-        first: the smallest value.
-        last: the largest value that a step may reach.
-        step: the distance of two values as written, None when none was.
-        words: the names that it used instead of numbers.
-        backwards: whether its range was written from large to small.
-    """
-
-    text: str
-    first: int
-    last: int
-    step: int | None
-    words: tuple[str, ...]
-    backwards: bool
-
-    def values(self) -> range:
-        """Return what it stands for; a step below one counts as one."""
-        return range(self.first, self.last + 1, max(self.step or 1, 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """A schedule that the host accepts.
-
-    Attributes:
-        tokens: the fields as written: five, or six with seconds.
-        elements: what each of the six fields lists.
-        values: the values of each of the six fields, ascending.
-    """
-
-    tokens: tuple[str, ...]
-    elements: tuple[tuple[Element, ...], ...]
-    values: tuple[tuple[int, ...], ...]
-
-    def everything(self, field: int) -> bool:
-        """Tell whether a field (0 for seconds) leaves nothing out."""
-        return len(self.values[field]) == FIELDS[field].most - FIELDS[field].least + 1
-
-
-def parse(expression: str) -> Schedule:
-    """Return a schedule as the host reads it.
-
-    Raises:
-        ScheduleError: the host refuses it.
-    """
-    tokens = tuple(token for token in expression.split(" ") if token)
-    if len(tokens) not in {len(FIELDS), len(FIELDS) - 1}:
-        raise ScheduleError(_wrong_count(expression, len(tokens)))
-    missing = len(FIELDS) - len(tokens)
-    elements = tuple(
-        _parse_field(field, token, f"{field.name} (field {place} of {len(tokens)})")
-        for place, (field, token) in enumerate(zip(FIELDS[missing:], tokens, strict=True), start=1)
-    )
-    if missing:
-        elements = (_parse_field(FIELDS[0], "0", "seconds"), *elements)
-    values = tuple(
-        tuple(sorted({value for element in field for value in element.values()}))
-        for field in elements
-    )
-    return Schedule(tokens=tokens, elements=elements, values=values)
-
-
-def _wrong_count(expression: str, count: int) -> str:
-    if expression.strip().startswith("@"):
-        return f"macros such as @hourly are unknown to the host; write the fields: {SUGGESTED!r}"
-    if re.fullmatch(r"[\d.]*\d+:\d+(:\d+)?", expression.strip()):
-        return (
-            "an interval works only in an App Service plan, not in Flex Consumption; "
-            f"write the fields: {SUGGESTED!r}"
-        )
-    if re.search(r"\s", expression.replace(" ", "")):
-        return "fields are separated by spaces; it has tabs or line ends"
-    return (
-        f"it has {count} field{'' if count == 1 else 's'}; six are needed (seconds minutes hours "
-        f"days months weekdays), or five without seconds, such as {SUGGESTED!r}"
-    )
-
-
-def _parse_field(field: Field, token: str, place: str) -> tuple[Element, ...]:
-    try:
-        return tuple(_parse_element(field, text) for text in token.split(","))
-    except ScheduleError as error:
-        msg = f"{place} is {token!r}: {error}"
-        raise ScheduleError(msg) from None
-
-
-def _parse_element(field: Field, text: str) -> Element:
-    """Read `*`, a value or a range, each with or without a step."""
-    body, tail = _apart(text, "/")
-    step = None if tail is None else _number(tail, "the step")
-    if body == "*":
-        return _element(field, text, (field.least, field.most), step, ())
-    low, high = _apart(body, "-")
-    first = _value(field, low)
-    if high is not None:
-        bounds = (first, _value(field, high))
-    else:
-        bounds = (first, first if step is None else field.most)
-    words = tuple(word for word in (low, high) if word and not word[0].isdigit())
-    return _element(field, text, bounds, step, words)
-
-
-def _apart(text: str, separator: str) -> tuple[str, str | None]:
-    """Split at the first separator; at the very beginning the host sees none."""
-    place = text.find(separator, 1)
-    return (text, None) if place < 0 else (text[:place], text[place + 1 :])
-
-
-def _element(
-    field: Field, text: str, bounds: tuple[int, int], step: int | None, words: tuple[str, ...]
-) -> Element:
-    first, last = sorted(bounds)
-    if first < field.least or last > field.most:
-        wrong = first if first < field.least else last
-        raise ScheduleError(
-            f"{wrong} is not between {field.least} and {field.most}{_hint(field, wrong)}"
-        )
-    return Element(
-        text=text, first=first, last=last, step=step, words=words, backwards=bounds[0] > bounds[1]
-    )
-
-
-def _hint(field: Field, wrong: int) -> str:
-    """Say what is written instead of a value that other crons know."""
-    return {("weekdays", 7): "; Sunday is 0", ("hours", 24): "; midnight is 0"}.get(
-        (field.name, wrong), ""
-    )
-
-
-def _value(field: Field, text: str) -> int:
-    if not text:
-        raise ScheduleError("a value is missing")
-    if text[0] in "0123456789":
-        return _number(text, "a value")
-    for value, word in enumerate(field.words, start=field.least):
-        if text.isascii() and word.lower().startswith(text.lower()):
-            return value
-    if text[0] in "?LW#" or "#" in text:
-        raise ScheduleError(f"the host does not know {text!r}; only numbers, names and * - , /")
-    named = f", or a name such as {field.words[0][:3]}" if field.words else ""
-    raise ScheduleError(f"{text!r} is no number from {field.least} to {field.most}{named}")
-
-
-def _number(text: str, what: str) -> int:
-    """Read a number as the host does: with a sign, and white space that is no space."""
-    if not re.fullmatch(r"[\t-\r]*[+-]?[0-9]+[\t-\r]*", text) or abs(int(text)) > INT_MAX:
-        raise ScheduleError(f"{what} is {text!r}, which is no number")
-    return int(text)
-
-
-def occurrences(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Yield when the timer fires after an instant (UTC), in order, for one cycle of the calendar.
-
-    Days and weekdays must both match; other crons take either.
-    """
-    for day in _days(schedule, after.date()):
-        earliest = (0, 0, 0)
-        if day == after.date():
-            earliest = (after.hour, after.minute, after.second + 1)
-        for hour, minute, second in _times(schedule, earliest):
-            yield datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=UTC)
-
-
-def _days(schedule: Schedule, start: date) -> Iterator[date]:
-    """Yield the matching days from one on, found by month and day and not by counting."""
-    days, months, weekdays = schedule.values[3:]
-    last_year = min(start.year + CALENDAR_CYCLE, 9999)
-    for year, month in product(range(start.year, last_year + 1), months):
-        length = calendar.monthrange(year, month)[1]
-        found = (date(year, month, day) for day in days if day <= length)
-        yield from (day for day in found if day >= start and day.isoweekday() % 7 in weekdays)
-
-
-def _times(schedule: Schedule, start: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
-    """Yield the times of one day from `start` on; a field that is too early is passed at once."""
-    seconds, minutes, hours = schedule.values[:3]
-    for hour in (hour for hour in hours if hour >= start[0]):
-        for minute in (it for it in minutes if (hour, it) >= start[:2]):
-            for second in (it for it in seconds if (hour, minute, it) >= start):
-                yield hour, minute, second
-
-
-def gaps(schedule: Schedule, after: datetime) -> tuple[timedelta, timedelta] | None:
-    """Return the shortest and the longest time between two firings.
-
-    The days of the ten years that follow are looked at, so a leap day comes twice. None when they
-    have fewer than two such days.
-    """
-    until = after.date() + SURVEYED
-    days = list(takewhile(lambda day: day < until, _days(schedule, after.date())))
-    if len(days) <= 1:
-        return None
-    times = [timedelta(hours=h, minutes=m, seconds=s) for h, m, s in _times(schedule, (0, 0, 0))]
-    overnight = times[0] - times[-1]
-    found = {later - earlier + overnight for earlier, later in pairwise(days)}
-    found |= {later - earlier for earlier, later in pairwise(times)}
-    return min(found), max(found)
 
 
 def warnings(schedule: Schedule, after: datetime, budget: timedelta | None = None) -> list[str]:
-    """Return what the host accepts and surely nobody means, one sentence each."""
+    """Return a sentence for each thing that the host accepts but hardly anybody means."""
     if next(occurrences(schedule, after), None) is None:
-        return ["it never fires: no day of the calendar has this date"]
+        return ["it never fires, since this date does not exist"]
     found = [text for place in range(6) for text in _field_warnings(schedule, place)]
     found += [text for text in (_hourly(schedule), _both_days(schedule)) if text]
     between = gaps(schedule, after)
@@ -300,7 +59,7 @@ def _field_warnings(schedule: Schedule, place: int) -> Iterator[str]:
             yield f"{named} is read as {element.first}-{element.last}: ranges do not wrap around"
         for word in element.words:
             if meant := _other_meanings(field, word):
-                yield f"{named}: {word!r} is read as {meant[0]}, and could be {meant[1]}"
+                yield f"{named}: {word!r} is read as {meant[0]}, but could also mean {meant[1]}"
         if text := _step_warning(field, element):
             yield f"{named}: {text}"
 
@@ -323,7 +82,7 @@ def _other_meanings(field: Field, word: str) -> list[str]:
 
 
 def _hourly(schedule: Schedule) -> str | None:
-    """Notice a plain number of minutes, which is a minute of the hour and no distance."""
+    """Warn of a plain number of minutes: it means a minute of the hour, not an interval."""
     minutes = schedule.values[1]
     if minutes == (0,) or len(minutes) > 1 or not schedule.everything(2):
         return None
@@ -352,13 +111,13 @@ def _gap_warnings(
         )
     if budget and shortest < budget:
         yield (
-            f"it fires {spoken(shortest)} after the run before, which may take {spoken(budget)} "
-            "(SCAN_TIME_BUDGET): a run that takes that long is followed by the next at once"
+            f"it fires {spoken(shortest)} after the previous run, which may take {spoken(budget)} "
+            "(SCAN_TIME_BUDGET): after such a run the next one starts at once"
         )
     if longest > HOUR:
         yield (
-            f"up to {spoken(longest)} pass between two runs: activities come that late, and the "
-            "alerts on lag and on missing runs fire" + _dropped_field(schedule)
+            f"up to {spoken(longest)} pass between two runs: activities arrive that late, and the "
+            "alerts about lag and missing runs fire" + _dropped_field(schedule)
         )
 
 
@@ -371,7 +130,7 @@ def _meant_minutes(schedule: Schedule) -> str:
 
 
 def _dropped_field(schedule: Schedule) -> str:
-    """Hint at `0 */5 * * *`, whose author thinks of seconds and wrote no field for them."""
+    """Hint at a missing field in a schedule such as `0 */5 * * *`, meant as `0 */5 * * * *`."""
     without_seconds = len(schedule.tokens) < len(FIELDS)
     if without_seconds and schedule.tokens[0] == "0" and "/" in schedule.tokens[1]:
         meant = " ".join((*schedule.tokens, "*"))
@@ -380,7 +139,7 @@ def _dropped_field(schedule: Schedule) -> str:
 
 
 def spoken(length: timedelta) -> str:
-    """Return a duration as a person says it, in its two largest units."""
+    """Return a duration in its two largest units, such as 2 d 15 h."""
     seconds = int(length.total_seconds())
     parts = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -391,7 +150,7 @@ def spoken(length: timedelta) -> str:
 
 
 def duration(text: str) -> timedelta:
-    """Read a duration as the settings write it: 90s, 4m, 1h or PT4M."""
+    """Read a duration in the form of the settings: 90s, 4m, 1h or PT4M."""
     short = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text.lower())
     long = re.fullmatch(r"PT(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?", text.upper())
     if short:
@@ -400,7 +159,7 @@ def duration(text: str) -> timedelta:
     if long:
         hours, minutes, seconds = (int(part or 0) for part in long.groups())
         return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    msg = f"{text!r} is no duration; write it as 90s, 4m or PT4M"
+    msg = f"{text!r} is not a duration such as 90s, 4m or PT4M"
     raise argparse.ArgumentTypeError(msg)
 
 
@@ -408,7 +167,7 @@ def _instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
-        msg = f"{text!r} is no time such as 2026-11-23T15:07:31Z"
+        msg = f"{text!r} is not a time such as 2026-11-23T15:07:31Z"
         raise argparse.ArgumentTypeError(msg) from None
 
 
@@ -428,9 +187,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--next", type=int, default=4, metavar="N", help="how many occurrences to show (4)"
     )
     parser.add_argument(
-        "--after", type=_instant, metavar="TIME", help="show those after this time, not after now"
+        "--after",
+        type=_instant,
+        metavar="TIME",
+        help="show occurrences after this time (default: now)",
     )
-    parser.add_argument("--strict", action="store_true", help="end with 1 on a warning, too")
+    parser.add_argument("--strict", action="store_true", help="also exit with 1 on a warning")
     return parser.parse_args(arguments)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Deploys infrastructure and function with the Azure CLI alone, and checks that the function is there.
-# Run again, it changes only what differs.
+# Deploys the infrastructure and the function with nothing but the Azure CLI, then checks that the app has
+# its function. Running it again changes only what differs.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -9,18 +9,19 @@ readonly root=${here%/infra/scripts}
 readonly template=$root/infra/main.bicep
 readonly PYTHON=${PYTHON:-python3}
 
-# What Azure takes as the name of a deployment; in a variable, since older bash misreads it in place.
+# Characters that Azure allows in the name of a deployment. It is a variable because older versions of bash
+# misread the pattern when it is written in place.
 readonly NAME='^[A-Za-z0-9._()-]+$'
 
-# How long to wait for what Azure does in its own time, and for one publication.
+# How often and how long to wait for slow operations of Azure, and the time limit of one publication.
 readonly TRIES=${AZURE_TRIES:-20}
 readonly WAIT=${AZURE_WAIT_SECONDS:-30}
 readonly PUBLISH_SECONDS=${PUBLISH_SECONDS:-1200}
 
-# How long the app may take to answer for its health once its package is published.
+# How long the app may take to answer its health check once its package is published.
 readonly HEALTH_SECONDS=${HEALTH_SECONDS:-30}
 
-# The oldest Azure CLI that has every command and option used here, those for Flex Consumption above all.
+# The oldest Azure CLI with all commands and options used here; those for Flex Consumption are the newest.
 readonly AZ_OLDEST=2.60.0
 
 # shellcheck source=infra/scripts/messages.sh
@@ -34,21 +35,22 @@ Deploy Activity Scan to the subscription that the Azure CLI is signed in to ('az
   deploy.sh --environment NAME --package-only
   deploy.sh --regions
 
-  --environment          name of this deployment, such as prod
-  --location             region, such as westeurope
-  --api-url              the tenant's API address: Defender portal, Settings, Cloud Apps, About
-  --alert-email          who is written to when something is wrong; without it alerts reach nobody
-  --parameters P...      more parameters of infra/main.bicep: one FILE.bicepparam, and NAME=VALUE
-  --infrastructure-only  publish no code
-  --package-only         publish code to an environment that is there
-  --package FILE         publish this package, such as a release's, instead of building one
-  --remote-build         let Azure install the package's libraries, instead of installing them here
-  --granted              publish without checking that the collector may read: somebody saw to it
-  --regions              list the regions that have Flex Consumption, and which of them have zones
+  --environment          name of the deployment, such as prod
+  --location             Azure region, such as westeurope
+  --api-url              API URL of the tenant (Defender portal: Settings, Cloud Apps, About)
+  --alert-email          email address for alerts; without it, alerts reach nobody
+  --parameters P...      further parameters of infra/main.bicep: NAME=VALUE, and at most one
+                         FILE.bicepparam
+  --infrastructure-only  deploy without publishing a package
+  --package-only         publish a package to an existing environment
+  --package FILE         publish this package, such as that of a release, instead of building one
+  --remote-build         let Azure install the package's libraries instead of installing them here
+  --granted              publish without checking that the collector may read activities
+  --regions              list the regions with Flex Consumption and whether they have availability zones
 
-Needs Python 3.11 or later, and the Azure CLI 2.60 or later, signed in as Owner of the subscription, or
-as Contributor and Role Based Access Control Administrator. On Windows it runs in WSL or Git Bash; the
-Cloud Shell has all of it. Run again, it changes only what differs.
+This needs Python 3.11 or later and the Azure CLI 2.60 or later, signed in as Owner of the subscription
+or as Contributor and Role Based Access Control Administrator. On Windows, run it in WSL or Git Bash. The
+Cloud Shell has everything it needs. Running it again changes only what differs.
 HELP
 }
 
@@ -58,7 +60,7 @@ parameters=()
 take_parameter() {
     case $1 in
     *.bicepparam)
-        [ -z "$file" ] || fail "--parameters has two files: $file and $1"
+        [ -z "$file" ] || fail "--parameters names two files: $file and $1"
         [ -f "$1" ] || fail "--parameters: there is no file $1"
         file=$1
         ;;
@@ -73,7 +75,7 @@ while [ $# -gt 0 ]; do
     --location) location=$(value "$@") ;;
     --api-url) api_url=$(value "$@") ;;
     --alert-email)
-        # Empty is an answer: nobody.
+        # An empty address is valid: alerts reach nobody.
         [ $# -ge 2 ] || fail "--alert-email needs a value (see --help)"
         alert_email=$2
         ;;
@@ -103,7 +105,7 @@ while [ $# -gt 0 ]; do
         continue
         ;;
     --infrastructure-only | --package-only)
-        [ "$what" = all ] || fail "$1 and the other '-only' exclude each other"
+        [ "$what" = all ] || fail "--infrastructure-only and --package-only cannot be combined"
         what=${1#--}
         shift
         continue
@@ -117,7 +119,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-# given_in_file NAME: whether the file of parameters gives one.
+# given_in_file NAME: check whether the parameter file sets a parameter.
 given_in_file() {
     [ -n "$file" ] && grep -Eq "^param $1 =" "$file"
 }
@@ -126,7 +128,7 @@ readonly deployment=activity-scan-$environment
 if [ "$what" != regions ]; then
     [ -n "$environment" ] || fail "--environment is missing (see --help)"
     [[ $environment =~ $NAME ]] || fail "--environment '$environment' may have letters, digits and . _ - ( ) only"
-    [ ${#deployment} -le 64 ] || fail "--environment '$environment' is too long: Azure's limit for a deployment's name leaves it 50 characters"
+    [ ${#deployment} -le 64 ] || fail "--environment '$environment' is too long: it may have 50 characters, because Azure limits the names of deployments"
     [ -z "$package" ] || [ -f "$package" ] || fail "--package: there is no file $package"
 fi
 if [ "$what" = all ] || [ "$what" = infrastructure-only ]; then
@@ -134,10 +136,10 @@ if [ "$what" = all ] || [ "$what" = infrastructure-only ]; then
     [ -n "$api_url" ] || given_in_file apiUrl || fail "--api-url is missing (see --help)"
 fi
 
-# A region is the same however it is written; its names are made of one spelling.
+# Azure accepts several spellings of a region, but the names of the resources are derived from this one.
 location=$(printf '%s' "$location" | tr '[:upper:]' '[:lower:]' | tr -d ' ')
 
-# parameter NAME: a parameter's value as it will be deployed, as far as it is written plainly.
+# parameter NAME: print the value with which a parameter will be deployed, if it is written literally.
 parameter() {
     local given line
     for given in ${parameters[@]+"${parameters[@]}"}; do
@@ -156,16 +158,16 @@ check_schedule() {
     local schedule
     schedule=$(parameter schedule)
     case $schedule in
-    *'('* | *'$'*) say "The schedule is made by $file ($schedule) and was not checked here." ;;
+    *'('* | *'$'*) say "The schedule was not checked, since $file computes it ($schedule)." ;;
     *)
         "$PYTHON" "$here/check_schedule.py" "$schedule" --time-budget "$(parameter timeBudget)" --next 3 ||
-            fail "this schedule would leave an app whose function never starts; nothing was deployed" \
-                "Give another one: --parameters 'schedule=0 */5 * * * *'"
+            fail "with this schedule the function would never start; nothing was deployed" \
+                "Choose another one: --parameters 'schedule=0 */5 * * * *'"
         ;;
     esac
 }
 
-# check_address: the API's address, in the form in which it is deployed.
+# check_address: check the API URL and normalise it.
 check_address() {
     local address
     [ "$(parameter allowAnyHost)" != true ] || return 0
@@ -176,12 +178,13 @@ check_address() {
     [ -z "$api_url" ] || api_url=$address
 }
 
-# at_least VERSION OLDEST: whether a version is that or a newer one.
+# at_least VERSION OLDEST: check whether a version is OLDEST or newer.
 at_least() {
     [ "$(printf '%s\n%s\n' "$1" "$2" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" = "$2" ]
 }
 
-# list_regions: those with Flex Consumption, each with whether it has zones; nothing where nobody can say.
+# list_regions: print the regions with Flex Consumption and whether they have zones, or nothing if the Azure
+# CLI cannot list them.
 list_regions() {
     local with_plan with_zones region
     with_plan=$(az functionapp list-flexconsumption-locations --query '[].name' --output tsv 2>/dev/null) || return 0
@@ -205,16 +208,17 @@ check_region() {
     *$'\n'"$location zones"* | *$'\n'"$location unknown"*) ;;
     *$'\n'"$location no-zones"*)
         case $(parameter storageRedundancy) in
-        *ZRS*) fail "$location has no zones, so storage cannot be copied across them ($(parameter storageRedundancy)); nothing was deployed" \
+        *ZRS*) fail "$location has no availability zones, which storageRedundancy $(parameter storageRedundancy) needs; nothing was deployed" \
             "Add --parameters storageRedundancy=Standard_LRS, or Standard_GRS for a copy in another region." \
-            "'$0 --regions' lists the regions that have zones." ;;
+            "'$0 --regions' lists the regions with zones." ;;
         esac
         ;;
-    *) fail "Flex Consumption is not offered in $location; nothing was deployed" "'$0 --regions' lists the regions that have it." ;;
+    *) fail "Flex Consumption is not offered in $location; nothing was deployed" "'$0 --regions' lists the regions with Flex Consumption." ;;
     esac
 }
 
-# find_deployer: parameters that let the person who deploys read the data; a pipeline is none.
+# find_deployer: add the parameters that let the person who deploys read the data. In a pipeline there is no
+# such person.
 find_deployer() {
     local id
     case " ${parameters[*]-} " in *' deployerId='*) return 0 ;; esac
@@ -223,8 +227,8 @@ find_deployer() {
     if [ -n "$id" ]; then
         parameters+=("deployerId=$id" "deployerType=User")
     else
-        say "The directory does not say who you are, so nobody is granted the right to read the data: add" \
-            "--parameters deployerId=YOUR-OBJECT-ID, or name readers."
+        say "Your object id is unknown, because the directory cannot be read, so nobody may read the data. Add" \
+            "--parameters deployerId=YOUR-OBJECT-ID, or set the parameter readers."
     fi
 }
 
@@ -240,20 +244,20 @@ sign_in_check() {
     say "Subscription $name ($subscription), signed in as $user"
 }
 
-# needed_providers: what the template needs registered, with these parameters.
+# needed_providers: print the resource providers that the template needs with these parameters.
 needed_providers() {
     echo Microsoft.Web Microsoft.Storage Microsoft.ManagedIdentity Microsoft.Insights Microsoft.OperationalInsights
-    # An app is only let into a network when the last of these two is registered; no template does it.
+    # An app can only join a network if Microsoft.App is registered, which no template does.
     [ "$(parameter networkIsolation)" != true ] || echo Microsoft.Network Microsoft.App
     case $(parameter authMode) in client-secret | api-token) echo Microsoft.KeyVault ;; esac
     [ "$(parameter notifications)" != true ] || echo Microsoft.EventGrid
 }
 
-# unregistered NAMES: those of the resource providers that are not registered, on one line.
+# unregistered NAMES: print those of the resource providers that are not registered, on one line.
 unregistered() {
     local there name
     there=$(az provider list --query "[?registrationState=='Registered'].namespace" --output tsv) ||
-        fail "the subscription's resource providers cannot be read; it takes the role Reader on the subscription"
+        fail "the subscription's resource providers cannot be read; this needs the role Reader on the subscription"
     for name in "$@"; do
         printf '%s\n' "$there" | tr -d '\r' | grep -qix "$name" || printf '%s ' "$name"
     done
@@ -268,7 +272,7 @@ register_providers() {
         say "Registering the resource provider $name"
         az provider register --namespace "$name" --only-show-errors --output none 2>"$log" ||
             fail "the resource provider $name cannot be registered: $(cat "$log")" \
-                "It takes the role Contributor on the subscription. Ask somebody who has it to run this once:" \
+                "This needs the role Contributor on the subscription. Ask somebody who has it to run this once:" \
                 "az provider register --namespace $name"
     done
     for ((try = 1; try <= TRIES; try++)); do
@@ -278,7 +282,7 @@ register_providers() {
         missing=$(unregistered $missing)
     done
     [ -z "$missing" ] || fail "not registered after $((TRIES * WAIT)) s: $missing" \
-        "Azure takes its time; run this again later. 'az provider list --output table' shows the states."
+        "This can take a while; run this again later. 'az provider list --output table' shows the states."
 }
 
 deploy_infrastructure() {
@@ -286,7 +290,7 @@ deploy_infrastructure() {
     [ -z "$api_url" ] || given+=("apiUrl=$api_url")
     if [ -n "$alert_email" ] || ! given_in_file alertEmail; then
         given+=("alertEmail=$alert_email")
-        [ -n "$alert_email" ] || say "No --alert-email: alerts will fire and reach nobody."
+        [ -n "$alert_email" ] || say "No --alert-email: alerts will fire but reach nobody."
     fi
     say "Deploying the infrastructure ($deployment); the first time takes a few minutes"
     az deployment sub create --only-show-errors --output none --name "$deployment" --location "$location" \
@@ -299,18 +303,18 @@ deploy_infrastructure() {
 explain_failed_deployment() {
     local hint="'az deployment operation sub list --name $deployment' shows which resource failed."
     case $(cat "$log") in
-    *RedundancyConfigurationNotAvailable* | *_ZRS* | *ZRS,*) hint="This region has no zones. Add --parameters storageRedundancy=Standard_LRS, or Standard_GRS; '$0 --regions' lists the regions that have zones." ;;
-    *AuthorizationFailed*) hint="It takes Owner, or Contributor and Role Based Access Control Administrator, on the subscription." ;;
-    *InvalidDeploymentLocation*) hint="This environment was deployed to another region: name that --location, or another --environment." ;;
-    *LocationNotAvailable* | *FlexConsumption* | *"not available in"*) hint="'$0 --regions' lists the regions that have this plan (az functionapp list-flexconsumption-locations)." ;;
-    *RoleAssignmentUpdateNotPermitted*) hint="An identity of this name was deleted and made again; delete the role assignments whose principal is unknown." ;;
-    *ScopeLocked*) hint="A lock refuses the change; see the locks of the resource group." ;;
+    *RedundancyConfigurationNotAvailable* | *_ZRS* | *ZRS,*) hint="This region has no availability zones. Add --parameters storageRedundancy=Standard_LRS, or Standard_GRS; '$0 --regions' lists the regions with zones." ;;
+    *AuthorizationFailed*) hint="This needs Owner, or Contributor and Role Based Access Control Administrator, on the subscription." ;;
+    *InvalidDeploymentLocation*) hint="This environment was deployed to another region: use that region as --location, or choose another --environment." ;;
+    *LocationNotAvailable* | *FlexConsumption* | *"not available in"*) hint="'$0 --regions' lists the regions with this plan (az functionapp list-flexconsumption-locations)." ;;
+    *RoleAssignmentUpdateNotPermitted*) hint="An identity of this name was deleted and created again: delete the role assignments whose principal is unknown." ;;
+    *ScopeLocked*) hint="A lock prevents the change: check the locks of the resource group." ;;
     esac
-    fail "the deployment $deployment failed, for the reason above" "$hint" "Then run the same command again."
+    fail "the deployment $deployment failed for the reason above" "$hint" "Then run the same command again."
 }
 
-# read_outputs NAME...: print outputs of the deployment, one a line, and "end", which keeps the empty
-# ones before it; Azure may change their case.
+# read_outputs NAME...: print outputs of the deployment, one per line. Azure may change the case of their
+# names. The last line is "end": without it, a command substitution would drop empty outputs at the end.
 read_outputs() {
     az deployment sub show --name "$deployment" --query properties.outputs --output json 2>"$log" |
         "$PYTHON" -c '
@@ -337,15 +341,15 @@ find_app() {
     } <<<"$outputs"
     app_id=/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Web/sites/$app
     [ -n "$group" ] && [ -n "$app" ] || fail "the deployment $deployment has no outputs AZURE_RESOURCE_GROUP and FUNCTION_APP_NAME" \
-        "It failed, or is still going on: az deployment sub show --name $deployment --query properties.provisioningState"
+        "It failed or is still in progress: az deployment sub show --name $deployment --query properties.provisioningState"
 }
 
-# publish_once ZIP: publish; what az said is in the log. The command first publishes, then asks the
-# app for its health, for ever if the app answers nobody outside its network. So it ends as soon as the
-# answer is known, and in any case after a while, with everything that it started.
+# publish_once ZIP: publish the package, with the output of az in the log. After publishing, az polls the
+# app's health, without end if the app accepts no requests from outside its network. So this stops az and its
+# children soon after the log shows the result, and in any case after PUBLISH_SECONDS.
 publish_once() {
     local az waited=0 limit=$((PUBLISH_SECONDS * 5)) known=0
-    set -m # A process group of its own, which can be ended as a whole.
+    set -m # Gives az its own process group, so that it can be stopped together with its children.
     az functionapp deployment source config-zip --resource-group "$group" --name "$app" --src "$1" \
         --build-remote "$([ "$build" = there ] && echo true || echo false)" \
         --timeout "$PUBLISH_SECONDS" --output none >"$log" 2>&1 &
@@ -368,13 +372,14 @@ published_all_the_same() {
     grep -Eq 'Checking the health|Deployment was successful|Failed to fetch host' "$log"
 }
 
-# Grants to a new identity take minutes to arrive, and a new app's deployment site as well.
+# Faults that pass: the role assignments of a new identity and the deployment site of a new app both take
+# minutes to work.
 passes() {
     grep -Eqi '\b(403|409|429|50[0-9])\b|forbidden|not authorized|InaccessibleStorage|ongoing deployment|timed? ?out|connection (aborted|reset)|temporarily' "$log"
 }
 
-# take_release: the package of the release that is checked out, whose digest is checked. A working copy
-# that is no release has none: its package would be other code.
+# take_release: download the package of the release that is checked out, and check its digest. Fails in any
+# other working copy, whose code no release contains.
 take_release() {
     local origin
     release=${RELEASE_URL-}
@@ -386,10 +391,10 @@ take_release() {
         origin=${origin#*github.com}
         release=https://github.com/${origin#[:/]}/releases/download/$release
     fi
-    say "Taking the package of $release"
+    say "Downloading the package of $release"
     curl --fail --silent --show-error --location --output "$zip" "$release/released-package.zip" &&
         curl --fail --silent --show-error --location --output "$folder/SHA256SUMS" "$release/SHA256SUMS" || return 1
-    "$PYTHON" - "$zip" "$folder/SHA256SUMS" <<'CHECK' || fail "the release's package is not the one that its digests name; nothing was published"
+    "$PYTHON" - "$zip" "$folder/SHA256SUMS" <<'CHECK' || fail "the release's package does not match its digest; nothing was published"
 import hashlib, pathlib, sys
 package, digests = map(pathlib.Path, sys.argv[1:])
 wanted = f"{hashlib.sha256(package.read_bytes()).hexdigest()}  {package.name}"
@@ -397,34 +402,34 @@ sys.exit(wanted not in digests.read_text().splitlines())
 CHECK
 }
 
-# make_package: the package, and what installed its libraries.
+# make_package: set zip to the package, and built to what installed its libraries.
 make_package() {
     zip=$folder/released-package.zip
     if [ -n "$package" ]; then
         cp "$package" "$zip"
         built="by whoever made $package, for $("$PYTHON" "$here/libraries.py" --python-of "$zip")" ||
-            fail "nothing was published: give the package of a release, released-package.zip"
+            fail "nothing was published: use the package of a release, released-package.zip"
     elif [ "$build" = there ]; then
         "$PYTHON" "$here/package.py" "$zip"
-        built=  # The check at the end finds out.
+        built=  # The check at the end finds it out.
     else
         if "$PYTHON" "$here/package.py" "$zip" --libraries; then
             built="here, for Python 3.13"
         elif take_release; then
             built="by the release $release, for Python 3.13"
         else
-            fail "the package was not built, for the reason above; nothing was published" \
-                "Install uv (https://docs.astral.sh/uv/) or Python 3.13, or give a release's package: --package FILE," \
-                "or let Azure install the libraries: --remote-build."
+            fail "the package was not built for the reason above; nothing was published" \
+                "Install uv (https://docs.astral.sh/uv/) or Python 3.13, or use a release's package (--package FILE)," \
+                "or let Azure install the libraries (--remote-build)."
         fi
     fi
 }
 
-# check_access: the role before the code, since a token without it is kept for about a day.
+# check_access: check the role before publishing. The platform would keep a token without it for about a day.
 check_access() {
     "$PYTHON" "$here/check_access.py" --auth "${auth:-managed-identity}" --principal-id "$principal" --client-id "$client" \
         --tenant-id "$tenant" --vault "$vault" --secret "$secret" $granted ||
-        fail "$app is there, and waits for its package" "Once that is done: $0 --environment $environment --package-only"
+        fail "$app exists but has no package yet" "Once that is done, run: $0 --environment $environment --package-only"
 }
 
 publish() {
@@ -434,11 +439,11 @@ publish() {
         say "Publishing to $app; this takes a few minutes"
         if publish_once "$zip"; then break; fi
         if published_all_the_same; then
-            say "Published; the app did not answer for its health, so its functions are checked instead."
+            say "Published. The app did not answer its health check, so its functions are checked instead."
             break
         fi
         if ! passes || [ "$try" -ge "$TRIES" ]; then not_published; fi
-        say "Refused ($try of $TRIES); new grants take minutes to arrive, so again in $WAIT s: $(grep -Ei 'error|exception' "$log" | tail -n 1)"
+        say "Refused ($try of $TRIES). New grants take minutes to work, so this tries again in $WAIT s: $(grep -Ei 'error|exception' "$log" | tail -n 1)"
         sleep "$WAIT"
     done
     local who=(--built-with "$built")
@@ -448,13 +453,13 @@ publish() {
 
 not_published() {
     cat "$log" >&2
-    fail "the package was not published to $app, for the reason above" \
+    fail "the package was not published to $app for the reason above" \
         "403 from storage: a policy may have closed the host's storage account (publicNetworkAccess, networkAcls)." \
-        "403 or 401 from the app: it takes Website Contributor on it, and access to its deployment site." \
-        "Then: $0 --environment $environment --package-only"
+        "403 or 401 from the app: publishing needs Website Contributor on it and access to its deployment site." \
+        "Then run: $0 --environment $environment --package-only"
 }
 
-# say_what_is_left: after the infrastructure alone, what comes before the package.
+# say_what_is_left: print what remains to be done before the package can be published.
 say_what_is_left() {
     echo
     echo "Deployed: $app in $group. Alerts reach ${alerts_reach:-nobody}."
@@ -468,7 +473,7 @@ say_what_is_left() {
         [ -z "$vault" ] || echo "Next, an administrator of the vault sets the secret: az keyvault secret set --vault-name $vault --name $secret --file FILE"
         echo "Then publish: $0 --environment $environment --package-only"
     fi
-    [ -z "$vault" ] || echo "After a new secret is set, this makes it take effect at once: az rest --method post --url \"$app_id/config/configreferences/appsettings/refresh?api-version=2024-04-01\""
+    [ -z "$vault" ] || echo "To make a new secret take effect at once: az rest --method post --url \"$app_id/config/configreferences/appsettings/refresh?api-version=2024-04-01\""
     echo "What to expect in the first hour: docs/deployment.md"
 }
 
@@ -477,7 +482,7 @@ trap 'rm -rf "$folder"' EXIT
 readonly log=$folder/log
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    fail "this needs Python 3.11 or later: install it, or name one with PYTHON=/path/to/python"
+    fail "this needs Python 3.11 or later: install it, or set PYTHON=/path/to/python"
 if [ "$what" = regions ]; then
     require_az
     regions=$(list_regions)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the subject that GitHub's workflows sign in with, for a federated credential in Entra.
+# Prints the subject with which a repository's GitHub workflows sign in, for a federated credential in Entra.
 set -euo pipefail
 
 # shellcheck source=infra/scripts/messages.sh
@@ -7,12 +7,13 @@ set -euo pipefail
 
 usage() {
     cat <<'HELP'
-Print the subject of a federated credential for the workflows of a repository's environment.
+Print the subject that a federated credential needs to trust the workflows of one environment of a
+repository.
 
   github-subject.sh ORG/REPO ENVIRONMENT
 
-Needs the GitHub CLI (gh), signed in with access to the repository. GitHub's answer is used as it is:
-upper and lower case count, and repositories of different ages have different forms.
+This needs the GitHub CLI (gh), signed in with access to the repository. Copy the subject exactly: case
+matters, and its form depends on the age of the repository.
 HELP
 }
 
@@ -25,8 +26,8 @@ fi
 command -v gh >/dev/null || fail "the GitHub CLI (gh) is missing: https://cli.github.com" \
     "Without it, start the deploy workflow once: the log of its sign-in step has the subject."
 
-# The flag beside the prefix says whether somebody customised it; what counts is the prefix.
+# The answer also has a flag for customised prefixes; only the prefix itself matters here.
 answer=$(gh api "repos/$1/actions/oidc/customization/sub" --jq '.sub_claim_prefix // ""' 2>&1) ||
-    fail "GitHub does not say what the subject is: $answer" \
+    fail "GitHub did not return the subject: $answer" \
         "Start the deploy workflow once instead: the log of its sign-in step has the subject."
 echo "${answer:-repo:$1}:environment:$2"

@@ -1,16 +1,18 @@
 """Installs the package's libraries for Azure: python infra/scripts/libraries.py FOLDER.
 
-With --python-of PACKAGE.zip it says instead for which Python those in a package were made.
+With --python-of PACKAGE.zip it prints for which Python the libraries in a package were made.
 
-They are for CPython 3.13 on Linux x86-64, whatever runs this. Every file is checked against its
-digest in requirements.txt, and only wheels are taken, so nothing of a library runs while it is
-installed. The same requirements make the same files. It needs uv or Python 3.13: requirements that
-depend on the version of Python are read for the one that installs.
+The libraries are for CPython 3.13 on Linux x86-64, whatever machine installs them. Every file is
+checked against its digest in requirements.txt, and only wheels are used, so no code of a library
+runs during the installation. The same requirements always give the same files. This needs uv or
+Python 3.13, because pip evaluates conditions on the Python version for the Python that runs it.
 
-Exit codes: 0, or 1 with the reason. Python 3.11 and its standard library suffice to start it.
+Exit codes: 0, 1 with the reason, 2 for wrong arguments. Python 3.11 and its standard library
+suffice to start it.
 """
 # ruff: noqa: INP001 - a script that stands on its own
 
+import argparse
 import os
 import re
 import shutil
@@ -23,45 +25,33 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 FOLDER = ".python_packages/lib/site-packages"
-"""Where the Functions worker finds libraries that a package brings."""
+"""Where the Functions worker looks for the libraries in a package."""
 
 VERSION = (3, 13)
 
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-"""Azure's image has glibc 2.36; wheels for an older one run there."""
+"""Azure's image has glibc 2.36, so wheels for an older glibc run there."""
 
 LEFT_OUT = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json"}
-"""What says how a library came here: it differs from machine to machine, and nothing reads it."""
+"""Files about how a library was installed: they differ by machine, and nothing reads them."""
 
 HOW = "install uv (https://docs.astral.sh/uv/) or Python 3.13"
 
 
 class LibrariesError(Exception):
-    """The libraries are not installed; the message says why."""
+    """The libraries cannot be installed or read; the message explains why."""
 
 
 def install(requirements: Path, folder: Path) -> str:
-    """Install what a file requires into a folder, and return what did it.
+    """Install the requirements of a file into a folder, and return the installer's name.
 
     Raises:
-        LibrariesError: there is neither uv nor Python 3.13, or it failed.
+        LibrariesError: there is neither uv nor Python 3.13, or the installation failed.
     """
+    name, command = _installer()
     options = ["--require-hashes", "--only-binary", ":all:", "--target", str(folder)]
-    if uv := shutil.which("uv"):
-        name = "uv"
-        command = [uv, "pip", "install", "--quiet", "--no-config", *options]
-        command += ["--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28"]
-        command += ["--python", sys.executable]
-    elif python := _python():
-        name = f"pip of {python}"
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-compile", *options, "--python-version", "3.13", "--implementation", "cp"]
-        command += [it for abi in ("cp313", "abi3", "none") for it in ("--abi", abi)]
-        command += [it for platform in PLATFORMS for it in ("--platform", platform)]
-    else:
-        raise LibrariesError(f"there is neither uv nor Python 3.13 here: {HOW}")
     ran = subprocess.run(  # noqa: S603 - as it is found on PATH
-        [*command, "--requirement", str(requirements)],
+        [*command, *options, "--requirement", str(requirements)],
         capture_output=True,
         text=True,
         check=False,
@@ -73,8 +63,23 @@ def install(requirements: Path, folder: Path) -> str:
     return name
 
 
+def _installer() -> tuple[str, list[str]]:
+    """Return the name of the installer and its command for Azure's Python and platform."""
+    if uv := shutil.which("uv"):
+        target = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28")
+        command = [uv, "pip", "install", "--quiet", "--no-config", *target]
+        return "uv", [*command, "--python", sys.executable]
+    if python := _python():
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-compile", "--python-version", "3.13", "--implementation", "cp"]
+        command += [it for abi in ("cp313", "abi3", "none") for it in ("--abi", abi)]
+        command += [it for platform in PLATFORMS for it in ("--platform", platform)]
+        return f"pip of {python}", command
+    raise LibrariesError(f"there is neither uv nor Python 3.13 here: {HOW}")
+
+
 def _python() -> str | None:
-    """Return a Python 3.13 that runs and has pip; a shim of a version manager may not."""
+    """Return a Python 3.13 that runs and has pip (the shim of a version manager may not)."""
     found = [sys.executable] if sys.version_info[:2] == VERSION else []
     found += [name for name in (os.environ.get("PYTHON", ""), "python3.13", "py") if name]
     for name in found:
@@ -89,7 +94,7 @@ def _python() -> str | None:
 
 
 def _clean(folder: Path) -> None:
-    """Remove what is not the library itself: commands, compiled files, notes of the installer."""
+    """Remove everything but the libraries: commands, compiled files, notes of the installer."""
     shutil.rmtree(folder / "bin", ignore_errors=True)
     (folder / ".lock").unlink(missing_ok=True)
     for path in sorted(folder.rglob("*")):
@@ -100,7 +105,7 @@ def _clean(folder: Path) -> None:
 
 
 def python_of(package: Path) -> str:
-    """Return for which Python the libraries in a package were made, as their wheels say.
+    """Return for which Python the libraries in a package were made, according to their wheels.
 
     Raises:
         LibrariesError: it is not a zip file.
@@ -113,31 +118,35 @@ def python_of(package: Path) -> str:
     except (OSError, zipfile.BadZipFile) as error:
         raise LibrariesError(f"{package} is not a package: {error}") from error
     if not notes:
-        return "no Python: it brings no libraries"
+        return "no Python, since it contains no libraries"
     versions = sorted(f"{major.decode()}.{minor.decode()}" for major, minor in found)
     return f"Python {' and '.join(versions)}" if versions else "any Python"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Install the libraries of this repository into a folder, and return the exit code."""
-    if arguments[:1] == ["--python-of"] and len(arguments) == 2:  # noqa: PLR2004 - and its value
-        try:
-            sys.stdout.write(f"{python_of(Path(arguments[1]))}\n")
-        except LibrariesError as error:
-            sys.stderr.write(f"error: {error}\n")
-            return 1
-        return 0
-    if len(arguments) != 1:
-        sys.stderr.write("error: name one folder\n")
-        return 1
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Install the libraries of this repository, or inspect a package; return the exit code."""
+    parser = argparse.ArgumentParser(description="Install the package's libraries for Azure.")
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="where to install")
+    group.add_argument(
+        "--python-of",
+        type=Path,
+        metavar="PACKAGE.zip",
+        help="print for which Python the libraries in a package were made",
+    )
+    asked = parser.parse_args(arguments)
     try:
-        name = install(ROOT / "requirements.txt", Path(arguments[0]))
+        if asked.python_of:
+            said = python_of(asked.python_of)
+        else:
+            name = install(ROOT / "requirements.txt", asked.folder)
+            said = f"Installed for CPython 3.13 on Linux x86-64, by {name}"
     except LibrariesError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    sys.stdout.write(f"Installed for CPython 3.13 on Linux x86-64, by {name}\n")
+    sys.stdout.write(f"{said}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

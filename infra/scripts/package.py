@@ -1,11 +1,12 @@
-"""Assembles what is deployed: python infra/scripts/package.py TARGET.zip.
+"""Builds the package to deploy: python infra/scripts/package.py TARGET.zip.
 
-The package is this repository without what `.funcignore` names, which is read as `.gitignore` is:
-the last line that fits decides, and nothing below a folder that is left out comes back. With
---libraries it brings what requirements.txt names, for where Azure runs it. The same files make the
-same bytes, whenever and wherever. Python 3.11 and its standard library suffice.
+The package is this repository without the files that `.funcignore` names. That file follows the
+rules of `.gitignore`: the last matching line decides, and nothing below an ignored folder can be
+included again. With --libraries the package also contains the requirements of requirements.txt,
+installed for Azure. The same files always give the same bytes. Python 3.11 and its standard library
+suffice.
 
-Exit codes: 0, or 1 with the reason when the package would not be an app.
+Exit codes: 0, or 1 with the reason if the package would not be an app.
 """
 # ruff: noqa: INP001 - a script that stands on its own
 
@@ -25,17 +26,17 @@ from infra.scripts import libraries
 ROOT = Path(__file__).resolve().parents[2]
 
 NEEDED = ("function_app.py", "host.json", "requirements.txt")
-"""Without these at its root a package deploys, and the app has no function."""
+"""A package without these at its root can be deployed, but the app has no function."""
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in the package; the earliest that a zip can say."""
+"""The time of every file in the package: the earliest that a zip can express."""
 
 PLAIN_FILE = 0o100644 << 16
-"""What a zip says of a file that everybody may read."""
+"""The attributes in a zip of a file that everybody may read."""
 
 
 class PackageError(Exception):
-    """The package would not be an app; the message says why and what to do."""
+    """The package would not be an app; the message explains why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Rule:
     Attributes:
         pattern: matches whole paths, with `/` between their parts.
         folders_only: whether the line ends with `/`.
-        ignores: false for a line that begins with `!` and takes paths back in.
+        ignores: false for a line that begins with `!` and includes paths again.
     """
 
     pattern: re.Pattern[str]
@@ -54,7 +55,7 @@ class Rule:
 
 
 def read_rules(text: str) -> list[Rule]:
-    """Return the rules of an ignore file; comments and empty lines are none."""
+    """Return the rules of an ignore file, without comments and empty lines."""
     rules = []
     for line in text.splitlines():
         glob = re.sub(r"(?<!\\) +$", "", line)
@@ -93,7 +94,7 @@ def _part(found: re.Match[str]) -> str:
 
 
 def ignored(rules: Sequence[Rule], path: PurePosixPath, *, folder: bool) -> bool:
-    """Tell whether a path is left out, its parents not considered: the last rule decides."""
+    """Tell whether the last matching rule ignores a path; its parents are not considered."""
     for rule in reversed(rules):
         if (folder or not rule.folders_only) and rule.pattern.fullmatch(str(path)):
             return rule.ignores
@@ -104,24 +105,26 @@ def package_files(root: Path) -> list[PurePosixPath]:
     """Return the files of the package, relative to the root, in the order of their names.
 
     Raises:
-        PackageError: there is no .funcignore, or a file without which it is no app is left out.
+        PackageError: there is no .funcignore, or it ignores a file that every app needs.
     """
     try:
         rules = read_rules((root / ".funcignore").read_text("utf-8"))
     except FileNotFoundError:
-        raise PackageError(f"there is no .funcignore in {root}, so all of it would go") from None
+        raise PackageError(
+            f"there is no .funcignore in {root}, so the package would contain everything"
+        ) from None
     found = sorted(_walk(root, PurePosixPath(), rules))
     missing = [name for name in NEEDED if PurePosixPath(name) not in found]
     if missing:
         raise PackageError(
-            f"{', '.join(missing)} would not be part of the package of {root}: put it there, or "
+            f"{', '.join(missing)} would not be part of the package of {root}: add it, or "
             "correct .funcignore"
         )
     return found
 
 
 def _walk(root: Path, folder: PurePosixPath, rules: Sequence[Rule]) -> Iterator[PurePosixPath]:
-    """Yield the files below a folder; links to folders are not followed."""
+    """Yield the files below a folder, without following links to folders."""
     for path in (root / folder).iterdir():
         relative = folder / path.name
         if ignored(rules, relative, folder=path.is_dir()):
@@ -133,7 +136,7 @@ def _walk(root: Path, folder: PurePosixPath, rules: Sequence[Rule]) -> Iterator[
 
 
 def pack(root: Path, target: Path, brought: Path | None = None) -> list[PurePosixPath]:
-    """Write the package of a repository, with the libraries of a folder, and return its files.
+    """Write the package of a repository with the libraries in a folder, and return its files.
 
     Raises:
         PackageError: see `package_files`.
@@ -170,19 +173,21 @@ def build(root: Path, target: Path) -> list[PurePosixPath]:
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Assemble what is deployed, as .funcignore tells, into a zip file."
+        description="Build the package to deploy, a zip file without what .funcignore names."
     )
     parser.add_argument("target", type=Path, metavar="TARGET.zip", help="the file to write")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the repository (this one)")
     parser.add_argument(
-        "--libraries", action="store_true", help="install the libraries into it, for Python 3.13"
+        "--root", type=Path, default=ROOT, help="the repository (default: this one)"
     )
-    parser.add_argument("--list", action="store_true", help="name the files, too")
+    parser.add_argument(
+        "--libraries", action="store_true", help="include the libraries, for Python 3.13"
+    )
+    parser.add_argument("--list", action="store_true", help="also list the files")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the package, say how large it is, and return the exit code."""
+    """Write the package, print its size, and return the exit code."""
     asked = _arguments(arguments)
     try:
         files = (build if asked.libraries else pack)(asked.root, asked.target)

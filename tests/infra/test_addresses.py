@@ -95,7 +95,7 @@ case "$4" in *sub_claim_prefix*) ;; *) exit 9 ;; esac
     [
         ("echo repo:Contoso@12/Scan@34", 0, "repo:Contoso@12/Scan@34:environment:production"),
         ("echo", 0, "repo:Contoso/Scan:environment:production"),
-        ("echo 'HTTP 404' >&2; exit 1", 1, "GitHub does not say what the subject is: HTTP 404"),
+        ("echo 'HTTP 404' >&2; exit 1", 1, "GitHub did not return the subject: HTTP 404"),
     ],
     ids=["new", "old", "refused"],
 )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.scripts import check_schedule
+from infra.scripts import check_schedule, ncrontab
 from shared.settings import NAMES, Settings, read_settings
 from tests.infra.deployed import COMBINATIONS, app_settings, every_combination, predicted, the
 
@@ -197,7 +197,7 @@ def test_outside_the_public_cloud_a_registration_signs_in_there() -> None:
 def test_the_schedule_is_one_that_nobody_is_warned_of(name: str) -> None:
     """A refused one would leave a function that never runs, and nothing else would say so."""
     settings = app_settings(name)
-    schedule = check_schedule.parse(settings["SCAN_SCHEDULE"])
+    schedule = ncrontab.parse(settings["SCAN_SCHEDULE"])
     budget = check_schedule.duration(settings["SCAN_TIME_BUDGET"])
 
     warned = check_schedule.warnings(schedule, datetime(2026, 1, 1, tzinfo=UTC), budget)

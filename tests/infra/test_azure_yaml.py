@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.scripts.check_schedule import parse
+from infra.scripts.ncrontab import parse
 from tests.infra.azure_cli import ROOT, SCRIPTS, Azure
 from tests.infra.test_role_scripts import GRANTED, api, identity
 
@@ -191,7 +191,7 @@ def test_after_deploying_the_function_is_looked_for(tmp_path: Path) -> None:
     (call,) = azure.calls("functionapp function list")
     assert ran.returncode == 0
     assert f"--subscription {GIVEN['AZURE_SUBSCRIPTION_ID']}" in call
-    assert "func-contoso has the function scan_activities, and no other." in ran.stdout
+    assert "func-contoso has the function scan_activities and no other." in ran.stdout
 
 
 def test_before_deploying_the_role_is_looked_for(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_an_app_without_its_function_fails_azd(tmp_path: Path) -> None:
     ran = step(azure, "postdeploy")
 
     assert ran.returncode == 1
-    assert "should have the function scan_activities, and has none" in ran.stderr
+    assert "should have the function scan_activities, but has none" in ran.stderr
 
 
 def test_without_the_azure_cli_the_look_is_left_out_and_said(tmp_path: Path) -> None:

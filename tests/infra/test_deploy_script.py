@@ -72,7 +72,7 @@ def test_one_command_deploys_all(tmp_path: Path) -> None:
     ran = subscription.run("deploy.sh", *USUAL)
 
     assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
-    assert "func-contoso has the function scan_activities, and no other." in ran.stdout
+    assert "func-contoso has the function scan_activities and no other." in ran.stdout
 
 
 def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_alerts_that_reach_nobody_are_said(tmp_path: Path) -> None:
     ran = subscription.run("deploy.sh", *PLACE, "--api-url", API_URL)
 
     assert "alertEmail=" in deployed(subscription)["--parameters"]
-    assert "No --alert-email: alerts will fire and reach nobody." in ran.stderr
+    assert "No --alert-email: alerts will fire but reach nobody." in ran.stderr
 
 
 def test_the_package_is_what_the_ignore_file_leaves(tmp_path: Path) -> None:
@@ -258,8 +258,8 @@ def test_where_nobody_can_tell_nothing_is_published(tmp_path: Path) -> None:
     ran = subscription.run("deploy.sh", *USUAL)
 
     assert (ran.returncode, changes(subscription)) == (1, [CREATE])
-    assert "nobody can tell here whether the collector may read" in ran.stderr
-    assert "--granted, or MDA_ROLE_GRANTED=true" in ran.stderr
+    assert "it is unknown whether the collector may read" in ran.stderr
+    assert "add --granted or set MDA_ROLE_GRANTED=true" in ran.stderr
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
@@ -281,7 +281,7 @@ def test_the_activities_of_another_tenant_are_somebody_elses_to_grant(tmp_path: 
     ran = subscription.run("deploy.sh", *USUAL)
 
     assert (ran.returncode, changes(subscription)) == (1, [CREATE])
-    assert f"those of another tenant, {CLIENT}" in ran.stderr
+    assert f"belong to another tenant, {CLIENT}" in ran.stderr
 
 
 def test_a_registration_is_trusted_and_granted_before_the_package(tmp_path: Path) -> None:
@@ -306,7 +306,11 @@ def test_a_registration_is_trusted_and_granted_before_the_package(tmp_path: Path
     [
         ({"kv": ["secret"]}, 0, ""),
         ({}, 1, "az keyvault secret set --vault-name kv --name secret --file FILE"),
-        ({"kv": "ERROR: (Forbidden) Caller is not authorized"}, 1, "nobody can tell here"),
+        (
+            {"kv": "ERROR: (Forbidden) Caller is not authorized"},
+            1,
+            "it is unknown whether the collector may read",
+        ),
     ],
     ids=["set", "missing", "forbidden"],
 )
@@ -402,7 +406,7 @@ def test_the_address_of_the_api_is_checked_before_any_call(
         assert f"apiUrl={deployed_as}" in deployed(subscription)["--parameters"]
     else:
         assert (ran.returncode, subscription.state()["calls"]) == (1, [])
-        assert "is not the address of the API" in ran.stderr
+        assert "is not an address of the API" in ran.stderr
 
 
 def test_a_file_without_the_address_needs_the_option(tmp_path: Path) -> None:
@@ -425,7 +429,7 @@ def test_a_file_without_the_address_needs_the_option(tmp_path: Path) -> None:
             {"account": SIGNED_IN["account"] | {"user": {"name": "x", "type": "servicePrincipal"}}},
             "",
         ),
-        ({"me": ""}, "The directory does not say who you are"),
+        ({"me": ""}, "Your object id is unknown"),
     ],
     ids=["a pipeline", "a guest"],
 )
@@ -484,7 +488,7 @@ def test_where_nothing_can_be_built_the_release_is_taken(
     ran = subscription.run("deploy.sh", *USUAL, RELEASE_URL=f"file://{folder}")
 
     assert (ran.returncode, len(subscription.calls(PUBLISH))) == (code, 1 - code)
-    assert ("is not the one that its digests name" in ran.stderr) == bool(code)
+    assert ("does not match its digest" in ran.stderr) == bool(code)
     assert (f"were installed by the release file://{folder}" in ran.stdout) == (not code)
 
 
@@ -507,10 +511,13 @@ ORYX = "Command: oryx build /tmp/x -o /home/site/wwwroot --platform python --pla
     ("log", "said"),
     [
         ([f"{ORYX} 3.13.5 -p a=b"], "with Python 3.13.5.\n"),
-        ([f"{ORYX} 3.11.8 -p a=b"], "with Python 3.11.8, and the app runs 3.13: "),
+        ([f"{ORYX} 3.11.8 -p a=b"], "with Python 3.11.8, but the app runs 3.13"),
         ([f"{ORYX} 3.11.8", f"{ORYX} 3.13.1"], "with Python 3.13.1.\n"),
-        (["Updating submodules."], "with a Python that the deployment's log does not name.\n"),
-        (None, "with a Python that is not known: ERROR: Operation returned an invalid status"),
+        (
+            ["Updating submodules."],
+            "with an unknown Python, which the deployment's log does not name.\n",
+        ),
+        (None, "with an unknown Python: ERROR: Operation returned an invalid status"),
     ],
 )
 def test_the_check_names_the_python_of_the_remote_build(
@@ -532,7 +539,7 @@ def test_the_check_names_the_python_of_the_remote_build(
         (["cp313-cp313-manylinux_2_17_x86_64", "py3-none-any"], "Python 3.13"),
         (["cp311-cp311-manylinux_2_17_x86_64", "cp39-abi3-manylinux_2_17_x86_64"], "Python 3.11"),
         (["py3-none-any"], "any Python"),
-        ([], "no Python: it brings no libraries"),
+        ([], "no Python, since it contains no libraries"),
     ],
 )
 def test_the_check_names_the_python_of_a_package_that_is_given(
@@ -561,7 +568,7 @@ def test_a_file_that_is_not_a_package_is_not_published(tmp_path: Path) -> None:
     ran = subscription.run("deploy.sh", *USUAL, "--package", str(package))
 
     assert (ran.returncode, subscription.state()["publications"]) == (1, [])
-    assert "give the package of a release" in ran.stderr
+    assert "use the package of a release" in ran.stderr
 
 
 def test_functions_that_the_platform_lost_track_of_are_read_again(tmp_path: Path) -> None:
@@ -583,7 +590,7 @@ def test_functions_that_stay_lost_are_named_for_what_they_are(tmp_path: Path) ->
 
     assert ran.returncode == 1
     assert "known fault of the platform (docs/runbook.md#only-warmup-is-listed)" in ran.stderr
-    assert "Microsoft has had to" in ran.stderr
+    assert "Microsoft has to" in ran.stderr
 
 
 def test_warmup_beside_the_function_is_no_fault(tmp_path: Path) -> None:
@@ -658,7 +665,7 @@ def test_a_schedule_that_is_computed_is_left_to_its_author(tmp_path: Path) -> No
     ran = subscription.run("deploy.sh", *USUAL, "--parameters", str(file))
 
     assert ran.returncode == 0
-    assert "was not checked here" in ran.stderr
+    assert "The schedule was not checked" in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -728,7 +735,7 @@ def test_a_registration_that_does_not_end_is_said(tmp_path: Path) -> None:
     ("error", "said"),
     [
         ("AuthorizationFailed", "Role Based Access Control Administrator"),
-        ("InvalidDeploymentLocation", "name that --location"),
+        ("InvalidDeploymentLocation", "use that region as --location"),
         ("LocationNotAvailableForResourceType", "list-flexconsumption-locations"),
         (
             "RedundancyConfigurationNotAvailableInRegion: Standard_ZRS - not available in selected",
@@ -802,9 +809,9 @@ def test_an_app_that_answers_nobody_is_judged_by_its_functions(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("functions", "said"),
     [
-        ([], "should have the function scan_activities, and has none"),
-        (["tick"], "and has tick"),
-        (["scan_activities", "tick"], "and has scan_activities, tick"),
+        ([], "should have the function scan_activities, but has none"),
+        (["tick"], "but has tick"),
+        (["scan_activities", "tick"], "but has scan_activities, tick"),
         ("ERROR: (AuthorizationFailed)", "cannot be listed: ERROR: (AuthorizationFailed)"),
     ],
     ids=["none", "another", "one too many", "refused"],
@@ -838,13 +845,13 @@ def test_functions_are_waited_for(tmp_path: Path) -> None:
         ("", "--environment is missing"),
         ("--environment", "--environment needs a value"),
         ("--environment pröd", "may have letters, digits"),
-        (f"--environment {'a' * 51}", "leaves it 50 characters"),
+        (f"--environment {'a' * 51}", "it may have 50 characters"),
         ("--environment prod --api-url x", "--location is missing"),
         ("--environment prod --location x", "--api-url is missing"),
         ("--environment prod --parameters", "--parameters needs a value"),
         ("--environment prod --parameters scan", "neither FILE.bicepparam nor NAME=VALUE"),
         ("--environment prod --parameters no.bicepparam", "there is no file no.bicepparam"),
-        ("--package-only --infrastructure-only", "exclude each other"),
+        ("--package-only --infrastructure-only", "cannot be combined"),
         ("prod", "unknown argument 'prod'"),
     ],
 )

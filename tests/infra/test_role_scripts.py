@@ -98,7 +98,7 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     ran = tenant.run("grant-app-role.sh", "--principal-id", IDENTITY)
 
     assert (ran.returncode, writes(tenant), granted(tenant)) == (0, before, [GRANTED])
-    assert "already; nothing was changed" in ran.stdout
+    assert "nothing was changed" in ran.stdout
 
 
 def test_where_changes_are_made_is_said_first(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_missing_service_principal_of_the_api_is_made(tmp_path: Path) -> None:
     ran = tenant.run("grant-app-role.sh", "--principal-id", IDENTITY)
 
     assert (ran.returncode, granted(tenant)) == (0, [GRANTED])
-    assert f"Made the service principal {API_OBJECT}" in ran.stderr
+    assert f"Created the service principal {API_OBJECT}" in ran.stderr
 
 
 def test_a_new_service_principal_of_the_api_is_waited_for(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_an_identity_that_never_comes_ends_the_waiting(tmp_path: Path) -> None:
     ("denied", "said"),
     [
         ("post /servicePrincipals/.*/appRoleAssignments", f"let you grant the role {ROLE}"),
-        ("get /servicePrincipals/.*/appRoleAssignments", "let you read what id-scan was granted"),
+        ("get /servicePrincipals/.*/appRoleAssignments", "let you read the roles of id-scan"),
         ("get /servicePrincipals/b.*", f"let you read the identity {IDENTITY}"),
         ("get /servicePrincipals", "let you look up the service principal of Microsoft Cloud App"),
     ],
@@ -242,7 +242,7 @@ def test_a_refusal_names_the_role_that_it_takes(tmp_path: Path, denied: str, sai
 
     assert (ran.returncode, granted(tenant)) == (1, [])
     assert said in ran.stderr
-    assert "It takes one of the Entra roles" in ran.stderr
+    assert "This needs one of the Entra roles" in ran.stderr
     assert "Graph said: ERROR: Forbidden" in ran.stderr
 
 
@@ -275,8 +275,8 @@ GRANT, FEDERATE = "grant-app-role.sh", "federate-app.sh"
     [
         (GRANT, "", "name one identity"),
         (GRANT, "--principal-id", "--principal-id needs a value"),
-        (GRANT, "--principal-id scan", "--principal-id is 'scan', which is no id"),
-        (GRANT, f"--client-id {CLIENT}x", "which is no id"),
+        (GRANT, "--principal-id scan", "--principal-id is 'scan', which is not an id"),
+        (GRANT, f"--client-id {CLIENT}x", "which is not an id"),
         (GRANT, f"--client-id {CLIENT} --principal-id {IDENTITY}", "name one identity"),
         (GRANT, "--app-name func-scan", "needs --resource-group"),
         (GRANT, "--tenant contoso", "unknown argument '--tenant'"),
@@ -419,7 +419,7 @@ def test_a_registration_of_another_tenant_is_refused(tmp_path: Path) -> None:
 
     assert (ran.returncode, writes(tenant)) == (1, 0)
     assert f"this tenant has no app registration with the client id {CLIENT}" in ran.stderr
-    assert "must belong to one tenant" in ran.stderr
+    assert "must both belong to the tenant above" in ran.stderr
 
 
 def test_an_identity_of_another_tenant_is_not_trusted(tmp_path: Path) -> None:

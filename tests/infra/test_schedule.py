@@ -13,16 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.scripts.check_schedule import (
-    FIELDS,
-    ScheduleError,
-    gaps,
-    main,
-    occurrences,
-    parse,
-    spoken,
-    warnings,
-)
+from infra.scripts.check_schedule import main, spoken, warnings
+from infra.scripts.ncrontab import FIELDS, ScheduleError, gaps, occurrences, parse
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "infra/scripts/check_schedule.py"
@@ -126,7 +118,7 @@ def test_the_grammar_is_read_to_its_edges(written: str, same: str | None) -> Non
         ("0 0 24 * * *", "hours (field 3 of 6) is '24': 24 is not between 0 and 23; midnight is 0"),
         ("0 0 9 ? * *", "days (field 4 of 6) is '?': the host does not know '?'"),
         ("0 1,,2 * * * *", "minutes (field 2 of 6) is '1,,2': a value is missing"),
-        ("0 0 9 * 1-x *", "'x' is no number from 1 to 12, or a name such as Jan"),
+        ("0 0 9 * 1-x *", "'x' is not a number from 1 to 12, or a name such as Jan"),
         ("* * *", "it has 3 fields; six are needed"),
         ("", "it has 0 fields"),
         ("@hourly", "macros such as @hourly"),
@@ -152,7 +144,7 @@ def test_a_refusal_says_which_field_and_why(schedule: str, said: str) -> None:
         ("0 */0 * * * *", "a step of 0 counts as 1"),
         ("0 */45 * * * *", "45 does not divide 60"),
         ("0 5-1 * * * *", "'5-1' is read as 1-5"),
-        ("0 */3 * * * *", "3 min after the run before, which may take 4 min"),
+        ("0 */3 * * * *", "3 min after the previous run, which may take 4 min"),
         ("*/5 * * * * *", "(every 5 s): the host then keeps no record of missed runs"),
         ("*/5 * * * * *", "counts seconds, and minutes would be '0 */5 * * * *'"),
         ("* */5 * * * *", "more often than once a minute (every 1 s)"),
@@ -162,8 +154,8 @@ def test_a_refusal_says_which_field_and_why(schedule: str, said: str) -> None:
         ("0 0 0 29 2 *", "up to 1461 d pass"),
         ("0 0 0 29 2 1", "fewer than two days in ten years"),
         ("0 */5 * 1-7 * Mon", "days and weekdays are both limited, and both must match"),
-        ("0 */5 * * J *", "'J' is read as January, and could be June"),
-        ("0 */5 * * * S", "'S' is read as Sunday, and could be Saturday"),
+        ("0 */5 * * J *", "'J' is read as January, but could also mean June"),
+        ("0 */5 * * * S", "'S' is read as Sunday, but could also mean Saturday"),
     ],
 )
 def test_what_nobody_means_is_warned_of(schedule: str, said: str) -> None:
@@ -192,7 +184,7 @@ def test_an_ordinary_schedule_is_not_warned_of(schedule: str) -> None:
 def test_a_gap_is_held_against_the_time_budget() -> None:
     """Five minutes suit a budget of five; not one of six."""
     assert warned(GOOD, budget="5") == ""
-    assert "5 min after the run before, which may take 6 min" in warned(GOOD, budget="6")
+    assert "5 min after the previous run, which may take 6 min" in warned(GOOD, budget="6")
 
 
 @st.composite
@@ -282,7 +274,7 @@ def test_a_wrong_argument_is_named(capsys: pytest.CaptureFixture[str], wrong: li
         main([GOOD, *wrong])
 
     assert ended.value.code == 2
-    assert f"argument {wrong[0]}: '{wrong[1]}' is no" in capsys.readouterr().err
+    assert f"argument {wrong[0]}: '{wrong[1]}' is not a" in capsys.readouterr().err
 
 
 def test_the_script_needs_the_standard_library_only() -> None:
