@@ -187,6 +187,51 @@ def test_every_field_of_a_report_is_documented() -> None:
     assert documented == set(failed) | set(whole)
 
 
+def mapped() -> tuple[set[str], set[str]]:
+    """Return the folders and the modules that the map of the architecture page lists."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    section = page.partition("## Code map")[2].partition("\n## ")[0]
+    folders, modules = set[str](), set[str]()
+    folder = ""
+    for line in section.splitlines():
+        if heading := re.match(r"\*\*`([\w/]+/)`\*\*", line):
+            folder = heading[1]
+            folders.add(folder)
+        elif row := re.match(r"\| `(\w+)` \|", line):
+            modules.add(f"{folder}{row[1]}.py")
+    return folders, modules
+
+
+def test_the_map_lists_every_module_and_nothing_else() -> None:
+    """Of the product, the simulator, the harness and the measurements."""
+    sources = {
+        path.relative_to(ROOT)
+        for place in ("shared", "simulator", "harness", "bench")
+        for path in (ROOT / place).rglob("*.py")
+        if "node_modules" not in path.parts
+    }
+    packages = {f"{path.parent}/" for path in sources if path.name == "__init__.py"}
+    modules = {str(path) for path in sources if path.name != "__init__.py"}
+
+    assert mapped() == (packages, modules)
+
+
+def test_modules_that_the_architecture_names_exist() -> None:
+    """In its text and its pictures, below the product or its core."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    places = "core|api|slices|state|audit|scan|settings|adapters|operate"
+    named = set(re.findall(rf"(?<![\w/])(?:shared/)?((?:{places})/\w*)", page))
+    bases = (ROOT / "shared", ROOT / "shared/core")
+    kinds = ("", ".py")
+
+    missing = {
+        name for name in named if not any((b / f"{name}{k}").exists() for b in bases for k in kinds)
+    }
+
+    assert missing == set()
+    assert len(named) > 20
+
+
 @pytest.fixture
 def followed(azurite: Azurite) -> Callable[[], subprocess.CompletedProcess[str]]:
     """Provide the example of the formats page, to be run as it stands."""
