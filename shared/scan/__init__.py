@@ -37,7 +37,7 @@ from shared.core.slices.traversal import unprobed
 from shared.core.slices.turns import Turn
 from shared.core.state import ledger as ledgers
 from shared.core.state import pacing
-from shared.core.state.lanes import choose, gone, passed
+from shared.core.state.lanes import choose, gives_way, gone, passed
 from shared.core.state.layout import part_name, stamp
 from shared.core.state.planning import (
     covered,
@@ -238,10 +238,16 @@ class Iteration:
             self.tally.warnings.append(f"{said}: {_shown(bounds)}")
 
     def make_room(self) -> None:
-        """Finish poisoned seconds in doubt where nothing else would find room any more."""
+        """Make room where time for which the API never answers has used it up.
+
+        Poisoned seconds are finished in doubt. Where all slices have faults, one is given back for
+        one that may have none; once a run, so that the API is not asked faster than they back off.
+        """
         for sweeps in (False, True):
             while piece := ripest(self.ledger, sweeps=sweeps):
                 self.take(piece, Turn(finished=doubted(piece)))
+        if piece := gives_way(self.ledger, self.now(), self.policy):
+            self.take(piece, close(piece))
 
     def commit(self, commit: Commit) -> None:
         """Make part and manifest appear, then let coverage grow; each step may be repeated."""

@@ -20,6 +20,7 @@ from tests.world import World
 
 ORIGIN = NOW - 3 * HOUR
 HTML = Answer(status=200, body=b"<html>maintenance</html>")
+EMPTY_OBJECT = Answer(status=200, body=b"{}")
 CUT = Answer(status=200, body=b'{"data":[{"_id":"a"')
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-24h", DAY))
 BAD = ORIGIN + 20 * MINUTE + 1_234
@@ -93,6 +94,28 @@ def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None
     stored = {record["timestamp"] for record in world.followed()}
     missing = {at for at in world.api.truth if at < world.clock.now() - HOUR} - stored
     assert missing <= {ORIGIN + 90_000 * number for number in range(100)}
+
+
+@pytest.mark.parametrize(
+    ("reply", "direction"), [(HTML, "asc"), (EMPTY_OBJECT, "desc"), (status(500), "asc")]
+)
+def test_hours_for_which_the_api_never_answers_hold_up_no_other_time(
+    reply: Reply, direction: str
+) -> None:
+    """They have more slices than there is room for; once they heal, all is there."""
+    world = world_of(18, step=10 * MINUTE)
+    poison(world, *range(NOW + HOUR, NOW + 12 * HOUR, MINUTE), reply=reply)
+    by = how(direction=direction)
+
+    live(world, 15, by)
+    behind, value = newest(world), world.ledgers.value()
+    world.api.always = lambda _: None
+    live(world, 4, by)
+
+    assert behind < HOUR
+    assert len([it for it in value["open"] if not it["blocked"]]) <= 64
+    world.assert_complete(ORIGIN, NOW + 18 * HOUR, excused=doubted(world))
+    assert sum(end - start for start, end in doubted(world)) < 5 * MINUTE
 
 
 @pytest.mark.parametrize("reply", [HTML, CUT, status(500), NoAnswer(kind="timeout", detail="")])

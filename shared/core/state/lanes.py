@@ -17,6 +17,7 @@ from shared.core.slices.cursor import open_slice
 from shared.core.slices.traversal import PART_PAGES
 from shared.core.state.capacity import capacity, first_per_day
 from shared.core.state.planning import (
+    OPEN_SLICES,
     REACH_WARNING_MS,
     cells,
     due,
@@ -115,6 +116,28 @@ def gone(ledger: Ledger, now: int, policy: Policy) -> tuple[Interval, ...]:
     grid = policy.slice_length
     edge = edge_of(ledger, now, policy) // grid * grid
     return intersect(tuple(due(ledger, now, policy)), (0, max(0, edge)))
+
+
+def gives_way(ledger: Ledger, now: int, policy: Policy) -> Slice | None:
+    """Return the slice that is given back because every one has faults and none more has room.
+
+    Otherwise a long stretch of time for which the API never answers would keep all other time from
+    being asked for. The time of the slice is due again: of whole cells the least is lost, and they
+    leave room to isolate what is poisoned in the others.
+    """
+    unblocked = [it for it in ledger.open if not it.blocked]
+    if len(unblocked) < OPEN_SLICES or any(it.fault is None for it in unblocked):
+        return None
+    begin = edge_of(ledger, now, policy) + guard(ledger, policy, OLDEST_SHARE)
+    able = [
+        piece
+        for piece in unblocked
+        if piece.pass_name == FIRST_PASS
+        and piece.start >= begin
+        and not (piece.earlier or piece.unplaced)
+        and (piece.start, piece.end) != ledger.api_facts.trial
+    ]
+    return max(able, key=lambda it: (it.end - it.start, -it.faults, it.start), default=None)
 
 
 def guard(ledger: Ledger, policy: Policy, share: float) -> int:
