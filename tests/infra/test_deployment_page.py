@@ -103,6 +103,34 @@ def test_options_of_the_script_that_the_page_names_exist() -> None:
     assert [option for option in given if option not in script] == []
 
 
+def said_by_scripts() -> str:
+    """Return the sources of all scripts."""
+    scripts = (infra.INFRA / "scripts").glob("*.*")
+    return "".join(path.read_text("utf-8") for path in sorted(scripts))
+
+
+def test_messages_that_the_page_explains_are_those_of_the_scripts() -> None:
+    """Whoever stops there finds the row; names that Azure gives to errors are Azure's."""
+    table = TEXT.partition("| if it stops with |")[2].partition("\n\n")[0]
+    cells = [row.split(" | ")[0] for row in table.splitlines() if row.startswith("| `")]
+    quoted = {text for cell in cells for text in re.findall(r"`([^`]+ [^`]+)`", cell)}
+    filled_in = r" WarmUp$| \(1 of 20\)$| the role$"
+
+    said = said_by_scripts()
+    assert [text for text in quoted if re.sub(filled_in, "", text) not in said] == []
+    assert len(quoted) >= 8
+
+
+def test_what_the_page_shows_of_a_deployment_is_what_the_script_prints() -> None:
+    """Names apart."""
+    (shown,) = [text for text in fences(PAGE, "text") if "Deployed: " in text]
+    names = r"func-activity-scan-abc|rg-prod|security@contoso\.com|here, for Python 3\.13"
+    pieces = [it for line in shown.splitlines() for it in re.split(names, line) if len(it) > 1]
+
+    said = said_by_scripts()
+    assert [piece for piece in pieces if piece.strip() not in said] == []
+
+
 @pytest.mark.parametrize("query", fences(PAGE, "kusto"))
 def test_queries_of_the_page_read_fields_that_a_report_has(query: str) -> None:
     """Whoever copies one sees something."""
