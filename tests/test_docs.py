@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from azure.storage.blob import BlobServiceClient
+from typer.testing import CliRunner
 
 from harness.azurite import Azurite
 from shared.core import errors
 from shared.core.state.report import Tally, report_fields
+from shared.operate.command_line import app
 from shared.settings import NAMES, PER_SCAN, read_settings
 from simulator import Simulator
 from tests.fakes import NOW, policy
@@ -185,6 +188,27 @@ def test_every_field_of_a_report_is_documented() -> None:
     documented = {name for cell in first for name in re.findall(r"`(\w+)`", cell)}
 
     assert documented == set(failed) | set(whole)
+
+
+def commands(group: typer.Typer = app) -> Iterator[str]:
+    """Yield the full name of every command of the command line."""
+    for command in group.registered_commands:
+        yield command.name or command.callback.__name__.replace("_", "-")  # type: ignore[union-attr]
+    for child in group.registered_groups:
+        assert child.typer_instance
+        yield from (f"{child.name} {name}" for name in commands(child.typer_instance))
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_every_command_and_option_is_documented(command: str) -> None:
+    """On the page of the command line, or on the one that it links to."""
+    pages = [(ROOT / f"docs/{it}.md").read_text("utf-8") for it in ("command-line", "verify")]
+    told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
+
+    options = set(re.findall(r"(?<!\S)--[a-z][a-z-]+", told)) - {"--help"}
+
+    assert f"python -m shared {command}" in "\n".join(pages)
+    assert [it for it in options if it not in "\n".join(pages)] == []
 
 
 def mapped() -> tuple[set[str], set[str]]:
