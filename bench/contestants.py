@@ -356,7 +356,8 @@ def receive(job: Job) -> Result:
 
 def store(job: Job) -> Result:
     """Pack one page's lines with the product's codec and put them, as often as there are pages."""
-    from shared.core.api.records import encode_block, read_page, trailer_of
+    from shared.core.api.blocks import encode_block, trailer_of
+    from shared.core.api.pages import read_page
 
     container = _container(job)
     page = read_page(_ask(job)[0].body)
@@ -373,7 +374,8 @@ def unavoidable(job: Job) -> Result:
 
     Receive, split (records, their identities, what is irregular), pack, stage.
     """
-    from shared.core.api.records import encode_block, read_page
+    from shared.core.api.blocks import encode_block
+    from shared.core.api.pages import read_page
 
     ports, _ = product(job)
     result = Result()

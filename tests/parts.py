@@ -3,7 +3,8 @@
 import zlib
 from collections.abc import Iterable
 
-from shared.core.api.records import Record, encode_block, encode_trailer
+from shared.core.api.blocks import encode_block, encode_trailer
+from shared.core.api.records import Record
 from shared.core.model import Block
 
 ONE_GZIP_MEMBER = 31

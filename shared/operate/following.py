@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from shared.core.api.pages import Page
 from shared.core.api.positions import position as position_of
-from shared.core.api.records import Page, Record
+from shared.core.api.records import Record
 from shared.core.errors import QueryFailed
 from shared.core.model import Axis, Direction, Query
 

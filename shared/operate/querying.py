@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from shared.core.api.answers import Fault, Throttle, read_answer
-from shared.core.api.records import Page, Record
+from shared.core.api.pages import Page
+from shared.core.api.records import Record
 from shared.core.errors import QueryFailed, TokenRefused
 from shared.core.model import MINUTE_MS, Pacing
 from shared.core.state import pacing

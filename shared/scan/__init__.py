@@ -15,7 +15,7 @@ import msgspec
 from shared import __version__
 from shared.core.api.answers import Fault, Throttle, Unaccepted, refused_in_every_form
 from shared.core.api.block_ids import is_block_id
-from shared.core.api.records import trailer_of
+from shared.core.api.blocks import trailer_of
 from shared.core.clocks import APART_REPORTED_MS
 from shared.core.errors import BlocksLost, StoreConflict, StoreError, TokenRefused
 from shared.core.intervals import Interval

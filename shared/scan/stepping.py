@@ -15,7 +15,8 @@ from shared.core.api.answers import (
     unaccepted,
     unanswered,
 )
-from shared.core.api.records import Page, encode_block, encode_trailer
+from shared.core.api.blocks import encode_block, encode_trailer
+from shared.core.api.pages import Page
 from shared.core.clocks import APART_MOST_MS, apart
 from shared.core.errors import PartUnreadable, ScanError
 from shared.core.model import Answer, Axis, Ledger, NoAnswer, Policy, Slice, other_field

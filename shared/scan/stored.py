@@ -5,7 +5,8 @@ It is read from the data every time, so it can never disagree with it.
 
 from collections.abc import Sequence
 
-from shared.core.api.records import Malformed, stored_records
+from shared.core.api.blocks import stored_records
+from shared.core.api.records import Malformed
 from shared.core.errors import PartUnreadable
 from shared.core.model import FIRST_PASS, HOUR_MS, Axis, Ledger, Slice, StoredPart
 from shared.core.slices.cursor import within

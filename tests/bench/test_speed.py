@@ -9,7 +9,7 @@ from bench import speed
 from bench.api import serving
 from bench.history import History, forms
 from bench.measure import Task, ratios, run
-from shared.core.api.records import read_page
+from shared.core.api.pages import read_page
 
 HOUR = 3_600_000
 BEGIN = 1_795_392_000_000

@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from shared.core.api.records import read_page
+from shared.core.api.pages import read_page
 from simulator import Tenant
+from tests.bodies import body
 from tests.fakes import NOW
 from tests.integration.test_strict_readers import pandas_rows, plain_rows, pyarrow_rows
 from tests.parts import part_of
-from tests.unit.core.api.test_records import body
 
 ROWS = 600
 OPTIONS = "format = 'newline_delimited', maximum_object_size = 33554432, maximum_depth = 1"

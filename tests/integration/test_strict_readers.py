@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow.json
 import pytest
 
-from shared.core.api.records import read_page
+from shared.core.api.pages import read_page
 from simulator import Tenant
+from tests.bodies import IRREGULAR, KEPT, TIMES, body
 from tests.parts import part_of
-from tests.unit.core.api.test_records import IRREGULAR, KEPT, TIMES, body
 
 PLAIN = b'{"_id":"p",%b,"n":1,"t":"x"}' % TIMES
 UNTIDY = {

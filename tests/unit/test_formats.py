@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness import schemas
-from shared.core.api.records import stored_records
+from shared.core.api.blocks import stored_records
 from shared.core.errors import LedgerTooNew, LedgerUnreadable
 from shared.core.model import Policy
 from shared.core.state import ledger as ledgers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.core.api.answers import Fault
-from shared.core.api.records import Page
+from shared.core.api.pages import Page
 from shared.core.model import Answer, NoAnswer, Policy, Slice
 from shared.core.slices import traversal
 from shared.core.slices.retreat import POISONED

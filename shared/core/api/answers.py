@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from shared.core.api.records import Malformed, Page, read_page
+from shared.core.api.pages import Page, read_page
+from shared.core.api.records import Malformed
 from shared.core.errors import SourceRefused, TokenRefused
 from shared.core.model import HOUR_MS, Answer, NoAnswer
 from shared.core.quoting import quoted

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from shared.core.api.records import Malformed, encode_trailer, read_block, span, stored_records
+from shared.core.api.blocks import encode_trailer, read_block, span, stored_records
+from shared.core.api.records import Malformed
 from shared.core.errors import NotRebuildable
 from shared.core.intervals import Interval
 from shared.core.model import (

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from shared.core.api.records import Malformed, stored_records, trailer_of
+from shared.core.api.blocks import stored_records, trailer_of
+from shared.core.api.records import Malformed
 from shared.core.intervals import Interval, without
 from shared.core.model import Head, Ledger
 from shared.core.state import manifest as manifests

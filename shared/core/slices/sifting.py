@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.core.api.records import Page, Record
+from shared.core.api.pages import Page
+from shared.core.api.records import Record
 from shared.core.intervals import Interval
 from shared.core.model import (
     DAY_MS,

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from shared.core.api.answers import Fault
+from shared.core.api.pages import Page
 from shared.core.api.positions import position
-from shared.core.api.records import Page
 from shared.core.intervals import Interval
 from shared.core.model import (
     ApiFacts,

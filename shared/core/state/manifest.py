@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import msgspec
 
-from shared.core.api.records import span
+from shared.core.api.blocks import span
 from shared.core.intervals import Intervals
 from shared.core.model import Axis, Block, Counts, Doubt, Head, Loss, Slice, Span
 from shared.core.state import layout

@@ -2,8 +2,15 @@
 
 import pytest
 
-from shared.core.api.answers import Fault, Throttle, read_answer, read_http_date
-from shared.core.api.records import Page
+from shared.core.api.answers import (
+    Fault,
+    Throttle,
+    read_answer,
+    read_http_date,
+    refused_in_every_form,
+    unaccepted,
+)
+from shared.core.api.pages import Page
 from shared.core.errors import SourceRefused, TokenRefused
 from shared.core.model import Answer, NoAnswer
 from tests.fakes import HOUR, NOW, page_of, status
@@ -115,3 +122,38 @@ def test_an_answer_that_is_no_page_is_malformed() -> None:
 def test_what_is_no_date_is_none(text: str | None) -> None:
     """A proxy may send anything."""
     assert read_http_date(text) is None
+
+
+def test_an_interim_answer_without_a_final_one_is_a_fault_that_passes() -> None:
+    """The connection ended after it."""
+    assert read_answer(status(103), now=NOW) == Fault(
+        kind="transient", detail="HTTP 103, and no final answer after it"
+    )
+
+
+def test_a_query_refused_in_every_form_is_refused_with_all_of_them() -> None:
+    """The error has the API's own words, what to check, and what was tried."""
+    said = unaccepted(status(400, '{"detail":"no such filter"}'))
+
+    error = refused_in_every_form(said, ("limit 5000: no", "limit 500: no"))
+
+    assert isinstance(error, SourceRefused)
+    assert str(error) == (
+        "the Activities API answered HTTP 400: no such filter. Check SCAN_FILTERS: the API does "
+        "not accept this query. It was asked with limit 5000: no; with limit 500: no."
+    )
+
+
+def test_an_error_body_that_nests_too_deep_is_quoted_as_text() -> None:
+    """Nothing is assumed of the form of an error."""
+    verdict = read_answer(status(500, '{"detail":' + "[" * 100_000), now=NOW)
+
+    assert isinstance(verdict, Fault)
+    assert verdict.detail.startswith('HTTP 500: {"detail":[[[')
+
+
+def test_an_empty_error_body_is_reported_as_empty() -> None:
+    """The status alone must do."""
+    verdict = read_answer(status(503), now=NOW)
+
+    assert verdict == Fault(kind="transient", detail="HTTP 503: (empty body)")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.api.block_ids import block_id
+from shared.core.api.block_ids import block_id, is_block_id, states_digest
 
 
 @pytest.mark.parametrize(("epoch", "number"), [(1, 0), (99_999_999, 999_999)])
@@ -20,8 +20,23 @@ def test_block_ids_have_one_width(epoch: int, number: int) -> None:
 def test_no_two_epochs_or_numbers_share_a_block_id(
     first: tuple[int, int], second: tuple[int, int]
 ) -> None:
-    """A suspended writer never replaces the block of the run that went on."""
+    """So a suspended writer never replaces the block of the run that continued."""
     ids = [block_id(epoch, number, "ab" * 32) for epoch, number in (first, second)]
 
     assert (ids[0] == ids[1]) == (first == second)
     assert {len(it) for it in ids} == {32}
+
+
+def test_a_block_id_states_the_digest_that_it_was_made_of() -> None:
+    """Only its beginning, which is enough to notice other bytes."""
+    name = block_id(7, 3, "ab" * 32)
+
+    assert states_digest(name, "ab" * 32)
+    assert not states_digest(name, "ab" * 7 + "ac" + "ab" * 24)
+
+
+@pytest.mark.parametrize("name", ["", "AAAA", "00000007-000003-zzzzzzzzzzzzzzzz", "x" * 32])
+def test_ids_of_other_programs_are_not_block_ids(name: str) -> None:
+    """Other tools write any text."""
+    assert not is_block_id(name)
+    assert is_block_id(block_id(7, 3, "ab" * 32))

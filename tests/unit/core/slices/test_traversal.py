@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
-from shared.core.api.records import Page, encode_block
+from shared.core.api.blocks import encode_block
+from shared.core.api.pages import Page
 from shared.core.model import Answer, Block, Dense, Policy, Slice
 from shared.core.slices.cursor import open_slice
 from shared.core.slices.retreat import BLOCKED_RETRY_MS, Room, retreat

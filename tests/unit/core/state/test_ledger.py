@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.api.records import encode_trailer
+from shared.core.api.blocks import encode_trailer
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
 from shared.core.intervals import Interval, holds, merge
 from shared.core.model import (
