@@ -95,7 +95,7 @@ def contest(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[T
     tasks = {
         "this scan": Task(name="scan", count=extent.count),
         "this scan, one slice at a time": Task(name="scan", count=extent.count, concurrency=1),
-        "this scan, if it took every record for regular": Task(
+        "this scan, if it treated every record as regular": Task(
             name="credulous", count=extent.count
         ),
         "the documented loop, kept in memory": Task(name="classic", count=extent.count),
