@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 
 from harness.azurite import Azurite
 from shared.core import errors
+from shared.core.audit import rebuilding
+from shared.core.slices import retreat, traversal
+from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
 from shared.settings import NAMES, PER_SCAN, read_settings
@@ -173,6 +176,25 @@ def test_pages_that_the_code_names_exist() -> None:
 
     assert {page for page, _ in named if not (ROOT / page).exists()} == set()
     assert {it for it in named if it[1] and it[1] not in anchors(ROOT / it[0])} == set()
+
+
+def test_every_reason_for_doubt_is_explained() -> None:
+    """Word for word, as the ledger has it."""
+    reasons = {
+        traversal.NULLS,
+        traversal.EMPTY,
+        traversal.TOO_MANY,
+        traversal.CROWDED,
+        traversal.UNDIVIDED,
+        traversal.REFUSED,
+        retreat.POISONED,
+        ledgers.NOT_SWEPT,
+        rebuilding.ADOPTED,
+    }
+    page = (ROOT / "docs/runbook.md").read_text("utf-8")
+    section = page.partition("### Doubt\n")[2].partition("\n### ")[0]
+
+    assert set(re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)) == reasons
 
 
 def test_every_field_of_a_report_is_documented() -> None:
