@@ -21,7 +21,6 @@ from bench.history import History, forms
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMS = 10_000
 SEED = 7
 
 
@@ -36,6 +35,7 @@ class Api:
         latency: seconds until a page's first byte.
         cap: records on a page at most.
         keeps: whether it makes every page once and keeps it: one page of 5000 is 20 MB.
+        forms: how many different records it makes its activities from, before it serves.
     """
 
     begin: int
@@ -44,6 +44,7 @@ class Api:
     latency: float = 0.0
     cap: int = 5000
     keeps: bool = False
+    forms: int = 10_000
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def main() -> None:
     api = Api(**parser.parse_args().api)
     _Handler.api = api
     _Handler.history = History(
-        begin=api.begin, length=api.length, count=api.count, forms=forms(FORMS, SEED)
+        begin=api.begin, length=api.length, count=api.count, forms=forms(api.forms, SEED)
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)

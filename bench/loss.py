@@ -59,15 +59,15 @@ class Extent:
         seed: decides everything random.
     """
 
-    days: int = 2
+    days: float = 2
     per_second: float = 0.04
-    after_days: int = 9
+    after_days: float = 9
     seed: int = 11
 
     @property
     def end(self) -> int:
         """Where the tenant falls silent (epoch ms)."""
-        return BEGIN + self.days * DAY
+        return BEGIN + int(self.days * DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def tenant_of(scenario: Scenario, extent: Extent) -> Tenant:
         record_size=400,
     )
     for number in range(scenario.bursts):
-        at = BEGIN + chance.below(extent.days * DAY, extent.seed, "burst", number)
+        at = BEGIN + chance.below(extent.end - BEGIN, extent.seed, "burst", number)
         lag = scenario.lateness.lag_ms(extent.seed, number)
         tenant.add(*[(at, at + lag + copy) for copy in range(1200)])
     return tenant
@@ -205,7 +205,7 @@ def score(scenario: Scenario, extent: Extent, tenant: Tenant, make: Maker) -> Sc
 def _ticks(extent: Extent, every: int) -> list[int]:
     """Return when the timer fires: hourly at most once the tenant has been silent for an hour."""
     silent = extent.end + HOUR
-    last = extent.end + extent.after_days * DAY
+    last = extent.end + int(extent.after_days * DAY)
     return [at for at in range(BEGIN, last, every) if at < silent or at % HOUR == 0]
 
 

@@ -36,6 +36,7 @@ class Task:
         hours: over which the activities are spread.
         latency: of the API, in seconds.
         keeps: whether the API makes its pages only once, for the first contestant that asks.
+        forms: how many different records the API makes its activities from.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Task:
     hours: int = 6
     latency: float = 0.0
     keeps: bool = True
+    forms: int = 10_000
 
     def api(self) -> Api:
         """Return the API that it asks; the history ends two full hours ago."""
@@ -57,6 +59,7 @@ class Task:
             latency=self.latency,
             cap=self.limit,
             keeps=self.keeps,
+            forms=self.forms,
         )
 
 
@@ -125,7 +128,7 @@ def side_by_side(
 
 def _shape(task: Task) -> tuple[object, ...]:
     """Return what tasks must share to ask one API."""
-    return (task.count, task.limit, task.hours, task.latency, task.keeps)
+    return (task.count, task.limit, task.hours, task.latency, task.keeps, task.forms)
 
 
 def _line(said: Said) -> str:

@@ -13,6 +13,7 @@ from shared.core.api.pages import read_page
 
 HOUR = 3_600_000
 BEGIN = 1_795_392_000_000
+FEW = 100
 
 
 def history(count: int = 25) -> History:
@@ -44,7 +45,7 @@ def test_every_activity_of_a_history_has_an_identity_of_its_own() -> None:
 @pytest.mark.parametrize("name", ["scan", "credulous", "classic", "classic-gzip", "unavoidable"])
 def test_a_contestant_collects_the_whole_history(name: str) -> None:
     """And says what it took."""
-    task = Task(name=name, count=1_500, limit=500, hours=3)
+    task = Task(name=name, count=1_500, limit=500, hours=3, forms=FEW)
     api = task.api()
 
     with serving(api) as url:
@@ -57,7 +58,7 @@ def test_a_contestant_collects_the_whole_history(name: str) -> None:
 
 def test_a_sweep_and_a_check_follow_a_scan() -> None:
     """They look at what it stored: a sweep finds nothing new."""
-    task = Task(name="scan", count=600, limit=500, hours=1)
+    task = Task(name="scan", count=600, limit=500, hours=1, forms=FEW)
     api = task.api()
 
     with serving(api) as url:
@@ -68,7 +69,7 @@ def test_a_sweep_and_a_check_follow_a_scan() -> None:
 
 def test_the_paced_scan_keeps_to_the_budget() -> None:
     """Thirty requests a minute of the fast clock, or hardly more at its beginning."""
-    task = replace(Task(name="paced", count=50_000, limit=500), hours=24, keeps=False)
+    task = replace(Task(name="paced", count=50_000, limit=500, forms=FEW), hours=24, keeps=False)
     api = replace(task.api(), latency=0.2)
 
     with serving(api) as url:
