@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bench.machine import Line, Machine, NoReply
 from bench.stores import Ledgers, Results
 from shared.core.errors import ScanError
-from shared.core.model import Answer, NoAnswer, Policy, Query
+from shared.core.model import Answer, NoAnswer, Policy, Request
 from shared.core.state.report import Tally
 from shared.ports import Ports
 from shared.scan import scan_once
@@ -226,7 +226,7 @@ class ThisScan:
         self.runs = 0
 
     def run(self) -> None:
-        """Run one iteration."""
+        """Run once."""
         self.runs += 1
         with suppress(ScanError):
             scan_once(self.ports, self.policy, Tally(scan=self.policy.scan, run=f"{self.runs}"))
@@ -246,10 +246,10 @@ class _Source:
     def __init__(self, line: Line) -> None:
         self.line = line
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Send one request."""
         try:
-            reply = self.line.post(json.loads(query.body), timeout_ms=int(timeout * 1000))
+            reply = self.line.post(json.loads(request.body), timeout_ms=int(timeout * 1000))
         except NoReply as error:
             return NoAnswer(kind="timeout", detail=str(error))
         return Answer(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import ContainerClient
 
-    from shared.core.model import Answer, NoAnswer, Policy, Query
+    from shared.core.model import Answer, NoAnswer, Policy, Request
     from shared.ports import ActivitySource, Clock, Ports
 
 TOKEN = "bench"  # noqa: S105 - the API of the measurement takes any
@@ -97,7 +97,7 @@ class Result:
 
 
 def scan(job: Job) -> Result:
-    """Collect with the scan of this repository: one whole iteration."""
+    """Collect with the scan of this repository: one whole run."""
     ports, policy = product(job)
     return _iterate(ports, policy)
 
@@ -217,10 +217,10 @@ class Log:
         self.source, self.clock = source, clock
         self.sent: list[int] = []
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Note the time, and ask."""
         self.sent.append(self.clock.elapsed())
-        return self.source.ask(query, timeout=timeout)
+        return self.source.ask(request, timeout=timeout)
 
     def renew_token(self) -> bool:
         """Nothing to renew."""
@@ -417,10 +417,10 @@ def _pages(job: Job, watch: _Watch) -> Iterator[Answer]:
 
 
 def _ask(job: Job, query: dict[str, Any] | None = None) -> tuple[Answer, Any]:
-    from shared.core.model import Query
+    from shared.core.model import Request
 
     ports, _ = _products.setdefault(job, product(job))
-    asked = Query(body=json.dumps(query or job.query).encode())
+    asked = Request(body=json.dumps(query or job.query).encode())
     answer: Any = ports.source.ask(asked, timeout=120)
     return answer, ports
 

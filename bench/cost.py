@@ -27,7 +27,7 @@ from shared.core.model import Answer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.core.model import NoAnswer, Policy, Query
+    from shared.core.model import NoAnswer, Policy, Request
     from shared.ports import ActivitySource, Clock, Ports
 
 ROOT = Path(__file__).parent.parent
@@ -133,9 +133,9 @@ class Undated:
         """Ask that source."""
         self.source = source
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Ask, and forget the date."""
-        answer = self.source.ask(query, timeout=timeout)
+        answer = self.source.ask(request, timeout=timeout)
         return replace(answer, date=None) if isinstance(answer, Answer) else answer
 
     def renew_token(self) -> bool:
@@ -183,7 +183,7 @@ def _deployed(job: Job) -> tuple[Ports, Policy]:
 
 
 def _run(ports: Ports, policy: Policy, now: int) -> Count:
-    """Run one iteration at a time (epoch ms); return what it took."""
+    """Run once at a time (epoch ms); return what it took."""
     from shared.core.state.report import Tally
     from shared.scan import scan_once
 

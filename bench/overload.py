@@ -19,8 +19,8 @@ from shared.core.intervals import Interval, intersect, merge, total
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
 from shared.core.slices.cursor import same_again
 from shared.core.slices.retreat import close
+from shared.core.slices.transitions import Finished, Transition
 from shared.core.slices.traversal import PART_PAGES
-from shared.core.slices.turns import Finished, Turn
 from shared.core.state import ledger as ledgers
 from shared.core.state import pacing
 from shared.core.state.capacity import first_per_day, noted
@@ -173,7 +173,7 @@ class Simulation:
             self.ledger,
             coverage={FIRST_PASS: ((self.ledger.origin, BEGIN - self.policy.slice_length),)},
             load=load,
-            pacing=change(self.ledger.pacing, starts=starts, steps=(self.case.latency,) * 21),
+            pacing=change(self.ledger.pacing, starts=starts, durations=(self.case.latency,) * 21),
         )
 
     def run(self) -> Outcome:
@@ -244,21 +244,23 @@ class Simulation:
             self.ledger = change(self.ledger, pacing=paced)
             piece = flight[1]
             if not out_of_reach(piece.start, self.now, self.policy):
-                turn = self._turn(change(piece, last_answer=self.now))
-                self._take(piece, turn)
+                transition = self._transition(change(piece, last_answer=self.now))
+                self._take(piece, transition)
 
-    def _turn(self, piece: Slice) -> Turn:
+    def _transition(self, piece: Slice) -> Transition:
         """Take a page into a slice, as the traversal does with real ones."""
-        cursor = min(self.pages.following(piece.at), piece.end)
-        moved = change(piece, at=cursor, blocks=(*piece.blocks, PAGE))
+        cursor = min(self.pages.following(piece.cursor), piece.end)
+        moved = change(piece, cursor=cursor, blocks=(*piece.blocks, PAGE))
         if cursor < piece.end and len(moved.blocks) < PART_PAGES:
-            return Turn(goes_on=moved)
+            return Transition(goes_on=moved)
         rest = (same_again(piece, (cursor, piece.end)),) if cursor < piece.end else ()
-        return Turn(finished=Finished(slice=moved, start=piece.start, end=cursor), opened=rest)
+        return Transition(
+            finished=Finished(slice=moved, start=piece.start, end=cursor), opened=rest
+        )
 
-    def _take(self, piece: Slice, turn: Turn) -> None:
-        sealed = turn.with_block(TRAILER) if turn.lacks_trailer else turn
-        self._commit(ledgers.turned(self.ledger, piece, sealed, self.policy))
+    def _take(self, piece: Slice, transition: Transition) -> None:
+        sealed = transition.with_block(TRAILER) if transition.lacks_trailer else transition
+        self._commit(ledgers.after_transition(self.ledger, piece, sealed, self.policy))
 
     def _commit(self, ledger: Ledger) -> None:
         """Let what commits be done at once."""

@@ -33,7 +33,7 @@ from shared.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.core.model import Block, Policy, Query
+    from shared.core.model import Block, Policy, Request
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "reading.md"
 OPENING = "<!-- parts: make bench-parts writes it -->"
@@ -72,11 +72,11 @@ class Even:
         self.every = every
         self.padding = padding
 
-    def ask(self, query: Query, *, timeout: float) -> Answer:
+    def ask(self, request: Request, *, timeout: float) -> Answer:
         """Answer with a page, and with where the next begins."""
         del timeout
         self.clock.sleep(2_000)
-        bounds = json.loads(query.body)["filters"]["date"]
+        bounds = json.loads(request.body)["filters"]["date"]
         first = -int(-(bounds["gte"] - BEGIN) // self.every)
         last = int((bounds["lte"] - BEGIN) // self.every)
         places = [self._at(n) for n in range(max(first, 0), min(last + 1, first + self.page))]

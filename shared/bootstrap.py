@@ -48,7 +48,7 @@ class RunResult:
 
 
 def run(*, past_due: bool = False) -> None:
-    """Run one iteration of every configured scan, as the timer does.
+    """Do one run of every configured scan, as the timer does.
 
     Raises:
         ScanError: at least one scan failed; the others have run all the same. The platform
@@ -63,7 +63,7 @@ def run(*, past_due: bool = False) -> None:
 
 
 def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[RunResult]:
-    """Run one iteration of every configured scan; report each with one log line.
+    """Do one run of every configured scan; report each with one log line.
 
     Whatever goes wrong is in a report line: of its scan, or of all scans when the settings are
     wrong. Nothing is raised.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.core.model import Answer, Block, NoAnswer, PartBlob, Query, StoredPart
+from shared.core.model import Answer, Block, NoAnswer, PartBlob, Request, StoredPart
 from shared.sharing import SharedBudget
 
 
@@ -52,7 +52,7 @@ class Authorization(Protocol):
 class ActivitySource(Protocol):
     """The Activities API. Thread-safe."""
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Send exactly one request and return what came back within `timeout` seconds in all.
 
         Redirects are not followed. Whatever the server does, the call returns soon after the

@@ -15,7 +15,7 @@ from shared.core.errors import (
     PartUnreadable,
     StoreConflict,
 )
-from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Query, StoredPart
+from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Request, StoredPart
 from shared.core.state.layout import hour_prefix, is_folder, stored_parts
 from shared.ports import SavedLedger
 from shared.settings import fingerprint
@@ -313,18 +313,18 @@ class FakeApi:
         self.date: Callable[[], int | None] = lambda: None
         self.lock = threading.Lock()
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Answer one request."""
-        return self.effects.run("request", lambda: self._locked(query, timeout))
+        return self.effects.run("request", lambda: self._locked(request, timeout))
 
-    def _locked(self, query: Query, timeout: float) -> Answer | NoAnswer:
+    def _locked(self, request: Request, timeout: float) -> Answer | NoAnswer:
         with self.lock:
-            return self._ask(query, timeout)
+            return self._ask(request, timeout)
 
-    def _ask(self, query: Query, timeout: float) -> Answer | NoAnswer:
-        body = json.loads(query.body)
+    def _ask(self, request: Request, timeout: float) -> Answer | NoAnswer:
+        body = json.loads(request.body)
         self.asked.append(body)
-        self.bodies.append(query.body)
+        self.bodies.append(request.body)
         self.timeouts.append(timeout)
         if self.latency > timeout * 1000:
             self.clock.advance(int(timeout * 1000))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from shared.core.model import Answer, NoAnswer, Query
+from shared.core.model import Answer, NoAnswer, Request
 from simulator import Switches, Tenant
 from simulator.answers import Answer as Written
 from simulator.answers import written
@@ -41,10 +41,10 @@ class SimulatedApi:
         self.effects = Effects()
         self.lock = threading.Lock()
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Answer one request."""
         del timeout
-        return self.effects.run("request", lambda: self._ask(json.loads(query.body)))
+        return self.effects.run("request", lambda: self._ask(json.loads(request.body)))
 
     def _ask(self, body: dict[str, Any]) -> Answer | NoAnswer:
         with self.lock:

@@ -162,7 +162,7 @@ def error_classes(
 @pytest.mark.parametrize("kind", list(error_classes()))
 def test_every_error_has_its_page(kind: type[errors.ScanError]) -> None:
     """The page that a report line names exists, with its heading."""
-    page, _, anchor = kind.page.partition("#")
+    page, _, anchor = kind.help.partition("#")
 
     assert (ROOT / page).exists()
     assert not anchor or anchor in anchors(ROOT / page)

@@ -1,4 +1,4 @@
-"""A whole scan on fakes: one world that runs iterations and tells what its readers see."""
+"""A whole scan on fakes: one world that runs runs and tells what its readers see."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ class World:
 
     Attributes:
         source: what is asked; the fake API, unless a test puts another there.
-        tally: of the last iteration.
+        tally: of the last run.
     """
 
     def __init__(self, truth: Sequence[int], *, page: int = 10, now: int = NOW) -> None:
@@ -62,7 +62,7 @@ class World:
         self.runs = 0
 
     def run(self, how: Policy | None = None) -> Outcome:
-        """Run one iteration as a new process would."""
+        """Run once as a new process would."""
         self.runs += 1
         self.tally = Tally(scan="all", run=f"run-{self.runs}")
         ports = Ports(
@@ -71,12 +71,12 @@ class World:
         return scan_once(ports, how or policy(), self.tally, workers=workers)
 
     def run_until_idle(self, how: Policy | None = None, most: int = 60) -> int:
-        """Run iterations five minutes apart until nothing is due; return how many."""
+        """Repeat runs five minutes apart until nothing is due; return how many."""
         for number in range(1, most + 1):
             if self.run(how) == "idle":
                 return number
             self.clock.advance(300_000)
-        raise AssertionError(f"not idle after {most} iterations: {self.ledgers.value()}")
+        raise AssertionError(f"not idle after {most} runs: {self.ledgers.value()}")
 
     def share(self, effects: Effects) -> None:
         """Number the effects of all fakes in one sequence."""

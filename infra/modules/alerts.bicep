@@ -198,7 +198,7 @@ var rules = [
     name: 'no-run'
     title: 'no successful run'
     meaning: 'No run of any scan has succeeded for ${noRunMinutes} minutes, so nothing is collected. If another alert of this app names the cause, follow that one. Otherwise check whether the function runs at all.'
-    page: 'docs/runbook.md#no-successful-run'
+    help: 'docs/runbook.md#no-successful-run'
     severity: 1
     query: '${reports}${noRunQuery}'
     windowSize: runWindow
@@ -213,7 +213,7 @@ var rules = [
     name: 'failing'
     title: 'every run of a scan fails'
     meaning: 'This scan ran at least twice in ${noRunMinutes} minutes and never succeeded, so it collects nothing new. The dimension Cause gives the class of the newest error, or the outcome (busy, clocks differ). The scan "(all)" means that the settings are invalid.'
-    page: 'docs/runbook.md#failing-runs'
+    help: 'docs/runbook.md#failing-runs'
     severity: 1
     query: '${reports}${failingQuery}'
     windowSize: runWindow
@@ -231,7 +231,7 @@ var rules = [
     name: 'refused'
     title: 'authentication refused'
     meaning: 'The API, or the sign-in to it, refused this scan at least twice in ${noRunMinutes} minutes. Somebody has to fix the grant, the secret or the token; the message in the report line says which.'
-    page: 'docs/runbook.md#source-refused'
+    help: 'docs/runbook.md#source-refused'
     severity: 1
     query: '${reports}${refusedQuery}'
     windowSize: runWindow
@@ -248,7 +248,7 @@ var rules = [
     name: 'lag'
     title: 'the scan is behind'
     meaning: 'For an hour this scan has lagged more than ${lagMinutes} minutes behind, and its backlog does not shrink fast enough to be gone within a day. The outcomes of its runs show why.'
-    page: 'docs/runbook.md#behind'
+    help: 'docs/runbook.md#behind'
     severity: 2
     query: '${reports}${lagQuery}'
     windowSize: 'PT1H'
@@ -265,7 +265,7 @@ var rules = [
     name: 'soon-lost'
     title: 'activities will be lost within three days'
     meaning: 'Within three days, time that this scan has not covered will leave the reach of the API. Whatever is not scanned by then is lost for good. The scan already gives this time priority, so find out what is holding it up.'
-    page: 'docs/runbook.md#soon-lost'
+    help: 'docs/runbook.md#soon-lost'
     severity: 1
     query: '${reports}${soonLostQuery}'
     windowSize: 'PT1H'
@@ -282,7 +282,7 @@ var rules = [
     name: 'lost'
     title: 'time was declared lost'
     meaning: 'During the past day the API stopped showing time that this scan had not covered, so the scan declared that time lost. The alert ends after a day, but the loss is permanent. The ledger has its bounds. Find out what held the scan up.'
-    page: 'docs/runbook.md#declared-lost'
+    help: 'docs/runbook.md#declared-lost'
     severity: 1
     query: '${reports}${lostQuery}'
     windowSize: 'P1D'
@@ -299,7 +299,7 @@ var rules = [
     name: 'doubt'
     title: 'new time in doubt'
     meaning: 'During the past day the API contradicted itself about more than ${doubtMinutes} minutes of time, and this doubt has lasted for six hours. It is not urgent: later sweeps may still clear it. The ledger has the bounds of the doubt.'
-    page: 'docs/runbook.md#doubt'
+    help: 'docs/runbook.md#doubt'
     severity: 3
     query: '${reports}${doubtQuery}'
     windowSize: 'P1D'
@@ -316,7 +316,7 @@ var rules = [
     name: 'blocked'
     title: 'a slice is blocked'
     meaning: 'For an hour a slice has been blocked because its requests failed repeatedly. The scan retries it every hour and continues with everything else. When the slice leaves the reach of the API, it is declared lost. The ledger has its latest fault.'
-    page: 'docs/runbook.md#blocked-slices'
+    help: 'docs/runbook.md#blocked-slices'
     severity: 2
     query: '${reports}${blockedQuery}'
     windowSize: 'PT1H'
@@ -333,7 +333,7 @@ var rules = [
     name: 'over-budget'
     title: 'the request budget cannot carry the load'
     meaning: 'For six hours the first pass has needed more requests a day than the runs of this scan can send. New activities are still collected, but older ones that the scan never gets to will be lost. Raise the time budget or the request budget, or narrow the filters.'
-    page: 'docs/runbook.md#over-budget'
+    help: 'docs/runbook.md#over-budget'
     severity: 2
     query: '${reports}${overBudgetQuery}'
     windowSize: 'PT6H'
@@ -350,7 +350,7 @@ var rules = [
     name: 'sweeps-behind'
     title: 'sweeps are behind'
     meaning: 'For six hours the oldest due sweep has been more than six hours overdue, because the first pass leaves too few requests. Late activities arrive later than planned, and some may be missed. Remove a sweep, let sweeps ask by created, or raise the request budget.'
-    page: 'docs/runbook.md#sweeps-behind'
+    help: 'docs/runbook.md#sweeps-behind'
     severity: 3
     query: '${reports}${sweepsBehindQuery}'
     windowSize: 'PT6H'
@@ -367,7 +367,7 @@ var rules = [
     name: 'throttled'
     title: 'most runs are throttled'
     meaning: 'During an hour more than ${throttledPercent} percent of the runs were throttled or waited for a throttle to end, because other programs use up the tenant\'s requests. This does no harm until the scan falls behind, for which there is another alert.'
-    page: 'docs/runbook.md#throttled'
+    help: 'docs/runbook.md#throttled'
     severity: 3
     query: '${reports}${throttledQuery}'
     windowSize: 'PT1H'
@@ -384,7 +384,7 @@ var rules = [
     name: 'cap'
     title: 'the workspace has stopped collecting'
     meaning: 'The workspace has reached its daily cap. Until it collects again, the other log alerts see nothing: the alert about missing runs fires, and all others stay silent. The scan itself continues.'
-    page: 'docs/runbook.md#daily-cap'
+    help: 'docs/runbook.md#daily-cap'
     severity: 2
     query: capQuery
     windowSize: 'PT1H'
@@ -427,7 +427,7 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'Activity Scan: ${rule.title} (${appName})'
-      description: '${rule.meaning} What to do: ${rule.page}'
+      description: '${rule.meaning} What to do: ${rule.help}'
       severity: rule.severity
       enabled: enabled
       scopes: [
@@ -465,7 +465,7 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         actionGroups: told
         customProperties: {
           component: componentId
-          page: rule.page
+          help: rule.help
         }
       }
     }
@@ -509,7 +509,7 @@ resource noExecution 'Microsoft.Insights/metricAlerts@2018-03-01' = {
         actionGroupId: group
         webHookProperties: {
           component: componentId
-          page: 'docs/runbook.md#no-successful-run'
+          help: 'docs/runbook.md#no-successful-run'
         }
       }
     ]

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.poolmanager import ProxyManager
 
 from shared.core.api.answers import HTTP_INFORMATIONAL, read_http_date
-from shared.core.model import Answer, NoAnswer, Query
+from shared.core.model import Answer, NoAnswer, Request
 from shared.core.quoting import quoted
 from shared.ports import Authorization, SignInUnavailable
 
@@ -51,7 +51,7 @@ class HttpActivitySource:
         self._session.mount("https://", _WatchedAdapter(pool_maxsize=16))
         self._session.mount("http://", _WatchedAdapter(pool_maxsize=16))
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Send one request; see the port."""
         try:
             header = self._authorization.header()
@@ -62,7 +62,7 @@ class HttpActivitySource:
         watch = _Watch(timeout)
         try:
             with watch:
-                answer = self._exchange(query, header, timeout)
+                answer = self._exchange(request, header, timeout)
         except _TooLarge:
             return NoAnswer(kind="too large", detail=f"more than {self._body_cap} bytes")
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
@@ -80,10 +80,10 @@ class HttpActivitySource:
         """Close the kept connections."""
         self._session.close()
 
-    def _exchange(self, query: Query, header: str, timeout: float) -> Answer:
+    def _exchange(self, request: Request, header: str, timeout: float) -> Answer:
         response = self._session.post(
             self._url,
-            data=query.body,
+            data=request.body,
             auth=_Header(header),
             headers={
                 "Content-Type": "application/json",

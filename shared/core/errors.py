@@ -24,9 +24,9 @@ from typing import ClassVar
 
 
 class ScanError(Exception):
-    """Base of all errors that end a run; `page` is the documentation that helps."""
+    """Base of all errors that end a run; `help` is the documentation that helps."""
 
-    page: ClassVar[str] = "docs/runbook.md"
+    help: ClassVar[str] = "docs/runbook.md"
 
 
 class SettingsError(ScanError):
@@ -36,7 +36,7 @@ class SettingsError(ScanError):
         problems: one sentence each: which setting, what is wrong, what to set instead.
     """
 
-    page = "docs/settings.md"
+    help = "docs/settings.md"
 
     def __init__(self, problems: list[str]) -> None:
         """Keep all problems; the message lists them one to a line."""
@@ -47,7 +47,7 @@ class SettingsError(ScanError):
 class SourceRefused(ScanError):
     """The API (or the sign-in for it) refuses this caller; trying again cannot help."""
 
-    page = "docs/runbook.md#source-refused"
+    help = "docs/runbook.md#source-refused"
 
 
 class TokenRefused(SourceRefused):
@@ -57,88 +57,88 @@ class TokenRefused(SourceRefused):
 class QueryFailed(ScanError):
     """A query could not be followed to its end; what was written so far is incomplete."""
 
-    page = "docs/runbook.md#query-failed"
+    help = "docs/runbook.md#query-failed"
 
 
 class NotAnnounced(ScanError):
     """Messages of existing parts could not all be sent; the message says how to go on."""
 
-    page = "docs/command-line.md#announce"
+    help = "docs/command-line.md#announce"
 
 
 class LedgerError(ScanError):
     """The ledger cannot be used as it is; the run stops and leaves it untouched."""
 
-    page = "docs/runbook.md#ledger"
+    help = "docs/runbook.md#ledger"
 
 
 class LedgerUnreadable(LedgerError):
     """The ledger's bytes are not a ledger."""
 
-    page = "docs/runbook.md#ledger-unreadable"
+    help = "docs/runbook.md#ledger-unreadable"
 
 
 class LedgerTooNew(LedgerError):
     """The ledger was written by a version that this one does not understand."""
 
-    page = "docs/runbook.md#ledger-too-new"
+    help = "docs/runbook.md#ledger-too-new"
 
 
 class LedgerMissing(LedgerError):
     """There is no ledger, but the scan has already written manifests or parts."""
 
-    page = "docs/runbook.md#ledger-missing"
+    help = "docs/runbook.md#ledger-missing"
 
 
 class LedgerRolledBack(LedgerError):
     """The ledger is older than the chain of manifests: somebody put an old copy back."""
 
-    page = "docs/runbook.md#ledger-rolled-back"
+    help = "docs/runbook.md#ledger-rolled-back"
 
 
 class ScopeChanged(LedgerError):
     """Filters or sort field differ from those under which the coverage was made."""
 
-    page = "docs/runbook.md#scope-changed"
+    help = "docs/runbook.md#scope-changed"
 
 
 class NotRebuildable(LedgerError):
     """The manifests do not tell enough to make the ledger again."""
 
-    page = "docs/verify.md#rebuilding-the-ledger"
+    help = "docs/verify.md#rebuilding-the-ledger"
 
 
 class StoreError(ScanError):
     """Blob storage did not do what the protocol needs."""
 
-    page = "docs/runbook.md#storage"
+    help = "docs/runbook.md#storage"
 
 
 class LedgerConflict(StoreError):
     """Another run saved the ledger since it was read; it goes on, this one ends."""
 
-    page = "docs/runbook.md#ledger-conflict"
+    help = "docs/runbook.md#ledger-conflict"
 
 
 class BlocksLost(StoreError):
     """Staged blocks are gone although their part was never committed."""
 
-    page = "docs/runbook.md#blocks-lost"
+    help = "docs/runbook.md#blocks-lost"
 
 
 class StoreConflict(StoreError):
     """A blob that is written once exists already, with other content."""
 
-    page = "docs/runbook.md#store-conflict"
+    help = "docs/runbook.md#store-conflict"
 
 
 class PartUnreadable(StoreError):
     """A part cannot be read or written: it is gone, damaged, archived, leased, or not ours."""
 
-    page = "docs/runbook.md#part-unreadable"
+    help = "docs/runbook.md#part-unreadable"
 
 
 class StoreUnavailable(StoreError):
     """Storage cannot be reached, throttles for too long, or refuses this identity."""
 
-    page = "docs/runbook.md#storage"
+    help = "docs/runbook.md#storage"

@@ -164,7 +164,7 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where a slice stands inside one millisecond that is paged on the other time field.
 
     Attributes:
-        at: the millisecond.
+        millisecond: the one that is paged.
         cursor: the value of the other field to go on from; null at the beginning.
         probing: whether an empty page that contradicted itself led here, and not a cursor that
             stood still.
@@ -173,7 +173,7 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         direction: in which it is paged; the other one where the API answers `asc` with `desc`.
     """
 
-    at: int
+    millisecond: int
     cursor: int | None
     probing: bool
     plain: bool = False
@@ -191,9 +191,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         asked: the direction that is asked for, so that the API answers in that one; null when they
             are the same.
         limit: the page limit that it asks for; halved by heavy answers.
-        at: the cursor: with `asc` all before it is known, with `desc` all from it on.
-        continuation: the last page's `nextQueryFilters`, verbatim; null asks afresh from `at`.
-        mode: `page` follows the continuation; the others settle a contradiction at `dense.at`:
+        cursor: with `asc` all before it is known, with `desc` all from it on.
+        continuation: the last page's `nextQueryFilters`, verbatim; null asks afresh from the
+            cursor.
+        mode: `page` follows the continuation; the others settle a contradiction at
+            `dense.millisecond`:
             `dense` pages one millisecond, `beyond` looks past it, `opposite` from the other end.
         dense: where the dense query stands.
         blocks: staged so far, in order.
@@ -212,7 +214,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         last_answer: when the last answer of any kind arrived, by the run's time or by its `Date`,
             whichever is later.
         faults: answers in a row that were no page.
-        fault: the last of them, for people.
+        fault: human-readable description of the latest fault.
         not_before: when the next request may be sent.
         blocked: whether it is only retried hourly.
         cramped: whether it is blocked only because there was no room for its halves.
@@ -227,7 +229,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     direction: Direction
     asked: Direction | None = None
     limit: int
-    at: int
+    cursor: int
     continuation: str | None = None
     mode: Literal["page", "dense", "beyond", "opposite"] = "page"
     dense: Dense | None = None
@@ -287,22 +289,22 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What keeps requests inside the tenant's budget, across iterations.
+    """What keeps requests inside the tenant's budget, across runs.
 
     Attributes:
-        requests: when the requests of the last 60 s were sent.
+        sent_at: when the requests of the last 60 s were sent.
         not_before: the whole scan waits until then (a throttle).
         throttles: throttles since the last page; each doubles the wait that it asks for.
-        steps: duration in ms of the last answered steps, newest last.
-        turns: requests so far; every fifth is the oldest slice's, every tenth is for fresh time.
+        durations: of the last answered steps in ms, newest last.
+        requests: sent so far; every fifth is the oldest slice's, every tenth is for fresh time.
         starts: when the last runs claimed the ledger, oldest first.
     """
 
-    requests: tuple[int, ...] = ()
+    sent_at: tuple[int, ...] = ()
     not_before: int = 0
     throttles: int = 0
-    steps: tuple[int, ...] = ()
-    turns: int = 0
+    durations: tuple[int, ...] = ()
+    requests: int = 0
     starts: tuple[int, ...] = ()
 
 
@@ -416,8 +418,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         lost: declared loss.
         doubt: what the API contradicted itself about.
         totals: what `lost` and `doubt` held before `settled_until`.
-        parts: per UTC hour (epoch ms of its start) how many parts were committed: a sweep that
-            finds fewer must not take their records for late.
+        parts_by_hour: how many parts were committed per UTC hour (epoch ms of its start): a sweep
+            that finds fewer must not take their records for late.
         unplaced: UTC hours (epoch ms of their starts) of which parts hold records without a
             position on the axis: a sweep reads the parts beside its slice for them, too.
         rescans: per pass `rescan-<epoch>`, what a person asked to have scanned again.
@@ -452,7 +454,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     lost: tuple[Loss, ...] = ()
     doubt: tuple[Doubt, ...] = ()
     totals: Totals = Totals()
-    parts: dict[int, int] = {}
+    parts_by_hour: dict[int, int] = {}
     unplaced: tuple[int, ...] = ()
     rescans: dict[str, Intervals] = {}
     open: tuple[Slice, ...] = ()
@@ -479,7 +481,7 @@ class Policy:
         direction: of new slices.
         limit: of new slices.
         api: host of the API, to notice a changed tenant.
-        budget: wall time of one iteration.
+        budget: wall time of one run.
         lookback: how far back the first run begins.
         settle: how old time must be before it is first scanned.
         fresh: time younger than this is cut in `slice_length`, older time in hours.
@@ -548,7 +550,7 @@ class PartBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Request:
     """One request to the Activities API, ready to send.
 
     Attributes:

@@ -33,7 +33,7 @@ from shared.core.errors import ScanError, SettingsError
 from shared.operate.announcing import Announcer, Send, Wanted
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_file, read_filters, read_question, read_time
-from shared.operate.following import Request
+from shared.operate.following import Query
 from shared.operate.output import STANDARD_OUTPUT, opened, partial
 from shared.operate.querying import Asker, Found, follow
 from shared.operate.rebuild import rebuild, write
@@ -74,7 +74,7 @@ def run(
     ] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Run one iteration of every scan, as the timer does, with the same settings.
+    """Do one run of every scan, as the timer does, with the same settings.
 
     Standard error tells how it goes. Standard output, when it is no terminal, carries the report
     lines (JSON, docs/formats.md).
@@ -310,7 +310,7 @@ def _archives(environ: dict[str, str], scan: str | None) -> list[Archive]:
 
 def _ask(question: QuerySettings, output: str, console: Console) -> Found:
     quiet_azure()
-    request = Request(
+    request = Query(
         filters=question.filters,
         axis=question.axis,
         direction=question.direction,
@@ -360,8 +360,8 @@ def _explain(console: Console, error: Exception, scan: str = "") -> None:
         console.print("".join(traceback.format_exception(error)), soft_wrap=True)
     place = f" {scan}" if scan else ""
     console.print(f"failed{place}: {type(error).__name__}: {error}", style="red", soft_wrap=True)
-    page = error.page if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
-    console.print(f"See {page}", soft_wrap=True)
+    section = error.help if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+    console.print(f"See {section}", soft_wrap=True)
 
 
 def _code(error: Exception) -> int:

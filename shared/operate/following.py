@@ -1,6 +1,6 @@
 """One query followed through `nextQueryFilters` to its end; pure, without input or output.
 
-The request is the one of the API's documentation. Its sample program loses activities without a
+The query is the one of the API's documentation. Its sample program loses activities without a
 word where an answer contradicts itself; here each such answer is a `QueryFailed`.
 """
 
@@ -14,13 +14,13 @@ from shared.core.api.pages import Page
 from shared.core.api.positions import position as position_of
 from shared.core.api.records import Record
 from shared.core.errors import QueryFailed
-from shared.core.model import Axis, Direction, Query
+from shared.core.model import Axis, Direction, Request
 
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Query:
     """What is asked for: the parameters of the API's documentation; `isScan` is always true.
 
     Attributes:
@@ -41,14 +41,14 @@ class Position:
     """How far a query has been followed.
 
     Attributes:
-        request: what is asked for.
+        query: what is asked for.
         continuation: the last page's `nextQueryFilters`, verbatim; None before the first page.
         at: the cursor on the sort field, epoch ms; None while nothing is known of it.
         seen: digests of the lines written so far that the next page may show again.
         unplaced: the same of lines without a usable time, which any later page may show again.
     """
 
-    request: Request
+    query: Query
     continuation: str | None = None
     at: int | None = None
     seen: frozenset[str] = frozenset()
@@ -70,23 +70,23 @@ class Taken:
     goes_on: Position | None
 
 
-def begin(request: Request) -> Position:
+def begin(query: Query) -> Position:
     """Return the position before the first page."""
-    return Position(request=request, at=_bound(request.filters, request))
+    return Position(query=query, at=_bound(query.filters, query))
 
 
-def next_query(position: Position) -> Query:
+def next_request(position: Position) -> Request:
     """Return the next request: the filters as given, then each continuation verbatim."""
-    request = position.request
+    query = position.query
     given = position.continuation
     asked = {
-        "filters": request.filters if given is None else msgspec.Raw(given.encode()),
+        "filters": query.filters if given is None else msgspec.Raw(given.encode()),
         "isScan": True,
-        "limit": request.limit,
-        "sortField": request.axis,
-        "sortDirection": request.direction,
+        "limit": query.limit,
+        "sortField": query.axis,
+        "sortDirection": query.direction,
     }
-    return Query(body=msgspec.json.encode(asked))
+    return Request(body=msgspec.json.encode(asked))
 
 
 def take(position: Position, page: Page) -> Taken:
@@ -98,19 +98,19 @@ def take(position: Position, page: Page) -> Taken:
     if not page.has_next:
         _require_an_end(page)
         return _taken(position, page.records, None)
-    request = position.request
-    at = _cursor(page, request)
-    if position.at is not None and not _ahead(position.at, at, request):
+    query = position.query
+    at = _cursor(page, query)
+    if position.at is not None and not _ahead(position.at, at, query):
         raise QueryFailed(
-            f"the API says that there is more, but its cursor {_name(request)} went from "
+            f"the API says that there is more, but its cursor {_name(query)} went from "
             f"{position.at} to {at} instead of moving on: most likely more activities lie on that "
             "millisecond than a page holds. Ask with a larger --limit, with the other "
             "--sort-field, or in two queries around that millisecond"
         )
-    ahead = [record for record in page.records if _may_repeat(record, at, request)]
+    ahead = [record for record in page.records if _may_repeat(record, at, query)]
     # Only what lies at or past the cursor can come again: the others need no memory.
     seen = frozenset(record.content for record in ahead)
-    odd = frozenset(it.content for it in page.records if it.on(request.axis) is None)
+    odd = frozenset(it.content for it in page.records if it.on(query.axis) is None)
     unplaced = position.unplaced | odd
     onward = replace(position, continuation=page.continuation, at=at, seen=seen, unplaced=unplaced)
     return _taken(position, page.records, onward)
@@ -134,44 +134,44 @@ def _require_an_end(page: Page) -> None:
         )
 
 
-def _cursor(page: Page, request: Request) -> int:
-    at = _stated(page, request)
+def _cursor(page: Page, query: Query) -> int:
+    at = _stated(page, query)
     if at is None:
         raise QueryFailed(
-            f"the API's nextQueryFilters holds no {_name(request)}, so it does not go on where "
+            f"the API's nextQueryFilters holds no {_name(query)}, so it does not go on where "
             "the page ended. Ask with --sort-field date"
         )
     return at
 
 
-def _stated(page: Page, request: Request) -> int | None:
+def _stated(page: Page, query: Query) -> int | None:
     """Return the bound from which the continuation goes on, in whatever notation it is written."""
     try:
         filters = _members_of.decode(page.continuation or "{}")
-        return position_of(_members_of.decode(filters[request.axis]).get(_operator(request)))
+        return position_of(_members_of.decode(filters[query.axis]).get(_operator(query)))
     except (KeyError, msgspec.ValidationError):
         return None
 
 
-def _bound(filters: dict[str, Any], request: Request) -> int | None:
+def _bound(filters: dict[str, Any], query: Query) -> int | None:
     """Return the bound of the filters from which the direction sets out, None without one."""
-    on_axis = filters.get(request.axis)
-    value = on_axis.get(_operator(request)) if isinstance(on_axis, dict) else None
+    on_axis = filters.get(query.axis)
+    value = on_axis.get(_operator(query)) if isinstance(on_axis, dict) else None
     return value if type(value) is int else None
 
 
-def _operator(request: Request) -> str:
-    return "gte" if request.direction == "asc" else "lte"
+def _operator(query: Query) -> str:
+    return "gte" if query.direction == "asc" else "lte"
 
 
-def _name(request: Request) -> str:
-    return f"{request.axis}.{_operator(request)}"
+def _name(query: Query) -> str:
+    return f"{query.axis}.{_operator(query)}"
 
 
-def _ahead(before: int, at: int, request: Request) -> bool:
-    return at > before if request.direction == "asc" else at < before
+def _ahead(before: int, at: int, query: Query) -> bool:
+    return at > before if query.direction == "asc" else at < before
 
 
-def _may_repeat(record: Record, at: int, request: Request) -> bool:
-    own = record.on(request.axis)
-    return own is not None and (own == at or _ahead(at, own, request))
+def _may_repeat(record: Record, at: int, query: Query) -> bool:
+    own = record.on(query.axis)
+    return own is not None and (own == at or _ahead(at, own, query))

@@ -9,7 +9,7 @@ from shared.core.api.records import Record
 from shared.core.errors import QueryFailed, TokenRefused
 from shared.core.model import MINUTE_MS, Pacing
 from shared.core.state import pacing
-from shared.operate.following import Position, Request, begin, next_query, take
+from shared.operate.following import Position, Query, begin, next_request, take
 from shared.operate.pausing import Display, counted, pause
 from shared.ports import ActivitySource, Clock
 
@@ -92,7 +92,7 @@ class Asker:
     def _ask(self, position: Position) -> Page | Throttle | Fault:
         self._keep_pace()
         self._pacing = pacing.note_request(self._pacing, self._clock.now())
-        answer = self._source.ask(next_query(position), timeout=TIMEOUT_SECONDS)
+        answer = self._source.ask(next_request(position), timeout=TIMEOUT_SECONDS)
         try:
             verdict = read_answer(answer, now=self._clock.now())
         except TokenRefused:
@@ -134,7 +134,7 @@ class Asker:
         pause(self._clock, self._display, wait, f"no page ({fault.detail})")
 
 
-def follow(request: Request, asker: Asker, write: Write, display: Display) -> Found:
+def follow(query: Query, asker: Asker, write: Write, display: Display) -> Found:
     """Write every activity of a query, and return how many there were.
 
     Raises:
@@ -142,7 +142,7 @@ def follow(request: Request, asker: Asker, write: Write, display: Display) -> Fo
         SourceRefused: the API refuses the query or the caller.
     """
     found = Found()
-    position: Position | None = begin(request)
+    position: Position | None = begin(query)
     while position is not None:
         page = asker.page(position)
         taken = take(position, page)

@@ -1,4 +1,4 @@
-"""`run`: the iteration that the timer starts, once or until nothing is due any more."""
+"""`run`: the run that the timer starts, once or until nothing is due any more."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,17 +10,17 @@ from shared.operate.pausing import Display, counted, duration, pause
 from shared.ports import Clock
 
 BACKOFF_FIRST_MS = 2_000
-"""Before the next iteration, where the last one got no page and does not say until when."""
+"""Before the next run, where the last one got no page and does not say until when."""
 
 BACKOFF_MOST_MS = 120_000
 """The longest such pause; a blocked slice is due hourly, other waits are far shorter."""
 
 Iterate = Callable[[], list[RunResult]]
-"""Runs one iteration of every scan."""
+"""Does one run of every scan."""
 
 
 def run_once(iterate: Iterate, display: Display, show: Callable[[str], None]) -> list[RunResult]:
-    """Run one iteration of every scan, and show how each ended.
+    """Do one run of every scan, and show how each ended.
 
     Args:
         iterate: runs them.
@@ -39,7 +39,7 @@ def run_once(iterate: Iterate, display: Display, show: Callable[[str], None]) ->
 def run_until_idle(
     iterate: Iterate, clock: Clock, display: Display, show: Callable[[str], None]
 ) -> list[RunResult]:
-    """Run iterations until every scan is idle or one fails; return the last one's results."""
+    """Repeat runs until every scan is idle or one fails; return the last one's results."""
     quiet = 0
     while True:
         results = run_once(iterate, display, show)
@@ -51,19 +51,19 @@ def run_until_idle(
 
 
 def next_pause(reports: Sequence[dict[str, Any]], now: int, quiet: int) -> int:
-    """Return how long to wait before the next iteration, in ms: as long as the most eager scan.
+    """Return how long to wait before the next run, in ms: as long as the most eager scan.
 
     Args:
         reports: of the scans that are not idle.
         now: epoch ms.
-        quiet: iterations in a row without a page.
+        quiet: runs in a row without a page.
     """
     backoff = min(BACKOFF_FIRST_MS * 2 ** min(quiet, 10), BACKOFF_MOST_MS)
     return min(_wait(report, now, backoff) for report in reports)
 
 
 def _wait(report: dict[str, Any], now: int, backoff: int) -> int:
-    if report["outcome"] == "budget":
+    if report["outcome"] == "out-of-time":
         return 0
     until: int = report.get("waiting_until", 0)
     return until - now if until > now else backoff
@@ -97,7 +97,7 @@ def summary(report: dict[str, Any]) -> str:
 _MEANING = {
     "idle": "idle, nothing is due",
     "waiting": "waiting, nothing can be asked just now",
-    "budget": "paused, the time budget is spent",
+    "out-of-time": "paused, the time budget is spent",
     "faults": "paused, the API gave three faults in a row",
     "busy": "busy, another run holds the scan",
 }

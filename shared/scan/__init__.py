@@ -1,4 +1,4 @@
-"""The use case: one bounded iteration of a scan. Safe to stop at any instruction.
+"""The use case: one bounded run of a scan. Safe to stop at any instruction.
 
 All control flow and every change of the ledger happen in the calling thread; worker threads only
 run steps. The order of effects is the protocol (docs/architecture.md); keep it.
@@ -33,8 +33,8 @@ from shared.core.slices.retreat import (
     retreat,
     shows_poison,
 )
+from shared.core.slices.transitions import Transition
 from shared.core.slices.traversal import unprobed
-from shared.core.slices.turns import Turn
 from shared.core.state import ledger as ledgers
 from shared.core.state import pacing
 from shared.core.state.lanes import choose, gives_way, gone, passed
@@ -81,7 +81,7 @@ def scan_once(
     *,
     workers: Callable[[int], Executor] = ThreadPoolExecutor,
 ) -> Outcome:
-    """Run one iteration: claim, finish what was interrupted, then step until nothing fits.
+    """Do one run: claim, finish what was interrupted, then step until nothing fits.
 
     Args:
         ports: what the scan needs from outside.
@@ -96,18 +96,18 @@ def scan_once(
     claimed = claim(ports, policy, tally)
     if claimed is None:
         return "busy"
-    iteration = Iteration(ports, policy, tally, claimed)
+    run = Run(ports, policy, tally, claimed)
     try:
-        iteration.finish_interrupted_commit()
-        iteration.close_passed()
-        iteration.give_up_sweeps()
-        iteration.make_room()
+        run.finish_interrupted_commit()
+        run.close_passed()
+        run.give_up_sweeps()
+        run.make_room()
         with workers(policy.concurrency) as lanes:
-            outcome = iteration.work(lanes)
+            outcome = run.work(lanes)
     except Exception:
-        iteration.release_after_an_error()
+        run.release_after_an_error()
         raise
-    iteration.release()
+    run.release()
     return outcome
 
 
@@ -118,19 +118,19 @@ class Flight:
     Attributes:
         piece: its slice, this request counted.
         before: the slice as it was open before; None for a new one.
-        turn: the request's ordinal.
+        ordinal: the request's ordinal.
         sent: when, on the clock that never jumps.
         facts: what was known of the API when it was asked.
     """
 
     piece: Slice
     before: Slice | None
-    turn: int
+    ordinal: int
     sent: int
     facts: ApiFacts
 
 
-class Iteration:
+class Run:
     """One run that holds the claim: the ledger as saved, and the steps under way."""
 
     def __init__(self, ports: Ports, policy: Policy, tally: Tally, claimed: Claim) -> None:
@@ -245,7 +245,7 @@ class Iteration:
         """
         for sweeps in (False, True):
             while piece := ripest(self.ledger, sweeps=sweeps):
-                self.take(piece, Turn(finished=doubted(piece)))
+                self.take(piece, Transition(finished=doubted(piece)))
         if piece := gives_way(self.ledger, self.now(), self.policy):
             self.take(piece, close(piece))
 
@@ -385,7 +385,7 @@ class Iteration:
             pause = max(pause, self.ports.budget.pause(self.ports.clock.elapsed()))
         if not self.fits(pause):
             # A whole run would not be enough: to start another one at once would be in vain.
-            self.stop = "waiting" if pause > self.policy.budget else "budget"
+            self.stop = "waiting" if pause > self.policy.budget else "out-of-time"
             return 0
         return pause
 
@@ -433,7 +433,7 @@ class Iteration:
         self.flights[future] = Flight(
             piece=piece,
             before=before,
-            turn=paced.turns,
+            ordinal=paced.requests,
             sent=sent,
             facts=self.ledger.api_facts,
         )
@@ -444,7 +444,7 @@ class Iteration:
         """Wait for a step to end, or for `pause` ms, and take in what came back."""
         timeout = None if pause is None else pause / 1000
         done, _ = wait(self.flights, timeout=timeout, return_when=FIRST_COMPLETED)
-        for future in sorted(done, key=lambda it: self.flights[it].turn):
+        for future in sorted(done, key=lambda it: self.flights[it].ordinal):
             self.land(self.flights.pop(future), future)
 
     def land(self, flight: Flight, future: Future[Landing]) -> None:
@@ -470,8 +470,8 @@ class Iteration:
             self._ask_for_less(flight, verdict)
         elif isinstance(verdict, Fault):
             self._note_strange(flight, verdict, landing.strange)
-            turn = self._retreat(flight.piece, verdict, is_page=landing.is_page)
-            self._take(flight, turn)
+            transition = self._retreat(flight.piece, verdict, is_page=landing.is_page)
+            self._take(flight, transition)
         elif late:
             self.save(self.ledger)  # Without this page, what is known can still be finished.
         else:
@@ -481,28 +481,32 @@ class Iteration:
         if landing.answered is not None and not (late or isinstance(verdict, Throttle)):
             self.declare_lost()
 
-    def _take(self, flight: Flight, turn: Turn) -> None:
+    def _take(self, flight: Flight, transition: Transition) -> None:
         """Take what an answer did to its slice into the ledger, and commit what is finished."""
-        self.tally.note_turn(turn, flight.piece)
-        self.take(flight.piece, turn)
+        self.tally.note_transition(transition, flight.piece)
+        self.take(flight.piece, transition)
 
-    def _note_sorting(self, turn: Turn) -> None:
+    def _note_sorting(self, transition: Transition) -> None:
         """Remember it where the API has answered in another direction than was asked for."""
-        if turn.sorts:
-            asked, answered = turn.sorts
+        if transition.sorts:
+            asked, answered = transition.sorts
             self._learn(
                 sorting(self.ledger.api_facts, asked, answered),
                 f"the API answers in the direction {answered} where {asked} is asked for: see "
                 "docs/runbook.md#sort-direction",
             )
 
-    def take(self, piece: Slice, turn: Turn) -> None:
-        """Save what a turn makes of a slice, and commit what it has finished."""
-        turn = sealed(self.ports.results, turn, self.ledger)
-        doubt = turn.finished.slice.doubt if turn.finished else ()
+    def take(self, piece: Slice, transition: Transition) -> None:
+        """Save what a transition makes of a slice, and commit what it has finished."""
+        transition = sealed(self.ports.results, transition, self.ledger)
+        doubt = transition.finished.slice.doubt if transition.finished else ()
         if any(it.reason == POISONED for it in doubt):
             self._warn_once("a poisoned second is finished in doubt: see docs/runbook.md#doubt")
-        self.save(ledgers.turned(self.ledger, piece, turn, self.policy, now=self.clock.now()))
+        self.save(
+            ledgers.after_transition(
+                self.ledger, piece, transition, self.policy, now=self.clock.now()
+            )
+        )
         self.finish_interrupted_commit()
 
     def _heard(self, ledger: Ledger, landing: Landing) -> Ledger:
@@ -546,7 +550,7 @@ class Iteration:
         bounds = f"{stamp(flight.piece.start)}-{stamp(flight.piece.end)}"
         about = {"run": self.tally.run, "slice": bounds, "fault": ascii_quoted(fault.detail)}
         try:
-            self.ports.ledgers.keep_answer(flight.turn % STRANGE_SLOTS, body, metadata=about)
+            self.ports.ledgers.keep_answer(flight.ordinal % STRANGE_SLOTS, body, metadata=about)
         except StoreError as error:
             self._warn_once(f"an answer that made no sense could not be kept: {error}")
 
@@ -559,17 +563,17 @@ class Iteration:
 
         Requests that were under way with the old token are forgiven, too.
         """
-        if flight.turn <= self.renewed_at:
+        if flight.ordinal <= self.renewed_at:
             return
         if self.renewed_at or not self.ports.source.renew_token():
             raise error
-        self.renewed_at = self.ledger.pacing.turns
+        self.renewed_at = self.ledger.pacing.requests
 
     def _throttled(self, flight: Flight, throttle: Throttle) -> None:
         """Let the whole scan wait; what was on its way meanwhile met the same throttle."""
-        known = flight.turn <= self.throttled_at
+        known = flight.ordinal <= self.throttled_at
         paced = pacing.note_throttle(self.ledger.pacing, self.now(), throttle.wait, known=known)
-        self.throttled_at = paced.turns
+        self.throttled_at = paced.requests
         self.tally.throttled += 1
         ledger = ledgers.replaced(self.ledger, flight.piece, (flight.piece,))
         self.save(change(ledger, pacing=paced))
@@ -579,7 +583,7 @@ class Iteration:
         self.faulted.clear()
         self.tally.bytes += landing.staged
         self.ledger = change(self.ledger, pages=self.ledger.pages + 1)
-        if flight.turn > self.throttled_at:
+        if flight.ordinal > self.throttled_at:
             self.ledger = change(self.ledger, pacing=pacing.note_page(self.ledger.pacing))
         self.served.add(asking.form_of(flight.piece, flight.facts))
         self._note_manners(flight, landing)
@@ -659,7 +663,7 @@ class Iteration:
             tried = asking.attempts(flight.piece, self.policy, facts, refusal.said)
             raise refused_in_every_form(refusal, tried)
 
-    def _retreat(self, piece: Slice, fault: Fault, *, is_page: bool = False) -> Turn:
+    def _retreat(self, piece: Slice, fault: Fault, *, is_page: bool = False) -> Transition:
         # Neither a page that contradicts itself nor known poison shows an outage.
         known = is_page or piece.blocked or shows_poison(piece, fault, self.ledger.pages)
         if fault.kind != "unreadable" and not (fault.kind == "malformed" and known):

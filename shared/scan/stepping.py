@@ -24,8 +24,8 @@ from shared.core.quoting import quoted
 from shared.core.slices.asking import DEFAULT_FIELD
 from shared.core.slices.cursor import dense_of, has_begun
 from shared.core.slices.sifting import Index
-from shared.core.slices.traversal import absorb, next_query
-from shared.core.slices.turns import Turn
+from shared.core.slices.transitions import Transition
+from shared.core.slices.traversal import absorb, next_request
 from shared.core.state.layout import part_name
 from shared.ports import Ports, ResultStore
 from shared.scan.run_clock import RunClock
@@ -49,7 +49,7 @@ class Untimely:
     ends_run: bool
 
 
-Verdict = Turn | Fault | Throttle | Unaccepted | Untimely
+Verdict = Transition | Fault | Throttle | Unaccepted | Untimely
 """What an answer did to the slice, or why it did nothing."""
 
 
@@ -149,7 +149,7 @@ class _Step:
     def _ask(self, index: Index, timeout: float) -> Verdict:
         policy, piece, clock = self.tools.policy, self.piece, self.tools.clock
         sent = clock.now()
-        query = next_query(piece, policy, self.ledger.api_facts)
+        query = next_request(piece, policy, self.ledger.api_facts)
         answer = self.tools.ports.source.ask(query, timeout=timeout)
         self.returned = True
         if isinstance(answer, NoAnswer):
@@ -186,31 +186,31 @@ class _Step:
     def _land(self, verdict: Verdict) -> Landing:
         if isinstance(verdict, Fault) and verdict.kind == "malformed":
             return self.landing(verdict, strange=self.beginning)
-        if not isinstance(verdict, Turn):
+        if not isinstance(verdict, Transition):
             return self.landing(verdict)
-        turn, staged = self._stage(verdict) if verdict.records else (verdict, 0)
-        turn = sealed(self.tools.ports.results, turn, self.ledger)
-        return self.landing(turn, staged=staged)
+        transition, staged = self._stage(verdict) if verdict.records else (verdict, 0)
+        transition = sealed(self.tools.ports.results, transition, self.ledger)
+        return self.landing(transition, staged=staged)
 
-    def _stage(self, turn: Turn) -> tuple[Turn, int]:
+    def _stage(self, transition: Transition) -> tuple[Transition, int]:
         epoch, number = self.ledger.epoch, len(self.piece.blocks)
-        block, content = encode_block(turn.records, epoch=epoch, number=number)
+        block, content = encode_block(transition.records, epoch=epoch, number=number)
         name = part_name(self.tools.policy.scan, self.piece)
         self.tools.ports.results.stage_block(name, block, content)
-        return turn.with_block(block), block.size
+        return transition.with_block(block), block.size
 
 
-def sealed(results: ResultStore, turn: Turn, ledger: Ledger) -> Turn:
-    """Return the turn with the trailer of the part that it finished staged, if there is one.
+def sealed(results: ResultStore, transition: Transition, ledger: Ledger) -> Transition:
+    """Return the transition with the trailer of the part that it finished staged, if there is one.
 
     It must be staged before the save that begins the commit: that save fixes the block list.
     """
-    if turn.finished is None or not turn.lacks_trailer:
-        return turn
-    piece = turn.finished.slice
+    if transition.finished is None or not transition.lacks_trailer:
+        return transition
+    piece = transition.finished.slice
     trailer, content = encode_trailer(piece.blocks, epoch=ledger.epoch)
     results.stage_block(part_name(ledger.scan, piece), trailer, content)
-    return turn.with_block(trailer)
+    return transition.with_block(trailer)
 
 
 def _described(error: Exception, *, returned: bool) -> str:

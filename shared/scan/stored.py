@@ -65,7 +65,7 @@ def read_index(results: ResultStore, piece: Slice, ledger: Ledger, axis: Axis) -
         StoreUnavailable: storage cannot be reached or refuses.
     """
     parts = results.parts_of(piece.start)
-    committed = ledger.parts.get(piece.start // HOUR_MS * HOUR_MS, 0)
+    committed = ledger.parts_by_hour.get(piece.start // HOUR_MS * HOUR_MS, 0)
     if len(parts) < committed:
         raise PartUnreadable(
             f"{committed - len(parts)} of {committed} parts of the hour are gone: their records "

@@ -57,7 +57,7 @@ def share(world: World, effects: Effects) -> None:
 
 
 def live(world: World, how: Policy = HOW, hours: int = 3) -> None:
-    """Run an iteration every half hour, until the sweep has been over everything."""
+    """Start a run every half hour, until the sweep has been over everything."""
     for _ in range(hours * 2):
         world.run(how)
         world.clock.advance(30 * MINUTE)

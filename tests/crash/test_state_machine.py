@@ -30,7 +30,7 @@ SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-6h", 6 * HOUR))
 ORIGIN = NOW - 2 * HOUR
 BUDGET = 60_000
 STEP_MOST = 30_000
-"""No answer of this API takes longer, so no iteration outlives its budget by more."""
+"""No answer of this API takes longer, so no run outlives its budget by more."""
 
 FAULTS: dict[str, Reply] = {
     "500": status(500),
@@ -234,7 +234,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def a_run(self) -> None:
-        """An iteration as it should be."""
+        """A run as it should be."""
         self._run()
 
     @rule(kind=st.sampled_from(sorted(FAULTS)), every=st.integers(1, 5))

@@ -105,7 +105,7 @@ def test_no_run_fires_when_nothing_comes() -> None:
     assert fires("no-run", [*nothing, Line(29, {})]) == []
 
 
-@pytest.mark.parametrize("outcome", ["idle", "waiting", "budget", "faults"])
+@pytest.mark.parametrize("outcome", ["idle", "waiting", "out-of-time", "faults"])
 def test_a_run_that_did_not_fail_counts(outcome: str) -> None:
     """Why it ended otherwise has rules of its own."""
     assert fires("no-run", [Line(3, {"outcome": outcome})]) == []

@@ -211,7 +211,7 @@ def test_a_description_leads_to_its_section_of_the_runbook(name: str) -> None:
     (page,) = re.findall(r"What to do: (docs/runbook\.md#[\w-]+)$", properties["description"])
 
     assert page.partition("#")[2] in anchors(ROOT / "docs/runbook.md")
-    assert given == {"component": COMPONENT, "page": page}
+    assert given == {"component": COMPONENT, "help": page}
 
 
 @every_reader

@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 from shared.adapters.activities_api import HttpActivitySource
 from shared.core.api.answers import Fault, Throttle, read_answer
 from shared.core.errors import SourceRefused
-from shared.core.model import Answer, NoAnswer, Query
+from shared.core.model import Answer, NoAnswer, Request
 from shared.ports import SignInUnavailable
 from simulator import Simulator, Switches, Tenant
 
 PATH = "/api/v1/activities/"
 BODY = b'{"filters": {"date": {"gte": 1, "lte":2}}, "isScan": true, "limit": 5000}'
-QUERY = Query(body=BODY)
+QUERY = Request(body=BODY)
 SECRET = "Token 9d3f-made-up"
 PATIENCE = 20.0
 DEADLINE = 0.3
@@ -230,10 +230,10 @@ def signed(api: Simulator) -> Signed:
     return Signed(api.credentials.header["Authorization"])
 
 
-def scan_of(**filters: object) -> Query:
+def scan_of(**filters: object) -> Request:
     """Return an ascending scan query."""
     body = {"filters": filters, "isScan": True, "sortField": "date", "sortDirection": "asc"}
-    return Query(body=json.dumps(body).encode())
+    return Request(body=json.dumps(body).encode())
 
 
 def test_a_page_of_the_simulator_comes_back_whole() -> None:
@@ -263,7 +263,7 @@ def test_the_body_is_sent_byte_for_byte() -> None:
     """White space, order and escapes of a continuation survive."""
     body = b'{ "filters":{"b":"\xc3\xa4","a":"\\u00e4 \\/"},"limit":5000, "limit": 500 }'
     with saying(say_page) as wire, source(wire.url) as asked:
-        asked.ask(Query(body=body), timeout=PATIENCE)
+        asked.ask(Request(body=body), timeout=PATIENCE)
 
     assert wire.requests[0].partition(b"\r\n\r\n")[2] == body
 
@@ -803,7 +803,7 @@ def test_threads_that_ask_at_once_get_their_own_answers() -> None:
     bodies = [b"question %d" % number for number in range(24)]
     with saying(echo) as wire, source(wire.url) as asked, ThreadPoolExecutor(8) as lanes:
         answers = list(
-            lanes.map(lambda body: asked.ask(Query(body=body), timeout=PATIENCE), bodies)
+            lanes.map(lambda body: asked.ask(Request(body=body), timeout=PATIENCE), bodies)
         )
 
     assert [answer.body for answer in answers if isinstance(answer, Answer)] == bodies

@@ -206,7 +206,7 @@ def test_an_identity_without_the_role_is_told_which_one(
 
     assert isinstance(result.error, SourceRefused)
     assert "investigation.read" in report["message"]
-    assert report["page"] == "docs/runbook.md#source-refused"
+    assert report["help"] == "docs/runbook.md#source-refused"
     assert stored(storage_settings) == []
 
 

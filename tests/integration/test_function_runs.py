@@ -76,7 +76,7 @@ def test_a_run_that_fails_is_marked_failed_and_reports_once(storage: Azurite) ->
     assert "TokenRefused" in (ended.exception or "")
     (report,) = reports(ended)
     assert (report["outcome"], report["error"]) == ("failed", "TokenRefused")
-    assert report["page"] == "docs/runbook.md#source-refused"
+    assert report["help"] == "docs/runbook.md#source-refused"
 
 
 def test_wrong_settings_fail_the_run_and_report_once(storage: Azurite) -> None:

@@ -38,7 +38,7 @@ def settings(api: Simulator, storage: dict[str, str], **more: str) -> dict[str, 
 
 
 def run_until_idle(environ: dict[str, str], most: int = 20) -> list[RunResult]:
-    """Run iterations until nothing is due; a failure is raised."""
+    """Repeat runs until nothing is due; a failure is raised."""
     results: list[RunResult] = []
     for _ in range(most):
         results += run_scans(environ)
@@ -225,7 +225,7 @@ def test_wrong_settings_are_reported_before_any_request(storage_settings: dict[s
     assert (report["outcome"], report["error"]) == ("failed", "SettingsError")
     assert "SCAN_LIMIT" in report["message"]
     assert "SCAN_SLICE" in report["message"]
-    assert report["page"] == "docs/settings.md"
+    assert report["help"] == "docs/settings.md"
 
 
 def test_a_report_that_warns_is_logged_as_a_warning(

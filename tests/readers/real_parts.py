@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared.core.model import Answer, NoAnswer, Query
+from shared.core.model import Answer, NoAnswer, Request
 from simulator import Tenant
 from tests.fakes import HOUR, NOW, policy
 from tests.world import World
@@ -51,10 +51,10 @@ class Scripted:
         """Show these records, one every 17 s from `START` on."""
         self.placed = [(START + 17_000 * n, record) for n, record in enumerate(sent)]
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Answer one request with a page."""
         del timeout
-        asked = json.loads(query.body)["filters"]
+        asked = json.loads(request.body)["filters"]
         bounds = asked["date"]
         found = [it for it in self.placed if bounds["gte"] <= it[0] <= bounds["lte"]]
         page, rest = found[:PAGE], found[PAGE:]

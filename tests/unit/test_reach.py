@@ -92,7 +92,9 @@ def test_a_begun_slice_that_passes_the_edge_is_closed_at_its_cursor(direction: s
     world, plan, piece = begun(direction)
     world.api.always = lambda _: status(500)
     world.clock.wall = piece["start"] + 6 * HOUR + 1
-    known = (NOW - 2 * HOUR, piece["at"]) if direction == "asc" else (piece["at"], NOW - HOUR)
+    known = (
+        (NOW - 2 * HOUR, piece["cursor"]) if direction == "asc" else (piece["cursor"], NOW - HOUR)
+    )
 
     world.run(plan)
 
@@ -110,9 +112,9 @@ def test_an_answer_that_comes_too_late_does_not_cost_what_was_known_before_it() 
     world.run(plan)
 
     assert len(world.api.asked) == 2
-    assert stretches(world, "covered") == [(piece["start"], piece["at"])]
+    assert stretches(world, "covered") == [(piece["start"], piece["cursor"])]
     assert stretches(world, "lost") == []
-    world.assert_complete(piece["start"], piece["at"])
+    world.assert_complete(piece["start"], piece["cursor"])
 
 
 def test_a_slice_that_never_got_a_page_is_dropped_at_the_edge_and_its_time_declared_lost() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.core.model import Answer, NoAnswer, Query
+from shared.core.model import Answer, NoAnswer, Request
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy, status
 from tests.world import World
 
@@ -14,10 +14,10 @@ class Stopwatch:
         self.world = world
         self.sent: list[int] = []
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Note the time and ask the fake."""
         self.sent.append(self.world.clock.now())
-        return self.world.api.ask(query, timeout=timeout)
+        return self.world.api.ask(request, timeout=timeout)
 
     def renew_token(self) -> bool:
         """Ask the fake."""
@@ -43,7 +43,7 @@ def test_runs_back_to_back_send_95_per_cent_of_the_limit(
     how = policy(sweeps=(), lookback=19 * HOUR, requests_per_minute=per_minute, concurrency=lanes)
 
     for number in range(1, 4):
-        assert world.run(how) == "budget"
+        assert world.run(how) == "out-of-time"
         world.clock.wall = max(world.clock.wall, NOW + number * how.budget)
 
     assert len(source.sent) >= 0.95 * per_minute * 3 * how.budget / MINUTE
@@ -58,7 +58,7 @@ def test_a_run_with_work_due_does_not_end_because_of_its_own_pacing(per_minute: 
     outcome = world.run(how)
 
     left = how.budget - (world.clock.now() - NOW)
-    assert outcome == "budget"
+    assert outcome == "out-of-time"
     assert left <= MINUTE / per_minute + 5_000
     assert len(source.sent) >= 0.95 * per_minute * how.budget // MINUTE
 

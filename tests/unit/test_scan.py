@@ -133,7 +133,7 @@ def test_a_scan_that_runs_out_of_budget_resumes_from_the_saved_continuation() ->
 
     outcome = world.run(how)
 
-    assert outcome == "budget"
+    assert outcome == "out-of-time"
     (piece,) = world.ledgers.value()["open"]
     assert piece["continuation"] is not None
     asked = len(world.api.asked)
@@ -932,7 +932,7 @@ def test_the_ledger_counts_the_parts_of_every_hour(sweeps: tuple[tuple[str, int]
 
     world.run_until_idle(policy(sweeps=sweeps))
 
-    counted = {int(hour): parts for hour, parts in world.ledgers.value()["parts"].items()}
+    counted = {int(hour): parts for hour, parts in world.ledgers.value()["parts_by_hour"].items()}
     for hour, parts in counted.items():
         names = [name for name in world.results.parts if f"/{_stamp(hour)}" in name]
         assert len(names) == parts > 0

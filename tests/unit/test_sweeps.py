@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.model import Answer, NoAnswer, Policy, Query
+from shared.core.model import Answer, NoAnswer, Policy, Request
 from shared.core.state.report import report_fields
 from simulator import Identity, Planned, Switches, Tenant
 from tests.fakes import DAY, HOUR, MINUTE, NOW, FakeApi, policy, status
@@ -36,7 +36,7 @@ def how(**changes: Any) -> Policy:
 
 
 def live(world: World, hours: int, by: Policy) -> None:
-    """Run an iteration every five minutes for some hours."""
+    """Run a run every five minutes for some hours."""
     for _ in range(hours * 12):
         world.run(by)
         world.clock.advance(5 * MINUTE)
@@ -327,14 +327,14 @@ class Watched(FakeApi):
     under_way = 0
     most = 0
 
-    def ask(self, query: Query, *, timeout: float) -> Answer | NoAnswer:
+    def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Answer after a moment, so that other queries can be under way meanwhile."""
-        is_old = json.loads(query.body)["filters"]["date"]["lte"] < self.new
+        is_old = json.loads(request.body)["filters"]["date"]["lte"] < self.new
         with self.lock:
             self.under_way += is_old
             self.most = max(self.most, self.under_way)
         time.sleep(0.002)
-        answer = super().ask(query, timeout=timeout)
+        answer = super().ask(request, timeout=timeout)
         with self.lock:
             self.under_way -= is_old
         return answer

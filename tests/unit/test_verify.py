@@ -214,11 +214,11 @@ DAMAGES: dict[str, tuple[Damage, set[str]]] = {
     "a ledger with a loss": (_ledger(lambda it: it["lost"].append(INTERVAL)), {"ledger-differs"}),
     "a ledger with doubt": (_ledger(lambda it: it["doubt"].append(INTERVAL)), {"ledger-differs"}),
     "a ledger with fewer parts": (
-        _ledger(lambda it: it["parts"].pop(min(it["parts"]))),
+        _ledger(lambda it: it["parts_by_hour"].pop(min(it["parts_by_hour"]))),
         {"ledger-differs"},
     ),
     "a ledger with more parts": (
-        _ledger(lambda it: it["parts"].update({min(it["parts"]): 99})),
+        _ledger(lambda it: it["parts_by_hour"].update({min(it["parts_by_hour"]): 99})),
         {"ledger-differs"},
     ),
     "a ledger with other totals": (

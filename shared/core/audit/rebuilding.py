@@ -26,7 +26,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.passes import PARTIAL, is_partial
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
 from shared.core.state.layout import read_part_name
 from shared.core.state.manifest import Manifest
@@ -81,7 +81,9 @@ class Rebuilding:
         start, end = _proven(blob, piece, self.policy)
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
-        self.ledger = ledgers.turned(self.ledger, doubted, Turn(finished=finished), self.policy)
+        self.ledger = ledgers.after_transition(
+            self.ledger, doubted, Transition(finished=finished), self.policy
+        )
 
 
 def likely_origin(ledger: Ledger, parts: Iterable[PartBlob], report_lines: Iterable[str]) -> int:
@@ -133,7 +135,7 @@ def _slice_of(
         since=(ingested or (0, 0))[0] if is_partial(said.look) else None,
         direction=policy.direction,
         limit=policy.limit,
-        at=said.start,
+        cursor=said.start,
         blocks=made,
         counts=Counts(
             records=sum(block.records for block in made),

@@ -26,7 +26,7 @@ def fresh_slice(bounds: Interval, *, pass_name: str, direction: Direction, limit
         pass_name=pass_name,
         direction=direction,
         limit=limit,
-        at=start if direction == "asc" else end,
+        cursor=start if direction == "asc" else end,
     )
 
 
@@ -50,20 +50,20 @@ def carried_on(piece: Slice, bounds: Interval) -> Slice:
     return change(fresh, earlier=(*piece.earlier, *piece.unplaced))
 
 
-def turned(piece: Slice, direction: Direction, asked: Direction) -> Slice:
+def redirected(piece: Slice, direction: Direction, asked: Direction) -> Slice:
     """Return a slice that has not begun, to be read in `direction` by asking for `asked`."""
     return change(
         piece,
         direction=direction,
         asked=None if asked == direction else asked,
-        at=piece.start if direction == "asc" else piece.end,
+        cursor=piece.start if direction == "asc" else piece.end,
     )
 
 
 def has_begun(piece: Slice) -> bool:
     """Say whether the slice has taken in a page; every page moves the cursor or the mode."""
     begin = piece.start if piece.direction == "asc" else piece.end
-    return piece.at != begin or piece.mode != "page"
+    return piece.cursor != begin or piece.mode != "page"
 
 
 def heading(piece: Slice) -> Direction:
@@ -85,11 +85,11 @@ def asked_direction(piece: Slice) -> Direction:
 def remaining(piece: Slice) -> Interval:
     """Return the half-open interval that the next query is about; may be empty."""
     if piece.mode == "dense":
-        at = dense_of(piece).at
+        at = dense_of(piece).millisecond
         return (at, at + 1)
     if piece.mode == "opposite":
-        at = dense_of(piece).at
-        return (at + 1, piece.at) if piece.direction == "asc" else (piece.at, at)
+        at = dense_of(piece).millisecond
+        return (at + 1, piece.cursor) if piece.direction == "asc" else (piece.cursor, at)
     return yet_to_come(piece)
 
 
@@ -106,7 +106,7 @@ def dense_of(piece: Slice) -> Dense:
 
 def next_millisecond(piece: Slice) -> int:
     """Return the first millisecond that is not known yet, in the direction of the query."""
-    return piece.at if heading(piece) == "asc" else piece.at - 1
+    return piece.cursor if heading(piece) == "asc" else piece.cursor - 1
 
 
 def past(piece: Slice, millisecond: int) -> int:
@@ -116,7 +116,7 @@ def past(piece: Slice, millisecond: int) -> int:
 
 def is_ahead(piece: Slice, cursor: int) -> bool:
     """Say whether a cursor has moved on from where the slice stands."""
-    return cursor > piece.at if heading(piece) == "asc" else cursor < piece.at
+    return cursor > piece.cursor if heading(piece) == "asc" else cursor < piece.cursor
 
 
 def leaves_something(piece: Slice, cursor: int) -> bool:
@@ -144,4 +144,4 @@ def known_until(piece: Slice, cursor: int) -> Interval:
 
 def yet_to_come(piece: Slice) -> Interval:
     """Return what remains of the slice by its cursor, whatever it is held up at."""
-    return (piece.at, piece.end) if piece.direction == "asc" else (piece.start, piece.at)
+    return (piece.cursor, piece.end) if piece.direction == "asc" else (piece.start, piece.cursor)

@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.core.model import DAY_MS, ApiFacts, Direction, Slice, reverse
-from shared.core.slices.cursor import has_begun, turned
+from shared.core.slices.cursor import has_begun, redirected
 
 BELIEVED_MS = DAY_MS
 """The API may be fixed at any time: after so long the documented way is tried again."""
@@ -44,6 +44,6 @@ def facing(piece: Slice, wanted: Direction, facts: ApiFacts) -> Slice:
     if not facts.sorts or has_begun(piece):
         return piece
     if wanted not in facts.sorts:
-        return turned(piece, wanted, wanted)
+        return redirected(piece, wanted, wanted)
     asked = reverse(wanted)
-    return turned(piece, facts.sorts.get(asked, asked), asked)
+    return redirected(piece, facts.sorts.get(asked, asked), asked)

@@ -20,7 +20,7 @@ from shared.core.slices.cursor import (
     same_again,
     yet_to_come,
 )
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 
 FAULTS_PER_ESCALATION = 3
 """After so many faults in a row a slice asks for less: half the limit, half the interval."""
@@ -84,7 +84,7 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
     jitter: float,
     room: Room,
     outlook: Outlook = Outlook(),
-) -> Turn:
+) -> Transition:
     """Answer a fault: back off, after three in a row ask for less, at the end block.
 
     Args:
@@ -108,18 +108,18 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
         poisoned=piece.poisoned + shows_poison(piece, fault, outlook.pages),
     )
     if fault.kind == "unreadable":
-        return Turn(goes_on=_blocked(struck, now, room), fault=fault)
+        return Transition(goes_on=_blocked(struck, now, room), fault=fault)
     if not piece.blocked:
         if faults % FAULTS_PER_ESCALATION:
-            return Turn(goes_on=struck, fault=fault)
+            return Transition(goes_on=struck, fault=fault)
         if fault.kind == "transient" and piece.limit > LIMIT_MIN:
             lighter = change(struck, limit=max(LIMIT_MIN, piece.limit // 2))
-            return Turn(goes_on=lighter, fault=fault)
+            return Transition(goes_on=lighter, fault=fault)
     if _halves(struck) is not None:
         return _bisect(struck, fault, now=now, room=room)
     if struck.poisoned > piece.poisoned and _is_hopeless(struck, room, outlook):
-        return Turn(finished=doubted(struck), fault=fault)
-    return Turn(goes_on=_blocked(struck, now, room), fault=fault)
+        return Transition(finished=doubted(struck), fault=fault)
+    return Transition(goes_on=_blocked(struck, now, room), fault=fault)
 
 
 def shows_poison(piece: Slice, fault: Fault, pages: int) -> bool:
@@ -166,49 +166,49 @@ def is_ripe(piece: Slice, outlook: Outlook) -> bool:
     return piece.blocked and proven and _halves(piece) is None
 
 
-def halved(piece: Slice, now: int) -> Turn:
+def halved(piece: Slice, now: int) -> Transition:
     """Return a slice that was blocked for want of room, cut in two at last."""
     halves = _halves(piece)
     if halves is None:
-        return Turn(goes_on=change(piece, cramped=False))
+        return Transition(goes_on=change(piece, cramped=False))
     return _cut(change(piece, not_before=now), halves)
 
 
-def close(held_up: Slice) -> Turn:
+def close(held_up: Slice) -> Transition:
     """Finish what is known of a slice without asking for the rest.
 
     Where records beyond the cursor are staged, nothing can be finished, and they are dropped.
     """
     piece = _paging(held_up)
-    start, end = known_until(piece, piece.at)
-    if start >= end or not may_divide(piece, piece.at):
-        return Turn()
+    start, end = known_until(piece, piece.cursor)
+    if start >= end or not may_divide(piece, piece.cursor):
+        return Transition()
     done = change(piece, seen=(), continuation=None)
-    return Turn(finished=Finished(slice=done, start=start, end=end))
+    return Transition(finished=Finished(slice=done, start=start, end=end))
 
 
-def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Turn:
+def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Transition:
     """Cut what remains in two, so that only the poisoned half suffers."""
     halves = _halves(held_up)
     if held_up.blocked and not held_up.cramped:
-        return Turn(goes_on=_blocked(held_up, now, room), fault=fault)
+        return Transition(goes_on=_blocked(held_up, now, room), fault=fault)
     if halves is None or not room.open:
         cramped = _blocked(held_up, now, room)
-        return Turn(goes_on=change(cramped, cramped=cramped.blocked), fault=fault)
+        return Transition(goes_on=change(cramped, cramped=cramped.blocked), fault=fault)
     return replace(_cut(held_up, halves), fault=fault)
 
 
 def _halves(held_up: Slice) -> tuple[Interval, Interval] | None:
     """Return what a slice can be cut into, at a whole second; None when it is too short."""
     piece = _paging(held_up)
-    start, end = remaining(piece) if may_divide(piece, piece.at) else (piece.start, piece.end)
+    start, end = remaining(piece) if may_divide(piece, piece.cursor) else (piece.start, piece.end)
     middle = (start + end) // 2 // SECOND_MS * SECOND_MS
     if end - start <= SECOND_MS or not start < middle < end:
         return None
     return (start, middle), (middle, end)
 
 
-def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Turn:
+def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Transition:
     piece = _paging(held_up)
     whole = (halves[0][0], halves[1][1]) == (piece.start, piece.end)
     opened = tuple(
@@ -221,16 +221,16 @@ def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Turn:
         for half in halves
     )
     if whole:
-        return Turn(opened=opened)
-    proven = known_until(piece, piece.at)
+        return Transition(opened=opened)
+    proven = known_until(piece, piece.cursor)
     done = change(piece, seen=(), continuation=None)
-    return Turn(finished=Finished(slice=done, start=proven[0], end=proven[1]), opened=opened)
+    return Transition(finished=Finished(slice=done, start=proven[0], end=proven[1]), opened=opened)
 
 
 def _paging(piece: Slice) -> Slice:
     """Return the slice without what it is held up at; what the probes found is asked for again."""
     if piece.mode == "opposite" and piece.dense:
-        piece = change(piece, at=past(piece, piece.dense.at))
+        piece = change(piece, cursor=past(piece, piece.dense.millisecond))
     return change(piece, mode="page", dense=None)
 
 

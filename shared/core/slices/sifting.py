@@ -239,7 +239,7 @@ def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
     dense = piece.dense
     if piece.mode != "dense" or dense is None:
         return within(at, remaining(piece))
-    if at != dense.at:
+    if at != dense.millisecond:
         return within(at, yet_to_come(piece))
     if dense.cursor is None or other is None:
         return True

@@ -27,7 +27,7 @@ from shared.core.model import (
     Dense,
     Doubt,
     Policy,
-    Query,
+    Request,
     Slice,
     other_field,
     reverse,
@@ -45,9 +45,9 @@ from shared.core.slices.cursor import (
     may_divide,
     next_millisecond,
     past,
+    redirected,
     remaining,
     same_again,
-    turned,
     yet_to_come,
 )
 from shared.core.slices.doubts import few
@@ -64,7 +64,7 @@ from shared.core.slices.sifting import (
     still_seen,
     vanished,
 )
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 
 PART_PAGES = 16
 """A part closes early at this many pages: 20 to 55 MB compressed, which readers like."""
@@ -97,7 +97,7 @@ _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 change = msgspec.structs.replace
 
 
-def next_query(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Query:
+def next_request(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Request:
     """Return the slice's next request.
 
     The continuation is sent back verbatim; without one, the user's filters and what remains of
@@ -107,7 +107,7 @@ def next_query(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Query
     if piece.continuation is not None:
         filters = msgspec.Raw(piece.continuation.encode())
     asked = {"filters": filters, "isScan": True, **parameters(piece, policy, facts)}
-    return Query(body=msgspec.json.encode(asked))
+    return Request(body=msgspec.json.encode(asked))
 
 
 def _filters(piece: Slice, policy: Policy) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _bounded(given: object, operator: str, bound: int) -> dict[str, Any]:
     return {**own, operator: bound}
 
 
-def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> Turn | Fault:
+def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> Transition | Fault:
     """Take a page into the slice.
 
     Returns a fault where the page contradicts the query or itself and nothing better is known
@@ -180,7 +180,7 @@ def _shortened(piece: Slice, page: Page) -> Slice:
     return change(piece, counts=counts.plus(short=1))
 
 
-def unprobed(piece: Slice, policy: Policy) -> Turn:
+def unprobed(piece: Slice, policy: Policy) -> Transition:
     """Go on without a query about a contradiction that the API refuses in every form."""
     calm = change(piece, faults=0, fault=None, not_before=0, blocked=False)
     if piece.mode == "dense":
@@ -188,24 +188,26 @@ def unprobed(piece: Slice, policy: Policy) -> Turn:
     return _probe(calm, policy, NOTHING)
 
 
-def _follow(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn | Fault:
+def _follow(
+    piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index
+) -> Transition | Fault:
     """Take in a page that says that there is more."""
     bound = _cursor(page, policy.axis, "gte" if heading(piece) == "asc" else "lte")
     cursor = None if bound is None else _from_bound(piece, bound)
     if cursor is None or not is_ahead(piece, cursor):
-        turn = _turned_round(piece, page, sifted, policy, index)
-        return turn or _stands_still(piece, sifted, policy.axis, cursor)
+        transition = _turned_round(piece, page, sifted, policy, index)
+        return transition or _stands_still(piece, sifted, policy.axis, cursor)
     if page.bare:
         return _asked_without(piece, sifted, cursor, index)
     drifted = _drifted(page, piece, policy)
     if not leaves_something(piece, cursor):
         return _finish(_with_gaps(piece, sifted), sifted, index, drifted=drifted)
     piece = _with_gaps(piece, sifted, cursor)
-    moved = change(_on_its_way(piece), at=cursor, continuation=page.continuation)
+    moved = change(_on_its_way(piece), cursor=cursor, continuation=page.continuation)
     return _advance(piece, moved, sifted, policy.axis, index, drifted=drifted)
 
 
-def _asked_without(piece: Slice, sifted: Sifted, cursor: int, index: Index) -> Turn | Fault:
+def _asked_without(piece: Slice, sifted: Sifted, cursor: int, index: Index) -> Transition | Fault:
     """Ask for what a page without `data` passes over, without what lies beyond its cursor.
 
     The page may have lost its records on the way: a damaged name is enough for that. What lies
@@ -214,18 +216,18 @@ def _asked_without(piece: Slice, sifted: Sifted, cursor: int, index: Index) -> T
     if (
         piece.mode != "page"
         or not leaves_something(piece, cursor)
-        or not may_divide(piece, piece.at)
+        or not may_divide(piece, piece.cursor)
     ):
         return Fault(kind="malformed", detail="the answer has no data, though its cursor moves on")
     if not has_begun(piece):
-        return Turn(opened=(same_again(piece, known_until(piece, cursor)),))
-    finished = _finish(piece, sifted, index, bounds=known_until(piece, piece.at))
+        return Transition(opened=(same_again(piece, known_until(piece, cursor)),))
+    finished = _finish(piece, sifted, index, bounds=known_until(piece, piece.cursor))
     return replace(finished, opened=(carried_on(piece, yet_to_come(piece)),))
 
 
 def _turned_round(
     piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index
-) -> Turn | None:
+) -> Transition | None:
     """Take in a page that is sorted in the other direction than it was asked for.
 
     None where it is not, or where too much is known of the slice to read it from its other end.
@@ -239,19 +241,21 @@ def _turned_round(
         return None
     if not all(at == stated or not _is_beyond(facing, at, cursor) for at in sifted.places):
         return None
-    turn = _follow(facing, page, sifted, policy, index)
-    if isinstance(turn, Fault):
+    transition = _follow(facing, page, sifted, policy, index)
+    if isinstance(transition, Fault):
         return None
-    return replace(turn, sorts=(asked_direction(piece), heading(facing)))
+    return replace(transition, sorts=(asked_direction(piece), heading(facing)))
 
 
 def _facing_the_other_way(piece: Slice) -> Slice | None:
     """Return the slice as it is read from the other end; None where that is not possible."""
-    if piece.mode == "opposite" and piece.at == _far_end(piece):
-        return change(piece, mode="page", dense=None, at=past(piece, dense_of(piece).at))
+    if piece.mode == "opposite" and piece.cursor == _far_end(piece):
+        return change(
+            piece, mode="page", dense=None, cursor=past(piece, dense_of(piece).millisecond)
+        )
     if has_begun(piece):
         return None
-    return turned(piece, reverse(piece.direction), asked_direction(piece))
+    return redirected(piece, reverse(piece.direction), asked_direction(piece))
 
 
 def _from_bound(piece: Slice, bound: int) -> int:
@@ -300,20 +304,20 @@ def _without(filters: dict[str, Any], field: Axis, bound: str) -> dict[str, Any]
 
 def _advance(  # noqa: PLR0913 - the facts of one page, by name
     piece: Slice, moved: Slice, sifted: Sifted, axis: Axis, index: Index, *, drifted: bool
-) -> Turn:
+) -> Transition:
     seen = still_seen(moved, sifted, axis)
     onward = change(moved, seen=seen, furthest=furthest(piece, sifted))
     onward = counted(onward, sifted, drifted=drifted)
     if remembered(onward) > REMEMBERED_MOST:
         return _overflow(moved, sifted, drifted=drifted)
-    if _is_full(piece) and may_divide(piece, moved.at) and moved.mode == "page":
-        return _close_early(piece, sifted, moved.at, index, drifted=drifted)
+    if _is_full(piece) and may_divide(piece, moved.cursor) and moved.mode == "page":
+        return _close_early(piece, sifted, moved.cursor, index, drifted=drifted)
     if len(piece.blocks) + 2 >= PART_BLOCKS:  # This page's block, and the trailer.
         return _break_off(piece, moved, sifted, index, drifted=drifted)
-    return Turn(records=sifted.records(), goes_on=onward)
+    return Transition(records=sifted.records(), goes_on=onward)
 
 
-def _overflow(moved: Slice, sifted: Sifted, *, drifted: bool) -> Turn:
+def _overflow(moved: Slice, sifted: Sifted, *, drifted: bool) -> Transition:
     """Finish a slice that would have to remember too much; what remains of it is in doubt."""
     rest = yet_to_come(moved) if moved.mode == "dense" else remaining(moved)
     return _finish(_doubted(moved, rest, TOO_MANY), sifted, NOTHING, drifted=drifted)
@@ -324,16 +328,20 @@ def _is_full(piece: Slice) -> bool:
     return len(piece.blocks) + 1 >= PART_PAGES or size >= PART_BYTES
 
 
-def _close_early(piece: Slice, sifted: Sifted, cursor: int, index: Index, *, drifted: bool) -> Turn:
+def _close_early(
+    piece: Slice, sifted: Sifted, cursor: int, index: Index, *, drifted: bool
+) -> Transition:
     """Finish what is proven up to the cursor; a new slice asks for the rest afresh."""
     proven = known_until(piece, cursor)
-    rest = yet_to_come(change(piece, at=cursor))
+    rest = yet_to_come(change(piece, cursor=cursor))
     finished = _finish(piece, sifted.inside(proven), index, bounds=proven, drifted=drifted)
     onward = carried_on(counted(piece, sifted), rest)
-    return Turn(records=finished.records, finished=finished.finished, opened=(onward,))
+    return Transition(records=finished.records, finished=finished.finished, opened=(onward,))
 
 
-def _break_off(piece: Slice, moved: Slice, sifted: Sifted, index: Index, *, drifted: bool) -> Turn:
+def _break_off(
+    piece: Slice, moved: Slice, sifted: Sifted, index: Index, *, drifted: bool
+) -> Transition:
     """Finish a part that has as many blocks as it may have and cannot be divided.
 
     What remains up to the farthest staged record is in doubt; a new slice asks for what lies
@@ -345,7 +353,7 @@ def _break_off(piece: Slice, moved: Slice, sifted: Sifted, index: Index, *, drif
     finished = _finish(doubted, sifted, index, bounds=proven, drifted=drifted)
     onward = carried_on(counted(piece, sifted), rest)
     opened = (onward,) if rest[0] < rest[1] else ()
-    return Turn(records=finished.records, finished=finished.finished, opened=opened)
+    return Transition(records=finished.records, finished=finished.finished, opened=opened)
 
 
 def _divided_at(piece: Slice, far: int | None) -> tuple[Interval, Interval]:
@@ -368,17 +376,19 @@ def _finish(
     *,
     bounds: Interval | None = None,
     drifted: bool = False,
-) -> Turn:
+) -> Transition:
     start, end = bounds or (piece.start, piece.end)
     done = counted(piece, sifted, drifted=drifted)
     if index and piece.since is None:
         counts = done.counts.plus(vanished=vanished(done, (start, end), index))
         done = change(done, counts=counts)
     done = change(done, seen=(), continuation=None, mode="page", dense=None)
-    return Turn(records=sifted.records(), finished=Finished(slice=done, start=start, end=end))
+    return Transition(records=sifted.records(), finished=Finished(slice=done, start=start, end=end))
 
 
-def _stands_still(piece: Slice, sifted: Sifted, axis: Axis, cursor: int | None) -> Turn | Fault:
+def _stands_still(
+    piece: Slice, sifted: Sifted, axis: Axis, cursor: int | None
+) -> Transition | Fault:
     """Answer a cursor that did not move on.
 
     Where the page shows nothing but one millisecond, that millisecond is dense. An empty page
@@ -397,31 +407,35 @@ def _stands_still(piece: Slice, sifted: Sifted, axis: Axis, cursor: int | None) 
     if len(sifted.places) == 1 and not has_begun(piece):
         (shown,) = sifted.places
         return _asked_alone(piece, shown)
-    detail = f"hasNext, but the cursor on {axis} does not move on: {piece.at} to {cursor}"
+    detail = f"hasNext, but the cursor on {axis} does not move on: {piece.cursor} to {cursor}"
     return Fault(kind="malformed", detail=detail)
 
 
-def _asked_alone(piece: Slice, at: int) -> Turn:
+def _asked_alone(piece: Slice, at: int) -> Transition:
     """Ask for the one millisecond that a page shows, and for what lies on either side of it.
 
     How the API sorts is not known, so neither side is: only that millisecond is sure to be dense.
     """
     cuts = ((piece.start, at), (at, at + 1), (at + 1, piece.end))
-    return Turn(opened=tuple(same_again(piece, (start, end)) for start, end in cuts if start < end))
+    return Transition(
+        opened=tuple(same_again(piece, (start, end)) for start, end in cuts if start < end)
+    )
 
 
-def _held_up(piece: Slice, at: int, *, probing: bool) -> Turn:
+def _held_up(piece: Slice, at: int, *, probing: bool) -> Transition:
     """Ask for one millisecond alone; what this page showed of it will come again."""
-    dense = Dense(at=at, cursor=None, probing=probing)
-    return Turn(goes_on=change(piece, mode="dense", dense=dense, continuation=None))
+    dense = Dense(millisecond=at, cursor=None, probing=probing)
+    return Transition(goes_on=change(piece, mode="dense", dense=dense, continuation=None))
 
 
-def _probe(piece: Slice, policy: Policy, index: Index) -> Turn:
+def _probe(piece: Slice, policy: Policy, index: Index) -> Transition:
     """Answer an empty page that counts activities: the next of at most three probes."""
     if piece.mode == "page":
         return _held_up(piece, next_millisecond(piece), probing=True)
     if piece.mode == "beyond":
-        return Turn(goes_on=change(piece, mode="opposite", at=_far_end(piece), continuation=None))
+        return Transition(
+            goes_on=change(piece, mode="opposite", cursor=_far_end(piece), continuation=None)
+        )
     return _finish(_doubted(piece, remaining(piece), EMPTY), _nothing(piece, policy), index)
 
 
@@ -437,7 +451,9 @@ def _doubted(piece: Slice, bounds: Interval, reason: str) -> Slice:
     return change(piece, doubt=(*piece.doubt, Doubt(start=start, end=end, reason=reason)))
 
 
-def _absorb_dense(piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index) -> Turn:
+def _absorb_dense(
+    piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index
+) -> Transition:
     """Page one millisecond on the other time field; then go on after it."""
     piece = _with_gaps(piece, sifted)
     dense, other = dense_of(piece), other_field(policy.axis)
@@ -507,14 +523,16 @@ def _is_further(cursor: int, dense: Dense, own: list[int]) -> bool:
     return all(at <= cursor if upwards else at >= cursor for at in own)
 
 
-def _go_past(piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str | None) -> Turn:
+def _go_past(
+    piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str | None
+) -> Transition:
     dense = dense_of(piece)
     if reason:
-        piece = _doubted(piece, (dense.at, dense.at + 1), reason)
-    after = change(piece, mode="beyond", at=past(piece, dense.at), continuation=None)
+        piece = _doubted(piece, (dense.millisecond, dense.millisecond + 1), reason)
+    after = change(piece, mode="beyond", cursor=past(piece, dense.millisecond), continuation=None)
     if not dense.probing or dense.cursor is not None or _shows_something(sifted):
         # Activities were there, so this was no wrong count; the next millisecond may be dense, too.
         after = change(after, mode="page", dense=None)
-    if not leaves_something(after, after.at):
+    if not leaves_something(after, after.cursor):
         return _finish(after, sifted, index)
     return _advance(piece, after, sifted, axis, index, drifted=False)

@@ -87,7 +87,7 @@ def capacity(pacing: Pacing, policy: Policy) -> int:
     """
     run = policy.budget
     interval = _interval(pacing) or run * (IDLE_SHARE + 1) // IDLE_SHARE
-    step = median_low(pacing.steps) if pacing.steps else 0
+    step = median_low(pacing.durations) if pacing.durations else 0
     sent = min(_paced(run, step, policy), _answered(run, step, policy))
     return min(limit_per_day(policy), sent * DAY_MS // max(interval, run))
 

@@ -73,16 +73,16 @@ def choose(
         busy: bounds of slices that are being served.
     """
     view = _View(ledger=ledger, now=now, policy=policy, busy=busy)
-    lane = lane_of(ledger.pacing.turns, overloaded=view.overloaded)
+    lane = lane_of(ledger.pacing.requests, overloaded=view.overloaded)
     chosen = view.fresh() if lane == "fresh" else view.oldest() if lane == "oldest" else None
     return chosen or view.free() or next_sweep(ledger, now, policy, busy=busy)
 
 
-def lane_of(turn: int, *, overloaded: bool) -> Lane:
+def lane_of(ordinal: int, *, overloaded: bool) -> Lane:
     """Return whose a request is, by its number."""
-    if turn % OLDEST_EVERY == OLDEST_EVERY - 1:
+    if ordinal % OLDEST_EVERY == OLDEST_EVERY - 1:
         return "oldest"
-    return "fresh" if overloaded or turn % FRESH_EVERY == 0 else "free"
+    return "fresh" if overloaded or ordinal % FRESH_EVERY == 0 else "free"
 
 
 def makes_up_an_outage(ledger: Ledger, now: int, policy: Policy) -> bool:

@@ -28,7 +28,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.slices.cursor import open_slice, same_again
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import manifest as manifests
 from shared.core.state import proof
 from shared.core.state.capacity import is_overloaded, noted
@@ -49,7 +49,7 @@ PUT_BACK = (
 )
 
 CLAIM_MARGIN_MS = 30 * SECOND_MS
-"""A claim outlives the time budget by this much, for the last saves of an iteration."""
+"""A claim outlives the time budget by this much, for the last saves of a run."""
 
 NOT_SWEPT = "no sweep looked at it while the API still showed it"
 
@@ -264,22 +264,22 @@ def heard(ledger: Ledger, ahead: int, now: int, policy: Policy) -> Ledger:
     return change(ledger, api_clock=ApiClock(offset=ahead, at=now))
 
 
-def turned(
-    ledger: Ledger, before: Slice, turn: Turn, policy: Policy, *, now: int | None = None
+def after_transition(
+    ledger: Ledger, before: Slice, transition: Transition, policy: Policy, *, now: int | None = None
 ) -> Ledger:
-    """Return the ledger after one turn of a slice; a finished one begins to commit.
+    """Return the ledger after one transition of a slice; a finished one begins to commit.
 
     Args:
         ledger: the state.
         before: the slice as it was.
-        turn: what an answer, or the lack of one, did to it.
+        transition: what an answer, or the lack of one, did to it.
         policy: how the scan is to be done.
         now: decides whether the API still reached a slice that was never answered; without it,
             the API did.
     """
-    after = (*turn.opened, *((turn.goes_on,) if turn.goes_on else ()))
+    after = (*transition.opened, *((transition.goes_on,) if transition.goes_on else ()))
     ledger = replaced(ledger, before, after)
-    return _committing(ledger, turn.finished, policy, now) if turn.finished else ledger
+    return _committing(ledger, transition.finished, policy, now) if transition.finished else ledger
 
 
 def _committing(

@@ -33,7 +33,7 @@ def next_allowed(pacing: Pacing, now: int, per_minute: int, per_hour: int | None
 
 
 def _sparse(pacing: Pacing, now: int, per_hour: int) -> int:
-    before = [at for at in pacing.requests if at <= now]
+    before = [at for at in pacing.sent_at if at <= now]
     return max(before) + hourly_gap(per_hour) if before else now
 
 
@@ -72,19 +72,19 @@ def gap(per_minute: int) -> int:
 
 def recent(pacing: Pacing, now: int) -> tuple[int, ...]:
     """Return the send times of the last 60 s; those in the future are a clock's mistake."""
-    return tuple(sorted(at for at in pacing.requests if now - MINUTE_MS < at <= now))
+    return tuple(sorted(at for at in pacing.sent_at if now - MINUTE_MS < at <= now))
 
 
 def note_request(pacing: Pacing, now: int) -> Pacing:
     """Return the pacing with a request sent at `now`."""
     return msgspec.structs.replace(
-        pacing, requests=(*recent(pacing, now), now), turns=pacing.turns + 1
+        pacing, sent_at=(*recent(pacing, now), now), requests=pacing.requests + 1
     )
 
 
 def note_step(pacing: Pacing, duration: int) -> Pacing:
     """Return the pacing with a finished step of `duration` ms."""
-    return msgspec.structs.replace(pacing, steps=(*pacing.steps, duration)[-STEPS_KEPT:])
+    return msgspec.structs.replace(pacing, durations=(*pacing.durations, duration)[-STEPS_KEPT:])
 
 
 def note_throttle(pacing: Pacing, now: int, wait: int, *, known: bool = False) -> Pacing:
@@ -116,7 +116,7 @@ def note_page(pacing: Pacing) -> Pacing:
 
 def expected_step(pacing: Pacing) -> int:
     """Return how long the next step may take, in ms: as long as the slowest of the last."""
-    return max(pacing.steps[-STEPS_EXPECTED:], default=0)
+    return max(pacing.durations[-STEPS_EXPECTED:], default=0)
 
 
 def note_start(pacing: Pacing, now: int) -> Pacing:

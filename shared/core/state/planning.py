@@ -202,7 +202,7 @@ def cut_for_reading(piece: Slice, parts: Iterable[StoredPart]) -> Slice:
     ]
     end = max(small, default=edges[0])
     start = piece.start
-    return change(piece, end=end, at=start if piece.direction == "asc" else end)
+    return change(piece, end=end, cursor=start if piece.direction == "asc" else end)
 
 
 def is_sweep(piece: Slice) -> bool:
@@ -254,10 +254,10 @@ def wanted(ledger: Ledger, now: int, policy: Policy) -> Interval:
 
 def uncovered(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
     """Yield what the first pass wants and has not finished, open or not, ascending."""
-    yield from subtract(wanted(ledger, now, policy), settled(ledger))
+    yield from subtract(wanted(ledger, now, policy), accounted_for(ledger))
 
 
-def settled(ledger: Ledger) -> Intervals:
+def accounted_for(ledger: Ledger) -> Intervals:
     """Return what the first pass will not look at again: covered, or declared lost."""
     lost = [(loss.start, loss.end) for loss in ledger.lost]
     return merge([*covered(ledger, FIRST_PASS), *lost])
@@ -337,7 +337,7 @@ def credited(  # noqa: PLR0913 - the facts of a look, by name
 
 
 def _taken(ledger: Ledger) -> Intervals:
-    return merge([*settled(ledger), *_taken_by_work(ledger)])
+    return merge([*accounted_for(ledger), *_taken_by_work(ledger)])
 
 
 def _taken_by_work(ledger: Ledger) -> Intervals:

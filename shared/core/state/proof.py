@@ -32,7 +32,7 @@ class Proof:
     lost: tuple[Loss, ...] = ()
     doubt: tuple[Doubt, ...] = ()
     totals: Totals
-    parts: dict[int, int]
+    parts_by_hour: dict[int, int]
     unplaced: tuple[int, ...] = ()
 
     @classmethod
@@ -48,7 +48,7 @@ def nothing_proven(origin: int) -> Proof:
 
 def beginning(settled_until: int, coverage: dict[str, Intervals]) -> Proof:
     """Return a proof of coverage alone."""
-    return Proof(settled_until=settled_until, coverage=coverage, totals=Totals(), parts={})
+    return Proof(settled_until=settled_until, coverage=coverage, totals=Totals(), parts_by_hour={})
 
 
 def proof_in(ledger: Ledger) -> Proof:
@@ -71,7 +71,7 @@ def extended(proof: Proof, manifest: Manifest) -> Proof:
         coverage=_grown(proof.coverage, manifest.covers, bounds),
         lost=_joined_losses((*proof.lost, manifest.lost)) if manifest.lost else proof.lost,
         doubt=_doubt(proof.doubt, bounds, manifest.doubt),
-        parts=_counted(proof.parts, manifest),
+        parts_by_hour=_counted(proof.parts_by_hour, manifest),
         unplaced=_unplaced(proof.unplaced, manifest),
     )
 
@@ -91,7 +91,7 @@ def settle(proof: Proof, until: int) -> Proof:
             lost=proof.totals.lost + _before(proof.lost, until),
             doubt=proof.totals.doubt + _before(proof.doubt, until),
         ),
-        parts={hour: count for hour, count in proof.parts.items() if hour >= until},
+        parts_by_hour={hour: count for hour, count in proof.parts_by_hour.items() if hour >= until},
         unplaced=tuple(hour for hour in proof.unplaced if hour >= until),
     )
 

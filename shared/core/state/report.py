@@ -11,14 +11,14 @@ from shared.core.clocks import waits
 from shared.core.errors import ScanError
 from shared.core.intervals import Intervals, total
 from shared.core.model import HOUR_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
-from shared.core.slices.turns import Turn
+from shared.core.slices.transitions import Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
 from shared.core.state.fitting import fitted_line, summed_up
 from shared.core.state.planning import (
     BLOCKED_SWEEPS,
+    accounted_for,
     final,
     is_sweep,
-    settled,
     soon_out_of_reach,
     sweeps_due,
     uncovered,
@@ -29,12 +29,12 @@ HOUR_SECONDS = 3_600
 SWEEPS_BEHIND_HOURS = 6
 """A sweep that has been due for longer is warned of: an hour or two is usual after an outage."""
 
-Outcome = Literal["idle", "waiting", "budget", "faults", "clocks differ", "busy", "failed"]
+Outcome = Literal["idle", "waiting", "out-of-time", "faults", "clocks differ", "busy", "failed"]
 """Why the run ended.
 
 - `idle`: nothing was due any more.
 - `waiting`: all that is due waits: a throttle, a back-off, a blocked slice.
-- `budget`: the next step would not fit the time budget; the next run goes on.
+- `out-of-time`: the next step would not fit the time budget; the next run goes on.
 - `faults`: three faults in a row on different slices: the API is not well.
 - `clocks differ`: the local clock stepped, or the API's is more than a day away; the next run
   claims again.
@@ -105,14 +105,14 @@ class Tally:
     short: int = 0
     last_fault: str | None = None
 
-    def note_turn(self, turn: Turn, before: Slice) -> None:
-        """Count what a turn did to the slice that was `before`."""
-        if turn.fault:
+    def note_transition(self, transition: Transition, before: Slice) -> None:
+        """Count what a transition did to the slice that was `before`."""
+        if transition.fault:
             self.faults += 1
-            self.last_fault = turn.fault.detail
+            self.last_fault = transition.fault.detail
             return
         self.pages += 1
-        after = turn.finished.slice if turn.finished else turn.goes_on
+        after = transition.finished.slice if transition.finished else transition.goes_on
         if after is None:
             return
         for name in COUNTED:
@@ -210,7 +210,7 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "epoch": ledger.epoch,
         "lag_seconds": _seconds(now - policy.settle - missing[0][0]) if missing else 0,
         "backlog_seconds": _seconds(total(missing)),
-        "covered_until": _reached(settled(ledger), ledger.settled_until),
+        "covered_until": _reached(accounted_for(ledger), ledger.settled_until),
         "final_until": _reached(final(ledger, policy), ledger.settled_until),
         "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
         "sweeps_behind_seconds": _seconds(_sweeps_behind(ledger, now, policy)),
@@ -291,8 +291,8 @@ def _sweeps_behind(ledger: Ledger, now: int, policy: Policy) -> int:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    page = error.page if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
-    return {"error": type(error).__name__, "message": str(error), "page": page}
+    section = error.help if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+    return {"error": type(error).__name__, "message": str(error), "help": section}
 
 
 def _seconds(milliseconds: int) -> float:

@@ -47,7 +47,7 @@ def piece_of(since: int | None) -> Slice:
         pass_name=piece.pass_name,
         direction=piece.direction,
         limit=piece.limit,
-        at=piece.at,
+        cursor=piece.cursor,
         since=since,
     )
 

@@ -8,7 +8,7 @@ import pytest
 from shared.core.api.records import Record
 from shared.core.errors import QueryFailed, SourceRefused, TokenRefused
 from shared.core.model import Answer, Direction, NoAnswer
-from shared.operate.following import Request
+from shared.operate.following import Query
 from shared.operate.querying import Asker, Found, follow
 from tests.fakes import DAY, NOW, FakeApi, FakeClock, activity, page_of, status
 
@@ -45,9 +45,9 @@ class Asking:
     def follow(self, direction: Direction = "asc", per_minute: int = 1000) -> Found:
         """Ask for the last two days."""
         filters = {"date": {"gte": NOW - 2 * DAY, "lte": NOW}, "service": {"eq": [20893]}}
-        request = Request(filters=filters, axis="date", direction=direction, limit=500)
+        query = Query(filters=filters, axis="date", direction=direction, limit=500)
         asker = Asker(self.api, self.clock, self.said, per_minute=per_minute)
-        return follow(request, asker, self.records.extend, self.said)
+        return follow(query, asker, self.records.extend, self.said)
 
     def times(self) -> list[int | None]:
         """Return the event times written, in order."""

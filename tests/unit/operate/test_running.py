@@ -1,4 +1,4 @@
-"""How long `run --until-idle` waits between iterations, and what it says."""
+"""How long `run --until-idle` waits between runs, and what it says."""
 
 import json
 from typing import Any
@@ -28,13 +28,13 @@ def result(outcome: Outcome, **more: Any) -> RunResult:
 @pytest.mark.parametrize(
     ("reports", "quiet", "pause"),
     [
-        ([report("budget")], 0, 0),
+        ([report("out-of-time")], 0, 0),
         ([report("waiting", waiting_until=NOW + 48_000)], 0, 48_000),
         ([report("waiting", waiting_until=0)], 0, 2_000),
         ([report("waiting", waiting_until=0)], 3, 16_000),
         ([report("faults")], 99, 120_000),
         ([report("busy")], 1, 4_000),
-        ([report("waiting", waiting_until=NOW + 48_000), report("budget")], 0, 0),
+        ([report("waiting", waiting_until=NOW + 48_000), report("out-of-time")], 0, 0),
     ],
 )
 def test_the_most_eager_scan_decides_the_pause(
@@ -47,7 +47,7 @@ def test_the_most_eager_scan_decides_the_pause(
 def test_iterations_repeat_until_idle() -> None:
     """Every report is shown, and the waits are kept."""
     clock, shown = FakeClock(), list[str]()
-    script = [result("budget"), result("waiting", waiting_until=NOW + 9_000), result("idle")]
+    script = [result("out-of-time"), result("waiting", waiting_until=NOW + 9_000), result("idle")]
     remaining = iter(script)
 
     results = run_until_idle(lambda: [next(remaining)], clock, Said(), shown.append)
@@ -67,7 +67,7 @@ def test_a_failure_ends_the_repetition() -> None:
 
 
 def test_warnings_reach_the_person() -> None:
-    """They are part of what is said about an iteration."""
+    """They are part of what is said about a run."""
     said = Said()
     ended = result("idle", warnings=["SCAN_LOOKBACK has changed"], covered_until=NOW)
 

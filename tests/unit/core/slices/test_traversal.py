@@ -17,6 +17,7 @@ from shared.core.model import Answer, Block, Dense, Policy, Slice
 from shared.core.slices.cursor import open_slice
 from shared.core.slices.retreat import BLOCKED_RETRY_MS, Room, retreat
 from shared.core.slices.sifting import Stored
+from shared.core.slices.transitions import Transition
 from shared.core.slices.traversal import (
     CROWDED,
     PART_BLOCKS,
@@ -24,9 +25,8 @@ from shared.core.slices.traversal import (
     PART_PAGES,
     UNDIVIDED,
     absorb,
-    next_query,
+    next_request,
 )
-from shared.core.slices.turns import Turn
 from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
 
 START = NOW - 2 * HOUR
@@ -57,17 +57,17 @@ def serve(truth: list[int], direction: str, size: int) -> Served:
     waiting = [open_slice((START, END), pass_name="first", policy=how)]
     while waiting:
         piece = waiting.pop()
-        body = json.loads(next_query(piece, how).body)
+        body = json.loads(next_request(piece, how).body)
         served.asked.append(body)
-        turn = absorb(piece, page(_answer(truth, body, size)), how)
-        assert isinstance(turn, Turn)
-        if turn.records:
-            block, _ = encode_block(turn.records, epoch=1, number=len(served.asked))
-            turn = turn.with_block(block)
-            served.lines += [record.line for record in turn.records]
-        waiting += [*turn.opened, *([turn.goes_on] if turn.goes_on else [])]
-        if turn.finished:
-            served.proven.append((turn.finished.start, turn.finished.end))
+        transition = absorb(piece, page(_answer(truth, body, size)), how)
+        assert isinstance(transition, Transition)
+        if transition.records:
+            block, _ = encode_block(transition.records, epoch=1, number=len(served.asked))
+            transition = transition.with_block(block)
+            served.lines += [record.line for record in transition.records]
+        waiting += [*transition.opened, *([transition.goes_on] if transition.goes_on else [])]
+        if transition.finished:
+            served.proven.append((transition.finished.start, transition.finished.end))
     return served
 
 
@@ -110,7 +110,9 @@ def test_the_first_query_has_the_bounds_and_the_user_s_filters() -> None:
     """Inclusive on both ends, as the API's operators are."""
     how = policy(filters={"service": {"eq": [20893]}}, limit=700)
 
-    body = json.loads(next_query(open_slice((START, END), pass_name="first", policy=how), how).body)
+    body = json.loads(
+        next_request(open_slice((START, END), pass_name="first", policy=how), how).body
+    )
 
     assert body == {
         "filters": {"service": {"eq": [20893]}, "date": {"gte": START, "lte": END - 1}},
@@ -127,7 +129,7 @@ def opened(**changes: Any) -> Slice:
     return msgspec.structs.replace(piece, **changes)
 
 
-def absorbed(answer: dict[str, Any], **changes: Any) -> Turn | Fault:
+def absorbed(answer: dict[str, Any], **changes: Any) -> Transition | Fault:
     """Absorb one answer into an open slice."""
     return absorb(opened(**changes), page(answer), policy())
 
@@ -141,12 +143,12 @@ def more(at: int, *records: dict[str, Any]) -> dict[str, Any]:
 def test_records_that_were_not_asked_for_are_dropped_and_counted() -> None:
     """Some outside the window: the rest is taken."""
     outside = activity(START - 1)
-    turn = absorbed({"data": [outside, activity(START)], "hasNext": False})
+    transition = absorbed({"data": [outside, activity(START)], "hasNext": False})
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert len(turn.records) == 1
-    assert turn.finished.slice.counts.outside == 1
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert len(transition.records) == 1
+    assert transition.finished.slice.counts.outside == 1
 
 
 def test_a_page_wholly_outside_is_malformed() -> None:
@@ -183,12 +185,12 @@ def test_a_cursor_may_be_a_whole_number_in_any_notation(direction: str, notation
     how = policy(direction=direction)
     piece = open_slice((START, END), pass_name="first", policy=how)
 
-    turn = absorb(piece, empty_page(filters), how)
+    transition = absorb(piece, empty_page(filters), how)
 
-    assert isinstance(turn, Turn)
-    assert turn.goes_on
-    assert turn.goes_on.at == START + 7
-    assert filters in next_query(turn.goes_on, how).body
+    assert isinstance(transition, Transition)
+    assert transition.goes_on
+    assert transition.goes_on.cursor == START + 7
+    assert filters in next_request(transition.goes_on, how).body
 
 
 @pytest.mark.parametrize("cursor", ['"{}"', "{}.5", "true", "null", "[{}]", "1e30"])
@@ -214,37 +216,37 @@ def test_a_cursor_that_does_not_move_on_is_no_progress(at: int) -> None:
 @pytest.mark.parametrize("at", [END, END + 1, END + HOUR])
 def test_a_cursor_at_or_past_the_end_finishes_the_slice(at: int) -> None:
     """What lies there is another slice's."""
-    turn = absorbed(more(at, activity(START)))
+    transition = absorbed(more(at, activity(START)))
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert (turn.finished.start, turn.finished.end) == (START, END)
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert (transition.finished.start, transition.finished.end) == (START, END)
 
 
 def test_an_empty_page_that_goes_on_is_progress() -> None:
     """Its cursor moved."""
-    turn = absorbed(more(START + 7))
+    transition = absorbed(more(START + 7))
 
-    assert isinstance(turn, Turn)
-    assert turn.goes_on
-    assert (turn.goes_on.at, turn.records) == (START + 7, ())
+    assert isinstance(transition, Transition)
+    assert transition.goes_on
+    assert (transition.goes_on.cursor, transition.records) == (START + 7, ())
 
 
 def test_a_record_that_comes_again_is_dropped_across_pages() -> None:
     """With the same bytes it is repeated, with others changed; both are counted."""
     first = absorbed(more(START + 5, activity(START), activity(START + 5), activity(START + 6)))
-    assert isinstance(first, Turn)
+    assert isinstance(first, Transition)
     assert first.goes_on
     again = {**activity(START + 6), "n": 2}
 
-    turn = absorb(
+    transition = absorb(
         first.goes_on, page({"data": [activity(START + 5), again], "hasNext": False}), policy()
     )
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert turn.records == ()
-    counts = turn.finished.slice.counts
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert transition.records == ()
+    counts = transition.finished.slice.counts
     assert (counts.repeated, counts.changed) == (1, 1)
 
 
@@ -253,61 +255,61 @@ def test_a_continuation_that_asks_for_something_else_is_counted() -> None:
     answer = more(START + 5, activity(START))
     answer["nextQueryFilters"]["user"] = {"eq": "somebody"}
 
-    turn = absorbed(answer)
+    transition = absorbed(answer)
 
-    assert isinstance(turn, Turn)
-    assert turn.goes_on
-    assert turn.goes_on.counts.drifted == 1
+    assert isinstance(transition, Transition)
+    assert transition.goes_on
+    assert transition.goes_on.counts.drifted == 1
 
 
 def test_records_without_a_time_are_kept() -> None:
     """They stand beside the one before them."""
-    turn = absorbed({"data": [activity(START + 9), {"_id": "x"}], "hasNext": False})
+    transition = absorbed({"data": [activity(START + 9), {"_id": "x"}], "hasNext": False})
 
-    assert isinstance(turn, Turn)
-    assert len(turn.records) == 2
+    assert isinstance(transition, Transition)
+    assert len(transition.records) == 2
 
 
-def struck(piece: Slice, kind: str, times: int, room: Room = ROOM) -> Turn:
+def struck(piece: Slice, kind: str, times: int, room: Room = ROOM) -> Transition:
     """Let a slice meet the same fault several times."""
     for _ in range(times):
         fault = Fault(kind=kind, detail="x")  # type: ignore[arg-type]
-        turn = retreat(piece, fault, now=NOW, jitter=0.5, room=room)
-        if turn.goes_on is None:
-            return turn
-        piece = turn.goes_on
-    return turn
+        transition = retreat(piece, fault, now=NOW, jitter=0.5, room=room)
+        if transition.goes_on is None:
+            return transition
+        piece = transition.goes_on
+    return transition
 
 
 @pytest.mark.parametrize(("faults", "wait"), [(1, 2_500), (2, 5_000)])
 def test_a_fault_is_answered_by_backing_off(faults: int, wait: int) -> None:
     """With jitter, and twice as long with each one."""
-    turn = struck(opened(limit=500), "transient", faults)
+    transition = struck(opened(limit=500), "transient", faults)
 
-    assert turn.goes_on
-    assert turn.goes_on.not_before == NOW + wait
+    assert transition.goes_on
+    assert transition.goes_on.not_before == NOW + wait
 
 
 def test_three_transient_faults_halve_the_page_then_the_interval() -> None:
     """A page that is too heavy, then a slice that is."""
-    turn = struck(opened(limit=1500), "transient", 3)
-    assert turn.goes_on
-    assert turn.goes_on.limit == 750
+    transition = struck(opened(limit=1500), "transient", 3)
+    assert transition.goes_on
+    assert transition.goes_on.limit == 750
 
-    turn = struck(turn.goes_on, "transient", 3)
-    assert turn.goes_on
-    assert turn.goes_on.limit == 500
+    transition = struck(transition.goes_on, "transient", 3)
+    assert transition.goes_on
+    assert transition.goes_on.limit == 500
 
-    turn = struck(turn.goes_on, "transient", 3)
-    assert [(it.start, it.end) for it in turn.opened] == [
+    transition = struck(transition.goes_on, "transient", 3)
+    assert [(it.start, it.end) for it in transition.opened] == [
         (START, START + 150_000),
         (START + 150_000, END),
     ]
 
 
-def test_a_malformed_answer_makes_the_next_query_begin_afresh() -> None:
+def test_a_malformed_answer_makes_the_next_request_begin_afresh() -> None:
     """The continuation may be what is broken; after a time-out it is kept."""
-    resumed = opened(at=START + 5, continuation="{}")
+    resumed = opened(cursor=START + 5, continuation="{}")
 
     malformed, late = struck(resumed, "malformed", 1), struck(resumed, "transient", 1)
 
@@ -318,11 +320,11 @@ def test_a_malformed_answer_makes_the_next_query_begin_afresh() -> None:
 
 def test_what_is_proven_is_kept_when_a_slice_is_halved() -> None:
     """Only the rest is cut in two."""
-    turn = struck(opened(at=START + 100_000, furthest=START + 99_000), "malformed", 3)
+    transition = struck(opened(cursor=START + 100_000, furthest=START + 99_000), "malformed", 3)
 
-    assert turn.finished
-    assert (turn.finished.start, turn.finished.end) == (START, START + 100_000)
-    assert [it.start for it in turn.opened] == [START + 100_000, START + 200_000]
+    assert transition.finished
+    assert (transition.finished.start, transition.finished.end) == (START, START + 100_000)
+    assert [it.start for it in transition.opened] == [START + 100_000, START + 200_000]
 
 
 @pytest.mark.parametrize(
@@ -330,33 +332,33 @@ def test_what_is_proven_is_kept_when_a_slice_is_halved() -> None:
 )
 def test_a_slice_that_cannot_be_halved_is_blocked(length: int, room: Room) -> None:
     """At a second, or when the ledger is full: it is tried hourly."""
-    turn = struck(opened(end=START + length, limit=500), "malformed", 3, room)
+    transition = struck(opened(end=START + length, limit=500), "malformed", 3, room)
 
-    assert turn.goes_on
-    assert turn.goes_on.blocked
-    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+    assert transition.goes_on
+    assert transition.goes_on.blocked
+    assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
 
 
 def test_a_part_that_cannot_be_read_blocks_at_once() -> None:
     """Asking for less would not help."""
-    turn = struck(opened(pass_name="sweep-2h"), "unreadable", 1)
+    transition = struck(opened(pass_name="sweep-2h"), "unreadable", 1)
 
-    assert turn.goes_on
-    assert turn.goes_on.blocked
+    assert transition.goes_on
+    assert transition.goes_on.blocked
 
 
 def body_of(piece: Slice, how: Policy) -> dict[str, Any]:
     """Return a slice's next request."""
-    body: dict[str, Any] = json.loads(next_query(piece, how).body)
+    body: dict[str, Any] = json.loads(next_request(piece, how).body)
     return body
 
 
 def test_the_continuation_goes_back_verbatim() -> None:
     """Its bytes, whatever they hold; sorting and limit are stated again."""
     verbatim = '{ "z":1.0, "date":{"lte": 9,"gte":5}, "more":[1e2] }'
-    piece = opened(at=START + 5, continuation=verbatim, limit=625)
+    piece = opened(cursor=START + 5, continuation=verbatim, limit=625)
 
-    sent = next_query(piece, policy()).body
+    sent = next_request(piece, policy()).body
 
     assert b'"filters":' + verbatim.encode() + b"," in sent
     assert {**json.loads(sent), "filters": None} == {
@@ -379,7 +381,7 @@ def test_a_fresh_query_asks_for_what_remains(
     direction: str, at: int, asked: dict[str, int]
 ) -> None:
     """From the cursor up, or down to it."""
-    body = body_of(opened(at=at, direction=direction), policy())
+    body = body_of(opened(cursor=at, direction=direction), policy())
 
     assert body["filters"] == {"date": asked}
     assert body["sortDirection"] == direction
@@ -400,7 +402,7 @@ def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
     """The user's own bound on the other field holds, with or without a decimal point."""
     own = {"lte": END} if given_bound is None else {"lte": END, "gte": given_bound}
     how = policy(filters={"created": own})
-    dense = Dense(at=START, cursor=START + 9, probing=False)
+    dense = Dense(millisecond=START, cursor=START + 9, probing=False)
 
     body = body_of(opened(mode="dense", dense=dense), how)
 
@@ -420,58 +422,60 @@ def test_a_dense_millisecond_goes_on_from_its_last_record(
     stuck = {"date": {"gte": START, "lte": START}}
     answer = {"data": records, "hasNext": True, "nextQueryFilters": stuck}
 
-    turn = absorbed(answer, mode="dense", dense=Dense(at=START, cursor=None, probing=False))
+    transition = absorbed(
+        answer, mode="dense", dense=Dense(millisecond=START, cursor=None, probing=False)
+    )
 
-    assert isinstance(turn, Turn)
-    assert turn.goes_on
-    assert len(turn.records) == len(made)
+    assert isinstance(transition, Transition)
+    assert transition.goes_on
+    assert len(transition.records) == len(made)
     if goes_on_from is None:
-        assert [it.reason for it in turn.goes_on.doubt] == [CROWDED]
-        assert turn.goes_on.at == START + 1
+        assert [it.reason for it in transition.goes_on.doubt] == [CROWDED]
+        assert transition.goes_on.cursor == START + 1
     else:
-        assert body_of(turn.goes_on, policy())["filters"]["created"] == {"gte": goes_on_from}
+        assert body_of(transition.goes_on, policy())["filters"]["created"] == {"gte": goes_on_from}
 
 
 @pytest.mark.parametrize("total", [{"total": 0}, {}, {"total": None}, {"total": -1}])
 def test_an_empty_page_that_counts_nothing_finishes_the_slice(total: dict[str, Any]) -> None:
     """A quiet time, and nothing in doubt."""
-    turn = absorbed({"data": [], "hasNext": False, **total})
+    transition = absorbed({"data": [], "hasNext": False, **total})
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert (turn.records, turn.finished.slice.doubt) == ((), ())
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert (transition.records, transition.finished.slice.doubt) == ((), ())
 
 
 def test_the_last_page_finishes_the_slice_whatever_total_says() -> None:
     """`total` is an estimate: with records on the page it proves nothing."""
-    turn = absorbed({"data": [activity(START)], "hasNext": False, "total": 7_000})
+    transition = absorbed({"data": [activity(START)], "hasNext": False, "total": 7_000})
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert turn.finished.slice.doubt == ()
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert transition.finished.slice.doubt == ()
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_an_empty_page_that_counts_activities_is_probed(direction: str) -> None:
     """First at the millisecond where the query began."""
-    piece = opened(direction=direction, at=START if direction == "asc" else END)
+    piece = opened(direction=direction, cursor=START if direction == "asc" else END)
 
-    turn = absorb(piece, page({"data": [], "hasNext": False, "total": 3}), policy())
+    transition = absorb(piece, page({"data": [], "hasNext": False, "total": 3}), policy())
 
-    assert isinstance(turn, Turn)
-    assert turn.goes_on
+    assert isinstance(transition, Transition)
+    assert transition.goes_on
     place = START if direction == "asc" else END - 1
-    assert body_of(turn.goes_on, policy())["filters"]["date"] == {"gte": place, "lte": place}
+    assert body_of(transition.goes_on, policy())["filters"]["date"] == {"gte": place, "lte": place}
 
 
 def test_a_page_makes_a_slice_calm_again() -> None:
     """Faults in a row are counted from the last page on; a blocked slice is free."""
-    turn = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked=True)
+    transition = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked=True)
 
-    assert isinstance(turn, Turn)
-    assert turn.goes_on
-    assert (turn.goes_on.faults, turn.goes_on.fault) == (0, None)
-    assert (turn.goes_on.not_before, turn.goes_on.blocked) == (0, False)
+    assert isinstance(transition, Transition)
+    assert transition.goes_on
+    assert (transition.goes_on.faults, transition.goes_on.fault) == (0, None)
+    assert (transition.goes_on.not_before, transition.goes_on.blocked) == (0, False)
 
 
 def staged(count: int, size: int = 10) -> tuple[Block, ...]:
@@ -507,14 +511,14 @@ def test_a_part_closes_early_at_16_pages_or_64_megabytes(
     """By finishing the slice up to the cursor; the rest is a new slice with a fresh query."""
     answer = more(START + 7, activity(START + 6), activity(START + 7))
 
-    turn = absorbed(answer, at=START + 5, blocks=blocks, furthest=START + 5)
+    transition = absorbed(answer, cursor=START + 5, blocks=blocks, furthest=START + 5)
 
-    assert isinstance(turn, Turn)
-    assert (turn.finished is not None) == closes
-    if turn.finished:
-        assert (turn.finished.start, turn.finished.end) == (START, START + 7)
-        assert [record.timestamp for record in turn.records] == [START + 6]
-        assert turn.opened == (opened(start=START + 7, at=START + 7),)
+    assert isinstance(transition, Transition)
+    assert (transition.finished is not None) == closes
+    if transition.finished:
+        assert (transition.finished.start, transition.finished.end) == (START, START + 7)
+        assert [record.timestamp for record in transition.records] == [START + 6]
+        assert transition.opened == (opened(start=START + 7, cursor=START + 7),)
 
 
 def test_a_part_that_counts_down_closes_early_from_the_cursor_on() -> None:
@@ -523,12 +527,16 @@ def test_a_part_that_counts_down_closes_early_from_the_cursor_on() -> None:
     answer = {"data": [activity(START + 8)], "hasNext": True, "nextQueryFilters": filters}
     blocks = staged(PART_PAGES)
 
-    turn = absorbed(answer, direction="desc", at=START + 9, blocks=blocks, furthest=START + 7)
+    transition = absorbed(
+        answer, direction="desc", cursor=START + 9, blocks=blocks, furthest=START + 7
+    )
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert (turn.finished.start, turn.finished.end) == (START + 7, END)
-    assert [(it.start, it.end, it.at) for it in turn.opened] == [(START, START + 7, START + 7)]
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert (transition.finished.start, transition.finished.end) == (START + 7, END)
+    assert [(it.start, it.end, it.cursor) for it in transition.opened] == [
+        (START, START + 7, START + 7)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -542,13 +550,13 @@ def test_no_part_closes_while_a_staged_record_stands_beyond_the_cursor(
     answer = {"data": [], "hasNext": True, "nextQueryFilters": {"date": bounds}}
     at = START + 5 if direction == "asc" else START + 9
 
-    turn = absorbed(
-        answer, direction=direction, at=at, blocks=staged(PART_PAGES), furthest=furthest
+    transition = absorbed(
+        answer, direction=direction, cursor=at, blocks=staged(PART_PAGES), furthest=furthest
     )
 
-    assert isinstance(turn, Turn)
-    assert turn.finished is None
-    assert turn.goes_on
+    assert isinstance(transition, Transition)
+    assert transition.finished is None
+    assert transition.goes_on
 
 
 FULL = PART_BLOCKS - 2
@@ -572,14 +580,14 @@ def test_a_part_that_may_not_divide_stops_at_1000_blocks(
     bounds = {"gte": START, "lte": END - 1, **moved}
     answer = {"data": [], "hasNext": True, "nextQueryFilters": {"date": bounds}}
     at = START + (10 if direction == "asc" else 40)
-    known = {"direction": direction, "at": at, "furthest": START + far}
+    known = {"direction": direction, "cursor": at, "furthest": START + far}
 
     going = absorbed(answer, **known, blocks=staged(FULL - 1))
     stopped = absorbed(answer, **known, blocks=staged(FULL))
 
-    assert isinstance(going, Turn)
+    assert isinstance(going, Transition)
     assert going.goes_on
-    assert isinstance(stopped, Turn)
+    assert isinstance(stopped, Transition)
     assert stopped.finished
     (in_doubt,) = stopped.finished.slice.doubt
     assert (in_doubt.start, in_doubt.end) == (START + doubt[0], START + doubt[1])
@@ -597,44 +605,48 @@ def test_a_dense_millisecond_of_1000_blocks_is_in_doubt_alone() -> None:
     bounds = {"gte": START + 9_000}
     filters = {"date": {"gte": START + 7, "lte": START + 7}, "created": bounds}
     answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
-    dense = Dense(at=START + 7, cursor=START + 8_000, probing=False)
+    dense = Dense(millisecond=START + 7, cursor=START + 8_000, probing=False)
 
-    turn = absorbed(
+    transition = absorbed(
         answer,
-        at=START + 7,
+        cursor=START + 7,
         mode="dense",
         dense=dense,
         blocks=staged(FULL),
         furthest=START + 7,
     )
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert (turn.finished.start, turn.finished.end) == (START, START + 8)
-    assert [(it.start, it.end) for it in turn.finished.slice.doubt] == [(START + 7, START + 8)]
-    assert [(it.start, it.end, it.mode) for it in turn.opened] == [(START + 8, END, "page")]
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert (transition.finished.start, transition.finished.end) == (START, START + 8)
+    assert [(it.start, it.end) for it in transition.finished.slice.doubt] == [
+        (START + 7, START + 8)
+    ]
+    assert [(it.start, it.end, it.mode) for it in transition.opened] == [(START + 8, END, "page")]
 
 
 def test_a_part_of_1000_blocks_from_the_other_end_is_finished_whole() -> None:
     """What lies between the two ends is in doubt."""
     filters = {"date": {"gte": START + 8, "lte": START + 99}}
     answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
-    dense = Dense(at=START + 7, cursor=None, probing=True)
+    dense = Dense(millisecond=START + 7, cursor=None, probing=True)
 
-    turn = absorbed(
+    transition = absorbed(
         answer,
-        at=START + 200,
+        cursor=START + 200,
         mode="opposite",
         dense=dense,
         blocks=staged(FULL),
         furthest=START + 250,
     )
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert (turn.finished.start, turn.finished.end) == (START, END)
-    assert [(it.start, it.end) for it in turn.finished.slice.doubt] == [(START + 8, START + 100)]
-    assert turn.opened == ()
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert (transition.finished.start, transition.finished.end) == (START, END)
+    assert [(it.start, it.end) for it in transition.finished.slice.doubt] == [
+        (START + 8, START + 100)
+    ]
+    assert transition.opened == ()
 
 
 def test_a_sweep_stores_only_what_no_part_holds() -> None:
@@ -646,44 +658,44 @@ def test_a_sweep_stores_only_what_no_part_holds() -> None:
         for record in page({"data": [known, changed, activity(END - 1)], "hasNext": False}).records
     }
 
-    turn = absorb(opened(pass_name="sweep-2h"), page(shown), policy(), index)
+    transition = absorb(opened(pass_name="sweep-2h"), page(shown), policy(), index)
 
-    assert isinstance(turn, Turn)
-    assert turn.finished
-    assert [record.id for record in turn.records] == [late["_id"]]
-    counts = turn.finished.slice.counts
+    assert isinstance(transition, Transition)
+    assert transition.finished
+    assert [record.id for record in transition.records] == [late["_id"]]
+    counts = transition.finished.slice.counts
     assert (counts.known, counts.changed, counts.late, counts.vanished) == (2, 1, 1, 1)
-    assert turn.finished.slice.lateness == {"10m": 1}
+    assert transition.finished.slice.lateness == {"10m": 1}
 
 
 def test_a_blocked_slice_stays_blocked_and_is_tried_hourly() -> None:
     """However many faults it meets."""
-    turn = struck(opened(blocked=True, limit=500), "transient", 7)
+    transition = struck(opened(blocked=True, limit=500), "transient", 7)
 
-    assert turn.goes_on
-    assert (turn.goes_on.blocked, turn.goes_on.faults) == (True, 7)
-    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+    assert transition.goes_on
+    assert (transition.goes_on.blocked, transition.goes_on.faults) == (True, 7)
+    assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
 
 
 def test_without_room_for_blocked_ones_a_slice_only_waits() -> None:
     """The ledger stays small; the slice keeps its place among the open ones."""
-    turn = struck(
+    transition = struck(
         opened(end=START + 1000, limit=500), "malformed", 3, Room(open=True, blocked=False)
     )
 
-    assert turn.goes_on
-    assert not turn.goes_on.blocked
-    assert turn.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+    assert transition.goes_on
+    assert not transition.goes_on.blocked
+    assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
 
 
 def test_a_slice_whose_staged_records_stand_ahead_starts_over_when_halved() -> None:
     """Nothing of it can be proven, so nothing of it is kept."""
-    piece = opened(at=START + 100_000, furthest=START + 200_000, blocks=staged(2))
+    piece = opened(cursor=START + 100_000, furthest=START + 200_000, blocks=staged(2))
 
-    turn = struck(piece, "malformed", 3)
+    transition = struck(piece, "malformed", 3)
 
-    assert turn.finished is None
-    assert [(it.start, it.end, it.blocks) for it in turn.opened] == [
+    assert transition.finished is None
+    assert [(it.start, it.end, it.blocks) for it in transition.opened] == [
         (START, START + 150_000, ()),
         (START + 150_000, END, ()),
     ]
@@ -755,7 +767,7 @@ def lived_through(crowd: Crowd, how: Policy, faults: list[str]) -> Outcome:
         if not waiting:
             return outcome
         piece = waiting.pop()
-        verdict: Turn | Fault = Fault(kind="transient", detail="x")
+        verdict: Transition | Fault = Fault(kind="transient", detail="x")
         if request < len(faults) and faults[request]:
             verdict = Fault(kind=faults[request], detail="x")  # type: ignore[arg-type]
         else:
@@ -772,9 +784,9 @@ def lived_through(crowd: Crowd, how: Policy, faults: list[str]) -> Outcome:
     raise AssertionError(f"it never ends: {waiting}")
 
 
-def _commit(outcome: Outcome, turn: Turn, stored: dict[str, list[str]]) -> None:
-    assert turn.finished
-    done = turn.finished
+def _commit(outcome: Outcome, transition: Transition, stored: dict[str, list[str]]) -> None:
+    assert transition.finished
+    done = transition.finished
     outcome.proven.append((done.start, done.end))
     outcome.ids += [name for block in done.slice.blocks for name in stored[block.id]]
     outcome.doubt |= {at for it in done.slice.doubt for at in range(it.start, it.end)}

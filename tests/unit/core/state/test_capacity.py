@@ -14,7 +14,7 @@ SECOND = 1000
 def paced(*, every: int, step: int = 300) -> Pacing:
     """Return the pacing of runs that started so many seconds apart."""
     starts = tuple(NOW + n * every * SECOND for n in range(13))
-    return Pacing(starts=starts, steps=(step,) * 21)
+    return Pacing(starts=starts, durations=(step,) * 21)
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_a_usual_step_is_the_median_of_the_last() -> None:
     steps = (*([1000] * 11), *([120_000] * 10))
     how = policy(requests_per_minute=25)
 
-    assert capacity(Pacing(steps=steps), how) == capacity(Pacing(), how)
+    assert capacity(Pacing(durations=steps), how) == capacity(Pacing(), how)

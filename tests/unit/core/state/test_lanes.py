@@ -22,9 +22,9 @@ FREE, FRESH, OLDEST = 1, 0, 4
 """A request's number, by its lane."""
 
 
-def ledger_of(turn: int, **changes: Any) -> Ledger:
+def ledger_of(ordinal: int, **changes: Any) -> Ledger:
     """Return a ledger whose next request has this number."""
-    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(turns=turn))
+    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(requests=ordinal))
     if "origin" in changes:
         changes = {"settled_until": changes["origin"], **changes}
     return msgspec.structs.replace(begun, **changes)
@@ -53,8 +53,8 @@ def bounds(piece: Slice | None) -> Interval | None:
 
 def test_every_fifth_request_is_the_oldest_s_and_every_tenth_is_for_fresh_time() -> None:
     """The others are free; in an overload they are for fresh time, too."""
-    usual = Counter(lane_of(turn, overloaded=False) for turn in range(100))
-    overloaded = Counter(lane_of(turn, overloaded=True) for turn in range(100))
+    usual = Counter(lane_of(transition, overloaded=False) for transition in range(100))
+    overloaded = Counter(lane_of(transition, overloaded=True) for transition in range(100))
 
     assert usual == {"free": 70, "oldest": 20, "fresh": 10}
     assert overloaded == {"fresh": 80, "oldest": 20}
@@ -123,19 +123,19 @@ def test_fresh_time_is_what_has_just_settled_however_late_that_is(settle: int, f
     assert piece.end == NOW - settle
 
 
-@pytest.mark.parametrize("turn", [FREE, FRESH, OLDEST])
+@pytest.mark.parametrize("ordinal", [FREE, FRESH, OLDEST])
 @pytest.mark.parametrize(("per_minute", "guard"), [(25, 4 * MINUTE), (1, 100 * MINUTE)])
 def test_nothing_begins_where_one_part_could_not_be_fetched_in_time(
-    turn: int, per_minute: int, guard: int
+    ordinal: int, per_minute: int, guard: int
 ) -> None:
     """A lane needs a while for 16 requests; the end of the cell is worth it all the same."""
     how = policy(sweeps=(), requests_per_minute=per_minute)
-    ledger = ledger_of(turn, origin=EDGE - DAY, **covering((EDGE + 4 * HOUR, NOW)))
+    ledger = ledger_of(ordinal, origin=EDGE - DAY, **covering((EDGE + 4 * HOUR, NOW)))
 
     piece = choose(ledger, NOW, how)
 
     assert piece
-    share = 0.2 if turn == OLDEST else 0.7
+    share = 0.2 if ordinal == OLDEST else 0.7
     first = EDGE + guard * 0.2 / share
     assert first <= piece.start < first + how.slice_length
     assert piece.end == piece.start // HOUR * HOUR + HOUR

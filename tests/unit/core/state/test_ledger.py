@@ -25,7 +25,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.slices.cursor import fresh_slice, open_slice
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
 from shared.core.state.planning import covered
@@ -75,8 +75,8 @@ def committing(
 ) -> Ledger:
     """Return the ledger about to commit a slice, up to bounds when only those are proven."""
     start, end = bounds or (piece.start, piece.end)
-    turn = Turn(finished=Finished(slice=piece, start=start, end=end))
-    return ledgers.turned(ledgers.opened(ledger, piece), piece, turn, how)
+    transition = Transition(finished=Finished(slice=piece, start=start, end=end))
+    return ledgers.after_transition(ledgers.opened(ledger, piece), piece, transition, how)
 
 
 def after(ledger: Ledger, piece: Slice, how: Policy = HOW) -> Ledger:
@@ -237,7 +237,7 @@ def test_accepted_filters_are_recorded_and_open_slices_start_over() -> None:
     """Their continuations and records are of the old filters; coverage is kept."""
     new = policy(filters=FILTERED)
     accepting = policy(filters=FILTERED, accept=new.fingerprint)
-    half = piece_of(at=START + 7, continuation="{}", blocks=(block(),), furthest=START + 5)
+    half = piece_of(cursor=START + 7, continuation="{}", blocks=(block(),), furthest=START + 5)
     ledger = new_ledger(open=(half,), coverage={FIRST_PASS: ((START - HOUR, START),)})
 
     claimed = ledgers.claim(ledger, run="me", now=NOW, policy=accepting)
@@ -322,7 +322,7 @@ def test_a_slice_is_opened_once_and_in_its_place() -> None:
     later, earlier = piece_of((END, END + MINUTE)), piece_of()
     ledger = ledgers.opened(ledgers.opened(new_ledger(), later), earlier)
 
-    again = ledgers.opened(ledger, piece_of(at=START + 7))
+    again = ledgers.opened(ledger, piece_of(cursor=START + 7))
 
     assert again == ledger
     assert ledger.open == (earlier, later)
@@ -333,11 +333,15 @@ def test_a_turned_slice_is_replaced_by_what_goes_on_and_what_it_opened() -> None
     other, halves = piece_of((END, END + MINUTE)), ((START, START + 9), (START + 9, END))
     ledger = new_ledger(open=(piece_of(), other))
 
-    cut = ledgers.turned(ledger, piece_of(), Turn(opened=tuple(map(piece_of, halves))), HOW)
-    on = ledgers.turned(ledger, piece_of(), Turn(goes_on=piece_of(at=START + 1)), HOW)
+    cut = ledgers.after_transition(
+        ledger, piece_of(), Transition(opened=tuple(map(piece_of, halves))), HOW
+    )
+    on = ledgers.after_transition(
+        ledger, piece_of(), Transition(goes_on=piece_of(cursor=START + 1)), HOW
+    )
 
     assert [(it.start, it.end) for it in cut.open] == [*halves, (END, END + MINUTE)]
-    assert on.open == (piece_of(at=START + 1), other)
+    assert on.open == (piece_of(cursor=START + 1), other)
 
 
 def test_a_finished_slice_begins_to_commit_with_everything_fixed() -> None:
@@ -346,15 +350,17 @@ def test_a_finished_slice_begins_to_commit_with_everything_fixed() -> None:
     proven = Finished(slice=piece_of(blocks=sealed(block())), start=START, end=START + 60_000)
     ledger = new_ledger(open=(piece_of(),), head=Head(number=7, sha256="ab"))
 
-    turned = ledgers.turned(ledger, piece_of(), Turn(finished=proven, opened=(rest,)), HOW)
+    after = ledgers.after_transition(
+        ledger, piece_of(), Transition(finished=proven, opened=(rest,)), HOW
+    )
 
-    commit = commit_of(turned)
+    commit = commit_of(after)
     manifest = manifests.decode(commit.manifest.encode())
     assert (commit.start, commit.end, commit.number) == (START, START + 60_000, 8)
     assert (commit.covers, commit.lost) == ((FIRST_PASS,), None)
     assert (manifest.start, manifest.end, manifest.previous) == (START, START + 60_000, "ab")
-    assert turned.open == (rest,)
-    assert (turned.coverage, turned.head) == (ledger.coverage, ledger.head)
+    assert after.open == (rest,)
+    assert (after.coverage, after.head) == (ledger.coverage, ledger.head)
 
 
 def test_two_slices_never_commit_at_once() -> None:
@@ -500,8 +506,8 @@ def test_a_commit_whose_blocks_are_gone_starts_over(direction: str) -> None:
     proven = (START, START + 60_000) if direction == "asc" else (START + 60_000, END)
     rest = piece_of((START + 60_000, END) if direction == "asc" else (START, START + 60_000))
     finished = Finished(slice=piece, start=proven[0], end=proven[1])
-    turn = Turn(finished=finished, opened=(rest,))
-    ledger = ledgers.turned(new_ledger(open=(piece,)), piece, turn, HOW)
+    transition = Transition(finished=finished, opened=(rest,))
+    ledger = ledgers.after_transition(new_ledger(open=(piece,)), piece, transition, HOW)
 
     again = ledgers.restarted(ledger)
 
@@ -545,8 +551,8 @@ def test_parts_are_counted_by_the_hour_whatever_sweeps_there_are(
         ledger = after(ledger, piece, how)
     swept = after(ledger, piece_of((hour, hour + HOUR), pass_name="sweep-24h"), how)
 
-    assert ledger.parts == {hour: 2}
-    assert swept.parts == {hour: 2}
+    assert ledger.parts_by_hour == {hour: 2}
+    assert swept.parts_by_hour == {hour: 2}
 
 
 def test_the_load_counts_the_pages_of_the_first_pass_by_the_hour() -> None:

@@ -80,7 +80,7 @@ def test_bursts_after_a_rest_stay_inside_the_budget(per_minute: int, busy: int, 
 @pytest.mark.parametrize("age", [0, 1, 54_999, MINUTE - 1])
 def test_a_used_up_budget_waits_for_its_oldest_request(age: int) -> None:
     """Until that is 60 seconds old, to the millisecond."""
-    state = Pacing(requests=(NOW - age,) * 25)
+    state = Pacing(sent_at=(NOW - age,) * 25)
 
     assert pacing.next_allowed(state, NOW, 25) == NOW - age + MINUTE
     assert pacing.next_allowed(state, NOW - age + MINUTE, 25) == NOW - age + MINUTE
@@ -98,7 +98,7 @@ def test_a_quiet_scan_does_not_wait() -> None:
 
 def test_requests_in_the_future_are_a_clock_s_mistake() -> None:
     """They do not hold anything up."""
-    state = Pacing(requests=tuple(NOW + HOUR + n for n in range(100)))
+    state = Pacing(sent_at=tuple(NOW + HOUR + n for n in range(100)))
 
     assert pacing.next_allowed(state, NOW, 25) == NOW
 

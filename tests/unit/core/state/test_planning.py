@@ -21,7 +21,7 @@ from shared.core.model import (
     StoredPart,
 )
 from shared.core.slices.cursor import open_slice
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import lanes, planning
 from shared.core.state import ledger as ledgers
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
@@ -32,7 +32,7 @@ NOBODY: frozenset[tuple[int, int]] = frozenset()
 
 def fresh_ledger(**changes: Any) -> Ledger:
     """Return the ledger of a scan of three hours that has done nothing; its next lane is free."""
-    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(turns=1))
+    begun = msgspec.structs.replace(ledgers.begin(HOW, NOW), pacing=Pacing(requests=1))
     return msgspec.structs.replace(begun, **changes)
 
 
@@ -45,7 +45,7 @@ def piece_of(start: int, end: int, **changes: Any) -> Slice:
 def drained(ledger: Ledger, now: int, *, oldest: bool = False) -> list[tuple[int, int]]:
     """Return the slices in the order of service, each one covered at once."""
     order = []
-    ledger = msgspec.structs.replace(ledger, pacing=Pacing(turns=4 if oldest else 1))
+    ledger = msgspec.structs.replace(ledger, pacing=Pacing(requests=4 if oldest else 1))
     while piece := lanes.choose(ledger, now, HOW, busy=NOBODY):
         order.append((piece.start, piece.end))
         first = merge([*ledger.coverage[FIRST_PASS], (piece.start, piece.end)])
@@ -117,13 +117,13 @@ def test_what_is_covered_lost_open_or_committing_is_not_due(how: str) -> None:
 
 
 def _commit(piece: Slice) -> Commit | None:
-    turned = ledgers.turned(
+    after = ledgers.after_transition(
         fresh_ledger(open=(piece,)),
         piece,
-        Turn(finished=Finished(slice=piece, start=piece.start, end=piece.end)),
+        Transition(finished=Finished(slice=piece, start=piece.start, end=piece.end)),
         HOW,
     )
-    return turned.committing
+    return after.committing
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_a_later_look_never_cuts_an_earlier_grid_otherwise() -> None:
     both = [
         [
             lanes.choose(
-                msgspec.structs.replace(fresh_ledger(), pacing=Pacing(turns=turn)), at, HOW
+                msgspec.structs.replace(fresh_ledger(), pacing=Pacing(requests=transition)), at, HOW
             )
-            for turn in (0, 1, 4)
+            for transition in (0, 1, 4)
         ]
         for at in (NOW, NOW + MINUTE)
     ]

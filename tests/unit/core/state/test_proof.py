@@ -112,7 +112,9 @@ def test_settling_forgets_only_what_lies_before(several: list[Manifest], hours: 
         assert total((it.start, it.end) for it in before) == getattr(rest.totals, kind) + total(
             (it.start, it.end) for it in after
         )
-    assert rest.parts == {hour: n for hour, n in proof.parts.items() if hour >= until}
+    assert rest.parts_by_hour == {
+        hour: n for hour, n in proof.parts_by_hour.items() if hour >= until
+    }
 
 
 def test_a_pass_of_which_nothing_is_left_is_dropped() -> None:

@@ -22,7 +22,7 @@ from shared.core.model import (
     Slice,
 )
 from shared.core.slices.cursor import open_slice
-from shared.core.slices.turns import Finished, Turn
+from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import COUNTED, Outcome, Tally, encode, report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
@@ -85,7 +85,7 @@ def test_a_report_of_wrong_settings_is_told_without_a_policy() -> None:
 
     fields = report_fields(Tally(scan="", run="r"), None, "failed", duration=0, error=error)
 
-    assert (fields["error"], fields["page"]) == ("SettingsError", "docs/settings.md")
+    assert (fields["error"], fields["help"]) == ("SettingsError", "docs/settings.md")
     assert "SCAN_LIMIT is '1'\n- SCAN_NAME is 'A'" in fields["message"]
 
 
@@ -104,7 +104,7 @@ def test_a_failure_is_told_by_its_class_and_the_page_that_helps(
     """An error that nobody foresaw has a page, too."""
     fields = report_fields(Tally(scan="all", run="r"), HOW, "failed", duration=0, error=error)
 
-    assert (fields["error"], fields["message"], fields["page"]) == (name, str(error), page)
+    assert (fields["error"], fields["message"], fields["help"]) == (name, str(error), page)
 
 
 def test_a_run_that_did_not_fail_tells_no_error() -> None:
@@ -118,7 +118,7 @@ def test_a_run_that_did_not_fail_tells_no_error() -> None:
 )
 def test_every_error_names_a_page(kind: type[ScanError]) -> None:
     """Its own, or that of its kind."""
-    assert kind.page.startswith("docs/")
+    assert kind.help.startswith("docs/")
 
 
 @pytest.mark.parametrize(
@@ -272,15 +272,16 @@ def test_a_report_is_one_line_of_json_whatever_it_says() -> None:
     assert json.loads(line) == fields
 
 
-def test_a_turn_adds_what_it_counted_and_nothing_twice() -> None:
+def test_a_transition_adds_what_it_counted_and_nothing_twice() -> None:
     """A slice counts since its beginning; the run only what this page added."""
     before = piece_of(counts=Counts(records=10, repeated=2))
     after = piece_of(counts=Counts(records=14, repeated=3, outside=1))
     tally = Tally(scan="all", run="r")
 
-    tally.note_turn(Turn(goes_on=after), before)
-    tally.note_turn(
-        Turn(finished=Finished(slice=after, start=ORIGIN, end=NOW), opened=(piece_of(),)), after
+    tally.note_transition(Transition(goes_on=after), before)
+    tally.note_transition(
+        Transition(finished=Finished(slice=after, start=ORIGIN, end=NOW), opened=(piece_of(),)),
+        after,
     )
 
     assert (tally.pages, tally.records, tally.repeated, tally.outside) == (2, 4, 1, 1)
@@ -293,6 +294,6 @@ def test_a_fault_is_counted_and_told_and_is_no_page() -> None:
 
     for detail in ("HTTP 500: x", "timeout: y"):
         fault = Fault(kind="transient", detail=detail)
-        tally.note_turn(Turn(goes_on=piece_of(), fault=fault), piece_of())
+        tally.note_transition(Transition(goes_on=piece_of(), fault=fault), piece_of())
 
     assert (tally.faults, tally.pages, tally.last_fault) == (2, 0, "timeout: y")

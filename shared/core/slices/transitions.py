@@ -25,7 +25,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Transition:
     """What one answer did to a slice.
 
     Attributes:
@@ -51,14 +51,14 @@ class Turn:
         blocks = self.finished.slice.blocks if self.finished else ()
         return bool(blocks) and not blocks[-1].is_trailer
 
-    def with_block(self, block: Block) -> "Turn":
-        """Return the turn with `block`, which was staged, at the end of its slice's blocks."""
+    def with_block(self, block: Block) -> "Transition":
+        """Return the transition with the staged `block` at the end of its slice's blocks."""
         if self.finished:
             piece = _staged(self.finished.slice, block)
             return replace(self, finished=replace(self.finished, slice=piece))
         if self.goes_on:
             return replace(self, goes_on=_staged(self.goes_on, block))
-        raise ValueError("a turn with a block keeps or finishes its slice")
+        raise ValueError("a transition with a block keeps or finishes its slice")
 
 
 def _staged(piece: Slice, block: Block) -> Slice:
