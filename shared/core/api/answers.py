@@ -1,7 +1,7 @@
 """What an answer of the API means: a page, a throttle, a fault of the slice, or a refusal.
 
-Sources: the API documentation for throttling and pages; the bodies of real error answers for
-the rest, which is why nothing is assumed of their form.
+The API's documentation describes pages and throttling. Everything else is taken from the bodies of
+real error answers, so nothing is assumed about their form.
 """
 
 import re
@@ -19,13 +19,13 @@ from shared.core.model import HOUR_MS, Answer, NoAnswer
 from shared.core.quoting import quoted
 
 THROTTLE_WAIT_MS = 60_000
-"""Where a throttle does not say how long: the API's window is one minute."""
+"""How long to wait if a throttle does not say: the API's window is one minute."""
 
 THROTTLE_LEAST_MS = 1_000
-"""The shortest wait that an answer can ask for; what rounds to nothing asks for nothing."""
+"""The shortest wait that an answer can ask for; anything below a millisecond is ignored."""
 
 HEADER_MOST = 200
-"""Characters of a header that are read; a date has 29."""
+"""How many characters of a header are read; a date has 29."""
 
 HTTP_INFORMATIONAL = range(100, 200)
 HTTP_OK = 200
@@ -36,7 +36,7 @@ HTTP_TOO_MANY = 429
 TRANSIENT_STATUSES = frozenset({408, 425, *range(500, 600)})
 
 SAID_FROM = 64 * 1024
-"""Bytes of an error body that are read; nothing that explains an error is longer."""
+"""How many bytes of an error body are read; no explanation of an error is longer."""
 
 FaultKind = Literal["transient", "malformed", "unexpected", "unreadable"]
 
@@ -54,14 +54,14 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """An answer that is no page, though another try may bring one.
+    """An answer that is not a page, although the next attempt may bring one.
 
     Attributes:
         kind: `transient` (server, network, deadline), `malformed` (a page that makes no sense),
             `unexpected` (an error in this program, which the answer may have caused) or
-            `unreadable` (no answer at all: a part that a sweep needs cannot be read).
-        detail: what came, for people.
-        wait: how long the answer asks to wait, in ms, at most an hour; 0 when it does not.
+            `unreadable` (nothing was asked: a part that a sweep needs cannot be read).
+        detail: human-readable description of what came.
+        wait: how long the answer asks to wait, in ms, at most an hour; 0 if it does not ask.
     """
 
     kind: FaultKind
@@ -70,23 +70,23 @@ class Fault:
 
 
 def unanswered(nothing: NoAnswer) -> Fault:
-    """Return the fault that the lack of an answer is."""
+    """Return the fault for a request that was never answered."""
     return Fault(kind="transient", detail=quoted(f"{nothing.kind}: {nothing.detail}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unaccepted:
-    """The API does not accept a query of our own (400); it may accept another form of it.
+    """The API does not accept a query that we wrote (400); it may accept another form of it.
 
     Attributes:
-        said: the API's own words.
+        said: the status and the API's own words.
     """
 
     said: str
 
 
 def unaccepted(answer: Answer) -> Unaccepted:
-    """Return what the API said to a query of our own that it does not accept."""
+    """Return what the API said about a query that it does not accept."""
     return Unaccepted(said=f"HTTP {answer.status}: {_says(answer.body)}")
 
 
@@ -99,10 +99,11 @@ def refused_in_every_form(said: Unaccepted, attempts: tuple[str, ...]) -> Source
 
 
 def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fault:
-    """Judge one answer.
+    """Decide what one answer means.
 
     Raises:
-        SourceRefused: access or address is wrong (3xx, 400, 401, 403, 404, other 4xx);
+        TokenRefused: the API does not accept the token (401).
+        SourceRefused: access or address is wrong (any other status: 3xx, 400, 403, 404, …);
             the message says what to do.
     """
     if isinstance(answer, NoAnswer):
@@ -126,17 +127,17 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
 
 
 def _throttle_wait(answer: Answer, now: int) -> int:
-    """Return how long to wait: as the header says, as the body says, or a minute."""
+    """Return how long to wait, from the header, else from the body, else a minute."""
     said = _SECONDS.search(answer.body[:4000])
     in_body = _milliseconds(said[1].decode()) if said else 0
     return _stated_wait(answer, now) or in_body or THROTTLE_WAIT_MS
 
 
 def _stated_wait(answer: Answer, now: int) -> int:
-    """Return the wait that `Retry-After` asks for; 0 where it says nothing that means anything.
+    """Return the wait that `Retry-After` asks for, in ms; 0 if the header is of no use.
 
-    Zero, negative numbers and dates that have passed mean nothing: "at once" is what led to the
-    refusal. Of several values the longest counts.
+    Zero, negative numbers and past dates are of no use, because asking at once is what led to the
+    refusal. The longest of several values counts.
     """
     stated = (answer.retry_after or "")[:HEADER_MOST]
     until = read_http_date(stated)
@@ -158,7 +159,7 @@ _SECONDS = re.compile(rb"(?<![-.\d])(\d{1,6}(?:\.\d{1,6})?) {0,3}second")
 
 
 def read_http_date(text: str | None) -> int | None:
-    """Return an HTTP date as epoch milliseconds, None when it is absent or none."""
+    """Return an HTTP date as epoch milliseconds, None if it is absent or not a date."""
     try:
         stated = parsedate_to_datetime((text or "")[:HEADER_MOST])
         return int((stated if stated.tzinfo else stated.replace(tzinfo=UTC)).timestamp() * 1000)
@@ -174,7 +175,7 @@ def _refusal(answer: Answer) -> str:
 _REMEDIES = {
     400: "Check SCAN_FILTERS: the API does not accept this query.",
     401: "The token is not accepted: check MDA_AUTH, MDA_TENANT_ID and MDA_CLIENT_ID, or renew "
-    "MDA_API_TOKEN; a legacy token dies with the user who made it.",
+    "MDA_API_TOKEN; a legacy token stops working when its creator's account is removed.",
     403: "The identity is known but may not read activities: grant it the application role "
     "investigation.read of Microsoft Cloud App Security "
     "(05a65629-4c1b-48c1-a78b-804c4abdd4af); a new grant can take hours to reach a managed "
@@ -204,12 +205,12 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 
 
 def _says(body: bytes) -> str:
-    """Return what an error body says, short: JSON `detail`, JSON `error.message`, or its text."""
+    """Return an error body's message: JSON `detail`, JSON `error.message`, or its text, cut."""
     text = body[:SAID_FROM].decode("utf-8", "replace").removeprefix("\ufeff")
     try:
         parsed = msgspec.json.decode(text, type=_ErrorBody)
         message = parsed.detail or parsed.error.message
-    except (ValueError, RecursionError):  # Too deep, cut off, or no JSON at all.
+    except (ValueError, RecursionError):  # Nested too deep, cut off, or not JSON.
         message = ""
     return quoted(message or _MARKUP.sub(" ", text[:4000])) or "(empty body)"
 

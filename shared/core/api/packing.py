@@ -1,9 +1,10 @@
-"""The bytes of a part: one gzip member, made of blocks that are independent of each other.
+"""The bytes of a part: one gzip member, made of blocks that do not depend on each other.
 
-Each block but the last is a run of raw deflate that ends with a full flush, so no block refers to
-the bytes of another. The gzip header opens the first block. The last block, the trailer, ends the
-deflate stream and holds the checksum and the length of the whole content. Some readers stop after
-the first member of a gzip file without an error, so a part must not have a second one.
+Every block except the last is a run of raw deflate that ends with a full flush, so no block refers
+to the bytes of another. The first block begins with the gzip header. The last block, the trailer,
+ends the deflate stream, and holds the checksum and the length of the whole content.
+
+A part has only one gzip member because some readers silently stop after the first.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,25 +16,26 @@ import msgspec
 from isal import isal_zlib
 
 GZIP_LEVEL = 2
-"""isal's level 2: a fifth larger than zlib 6 and twelve times faster (docs/adr/0006)."""
+"""isal's level 2: the result is a fifth larger than zlib's level 6, and is made twelve times faster
+(docs/adr/0006)."""
 
 RAW_DEFLATE = -15
 """What zlib calls raw deflate: no header, no checksum."""
 
 ONE_GZIP_MEMBER = 31
-"""What zlib calls one gzip member; its checksum and length are compared at the end."""
+"""What zlib calls one gzip member: it checks checksum and length at the end."""
 
 HEADER = bytes.fromhex("1f8b08000000000000ff")
-"""Deflate, no name, no time of writing, unknown system: equal records give equal bytes."""
+"""Deflate, without a name, time of writing or system, so that equal records give equal bytes."""
 
 END = bytes.fromhex("0300")
 """The final deflate block; it is empty."""
 
 LINES_AT_ONCE = 512
-"""Lines that are joined and compressed at once: about 2 MB, instead of a second copy of a page."""
+"""How many lines are joined and compressed at once: 2 MB, rather than a second copy of a page."""
 
 UNPACKED_FROM = 64 * 1024
-"""Bytes of a part that are unpacked at once: about 1 MB of lines, instead of a page of them."""
+"""How many bytes are unpacked at once: they give about 1 MB of lines, rather than a whole page."""
 
 
 class Unpackable(Exception):
@@ -41,7 +43,7 @@ class Unpackable(Exception):
 
 
 class Sum(NamedTuple):
-    """What gzip knows of some content.
+    """What gzip records about some content.
 
     Attributes:
         length: in bytes.
@@ -86,11 +88,11 @@ def _joined(first: Sum, then: Sum) -> Sum:
 def unpack(part: bytes) -> Iterator[bytes]:
     """Yield the content of a part piece by piece, about 1 MB at a time.
 
-    What was yielded is the part's content only once the iterator has ended: the checksum comes
-    last, and altered deflate mostly unpacks to other bytes without an error.
+    Do not use the content before the iterator has ended. The checksum comes last, and damaged
+    deflate usually unpacks to other bytes without an error.
 
     Raises:
-        Unpackable: it is damaged, or is not exactly one gzip member.
+        Unpackable: it is damaged, or it is not exactly one gzip member.
     """
     member = isal_zlib.decompressobj(wbits=ONE_GZIP_MEMBER)
     yield from _through(member, part)
@@ -103,10 +105,10 @@ def unpack(part: bytes) -> Iterator[bytes]:
 def unpack_block(block: bytes, *, opens_part: bool) -> bytes:
     """Return the content of one block that is not the trailer.
 
-    Raw deflate has no checksum: compare the block's digest before you call this.
+    Raw deflate has no checksum, so compare the block's digest before you call this.
 
     Raises:
-        Unpackable: it is not such a block.
+        Unpackable: it is not a block, or it is the trailer.
     """
     if opens_part and not block.startswith(HEADER):
         raise Unpackable("it does not begin with the header of a part")

@@ -1,7 +1,7 @@
 """Positions on the axis: whole numbers of milliseconds, in every notation that JSON has for them.
 
-The API's times are whole numbers, and nothing says that it always writes them with digits alone:
-`1.7e12` and `1700000000000.0` are positions. A string, a fraction, a boolean or null is not.
+The API's times are whole numbers, but it does not promise to write them with digits alone. So
+`1.7e12` and `1700000000000.0` are positions, too; a string, a fraction, a boolean or null is not.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -9,16 +9,16 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 _LONGEST = 18
-"""Exponent of the largest 64-bit numbers: nothing larger is expanded into its digits."""
+"""Decimal exponent of the largest 64-bit numbers; larger numbers are never expanded to digits."""
 
 _value_of = msgspec.json.Decoder().decode
 
 
 def position(written: bytes | msgspec.Raw | None) -> int | None:
-    """Return the whole 64-bit number that a JSON value is, None where it is anything else."""
+    """Return a JSON value that is a whole 64-bit number, None for any other value."""
     try:
         value = None if written is None else _value_of(written)
-    except msgspec.DecodeError:  # Such as a number beyond every range.
+    except msgspec.DecodeError:  # For example, a number that no type can hold.
         return None
     if type(value) is float:
         value = _exactly(bytes(written or b"").decode())
@@ -28,10 +28,10 @@ def position(written: bytes | msgspec.Raw | None) -> int | None:
 
 
 def _exactly(written: str) -> int | None:
-    """Return a number that is whole as it is written: a float would round small fractions off."""
+    """Return a number that is whole as it is written; a float would drop small fractions."""
     try:
         value = Decimal(written)
-    except InvalidOperation:  # Its exponent has more digits than any number of use.
+    except InvalidOperation:  # Its exponent is too long for a decimal.
         return None
     if value.adjusted() > _LONGEST or value != value.to_integral_value():
         return None

@@ -1,16 +1,17 @@
-"""Which records would cost a strict reader its whole file.
+"""Which records would make a strict reader refuse the whole file.
 
-Readers that were tried (tests/integration/test_strict_readers.py) refuse a file for one value that
-JSON allows: pandas a number whose whole part is beyond 64 bits, pyarrow a number beyond doubles
-(even a zero with a large exponent) or a field of its schema that comes twice. None of them skips
-the record alone.
+Some readers refuse a file because of one value that JSON allows, and none of them skips just that
+record (tests/integration/test_strict_readers.py): pandas refuses a number whose whole part exceeds
+64 bits; pyarrow refuses a number that exceeds a double, even a zero with a large exponent, and a
+field of its schema that occurs twice.
 
-Three things are no such value, though a schema that is guessed fails on them, because the guess
-fails on ordinary records of this API, too (docs/formats.md): nested keys that come twice, nested
-keys that differ only in case, and nesting that is deep.
+Three things are deliberately ignored: nested keys that occur twice, nested keys that differ only in
+case, and deep nesting. They break only inferred schemas, which ordinary records of this API break
+anyway (docs/formats.md).
 
-Each check proves the ordinary record by a search through its bytes; only what it cannot prove is
-parsed. Parsing every record took more time than all else together (docs/adr/0009).
+Each check first searches the bytes, which proves that an ordinary record is harmless. Only records
+that it cannot clear are parsed. Parsing every record took more time than everything else together
+(docs/adr/0009).
 """
 
 import json
@@ -24,10 +25,10 @@ LONGEST = 20
 """Digits and sign of the longest 64-bit integers."""
 
 _WORTH_A_LOOK = 19
-"""A number that is shorter than the shortest integers beyond 64 bits is none of them."""
+"""No number shorter than this exceeds 64 bits."""
 
 _SHAPE = bytes.maketrans(b"123456789+-.E,[]{} \t\r\n", b"0" * 12 + b"e" + b":" * 9)
-"""What matters to where a number begins and ends: `:` before and after it, `0` within, `e`."""
+"""Maps each byte to its part in a number: `0` within, `e`, and `:` before and after a number."""
 
 _LONG = b":" + b"0" * LONGEST
 
@@ -43,13 +44,13 @@ class _Refused(Exception):
 
 
 def may_be_large(text: bytes) -> bool:
-    """Say whether a text may hold a number that `has_large_number` refuses; never wrongly no."""
+    """Say whether a text may hold a number that `has_large_number` finds; False is always right."""
     shape = text.translate(_SHAPE)
     return _LONG in shape or _LARGE_EXPONENT_SHAPE.search(shape) is not None
 
 
 def has_large_number(raw: bytes) -> bool:
-    """Say whether a record, JSON in UTF-8, has a number that some strict reader refuses."""
+    """Say whether a record (JSON in UTF-8) has a number that some strict reader refuses."""
     try:
         _numbers.decode(raw.decode("utf-8"))
     except _Refused:
@@ -58,13 +59,13 @@ def has_large_number(raw: bytes) -> bool:
 
 
 def repeats_a_key(raw: bytes, members: Mapping[str, Sized]) -> bool:
-    """Say whether a key comes twice in a record itself, not in what is nested in it.
+    """Say whether a key occurs twice at the top level of a record.
 
     Args:
         raw: a JSON object in UTF-8.
         members: its members by key, each value as it is written.
     """
-    # A repeated key is one member less, and then these bytes do not add up to the whole.
+    # A repeated key is missing from the members, so their bytes do not add up to the whole.
     return not _adds_up(raw, members) and _repeats(raw)
 
 
@@ -75,7 +76,7 @@ def _adds_up(raw: bytes, members: Mapping[str, Sized]) -> bool:
 
 
 def _repeats(raw: bytes) -> bool:
-    """Say it for a record with white space, or with keys that are not written as they read."""
+    """Say the same of a record with white space, or with escapes in its keys."""
     compact = bytes(msgspec.json.format(raw, indent=-1))
     if _adds_up(compact, _members.decode(compact)):
         return False
