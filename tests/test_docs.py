@@ -22,7 +22,8 @@ from shared.core.slices import retreat, traversal
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
-from shared.settings import NAMES, PER_SCAN, read_settings
+from shared.settings import read_settings
+from shared.settings.table import NAMES, PER_SCAN, SETTINGS
 from simulator import Simulator
 from tests.fakes import NOW, policy
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
@@ -98,9 +99,21 @@ def test_every_setting_is_documented() -> None:
     assert set(rows("docs/settings.md")) == set(NAMES)
 
 
-def test_every_setting_has_its_reason() -> None:
-    """The third column is not empty."""
-    assert [name for name, row in rows("docs/settings.md").items() if not row[2]] == []
+def test_every_setting_is_documented_with_the_reason_in_the_table() -> None:
+    """The page says more, but never something else."""
+    page = rows("docs/settings.md")
+
+    assert [it.name for it in SETTINGS if it.reason not in page[it.name][2]] == []
+    assert all(it.reason for it in SETTINGS)
+
+
+def test_every_setting_is_documented_with_the_default_in_the_table() -> None:
+    """A setting without one is required, optional, or explained in words."""
+    page = rows("docs/settings.md")
+
+    assert [
+        it.name for it in SETTINGS if it.default and page[it.name][1] != f"`{it.default}`"
+    ] == []
 
 
 def test_documented_defaults_are_the_code_s() -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.scripts import check_schedule, ncrontab
-from shared.settings import NAMES, Settings, read_settings
+from shared.settings import Settings, read_settings
+from shared.settings.table import NAMES
 from tests.infra.deployed import COMBINATIONS, app_settings, every_combination, predicted, the
 
 pytestmark = pytest.mark.compiler

@@ -1,0 +1,124 @@
+"""One policy per scan, made from the settings that say what is asked and how a run goes."""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from shared.core.model import Policy
+from shared.settings import table
+from shared.settings.parsers import BUDGET_LEAST_MS
+from shared.settings.reader import Reader
+
+
+def policies(reader: Reader, host: str) -> tuple[Policy, ...]:
+    """Return one policy per scan; what an element of SCANS does not set, all scans share.
+
+    Args:
+        reader: of all settings.
+        host: of the API.
+    """
+    budget, elements = reader.value(table.SCAN_TIME_BUDGET), reader.value(table.SCANS)
+    if not elements:
+        return (_policy(reader, host, budget, share=1),)
+    count = len(elements)
+    if budget // count < BUDGET_LEAST_MS:
+        seconds = budget // 1000
+        reader.problem("SCANS", f"has {count} scans for {seconds} s of time: each needs 5 s")
+    found = tuple(
+        _one_of_several(reader, place, element, host, budget, count)
+        for place, element in enumerate(elements)
+    )
+    names = [policy.scan for policy in found]
+    if len(set(names)) < len(names):
+        reader.problem("SCANS", f"names a scan twice ({', '.join(names)}): each needs its own name")
+    return found
+
+
+def _one_of_several(  # noqa: PLR0913, PLR0917 - private: an element of SCANS and what all share
+    shared: Reader, place: int, element: dict[str, Any], host: str, budget: int, count: int
+) -> Policy:
+    own = {f"SCAN_{key.upper()}": _as_text(value) for key, value in element.items()}
+    reader = Reader(
+        source={**shared.source, **own}, place=f"SCANS[{place}]: ", problems=shared.problems
+    )
+    for name in sorted(set(own) - set(table.PER_SCAN)):
+        key = name.removeprefix("SCAN_").lower()
+        reader.problem(key, "cannot be set for one scan (docs/settings.md#several-scans)")
+    share = 1 if table.SCAN_REQUESTS_PER_MINUTE.name in own else count
+    return _policy(reader, host, budget // count, share=share)
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
+    """Return a scan's policy.
+
+    Args:
+        reader: of the scan's settings.
+        host: of the API.
+        budget: the scan's time budget, in ms.
+        share: how many scans divide the requests among them.
+    """
+    axis, filters = reader.value(table.SCAN_SORT_FIELD), reader.value(table.SCAN_FILTERS)
+    per_minute = reader.value(table.SCAN_REQUESTS_PER_MINUTE)
+    policy = Policy(
+        scan=reader.value(table.SCAN_NAME),
+        filters=filters,
+        fingerprint=fingerprint(filters, axis),
+        accept=reader.text(table.SCAN_ACCEPT_FILTERS),
+        axis=axis,
+        direction=reader.value(table.SCAN_SORT_DIRECTION),
+        limit=reader.value(table.SCAN_LIMIT),
+        api=host,
+        budget=budget,
+        lookback=reader.value(table.SCAN_LOOKBACK),
+        settle=reader.value(table.SCAN_SETTLE),
+        fresh=reader.value(table.SCAN_FRESH),
+        slice_length=reader.value(table.SCAN_SLICE),
+        sweeps=reader.value(table.SCAN_SWEEPS),
+        sweep_by=reader.value(table.SCAN_SWEEP_BY),
+        reach=reader.value(table.SCAN_REACH),
+        concurrency=reader.value(table.SCAN_CONCURRENCY),
+        requests_per_minute=max(1, per_minute // share),
+        requests_per_hour=60 * per_minute // share if per_minute < share else None,
+    )
+    _check_filters(reader, policy)
+    _check_durations(reader, policy)
+    return policy
+
+
+def _check_filters(reader: Reader, policy: Policy) -> None:
+    """Refuse a filter on the axis."""
+    if policy.axis in policy.filters:
+        reader.problem(
+            "SCAN_FILTERS",
+            f"filters on {policy.axis}, the field by which the scan itself cuts time: remove the "
+            "filter; SCAN_LOOKBACK sets where the scan begins and SCAN_SETTLE where it ends",
+        )
+
+
+def _check_durations(reader: Reader, policy: Policy) -> None:
+    """Refuse durations that contradict each other."""
+    if policy.fresh < policy.settle:
+        reader.problem("SCAN_FRESH", "is shorter than SCAN_SETTLE: nothing would ever be fresh")
+    if policy.lookback >= policy.reach:
+        reader.problem(
+            "SCAN_LOOKBACK", "is not shorter than SCAN_REACH: the API no longer shows that time"
+        )
+    if policy.settle >= policy.reach:
+        reader.problem("SCAN_SETTLE", "is not shorter than SCAN_REACH: nothing could be scanned")
+    if policy.sweeps and policy.sweeps[0][1] <= policy.settle:
+        reader.problem(
+            "SCAN_SWEEPS",
+            "begins no later than SCAN_SETTLE: a sweep must be older than the first pass",
+        )
+    if policy.sweeps and policy.sweeps[-1][1] >= policy.reach:
+        reader.problem("SCAN_SWEEPS", "ends past SCAN_REACH: the API no longer shows that time")
+
+
+def fingerprint(filters: dict[str, Any], axis: str) -> str:
+    """Return 16 hex digits that identify filters and sort field, whatever the keys' order."""
+    scope = json.dumps({"filters": filters, "sortField": axis}, sort_keys=True)
+    return sha256(scope.encode()).hexdigest()[:16]
