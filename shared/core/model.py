@@ -53,7 +53,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         start: first millisecond in doubt.
         end: first millisecond after it.
-        reason: what the contradiction was.
+        reason: how the API contradicted itself, or what was not looked at.
     """
 
     start: int
@@ -79,14 +79,14 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A stretch of a part, staged as one block: one page's records, or the trailer.
 
     Attributes:
-        id: the block id before base64, `{epoch:08}-{n:06}-{16 hex of the SHA-256}`.
-        size: bytes as stored (compressed).
-        records: lines in it; 0 in the trailer, which is the last block of a part.
-        sha256: hex digest of the stored bytes.
-        raw: length in bytes of its lines, their newlines included; 0 in the trailer.
-        crc32: CRC-32 of the same bytes; 0 in the trailer.
-        timestamp: smallest and largest `timestamp` in it, null when no record has one.
-        created: smallest and largest `created` in it, null when no record has one.
+        id: the block id before base64: `{epoch:08}-{n:06}-{first 16 hex digits of the SHA-256}`.
+        size: number of bytes as stored (compressed).
+        records: number of lines; 0 in the trailer, which is the last block of a part.
+        sha256: SHA-256 of the stored bytes, in hex.
+        raw: length of its lines in bytes, newlines included; 0 in the trailer.
+        crc32: CRC-32 of its lines, newlines included; 0 in the trailer.
+        timestamp: smallest and largest `timestamp` of its records; null if no record has one.
+        created: smallest and largest `created` of its records; null if no record has one.
     """
 
     id: str
@@ -108,10 +108,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A record at or after the cursor, kept so that its repetition is recognised.
 
     Attributes:
-        at: its position on the axis.
-        other: its position on the other time field, by which a dense millisecond is paged; null
-            when it has none.
-        identity: digest of `_id`, `timestamp`, `created` (or of the line where one is missing).
+        at: the record's position on the axis.
+        other: the record's position on the other time field, by which a dense millisecond is paged;
+            null if it has none.
+        identity: digest of `_id`, `timestamp` and `created`, or of the line if one of them is
+            missing.
         content: digest of the line as stored.
     """
 
@@ -125,19 +126,21 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What happened to the records and answers of one slice.
 
     Attributes:
-        records: stored.
-        repeated: dropped, because this slice stored the same identity with the same bytes.
-        changed: dropped, because this slice stored the same identity with other bytes.
-        outside: dropped, because they were outside what the query asked for.
-        nulls: null items where a record should be.
-        unplaced: shown without a position on the axis, whether they were stored or known.
-        irregular: stored in a wrapped form that strict readers accept.
+        records: records that were stored.
+        repeated: records that were dropped because this slice had stored the same identity with the
+            same bytes.
+        changed: records that were dropped because this slice had stored the same identity with
+            other bytes.
+        outside: records that were dropped because they lie outside what the query asked for.
+        nulls: nulls where a record should be.
+        unplaced: records without a position on the axis, whether they were stored or already known.
+        irregular: records that were stored in the wrapped form that strict readers accept.
         drifted: continuations whose other filters differ from ours.
-        known: not stored by a sweep, because an earlier pass has stored them.
-        late: stored by a sweep, because an earlier pass had not seen them.
-        vanished: stored by an earlier pass and no longer shown to a sweep.
-        short: times that a slice ended with far fewer activities than `total` stated.
-        faults: answers that were no page.
+        known: records that a sweep did not store because an earlier pass had stored them.
+        late: records that a sweep stored because no earlier pass had seen them.
+        vanished: records that an earlier pass stored and the API no longer showed to a sweep.
+        short: how often a slice ended with far fewer activities than `total` stated.
+        faults: answers that were not a page.
     """
 
     records: int = 0
@@ -164,13 +167,13 @@ class Dense(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where a slice stands inside one millisecond that is paged on the other time field.
 
     Attributes:
-        millisecond: the one that is paged.
-        cursor: the value of the other field to go on from; null at the beginning.
-        probing: whether an empty page that contradicted itself led here, and not a cursor that
-            stood still.
-        plain: whether it is asked for as one page, because the API does not sort by the other
-            field.
-        direction: in which it is paged; the other one where the API answers `asc` with `desc`.
+        millisecond: the millisecond.
+        cursor: value of the other time field to continue from; null at the beginning.
+        probing: true if an empty page that contradicted itself led here; false if a cursor that
+            stood still did.
+        plain: true if the millisecond is asked for as one page, because the API does not sort by
+            the other time field.
+        direction: the direction in which it is paged; `desc` if the API answers `asc` with `desc`.
     """
 
     millisecond: int
@@ -184,43 +187,43 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """An open slice: a half-open interval of the axis that is being scanned.
 
     Attributes:
-        start: first millisecond; with `end` and `pass` it names the part.
+        start: first millisecond. `start`, `end` and `pass` name the part.
         end: first millisecond after it, within the same UTC hour.
         pass_name: why it is scanned: `first`, `sweep-<age>` or `rescan-<epoch>`.
-        direction: the one in which it is read.
-        asked: the direction that is asked for, so that the API answers in that one; null when they
-            are the same.
-        limit: the page limit that it asks for; halved by heavy answers.
-        cursor: with `asc` all before it is known, with `desc` all from it on.
-        continuation: the last page's `nextQueryFilters`, verbatim; null asks afresh from the
-            cursor.
-        mode: `page` follows the continuation; the others settle a contradiction at
-            `dense.millisecond`:
-            `dense` pages one millisecond, `beyond` looks past it, `opposite` from the other end.
-        dense: where the dense query stands.
-        blocks: staged so far, in order.
-        furthest: position of the record staged farthest along, null when there is none.
-        seen: records at or after the cursor.
-        unplaced: digests of the records without a position on the axis that are staged so far: the
-            API may show them again at any time.
-        earlier: the same of parts that were closed early, whose rest this slice is.
+        direction: the direction in which it is read.
+        asked: the direction to ask for, so that the API answers in `direction`; null if they are
+            the same.
+        limit: the page limit to ask for; heavy answers halve it.
+        cursor: with `asc` everything before it is known, with `desc` everything from it on.
+        continuation: `nextQueryFilters` of the last page, verbatim; null to start a new query at
+            the cursor.
+        mode: how the slice continues. `page` follows the continuation. The others resolve a
+            contradiction at one millisecond: `dense` pages that millisecond, `beyond` looks after
+            it, `opposite` comes from the other end.
+        dense: how far the dense millisecond has been read.
+        blocks: the blocks staged so far, in order.
+        furthest: position of the record staged farthest along; null if there is none.
+        seen: the records at or after the cursor.
+        unplaced: digests of the staged records without a position on the axis, which the API may
+            show again at any time.
+        earlier: the same for parts that were closed early, if this slice took over their rest.
         counts: what happened to the records so far.
-        lateness: how many late records it found, by how late they are: the keys are `10m`, `1h`,
-            `2h`, `24h`, `72h`, `8d` (up to that much between event and ingestion) and `more`.
-        since: a sweep that asks only for what was ingested from then on; null asks for all.
-        requests: sent for this slice so far.
-        first_request: when the first one was sent, by the run's time or by the `Date` of the first
-            page, whichever is earlier.
+        lateness: number of late records by how late they were. The keys are `10m`, `1h`, `2h`,
+            `24h`, `72h`, `8d` (at most that long between event and ingestion) and `more`.
+        since: earliest ingestion time that a partial sweep asks for; null asks for everything.
+        requests: number of requests sent for this slice so far.
+        first_request: when the first request was sent, by the run's time or by the `Date` of the
+            first page, whichever is earlier.
         last_answer: when the last answer of any kind arrived, by the run's time or by its `Date`,
             whichever is later.
-        faults: answers in a row that were no page.
+        faults: number of answers in a row that were not a page.
         fault: human-readable description of the latest fault.
         not_before: when the next request may be sent.
-        blocked: whether it is only retried hourly.
+        blocked: whether the slice is only retried every hour.
         cramped: whether it is blocked only because there was no room for its halves.
-        pages_at_fault: how many pages the scan had received when the last fault came.
-        poisoned: faults in a row between which other slices received pages.
-        doubt: found so far.
+        pages_at_fault: how many pages the scan had received at the latest fault.
+        poisoned: number of faults in a row between which other slices received pages.
+        doubt: the doubt found so far.
     """
 
     start: int
@@ -258,13 +261,13 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The one slice that is being committed; everything about it is fixed before it starts.
 
     Attributes:
-        slice: the finished slice, with the block list.
+        slice: the finished slice, with its block list.
         start: first proven millisecond.
         end: first millisecond after the proven ones.
         number: the manifest's place in the chain.
         manifest: the manifest's bytes (JSON text).
-        covers: the passes whose coverage grows; empty when the interval is declared lost.
-        lost: the reason when it is declared lost, else null.
+        covers: the passes whose coverage grows; empty if the interval is declared lost.
+        lost: the reason, if the interval is declared lost; otherwise null.
     """
 
     slice: Slice
@@ -280,8 +283,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The last manifest of the chain.
 
     Attributes:
-        number: 0 when there is none yet.
-        sha256: hex digest of its bytes, null when there is none yet.
+        number: its number; 0 if there is none yet.
+        sha256: SHA-256 of its bytes, in hex; null if there is none yet.
     """
 
     number: int = 0
@@ -292,12 +295,13 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What keeps requests inside the tenant's budget, across runs.
 
     Attributes:
-        sent_at: when the requests of the last 60 s were sent.
-        not_before: the whole scan waits until then (a throttle).
-        throttles: throttles since the last page; each doubles the wait that it asks for.
-        durations: of the last answered steps in ms, newest last.
-        requests: sent so far; every fifth is the oldest slice's, every tenth is for fresh time.
-        starts: when the last runs claimed the ledger, oldest first.
+        sent_at: when each request of the last 60 s was sent.
+        not_before: end of a throttle: the whole scan waits until then.
+        throttles: number of throttles since the last page; each doubles the wait.
+        durations: how long the latest answered steps took, in ms, newest last.
+        requests: number of requests so far. Every fifth goes to the oldest slice, and every tenth
+            to fresh time.
+        starts: when the latest runs claimed the ledger, oldest first.
     """
 
     sent_at: tuple[int, ...] = ()
@@ -312,8 +316,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What the first pass over one hour has cost.
 
     Attributes:
-        requests: that brought pages for slices which were committed and not lost.
-        covered: milliseconds of the hour that they covered.
+        requests: number of requests that returned pages for slices which were committed and not
+            lost.
+        covered: number of milliseconds of the hour that they covered.
     """
 
     requests: int
@@ -327,20 +332,20 @@ class ApiFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     program: then the documented way is tried again.
 
     Attributes:
-        program: version of the program that learned it; empty when nothing is known.
-        learned: when the first of it was learned; 0 when nothing is known.
-        sorts: by the direction that was asked for, the direction in which the API answered, where
+        program: version of the program that learned this; empty if nothing is known.
+        learned: when the first of these facts was learned; 0 if nothing is known.
+        sorts: for each direction that was asked for, the direction in which the API answered, if
             they differ.
-        limit: the largest limit that is asked for, where the API refused or ignored a larger one;
-            null when none is known.
-        unsorted: whether sort field and direction are left out where they are the API's defaults.
+        limit: the largest limit to ask for, if the API refused or ignored a larger one; null if it
+            has not.
+        unsorted: whether sort field and direction are left out where they equal the API's defaults.
         plain_dense: whether a dense millisecond is asked for as one page, because the API does not
             sort by the other time field.
-        full_sweeps: whether sweeps ask for everything, because the API refused their filter on
+        full_sweeps: whether all sweeps ask for everything, because the API refused their filter on
             ingestion time.
-        refused: the forms of a query that the API refused, each with what it said.
-        trial: bounds of the slice that is asked for in a lesser form than the API has refused to
-            it; null once that was answered with a page.
+        refused: the forms of a query that the API refused, each with the API's answer.
+        trial: bounds of the slice that tries a form with fewer options; null once the API has
+            answered that form with a page.
     """
 
     program: str = ""
@@ -358,8 +363,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What the ledger no longer lists, because it lies before `settled_until`.
 
     Attributes:
-        lost: milliseconds declared lost.
-        doubt: milliseconds in doubt.
+        lost: number of milliseconds declared lost.
+        doubt: number of milliseconds in doubt.
     """
 
     lost: int = 0
@@ -370,8 +375,8 @@ class ApiClock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The API's clock, as the `Date` of its last answer showed it.
 
     Attributes:
-        offset: how far it is ahead of the run's time, in ms; negative when it is behind, 0 when the
-            time that the answer took explains the difference.
+        offset: how far the API's clock is ahead of the run's time, in ms; negative if it is behind,
+            and 0 if the time that the answer took explains the difference.
         at: when the answer arrived, by the run's time.
     """
 
@@ -383,8 +388,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A change of filters that an operator accepted.
 
     Attributes:
-        fingerprint: of the new filters and sort field.
-        at: when.
+        fingerprint: fingerprint of the new filters and the sort field.
+        at: when they were accepted.
     """
 
     fingerprint: str
@@ -395,43 +400,45 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The scan's whole state; one small JSON blob with one writer.
 
     Attributes:
-        version: of this format.
-        min_reader: the oldest format version whose readers may touch it.
+        version: version of this format.
+        min_reader: the oldest format version whose programs may use this ledger.
         scan: the scan's name.
-        axis: the sort field by which slices cut.
-        fingerprint: of the filters and sort field that the coverage holds for.
-        accepted: changes of the fingerprint that an operator accepted.
+        axis: the sort field by which time is cut.
+        fingerprint: fingerprint of the filters and the sort field that the coverage stands for.
+        accepted: changes of the filters that an operator accepted.
         api: host of the API when the ledger was last claimed.
         made: when the ledger was created.
-        origin: where the scan begins; fixed on the first run, floored to the hour.
-        lookback: the setting that `origin` was computed from, in ms.
-        epoch: counts claims; part of every block id.
+        origin: where the scan begins; fixed on the first run, rounded down to the hour.
+        lookback: the setting from which `origin` was computed, in ms.
+        epoch: number of claims so far; part of every block id.
         run: random id of the run that claimed it last.
-        claimed_until: when the claim expires; 0 when released.
-        settled_until: nothing is added to earlier time any more, and `coverage`, `lost`, `doubt`
-            and `parts` begin there. A claim moves it to the hour at the edge of the API's reach,
-            but not past time that waits for anything.
-        last_sweep: age of the last sweep in ms, by the settings of the last claim; 0 without
-            sweeps, null before the first claim.
-        coverage: per pass, what is finished; it only grows. Looks with `since` have a name of
-            their own, such as `sweep-24h-since`.
-        lost: declared loss.
-        doubt: what the API contradicted itself about.
-        totals: what `lost` and `doubt` held before `settled_until`.
-        parts_by_hour: how many parts were committed per UTC hour (epoch ms of its start): a sweep
-            that finds fewer must not take their records for late.
-        unplaced: UTC hours (epoch ms of their starts) of which parts hold records without a
-            position on the axis: a sweep reads the parts beside its slice for them, too.
-        rescans: per pass `rescan-<epoch>`, what a person asked to have scanned again.
-        open: slices in work; they never overlap.
-        committing: the one slice that is being committed.
-        head: the chain's last manifest.
-        pacing: the request budget.
-        load: what the first pass has cost, per UTC hour (epoch ms of its start), for the newest
-            168 hours of which something is covered.
+        claimed_until: when the claim expires; 0 if it was released.
+        settled_until: nothing is added before this time any more, and `coverage`, `lost`, `doubt`
+            and `parts_by_hour` begin here. A claim moves it to the hour at the edge of the API's
+            reach, but not past time in which anything is unfinished.
+        last_sweep: age of the last sweep in ms, by the settings of the latest claim; 0 if there are
+            no sweeps, null before the first claim.
+        coverage: for each pass, the finished intervals; it only grows. Partial passes have a name
+            of their own, such as `sweep-24h-since`.
+        lost: the intervals declared lost.
+        doubt: the intervals in doubt.
+        totals: sums of what `lost` and `doubt` held before `settled_until`.
+        parts_by_hour: number of parts committed per UTC hour (epoch ms of its start). A sweep that
+            finds fewer must not take their records for late.
+        unplaced: UTC hours (epoch ms of their starts) whose parts hold records without a position
+            on the axis. For these, a sweep also reads the parts next to its slice.
+        rescans: for each pass `rescan-<epoch>`, the intervals that an operator asked to have
+            scanned again.
+        open: the open slices; they never overlap.
+        committing: the slice that is being committed; null if none is.
+        head: the last manifest of the chain.
+        pacing: use of the request budget.
+        load: what the first pass has cost per UTC hour (epoch ms of its start), for the newest 168
+            hours of which something is covered.
         overloaded: whether the first pass needs more requests than the runs can send.
-        api_facts: what the API's answers have shown about it, where it is not as documented.
-        pages: how many pages the scan has received, to tell a poisoned second from an outage.
+        api_facts: where the API differs from its documentation, as its answers have shown.
+        pages: number of pages that the scan has received; it distinguishes a poisoned second from
+            an outage.
         api_clock: the API's clock; null until an answer has stated a `Date`.
     """
 

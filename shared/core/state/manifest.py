@@ -19,11 +19,11 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The requests that scanned the slice.
 
     Attributes:
-        count: how many; 0 when a manifest adopts a part that no run remembers.
+        count: number of requests; 0 if the manifest adopts a part that no run remembers.
         first: when the first was sent, by the run's time or by the `Date` of the first page,
-            whichever is earlier; null when there is none.
+            whichever is earlier; null if there is none.
         last: when the last answer arrived, by the run's time or by its `Date`, whichever is later;
-            null when there is none.
+            null if there is none.
     """
 
     count: int
@@ -35,12 +35,12 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The committed blob of a slice's records.
 
     Attributes:
-        name: within the data container.
-        size: bytes, the sum of its blocks.
-        records: lines, the sum of its blocks.
-        timestamp: smallest and largest event time, null when no record has one.
-        created: smallest and largest ingestion time, null when no record has one.
-        blocks: in order; the last is the trailer.
+        name: name of the blob in the data container.
+        size: number of bytes: the sum over its blocks.
+        records: number of lines: the sum over its blocks.
+        timestamp: smallest and largest event time; null if no record has one.
+        created: smallest and largest ingestion time; null if no record has one.
+        blocks: its blocks in order; the last is the trailer.
     """
 
     name: str
@@ -55,29 +55,30 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What one commit proved.
 
     Attributes:
-        version: of this format.
+        version: version of this format.
         number: place in the chain, from 1 without a gap.
-        previous: SHA-256 (hex) of the bytes of the manifest before; null in number 1.
+        previous: SHA-256 of the previous manifest's bytes, in hex; null in number 1.
         scan: the scan's name.
         pass_name: why the slice was scanned.
-        axis: the sort field by which it was cut.
-        fingerprint: of the filters and sort field.
+        axis: the sort field by which time was cut.
+        fingerprint: fingerprint of the filters and the sort field.
         origin: where the scan begins.
-        epoch: of the claim that committed it.
+        epoch: epoch of the claim that committed the slice.
         start: first proven millisecond on the axis.
         end: first millisecond after the proven ones.
-        requests: that it took.
-        part: null when the slice held no records.
-        counts: what happened to its records.
-        lateness: how many late records it found, by how late they are (as in the ledger).
-        since: when the sweep asked only for what was ingested from then on; null for all.
-        doubt: what the API contradicted itself about, inside the bounds.
-        lost: set when the interval is declared lost; coverage then does not hold it.
-        covers: the passes whose coverage grows by the interval; empty when it is declared lost.
-        settled_until: nothing is added to earlier time any more.
-        complete: per pass, all coverage after this commit, from `settled_until` on.
-        final: what no pass will look at again, from `settled_until` on, by the settings of the run
-            that committed.
+        requests: number of requests, with the times of the first and the last.
+        part: the part; null if there were no records to store.
+        counts: what happened to the records.
+        lateness: number of late records by how late they were (keys as in the ledger).
+        since: earliest ingestion time that a partial sweep asked for; null if it asked for
+            everything.
+        doubt: the intervals in doubt, within the bounds.
+        lost: set if the interval is declared lost; it is then not covered.
+        covers: the passes whose coverage grows by the interval; empty if it is declared lost.
+        settled_until: nothing is added before this time any more.
+        complete: for each pass, all coverage after this commit, from `settled_until` on.
+        final: the time that no pass will look at again, from `settled_until` on, by the settings of
+            the run that committed.
     """
 
     version: int
