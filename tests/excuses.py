@@ -23,11 +23,13 @@ class Troubles:
         reach: how far back the API answers.
         reasons: why there may be doubt besides poison, and time that no sweep looked at.
         poisoned: the seconds that have ever been poisoned, by their starts.
+        stretches: the longer time that has ever been.
     """
 
     reach: int
     reasons: set[str] = field(default_factory=lambda: {EMPTY, CROWDED, REFUSED})
     poisoned: set[int] = field(default_factory=set)
+    stretches: list[Interval] = field(default_factory=list)
 
     def unexplained(self, manifest: dict[str, Any], now: int) -> list[dict[str, Any]]:
         """Return what a manifest declares lost or in doubt for no good reason."""
@@ -46,7 +48,8 @@ class Troubles:
     def explains_poison(self, doubt: dict[str, Any]) -> bool:
         """Say whether a doubt is that of a poisoned second, and hardly longer than that."""
         start, end = doubt["start"], doubt["end"]
-        touched = any(at < end and start < at + SECOND for at in self.poisoned)
+        poisoned = [*self.stretches, *((at, at + SECOND) for at in self.poisoned)]
+        touched = any(since < end and start < until for since, until in poisoned)
         return touched and end - start < 2 * SECOND
 
     def _has_passed(self, told: dict[str, Any], now: int) -> bool:
@@ -57,7 +60,10 @@ class Troubles:
 
 
 def told(manifests: dict[int, bytes]) -> tuple[Intervals, list[dict[str, Any]]]:
-    """Return what is lost and what is in doubt by all manifests; a later look replaces doubt."""
+    """Return what is lost and what is in doubt by all manifests; a later look replaces doubt.
+
+    Each doubt states the `pass` and the `number` of the manifest that it is from.
+    """
     lost, doubt = list[Interval](), list[dict[str, Any]]()
     for number in sorted(manifests):
         manifest = json.loads(manifests[number])
@@ -68,5 +74,7 @@ def told(manifests: dict[int, bytes]) -> tuple[Intervals, list[dict[str, Any]]]:
             {**it, "start": start, "end": end}
             for it in doubt
             for start, end in subtract((it["start"], it["end"]), (bounds,))
-        ] + manifest["doubt"]
+        ] + [
+            {**it, **{key: manifest[key] for key in ("pass", "number")}} for it in manifest["doubt"]
+        ]
     return merge(lost), doubt

@@ -35,6 +35,10 @@ class Crash(BaseException):
     """The process dies here."""
 
 
+class Endless(BaseException):
+    """A run has so many effects that it seems to go on for ever; no run takes this for a fault."""
+
+
 @dataclass(slots=True)
 class Effects:
     """Numbers the side effects of a run, and lets the process die or sleep at one of them.
@@ -45,6 +49,7 @@ class Effects:
         meanwhile: what happens there while the process is suspended; it dies when there is none.
         late: where a write that did not happen before the process died waits to land later; none
             does when there is no such place.
+        most: how many there may be; None is any number.
         done: the effects so far, by name.
     """
 
@@ -52,11 +57,14 @@ class Effects:
     how: str = "before"
     meanwhile: Callable[[], object] | None = None
     late: list[Callable[[], object]] | None = None
+    most: int | None = None
     done: list[str] = field(default_factory=list)
 
     def run(self, name: str, effect: Callable[[], T]) -> T:
         """Do one side effect, unless this is where the process dies."""
         self.done.append(name)
+        if self.most is not None and len(self.done) > self.most:
+            raise Endless(f"{self.most} effects, the last of them {self.done[-9:]}")
         here = len(self.done) == self.at
         if here and self.how == "before":
             if self.late is not None and name != "request":

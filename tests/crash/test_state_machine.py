@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,10 +16,10 @@ from shared.core.intervals import Intervals, holds, intersect, merge
 from shared.core.model import Answer, NoAnswer, Policy
 from shared.core.passes import is_partial, sweep_age
 from shared.core.slices.retreat import POISONED
-from shared.core.slices.traversal import NULLS
+from shared.core.slices.traversal import CROWDED, NULLS
 from shared.operate.verify import Verifier
 from simulator import Identity, Switches, Tenant
-from simulator.switches import Dense, Sorts, TailDrop
+from simulator.switches import Dense, EmptyData, Sorts, TailDrop
 from tests.excuses import SECOND, Troubles, told
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
 from tests.simulated import SimulatedApi
@@ -27,6 +27,9 @@ from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-6h", 6 * HOUR))
+LAST_AGE = 6 * HOUR
+"""Of the last sweep at the end of a life."""
+
 ORIGIN = NOW - 2 * HOUR
 BUDGET = 60_000
 STEP_MOST = 30_000
@@ -95,6 +98,8 @@ OUTAGES: dict[str, Reply | None] = {
     "empty objects": Answer(status=200, body=b"{}"),
 }
 
+Past = Literal["none", "poison", "hours of poison", "overload"]
+
 REACH = 18 * HOUR
 """Of an API that a life can outlast; the last sweep may be due after 12 hours."""
 
@@ -106,6 +111,9 @@ WELL_AGAIN = 40
 
 What is blocked is tried again after an hour at most.
 """
+
+EFFECTS_MOST = 20_000
+"""Requests and writes of one run, many times what any needs: one with more would never end."""
 
 
 class Life(RuleBasedStateMachine):
@@ -127,9 +135,13 @@ class Life(RuleBasedStateMachine):
         self.covered: dict[str, Intervals] = {}
         self.troubles = Troubles(reach=30 * DAY)
         self.poison: dict[int, Reply] = {}
+        self.stretch = (0, 0)
+        self.stretch_reply = POISON[0]
         self.faults: Callable[[int], Reply | None] = lambda _: None
         self.judged = 0
         self.followed = 0
+        self.refusals = False
+        self.well_since = 0
 
     @initialize(
         tail_drop=st.sampled_from(["millisecond", "few", "none"]),
@@ -141,6 +153,10 @@ class Life(RuleBasedStateMachine):
         reach=st.sampled_from([30 * DAY, REACH]),
         poisoned=st.sampled_from([0, 0, 1, 5, 90]),
         offset=st.sampled_from([0, None, -3 * MINUTE, 3 * MINUTE, -20 * MINUTE, 20 * MINUTE]),
+        empty=st.sampled_from(["list", "null", "missing"]),
+        past=st.sampled_from(["none", "poison", "poison", "hours of poison", "overload"]),
+        name=st.sampled_from(["one lane", "three lanes, desc", "by created"]),
+        kind=st.integers(0, len(POISON) - 1),
     )
     def the_api_is_one_of_several(  # noqa: PLR0913 - what is not known of the API
         self,
@@ -154,8 +170,14 @@ class Life(RuleBasedStateMachine):
         reach: int,
         poisoned: int,
         offset: int | None,
+        empty: EmptyData,
+        past: Past,
+        name: str,
+        kind: int,
     ) -> None:
         """What is not known of it may be either way; small pages make many, and so many parts."""
+        if past == "poison":  # Where no sweep can look again, it is retried instead.
+            reach = 30 * DAY
         self.troubles.reach, self.offset = reach, offset
         for number in range(poisoned):
             self._poison(ORIGIN + number * 197 * SECOND, number)
@@ -170,7 +192,10 @@ class Life(RuleBasedStateMachine):
             null_share=nulls,
             unplaced_share=unplaced,
             reach_ms=reach,
+            empty_data=empty,
         )
+        if past != "none":
+            self._lives(past, name, kind)
 
     def time(self) -> int:
         """Return the true time, which storage keeps, and the API but for minutes."""
@@ -226,6 +251,7 @@ class Life(RuleBasedStateMachine):
     def the_poison_heals(self) -> None:
         """All of it."""
         self.poison.clear()
+        self.stretch = (0, 0)
 
     @rule(latency=st.sampled_from([0, 700, 9_000]))
     def the_api_gets_slow_or_fast(self, latency: int) -> None:
@@ -241,6 +267,7 @@ class Life(RuleBasedStateMachine):
     def a_run_among_faults(self, kind: str, every: int) -> None:
         """Every so many requests something goes wrong."""
         self.troubles.reasons |= {NULLS} if kind == "null record" else set()
+        self.refusals |= kind == "not accepted"
         self.faults = lambda number: None if number % every else FAULTS[kind]
         self._run()
         self.faults = lambda _: None
@@ -253,11 +280,32 @@ class Life(RuleBasedStateMachine):
     def the_timer_starts_runs(self, kind: str, runs: int, minutes: int) -> None:
         """At its interval, while activities happen, or while the API is out of order."""
         self.faults = lambda _: OUTAGES[kind]
+        self._runs(runs, minutes, count=8)
+        self.faults = lambda _: None
+
+    def _runs(self, runs: int, minutes: int, *, count: int) -> None:
         for number in range(runs):
-            self.activities_happen(count=8, seed=number, late=0)
+            self.activities_happen(count=count, seed=number, late=0)
             self._run()
             self.world.clock.advance(minutes * MINUTE)
-        self.faults = lambda _: None
+
+    def _lives(self, past: Past, name: str, kind: int) -> None:
+        """Let something happen that takes long, and that chance alone hardly ever brings about."""
+        self.how = POLICIES[name]
+        self._runs(6, minutes=30, count=8)
+        if past == "poison":
+            # It is met by the first pass or by a sweep; a day of hourly faults ends in doubt.
+            self.a_second_is_poisoned(ago=(5, 60, 160)[kind % 3], kind=kind)
+            self._runs(56, minutes=60, count=3)
+        elif past == "hours of poison":
+            # They have more slices than there is room for.
+            self.stretch = (self.time(), self.time() + 9 * HOUR)
+            self.stretch_reply = POISON[kind]
+            self.troubles.stretches.append(self.stretch)
+            self._runs(40, minutes=15, count=3)
+        elif past == "overload":
+            self.how = POLICIES["overload, in slices of an hour" if kind % 2 else "overload"]
+            self._runs(24, minutes=60, count=8)
 
     @rule(at=st.integers(1, 25), step=st.sampled_from([-HOUR, -2 * MINUTE, 30_000, HOUR, 2 * DAY]))
     def a_run_in_which_the_clock_steps(self, at: int, step: int) -> None:
@@ -291,6 +339,7 @@ class Life(RuleBasedStateMachine):
     def _run(self, effects: Effects | None = None) -> None:
         world, elapsed = self.world, self.world.clock.elapsed()
         chosen = effects or Effects()
+        chosen.most = EFFECTS_MOST
         self.api.effects = world.ledgers.effects = world.results.effects = chosen
         with suppress(Crash, LedgerConflict, StoreConflict, SourceRefused):
             world.run(replace(self.how, reach=self.troubles.reach))
@@ -307,7 +356,10 @@ class Life(RuleBasedStateMachine):
             for at, reply in self.poison.items()
             if bounds["gte"] < at + SECOND and at <= bounds["lte"]
         )
-        return self.faults(number) or next(touched, None)
+        since, until = self.stretch
+        stretched = bounds["gte"] < until and since <= bounds["lte"]
+        reply = self.stretch_reply if stretched else next(touched, None)
+        return self.faults(number) or reply
 
     def _judge(self) -> None:
         """Nothing is declared lost or in doubt but for a trouble that there has been."""
@@ -349,9 +401,10 @@ class Life(RuleBasedStateMachine):
         """All is well again: the scan catches up; after the last sweep, the feed is the truth."""
         self.api.latency = 0
         self.how = POLICIES["three lanes, desc"]
-        self.poison.clear()
+        self.the_poison_heals()
         self.offset = 0
         self.world.clock.wall = last = self.time()
+        self.well_since = len(self.world.results.manifests)
         self._catches_up(last)
         while self.time() < last + 14 * HOUR:
             self._run()
@@ -362,7 +415,7 @@ class Life(RuleBasedStateMachine):
         swept = merge(
             (start, end)
             for name, looked in value["coverage"].items()
-            if (sweep_age(name) or 0) >= 6 * HOUR and not is_partial(name)
+            if (sweep_age(name) or 0) >= LAST_AGE and not is_partial(name)
             for start, end in looked
         )
         due = [it for it in self.tenant.truth() if _counts(it, value["origin"], last, excused)]
@@ -395,13 +448,21 @@ class Life(RuleBasedStateMachine):
 
         A crowded instant with nothing before it, hidden by a black hole, stays in doubt: no query
         tells where in its slice it is. What is always shown as null stays in doubt, too. What has
-        passed the reach cannot be looked at again, nor poison that the last sweep of other
-        settings has met.
+        passed the reach cannot be looked at again, nor can what the last sweep has met before.
         """
         switches = self.api.switches
-        if switches.dense == "black-hole" or switches.null_share:
+        if switches.dense == "black-hole" or switches.null_share or self.troubles.reach == REACH:
             return True
-        return self.troubles.reach == REACH or doubt["reason"] == POISONED
+        swept_last = (sweep_age(doubt["pass"]) or 0) >= LAST_AGE
+        return swept_last and (doubt["number"] <= self.well_since or self._follows(doubt))
+
+    def _follows(self, doubt: dict[str, Any]) -> bool:
+        """Say whether a doubt that is declared once all is well follows from what was before.
+
+        For a day after a refusal a crowded instant is asked for as one page, and where there is no
+        room for what was poisoned, it is not asked for again.
+        """
+        return doubt["reason"] == POISONED or (self.refusals and doubt["reason"] == CROWDED)
 
     def _found(self) -> list[Identity]:
         known = {it.id: it for it in self.tenant.truth()}
@@ -424,4 +485,4 @@ def _counts(it: Identity, origin: int, last: int, excused: list[tuple[int, int]]
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=25)
+TestLife.settings = settings(max_examples=25, stateful_step_count=20)
