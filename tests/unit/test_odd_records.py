@@ -165,6 +165,22 @@ def test_nulls_on_a_page_that_is_not_sorted_may_be_anywhere_on_it() -> None:
     assert doubts(world) == [(START + 65 * MINUTE, START + 70 * MINUTE)]
 
 
+@DIRECTIONS
+@pytest.mark.parametrize("sorts", ["asc", "desc"])
+@pytest.mark.parametrize("minute", [6, 8])
+def test_a_null_beside_a_single_record_is_in_doubt_however_the_api_sorts(
+    direction: str, sorts: str, minute: int
+) -> None:
+    """Such a page does not tell its direction, so its slice is in doubt on either side."""
+    tenant = Tenant.of([START + 7 * MINUTE], record_size=900)
+    tenant.add(null(START + minute * MINUTE))
+
+    world = scanned(tenant, direction, {"sorts": sorts})
+
+    assert identities(world) == [it for it in tenant.truth() if it.timestamp == START + 7 * MINUTE]
+    assert doubts(world) == [(START, START + HOUR)]
+
+
 def _is_about(asked: dict[str, Any], at: int) -> bool:
     bounds = asked["filters"]["date"]
     inside: bool = bounds["gte"] <= at <= bounds["lte"]

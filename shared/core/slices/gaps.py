@@ -31,14 +31,19 @@ def gaps(marks: Marks, piece: Slice, cursor: int | None) -> Intervals:
     last = cursor if upwards and cursor is not None else end
     known = (first, last)
     shown = marks if upwards else marks[::-1]
-    if piece.mode == "dense" or not _ascends(shown):
+    if piece.mode == "dense" or not _ascends(shown, told=cursor is not None):
         return merge([known])
     return intersect(merge(_between_neighbours(shown, known)), known)
 
 
-def _ascends(marks: Marks) -> bool:
+def _ascends(marks: Marks, *, told: bool) -> bool:
+    """Say whether a page is known to ascend: its cursor tells, or records at two positions do.
+
+    A page with records at one position may as well be sorted the other way, whatever was asked.
+    """
     own = [at for at in marks if at is not None]
-    return all(before <= after for before, after in pairwise(own))
+    ordered = all(before <= after for before, after in pairwise(own))
+    return ordered and (told or len(set(own)) > 1)
 
 
 def _between_neighbours(marks: Marks, known: Interval) -> Iterator[Interval]:
