@@ -100,6 +100,7 @@ _MEANING = {
     "out-of-time": "paused, the time budget is spent",
     "faults": "paused, the API gave three faults in a row",
     "busy": "busy, another run holds the scan",
+    "clocks differ": "stopped, two clocks differ",
 }
 
 

@@ -1,14 +1,14 @@
 """How long `run --until-idle` waits between runs, and what it says."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from shared.bootstrap import RunResult
 from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.operate.pausing import duration
-from shared.operate.running import next_pause, run_until_idle
+from shared.operate.running import next_pause, run_until_idle, summary
 from tests.fakes import NOW, FakeClock
 from tests.unit.operate.test_following import Said
 
@@ -84,3 +84,9 @@ def test_warnings_reach_the_person() -> None:
 def test_durations_read_well(milliseconds: float, text: str) -> None:
     """Rounded up: a wait is never over before it is said to be."""
     assert duration(int(milliseconds)) == text
+
+
+@pytest.mark.parametrize("outcome", [it for it in get_args(Outcome) if it != "failed"])
+def test_every_way_in_which_a_run_ends_has_its_words(outcome: Outcome) -> None:
+    """A failed run has an error instead."""
+    assert summary(report(outcome)).startswith("all: ")
