@@ -1,6 +1,15 @@
-"""Measurements: `python -m bench.loss` counts what collectors lose and store twice.
+"""Measurements of the scan and of other collectors. Most fill in a table of a document.
 
-Map: `loss` (scenarios, table, command), `collectors` (four ways to collect), `machine` (the
-computer that they run on: its clock, its deaths, its line to the simulated API), `stores` (a
-storage in memory). Nothing here opens a socket or reads a clock: days pass in seconds.
+- `loss` counts what four `collectors` lose and store twice (`make bench-loss`).
+- `speed` measures time, memory and requests (`make bench`). `measure` runs each of the
+  `contestants` (and `dlt_contestant`) in a process of its own, against the `api` that serves a
+  synthetic `history`; `inside` measures the ledger, the planner and the import.
+- `cost` counts what a month costs (`make bench-cost`).
+- `parts` counts the parts that a scan writes, and their sizes (`make bench-parts`).
+- `overload` simulates a tenant that needs more requests than it has (`make bench-overload`).
+- `lifetime` prints how large the ledger gets over the years.
+
+`loss` and `parts` run on a simulated `machine` with `stores` in memory, so that days pass in
+seconds; `overload` and `lifetime` need no storage at all. `speed` and `cost` run against Azurite.
+`tables` writes the results into the documents.
 """

@@ -1,7 +1,7 @@
-"""The Activities API over a `History`, as cheap as a server can be: `python -m bench.api`.
+"""Serves a `History` as the Activities API with as little work as possible: `python -m bench.api`.
 
-It speaks scan mode in ascending order and nothing else; what the API does wrong is the simulator's
-affair. It runs in a process of its own, so that its work is not counted as a collector's.
+It supports only scan mode in ascending order, without the faults that the simulator has. It runs in
+its own process, so that its work is not counted as a collector's.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Api:
     """How an API answers.
 
     Attributes:
-        begin: epoch ms of the first activity.
-        length: ms from the first to the end of the history.
-        count: activities.
-        latency: seconds until a page's first byte.
-        cap: records on a page at most.
-        keeps: whether it makes every page once and keeps it: one page of 5000 is 20 MB.
-        forms: how many different records it makes its activities from, before it serves.
+        begin: time of the first activity (epoch ms).
+        length: length of the history in ms.
+        count: number of activities.
+        latency: seconds until the first byte of a page.
+        cap: maximum number of records on a page.
+        keeps: whether to keep pages in memory once they are made; a page of 5000 takes 20 MB.
+        forms: number of different records to make the activities from.
     """
 
     begin: int
@@ -49,7 +49,7 @@ class Api:
 
 @contextmanager
 def serving(api: Api) -> Iterator[str]:
-    """Serve in a process of its own for as long as the block runs; yield the URL."""
+    """Serve in another process until the end of the `with` block; yield the URL."""
     told = json.dumps({name: getattr(api, name) for name in Api.__slots__})
     command = [sys.executable, "-m", "bench.api", told]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def page(self, since: int, until: int, limit: int, filters: dict[str, Any]) -> bytes:
-        """Return a page; where pages are kept, the one that was made the first time."""
+        """Return a page, made only once if pages are kept."""
         if not self.api.keeps:
             return self.history.page(since, until, limit, filters)
         asked = (since, until, limit)
@@ -97,11 +97,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self.pages[asked]
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 def main() -> None:
-    """Serve until the standard input ends; the first line printed is the URL."""
+    """Print the URL, then serve until killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("api", type=json.loads)
     api = Api(**parser.parse_args().api)

@@ -1,7 +1,7 @@
 """Four ways to collect activities, each as a timer would run it.
 
-The first three are written from descriptions of what is in use; each keeps what its kind keeps,
-and handles what its kind handles, no more.
+The first three follow descriptions of collectors in use. Each keeps the state and handles the
+faults that collectors of its kind do, and no more.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ MINUTE = 60_000
 DAY = 1440 * MINUTE
 
 TIMEOUT_MS = 120_000
-"""How long a collector that is careful enough waits for an answer."""
+"""How long a careful collector waits for an answer."""
 
 
 class Failed(Exception):
-    """A run ends with an error; the next one starts from what was kept."""
+    """A run ends with an error; the next run starts from the kept state."""
 
 
 class Sink:
-    """Where a collector writes: appended at once and never taken back.
+    """Where a collector writes: records are appended at once and never removed.
 
     Attributes:
         stored: the `_id` of every record, in the order of writing.
@@ -60,23 +60,23 @@ class Collector(Protocol):
     every: int
 
     def run(self) -> None:
-        """Do what one tick of the timer does."""
+        """Collect once, as the timer would."""
         ...
 
     def stored(self) -> list[str]:
-        """Return the `_id` of every record that a reader sees, as often as it sees it."""
+        """Return the `_id` of every record that a reader sees, repetitions included."""
         ...
 
     def declared(self) -> list[tuple[int, int]]:
-        """Return the intervals that it says it may have lost."""
+        """Return the intervals that it declares lost or in doubt."""
         ...
 
 
 class SampleLoop:
     """The loop of the API's documentation, once a day over the past day.
 
-    It follows the continuation, looks neither at the status nor at whether there is data, keeps
-    all records in memory until the end, and has no state.
+    It follows the continuation, ignores the status and missing data, keeps all records in memory
+    until the end, and has no state.
     """
 
     every = DAY
@@ -106,15 +106,15 @@ class SampleLoop:
         return self.sink.stored
 
     def declared(self) -> list[tuple[int, int]]:
-        """Say nothing: nothing is known."""
+        """Return nothing: this collector notices no loss."""
         return []
 
 
 class DownwardLoop:
-    """Walks down from now to where the last run began, taking `date.lte` from each continuation.
+    """Walks down from now to the start of the last run, with `date.lte` from each continuation.
 
-    Pages are written as they come; the start of the run is kept when all of it went well. An
-    empty page is the end. Any answer that is no page ends the run with an error.
+    It writes pages as they come, and saves the start of the run if the whole run succeeds. It stops
+    at an empty page. Any answer that is not a page ends the run with an error.
     """
 
     every = 5 * MINUTE
@@ -155,15 +155,15 @@ class DownwardLoop:
         return self.sink.stored
 
     def declared(self) -> list[tuple[int, int]]:
-        """Say nothing: nothing is known."""
+        """Return nothing: this collector notices no loss."""
         return []
 
 
 class CursorLoop:
-    """Asks for what is later than the last timestamp that it saw, plus one millisecond.
+    """Asks for activities from one millisecond after the last timestamp that it saw.
 
-    It makes its own next question instead of following the continuation. Pages are written as
-    they come; the timestamp is kept at the end of a run. A server error is tried once more.
+    It builds each query itself instead of following the continuation. It writes pages as they
+    come, and saves the timestamp at the end of a run. After a server error it tries once more.
     """
 
     every = 5 * MINUTE
@@ -206,12 +206,12 @@ class CursorLoop:
         return self.sink.stored
 
     def declared(self) -> list[tuple[int, int]]:
-        """Say nothing: nothing is known."""
+        """Return nothing: this collector notices no loss."""
         return []
 
 
 class ThisScan:
-    """The scan of this repository, with its default settings but for the policy given."""
+    """The scan of this repository, with a given policy."""
 
     every = 5 * MINUTE
 
@@ -226,7 +226,7 @@ class ThisScan:
         self.runs = 0
 
     def run(self) -> None:
-        """Run once."""
+        """Run the scan once."""
         self.runs += 1
         with suppress(ScanError):
             scan_once(self.ports, self.policy, Tally(scan=self.policy.scan, run=f"{self.runs}"))
@@ -268,9 +268,9 @@ def _parsed(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except ValueError as problem:
-        message = "the answer is no JSON"
+        message = "the answer is not JSON"
         raise Failed(message) from problem
     if not isinstance(content, dict):
-        message = "the answer is no object"
+        message = "the answer is not a JSON object"
         raise Failed(message)
     return content

@@ -1,7 +1,7 @@
-"""What is measured, each in a process of its own: `python -m bench.contestants NAME JOB`.
+"""The contestants, each measured in its own process: `python -m bench.contestants NAME JOB`.
 
-Every contestant collects the whole history that its job names. The loops are written from the
-API's documentation; the floors do one thing that no collector can do without, and nothing else.
+Every contestant collects the whole history that its job names. The loops follow the API's
+documentation. The floors do a single thing that every collector has to do.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ TOKEN = "bench"  # noqa: S105 - the API of the measurement takes any
 HOUR_MS = 3_600_000
 
 MARGIN_MS = 60_000
-"""The scan works by the slower of two clocks, and one of them shows whole seconds."""
+"""The scan uses the slower of two clocks, one of which shows only whole seconds."""
 
 LEVEL = 6
-"""The gzip level of the loops: what the command line tool takes, faster than Python's own 9."""
+"""The gzip level of the loops: the default of the gzip command, and faster than Python's 9."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,14 @@ class Job:
     """What to collect.
 
     Attributes:
-        url: of the API.
-        storage: connection string.
-        container: a name of its own for every run.
-        begin: epoch ms of the first activity; a full hour.
-        end: of the history; a full hour.
-        count: activities in it.
+        url: address of the API.
+        storage: connection string of the storage.
+        container: beginning of the names of the containers.
+        begin: time of the first activity (epoch ms); a full hour.
+        end: end of the history (epoch ms); a full hour.
+        count: number of activities in the history.
         limit: records on a page.
-        concurrency: slices in work at once, for the scan.
+        concurrency: slices that the scan works on at once.
     """
 
     url: str
@@ -77,15 +77,15 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """What a contestant says of itself; the process that started it measures the rest.
+    """What a contestant measures itself; the process that starts it measures the rest.
 
     Attributes:
-        records: collected.
-        requests: to the API.
-        operations: of storage.
-        seconds: of wall time without imports.
-        cpu: seconds of processor time without imports.
-        parts: the same by part, where it has parts.
+        records: collected records.
+        requests: requests to the API.
+        operations: storage operations.
+        seconds: wall time in seconds, without imports.
+        cpu: processor time in seconds, without imports.
+        parts: processor time by part, for a contestant that has parts.
     """
 
     records: int = 0
@@ -97,21 +97,21 @@ class Result:
 
 
 def scan(job: Job) -> Result:
-    """Collect with the scan of this repository: one whole run."""
+    """Collect with the scan of this repository in one run."""
     ports, policy = product(job)
-    return _iterate(ports, policy)
+    return _run(ports, policy)
 
 
 def credulous(job: Job) -> Result:
-    """Collect with the same scan, if it did not look for records that strict readers refuse."""
+    """Collect with the same scan, without its check for irregular records."""
     with patch("shared.core.api.records._is_irregular", lambda *_: False):
         return scan(job)
 
 
 def sweep(job: Job) -> Result:
-    """Look a second time at what `scan` has stored: all of it is known."""
+    """Sweep over what `scan` has stored, all of which is known."""
     ports, policy = product(job)
-    result = _iterate(ports, replace(policy, sweeps=(("sweep-1h", HOUR_MS),)))
+    result = _run(ports, replace(policy, sweeps=(("sweep-1h", HOUR_MS),)))
     if result.records:
         message = f"a sweep stored {result.records} records that were stored already"
         raise RuntimeError(message)
@@ -119,7 +119,7 @@ def sweep(job: Job) -> Result:
     return result
 
 
-def _iterate(ports: Ports, policy: Policy) -> Result:
+def _run(ports: Ports, policy: Policy) -> Result:
     from shared.core.state.report import Tally
     from shared.scan import scan_once
 
@@ -133,7 +133,7 @@ def _iterate(ports: Ports, policy: Policy) -> Result:
 
 
 def verify(job: Job) -> Result:
-    """Check what `scan` has stored: every hash, every record's identity."""
+    """Verify what `scan` has stored: every hash and the identity of every record."""
     from shared.operate.verify import Verifier
 
     ports, policy = product(job)
@@ -147,10 +147,10 @@ def verify(job: Job) -> Result:
 
 
 class _Silent:
-    """A display that nobody looks at."""
+    """A display that shows nothing."""
 
     def say(self, text: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     progress = tick = say
 
@@ -158,8 +158,8 @@ class _Silent:
 def paced(job: Job) -> Result:
     """Scan for some minutes of a clock that runs ten times as fast, within the tenant's budget.
 
-    The API's latency must be told in that time, too. The scan's own work takes ten times as long by
-    that clock, so what is found is a lower bound.
+    The API's latency must be divided by ten as well. By that clock the scan's own work takes ten
+    times as long, so the measured rate is a lower bound.
     """
     from shared.core.state.report import Tally
     from shared.scan import scan_once
@@ -185,10 +185,10 @@ PACED_MS = 180_000
 
 
 class Hasty:
-    """A clock that runs faster than the one that it is set by."""
+    """A clock that runs `HASTE` times as fast as another."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin with the time of the other."""
+        """Start at the time of the other clock."""
         self.clock = clock
         self.begin, self.started = clock.now(), clock.elapsed()
 
@@ -201,11 +201,11 @@ class Hasty:
         return (self.clock.elapsed() - self.started) * HASTE
 
     def sleep(self, milliseconds: int) -> None:
-        """Wait for as long by this clock."""
+        """Wait for a duration by this clock."""
         self.clock.sleep(-(-milliseconds // HASTE))
 
     def wait(self, flights: Any, *, timeout: float | None, return_when: str) -> Any:
-        """Wait for a step to end, for as long by this clock."""
+        """Wait for a step to end, for at most a duration by this clock."""
         return wait(flights, timeout and timeout / HASTE, return_when)
 
 
@@ -213,12 +213,12 @@ class Log:
     """A source that notes when each request is sent (ms of a clock)."""
 
     def __init__(self, source: ActivitySource, clock: Hasty) -> None:
-        """Ask that source."""
+        """Pass requests on to a source."""
         self.source, self.clock = source, clock
         self.sent: list[int] = []
 
     def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
-        """Note the time, and ask."""
+        """Note the time, and pass the request on."""
         self.sent.append(self.clock.elapsed())
         return self.source.ask(request, timeout=timeout)
 
@@ -228,7 +228,7 @@ class Log:
 
 
 def first(job: Job) -> Result:
-    """Import the app and run it until its first request goes out."""
+    """Import the app and run it until it sends its first request."""
     from shared.adapters.activities_api import HttpActivitySource
 
     said: dict[str, float] = {}
@@ -248,7 +248,7 @@ def first(job: Job) -> Result:
 
 
 def product(job: Job) -> tuple[Ports, Policy]:
-    """Return the product put together for a job: real adapters, no limit of time or requests."""
+    """Return the product for a job: with real adapters, and without limits on time or requests."""
     from shared.adapters.activities_api import HttpActivitySource
     from shared.adapters.blob_ledger import BlobLedgerStore
     from shared.adapters.blob_results import BlobResultStore
@@ -296,12 +296,12 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def no_identity() -> Any:
-    """Fail: with a connection string nothing signs in."""
+    """Fail, since nothing signs in with a connection string."""
     raise AssertionError
 
 
 def classic(job: Job) -> Result:
-    """Collect with the loop of the API's documentation: all in memory, nothing is written."""
+    """Collect with the loop of the API's documentation, which keeps everything in memory."""
     import requests
 
     began, result = Began(), Result()
@@ -319,7 +319,7 @@ def classic(job: Job) -> Result:
 
 
 def classic_gzip(job: Job) -> Result:
-    """Collect with the same loop, each page into a gzip blob of lines, and keep the cursor."""
+    """Collect with the same loop, but write each page as a gzip blob, and save the cursor."""
     import requests
 
     container = _container(job)
@@ -341,7 +341,7 @@ def classic_gzip(job: Job) -> Result:
 
 
 def receive(job: Job) -> Result:
-    """Read every page off the socket and drop it."""
+    """Read every page from the socket and drop it."""
     parts = urlsplit(_endpoint(job))
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port)
     began, result = Began(), Result(records=job.count)
@@ -355,7 +355,7 @@ def receive(job: Job) -> Result:
 
 
 def store(job: Job) -> Result:
-    """Pack one page's lines with the product's codec and put them, as often as there are pages."""
+    """Compress one page with the product's codec and store it, as often as there are pages."""
     from shared.core.api.blocks import encode_block, trailer_of
     from shared.core.api.pages import read_page
 
@@ -370,9 +370,9 @@ def store(job: Job) -> Result:
 
 
 def unavoidable(job: Job) -> Result:
-    """Do with the product's own functions what each page needs, in turn and without the protocol.
+    """Process every page with the product's functions, one after the other, without the protocol.
 
-    Receive, split (records, their identities, what is irregular), pack, stage.
+    Receive it, split it (records, identities, irregular records), compress it, stage it.
     """
     from shared.core.api.blocks import encode_block
     from shared.core.api.pages import read_page
@@ -394,7 +394,7 @@ def unavoidable(job: Job) -> Result:
 
 
 class _Watch:
-    """Adds up processor time by part."""
+    """Sums up processor time by part."""
 
     def __init__(self, parts: dict[str, float]) -> None:
         self.parts = parts
@@ -429,21 +429,21 @@ _products: dict[Job, tuple[Ports, Policy]] = {}
 
 
 def _next(query: dict[str, Any], body: bytes) -> dict[str, Any] | None:
-    """Return the next query without reading the page: the envelope stands at its end."""
+    """Return the next query without parsing the page, whose end has the continuation."""
     envelope = json.loads(b"{" + body[body.rindex(b'"total":') :])
     return {**query, "filters": envelope["nextQueryFilters"]} if envelope["hasNext"] else None
 
 
 class Began:
-    """A point in time to measure from."""
+    """The start of a measurement."""
 
     def __init__(self) -> None:
-        """Remember it."""
+        """Start measuring."""
         count_operations()
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def ended(self, result: Result) -> Result:
-        """Return the result with what passed since."""
+        """Return the result with the time and operations since the start."""
         result.seconds = time.perf_counter() - self.wall
         result.cpu = time.process_time() - self.cpu
         result.operations = operations.total()
@@ -451,7 +451,7 @@ class Began:
 
 
 operations: Counter[str] = Counter()
-"""Requests of the storage SDK since `count_operations`, by what they are billed as."""
+"""Requests of the storage SDK since `count_operations`, by how they are billed."""
 
 
 def count_operations() -> None:
@@ -511,7 +511,7 @@ CONTESTANTS: dict[str, Callable[[Job], Result]] = {
 
 
 def main() -> None:
-    """Run one contestant; print what it says of itself as one line of JSON."""
+    """Run one contestant, and print its measurements as one line of JSON."""
     name, told = sys.argv[1:]
     result = CONTESTANTS[name](Job(**json.loads(told)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,10 +1,9 @@
-"""What a month costs, from counted operations: `python -m bench.cost` (`make bench-cost`).
+"""Counts what a month costs: `python -m bench.cost` (`make bench-cost`).
 
-The scan runs through an hour of the timer against a history as dense as that of a tenant with so
-many activities a day, and then sweeps it; requests, storage operations and bytes are counted, and
-a month is put together from them. Counts are no timings: they are the same on every machine, and a
-test counts again. `--write` puts the tables into docs/deployment.md and the counts into
-docs/cost.json.
+Runs the scan for an hour, as its timer would, for tenants with different numbers of activities a
+day, and then sweeps that hour. From the counted requests, storage operations and bytes it computes
+the cost of a month. The counts are the same on every machine, and a test counts again. `--write`
+puts the tables into docs/deployment.md and the counts into docs/cost.json.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 from bench import contestants
 from bench.api import Api, serving
 from bench.contestants import HOUR_MS, Job
-from bench.speed import Table
+from bench.tables import Table, replaced
 from harness.azurite import azurite
 from shared.core.model import Answer
 
@@ -37,11 +36,11 @@ OPENING = "<!-- cost: make bench-cost writes it -->"
 CLOSING = "<!-- end of the cost -->"
 
 LONG_AGO = 1_795_132_800_000
-"""2026-11-20T00:00:00Z: always the same, so that sizes never differ."""
+"""2026-11-20T00:00:00Z: fixed, so that sizes are always the same."""
 
 MINUTE_MS = 60_000
 PACE_MS = 5 * MINUTE_MS
-"""Between two runs of the default schedule."""
+"""The time between two runs of the default schedule."""
 
 RATES = (10_000, 1_000_000, 20_000_000)
 """Activities a day."""
@@ -52,20 +51,20 @@ RUNS = 12 * 24 * 30
 HOURS = 24 * 30
 
 SWEEPS = 3
-"""How often the default settings look at an hour again."""
+"""The number of sweeps over each hour with the default settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """What something took.
+    """The counted work of some runs.
 
     Attributes:
-        records: activities that were stored.
-        requests: to the API.
-        write: operations that storage bills as writes.
-        list: as listings.
-        read: as reads and others.
-        bytes: of the parts that were stored.
+        records: stored activities.
+        requests: requests to the API.
+        write: storage operations that are billed as writes.
+        list: storage operations that are billed as listings.
+        read: storage operations that are billed as reads and others.
+        bytes: bytes of the stored parts.
     """
 
     records: int = 0
@@ -76,11 +75,11 @@ class Count:
     bytes: int = 0
 
     def __add__(self, other: Count) -> Count:
-        """Return both together."""
+        """Return the sum of both."""
         return Count(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
 
     def times(self, factor: int) -> Count:
-        """Return so many of it."""
+        """Return this multiplied by a factor."""
         return Count(**{name: value * factor for name, value in asdict(self).items()})
 
 
@@ -97,19 +96,19 @@ and the alert rules together (`docs/deployment.md` says how many of which kind).
 
 FREE_GIGABYTE_SECONDS = 100_000
 PAGE_SECONDS = 3
-"""Of a run, for each request: two until the answer is there, one of work on a quarter of a core."""
+"""Seconds of running for each request: two until it is answered, one of work on a quarter core."""
 
 RUN_SECONDS = 2
-"""Of a run, beside its requests."""
+"""Seconds of running for each run, without its requests."""
 
 MEMORY_GIGABYTES = 0.5
 
 
 class Moved:
-    """A clock that shows another time than the one that it is set by."""
+    """A clock that is set to another time than the clock that drives it."""
 
     def __init__(self, clock: Clock, now: int) -> None:
-        """Begin at that time (epoch ms)."""
+        """Start at a time (epoch ms)."""
         self.clock = clock
         self.moment, self.mark = now, clock.elapsed()
 
@@ -127,14 +126,14 @@ class Moved:
 
 
 class Undated:
-    """A source whose answers do not tell the time: the API's clock is not the moved one."""
+    """A source without `Date` headers, since the API's clock is not the moved one."""
 
     def __init__(self, source: ActivitySource) -> None:
-        """Ask that source."""
+        """Pass requests on to a source."""
         self.source = source
 
     def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
-        """Ask, and forget the date."""
+        """Pass a request on, and drop the date of the answer."""
         answer = self.source.ask(request, timeout=timeout)
         return replace(answer, date=None) if isinstance(answer, Answer) else answer
 
@@ -144,7 +143,7 @@ class Undated:
 
 
 def counted(rate: int) -> dict[str, Count]:
-    """Return what an hour of runs, one sweep over an hour, and a run without work take."""
+    """Count an hour of runs, a sweep over an hour, and a run without work."""
     begin = LONG_AGO
     api = Api(begin=begin, length=4 * HOUR_MS, count=max(1, rate * 4 // 24))
     with ExitStack() as stack:
@@ -163,13 +162,13 @@ def counted(rate: int) -> dict[str, Count]:
 
 
 def _counted(ports: Ports, policy: Policy, hour: int) -> dict[str, Count]:
-    # Runs come a minute after a slice has settled; the first finds none and sets the origin.
+    # Each run starts a minute after a slice has settled. The first only sets the origin.
     settled = hour + policy.settle + MINUTE_MS
     _run(ports, replace(policy, lookback=policy.settle), settled)
     runs = range(settled + PACE_MS, settled + HOUR_MS + 1, PACE_MS)
     first = [_run(ports, policy, moment) for moment in runs]
     idle = _run(ports, policy, settled + HOUR_MS + MINUTE_MS)
-    # Two hours later, with a settle time that leaves nothing to do but the sweep of that hour.
+    # Two hours later, with a settle time that leaves only the sweep of that hour to do.
     later = hour + 3 * HOUR_MS + MINUTE_MS
     swept = replace(policy, settle=later - hour - HOUR_MS, sweeps=(("sweep-2h", 2 * HOUR_MS),))
     sweep = _run(ports, swept, later)
@@ -177,13 +176,13 @@ def _counted(ports: Ports, policy: Policy, hour: int) -> dict[str, Count]:
 
 
 def _deployed(job: Job) -> tuple[Ports, Policy]:
-    """Return the product with the default settings, but for the request budget of a real tenant."""
+    """Return the product with the default settings, except for its limit on requests."""
     ports, policy = contestants.product(job)
     return ports, replace(policy, settle=10 * MINUTE_MS, budget=4 * MINUTE_MS)
 
 
 def _run(ports: Ports, policy: Policy, now: int) -> Count:
-    """Run once at a time (epoch ms); return what it took."""
+    """Run the scan once at a time (epoch ms), and count."""
     from shared.core.state.report import Tally
     from shared.scan import scan_once
 
@@ -203,14 +202,14 @@ def _run(ports: Ports, policy: Policy, now: int) -> Count:
 
 
 def month(told: dict[str, Count]) -> Count:
-    """Return what a month takes: its hours, and sweeps over each of them beside other work."""
+    """Return the counts of a month: its hours of runs, and the sweeps over each hour."""
     hours = told["an hour of runs"].times(HOURS)
     fixed = told["a run without work"].times(-1)
     return hours + (told["a sweep"] + fixed).times(HOURS * SWEEPS)
 
 
 def dollars(taken: Count) -> dict[str, float]:
-    """Return what a month costs, by what is paid for."""
+    """Return what a month costs, by what Azure charges for."""
     seconds = RUNS * RUN_SECONDS + taken.requests * PAGE_SECONDS
     billed = max(0.0, seconds * MEMORY_GIGABYTES - FREE_GIGABYTE_SECONDS)
     return {
@@ -273,15 +272,15 @@ def kept() -> dict[str, dict[str, Count]]:
 
 def written(document: str, figures: dict[str, dict[str, Count]]) -> str:
     """Return the document with the tables of these counts."""
-    before, _, rest = document.partition(OPENING)
-    _, _, after = rest.partition(CLOSING)
-    return f"{before}{OPENING}\n\n{tables(figures)}\n\n{CLOSING}{after}"
+    return replaced(document, OPENING, CLOSING, tables(figures))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Count and print, or write."""
+    """Count, print the tables, and write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="into docs/deployment.md, cost.json")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/deployment.md and docs/cost.json"
+    )
     chosen = parser.parse_args(arguments)
     figures = {str(rate): counted(rate) for rate in RATES}
     print(tables(figures))

@@ -1,7 +1,7 @@
-"""dlt's REST source to its filesystem destination, as documented: one more contestant.
+"""A contestant that uses dlt's REST source and filesystem destination as documented.
 
-It runs in an environment of its own (`bench/requirements.txt`), and so imports nothing from here:
-`python bench/dlt_contestant.py JOB`.
+It runs in its own environment (`bench/requirements.txt`), so it imports nothing from this
+repository: `python bench/dlt_contestant.py JOB`.
 """
 
 import json
@@ -9,17 +9,18 @@ import resource
 import sys
 import tempfile
 import time
+from typing import Any
 
 import dlt
 from dlt.destinations import filesystem
+from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 from dlt.sources.rest_api import rest_api_source
 
 
-def main() -> None:
-    """Collect the job's history; print what it took as one line of JSON."""
-    job = json.loads(sys.argv[1])
-    source = rest_api_source(
+def activities(job: dict[str, Any]) -> DltSource:
+    """Return the source of a job's history."""
+    return rest_api_source(
         {
             "client": {"base_url": f"{job['url']}/api/v1/"},
             "resources": [
@@ -45,6 +46,12 @@ def main() -> None:
             ],
         }
     )
+
+
+def main() -> None:
+    """Collect the job's history, and print the measurements as one line of JSON."""
+    job = json.loads(sys.argv[1])
+    source = activities(job)
     with tempfile.TemporaryDirectory(prefix="dlt-") as folder:
         pipeline = dlt.pipeline(
             pipeline_name="bench",

@@ -1,8 +1,8 @@
-"""A history of any length, and its pages as bytes: what the speed of collectors is measured on.
+"""A history of activities of any length, and its pages as bytes, for measurements of speed.
 
-Some thousand realistic records of the simulator are made once and used over and over, each time
-with an `_id`, a `timestamp` and a `created` of their own. So a page costs its server next to
-nothing, and five million activities need no more room than ten thousand.
+A few thousand realistic records of the simulator are made once and then used repeatedly, each time
+with another `_id`, `timestamp` and `created`. So pages cost the server next to nothing, and five
+million activities need no more memory than ten thousand.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _ID_DIGITS = 9
 _ORDER = ("id", "timestamp", "created")
 
 _UNTIL = 1_795_392_000_000
-"""2026-11-23T00:00:00Z: where the templates' own history ends; no page shows it."""
+"""2026-11-23T00:00:00Z: the end of the history of the forms, which no page shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A record with three holes, for `%`.
+    """A record with three placeholders for the operator `%`.
 
     Attributes:
-        text: the record, with `%b` where the end of its `_id` and `%d` where its times belong.
-        order: of the holes: 0 is the `_id`, 1 the `timestamp`, 2 the `created`.
+        text: the record, with `%b` for the end of its `_id` and `%d` for each time.
+        order: order of the placeholders: 0 is the `_id`, 1 the `timestamp`, 2 the `created`.
     """
 
     text: bytes
@@ -50,11 +50,11 @@ class History:
     """Activities at even distances.
 
     Attributes:
-        begin: epoch ms of the first.
-        length: ms from the first to the end; no less than there are activities, so that no two
+        begin: time of the first activity (epoch ms).
+        length: ms from the first activity to the end; at least `count`, so that no two activities
             share a millisecond.
-        count: how many.
-        forms: what they look like.
+        count: number of activities.
+        forms: forms of their records.
     """
 
     begin: int
@@ -67,12 +67,12 @@ class History:
         return self.begin + number * self.length // self.count
 
     def first_since(self, moment: int) -> int:
-        """Return the number of the first activity at or after a moment; `count` for none."""
+        """Return the number of the first activity at or after a moment, or `count`."""
         ahead = max(0, moment - self.begin) * self.count
         return min(self.count, -(-ahead // self.length))
 
     def records(self, first: int, after: int) -> Iterator[bytes]:
-        """Yield the records from one number to before another."""
+        """Yield the records from number `first` to before number `after`."""
         for number in range(first, after):
             form = self.forms[number % len(self.forms)]
             moment = self.at(number)
@@ -84,10 +84,10 @@ class History:
         """Return an answer of the API, in ascending order.
 
         Args:
-            since: first millisecond asked for.
-            until: first millisecond not asked for.
-            limit: records on a page at most.
-            bounds: the filters asked for, without those on the date.
+            since: start of the query.
+            until: end of the query, exclusive.
+            limit: maximum number of records on a page.
+            bounds: the filters of the query without those on the date.
         """
         first, end = self.first_since(since), self.first_since(until)
         after = min(first + limit, end)
@@ -106,7 +106,7 @@ def forms(count: int, seed: int) -> tuple[Form, ...]:
 
 
 def _form(record: bytes) -> Form | None:
-    """Cut the holes into a record; None where its fields are not where they can be told."""
+    """Put the placeholders into a record; return None if it does not have each field once."""
     found = list(_HOLES.finditer(record))
     names = [str(hole.lastgroup) for hole in found]
     if sorted(names) != sorted(_ORDER):

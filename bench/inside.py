@@ -1,4 +1,4 @@
-"""What is measured inside one process: the ledger, the planner, the import of the app."""
+"""Measures the ledger, the planner and the import of the app, without a contestant."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bench.contestants import HOUR_MS, Job, product
+from bench.tables import Table
 from harness.azurite import azurite
 from shared.core.api.block_ids import block_id
 from shared.core.model import FIRST_PASS, Block, Ledger, Policy, Slice
@@ -24,8 +25,6 @@ from shared.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.speed import Extent, Table
-
 DAY_MS = 24 * HOUR_MS
 NOW = 1_795_435_200_000
 """2026-11-23T12:00:00Z."""
@@ -33,10 +32,8 @@ NOW = 1_795_435_200_000
 REPEATS = 25
 
 
-def ledger(_: Extent, say: Callable[[str], None]) -> tuple[dict[str, Any], list[Table]]:
-    """Measure the ledger and the planner, by open slices and by months of history."""
-    from bench.speed import Table
-
+def ledger(say: Callable[[str], None]) -> tuple[dict[str, Any], list[Table]]:
+    """Measure the ledger and the planner by open slices and by months of history."""
     policy = _policy()
     cases = {f"{many} open slices": with_open(policy, many) for many in (0, 16, 64, 128)}
     cases |= {f"{many} months of history": after_months(policy, many) for many in (1, 12, 36)}
@@ -96,7 +93,7 @@ def _policy() -> Policy:
 
 
 def with_open(policy: Policy, many: int) -> Ledger:
-    """Return a ledger with so many slices in the middle of a part."""
+    """Return a ledger with so many open slices, each in the middle of a part."""
     begun = ledgers.begin(policy, NOW)
     pieces = [_halfway(policy, begun.origin + at * HOUR_MS) for at in range(many)]
     return msgspec.structs.replace(begun, open=tuple(pieces))
@@ -134,7 +131,7 @@ def after_months(policy: Policy, many: int) -> Ledger:
 
 
 def import_cpu_ms() -> float:
-    """Return the processor time of importing the app, without that of an empty interpreter."""
+    """Return the processor time of importing the app, less that of an empty interpreter."""
     return _cpu_of("import function_app") - _cpu_of("pass")
 
 

@@ -1,9 +1,9 @@
-"""How large ledger and manifests get, and what a claim costs, over years with holes every day.
+"""Measures ledger, manifests and claims over years in which time is lost or in doubt every day.
 
     python -m bench.lifetime --days 1825 --holes 20
 
-Nothing is asked and nothing is stored: the ledger's own functions live through hourly slices, their
-sweeps, and seconds that are lost or in doubt.
+Nothing is requested or stored: the ledger's own functions process hourly slices, their sweeps, and
+seconds that are lost or in doubt.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SWEEPS = (("sweep-2h", 2 * HOUR_MS), ("sweep-24h", DAY_MS), ("sweep-8d", 8 * DAY
 
 @dataclass(frozen=True)
 class Size:
-    """What one day left.
+    """The sizes after one day.
 
     Attributes:
-        day: counted from the beginning.
-        ledger: bytes.
-        manifest: bytes of the day's last one.
+        day: number of the day, from 0 on.
+        ledger: size of the ledger in bytes.
+        manifest: size of the day's last manifest in bytes.
         claim: milliseconds of processor time for a claim and its plan.
     """
 
@@ -53,7 +53,7 @@ class Size:
 
 
 def policy_of(reach: int) -> Policy:
-    """Return the default settings with some reach."""
+    """Return the default settings with a given reach."""
     return Policy(
         scan="all",
         filters={},
@@ -77,7 +77,7 @@ def policy_of(reach: int) -> Policy:
 
 
 def lived(days: int, holes: int, reach: int = 30 * DAY_MS) -> Iterator[Size]:
-    """Live that many days, each with as many seconds lost, and as many in doubt."""
+    """Process so many days, each with `holes` seconds lost and as many in doubt."""
     policy = policy_of(reach)
     ledger, manifest = ledgers.begin(policy, BEGIN + HOUR_MS), 0
     for day in range(days):
@@ -99,7 +99,7 @@ def lived(days: int, holes: int, reach: int = 30 * DAY_MS) -> Iterator[Size]:
 
 
 def _pieces(start: int, holes: int, policy: Policy, now: int) -> Iterator[Slice]:
-    """Yield a day's slices: around each second that is lost, and over each that is in doubt."""
+    """Yield a day's slices: those of lost seconds, and between them those with doubt."""
     step = DAY_MS // max(1, holes)
     for at in range(start, start + DAY_MS, step):
         end = min(at + step, start + DAY_MS)
@@ -128,8 +128,13 @@ def _done(ledger: Ledger, piece: Slice, policy: Policy) -> tuple[Ledger, int]:
 def main() -> int:
     """Print the size at the end of each tenth of the time."""
     parser = argparse.ArgumentParser(prog="python -m bench.lifetime", description=__doc__)
-    parser.add_argument("--days", type=int, default=1825, help="days to live (1825)")
-    parser.add_argument("--holes", type=int, default=20, help="seconds lost, and in doubt, a day")
+    parser.add_argument("--days", type=int, default=1825, help="number of days (1825)")
+    parser.add_argument(
+        "--holes",
+        type=int,
+        default=20,
+        help="seconds a day that are lost, and as many that are in doubt (20)",
+    )
     options = parser.parse_args()
     for size in lived(options.days, options.holes):
         if (size.day + 1) % max(1, options.days // 10) == 0:

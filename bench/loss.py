@@ -1,7 +1,7 @@
-"""What collectors lose and store twice: `python -m bench.loss`.
+"""Counts what collectors lose and store twice: `python -m bench.loss` (`make bench-loss`).
 
-Four collectors stand beside the same simulated tenant for some days of virtual time, scenario by
-scenario, and what each has stored is compared with the truth. Everything follows from the seed.
+In each scenario, four collectors collect from the same simulated tenant for some days of virtual
+time. What each has stored is then compared with the truth. Everything depends on the seed alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from bench.collectors import (
     ThisScan,
 )
 from bench.machine import Clock, Deaths, Killed, Line, Machine, NoReply
+from bench.tables import replaced
 from shared.settings import read_settings
 from simulator import FOREVER, Fault, Lateness, Switches, Tenant, chance
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 HOUR = 60 * MINUTE
 
 BEGIN = 1_795_392_000_000
-"""2026-11-23T00:00:00Z, when the collectors are switched on."""
+"""2026-11-23T00:00:00Z, when the collectors start."""
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "loss.md"
 OPENING = "<!-- table: make bench-loss writes it -->"
@@ -53,9 +54,9 @@ class Extent:
 
     Attributes:
         days: for how long the tenant is active.
-        per_second: activities in a second on average.
-        after_days: for how long the collectors go on when it has fallen silent: until the last
-            sweep has looked.
+        per_second: average number of activities per second.
+        after_days: how long the collectors continue after the last activity, so that the last
+            sweep can finish.
         seed: decides everything random.
     """
 
@@ -66,21 +67,21 @@ class Extent:
 
     @property
     def end(self) -> int:
-        """Where the tenant falls silent (epoch ms)."""
+        """When the tenant's activity ends (epoch ms)."""
         return BEGIN + int(self.days * DAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What is wrong with the API or the machine, for as long as the tenant is active.
+    """The faults of the API or the machine for as long as the tenant is active.
 
     Attributes:
-        name: what the table calls it.
+        name: its name in the table.
         lateness: how long after its event an activity is shown.
-        switches: how the API behaves, beside pages of 500 and an answer in one second.
-        faults: what goes wrong, by chance.
+        switches: how the API behaves, in addition to pages of 500 and answers in one second.
+        faults: random faults of the API.
         deaths: how often runs die.
-        bursts: how many single milliseconds hold more activities than a page.
+        bursts: the number of milliseconds that hold more activities than a page.
     """
 
     name: str
@@ -93,12 +94,12 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What one collector made of one scenario.
+    """The result of one collector in one scenario.
 
     Attributes:
-        lost: activities that it has not stored and says nothing about.
-        twice: records that it has stored once more than it should.
-        declared: activities that it has not stored, in time that it declares lost or in doubt.
+        lost: activities that it neither stored nor declared lost or in doubt.
+        twice: superfluous copies of records that it stored.
+        declared: activities that it did not store, in time that it declares lost or in doubt.
     """
 
     lost: int
@@ -110,7 +111,7 @@ Maker: TypeAlias = "Callable[[Line, Machine], Collector]"
 
 
 def scenarios(seed: int) -> list[Scenario]:
-    """Return what the collectors are put through."""
+    """Return the scenarios."""
     usual = Lateness()
     late = Lateness(late_share=0.03)
     open_switches = partial(
@@ -168,7 +169,7 @@ def _server_errors(seed: int) -> tuple[Fault, ...]:
 
 
 def tenant_of(scenario: Scenario, extent: Extent) -> Tenant:
-    """Build the truth of a scenario: nothing happens before `BEGIN` or after the extent's end."""
+    """Build a scenario's tenant, whose activities are between `BEGIN` and the extent's end."""
     count = int(extent.days * DAY / 1000 * extent.per_second)
     tenant = Tenant.generate(
         seed=extent.seed,
@@ -186,7 +187,7 @@ def tenant_of(scenario: Scenario, extent: Extent) -> Tenant:
 
 
 def score(scenario: Scenario, extent: Extent, tenant: Tenant, make: Maker) -> Score:
-    """Let one collector live through a scenario, and compare what it stored with the truth."""
+    """Run one collector through a scenario, and compare what it stored with the truth."""
     clock = Clock(BEGIN)
     machine = Machine(clock, scenario.deaths)
     line = Line(tenant, scenario.switches, scenario.faults, machine)
@@ -203,7 +204,7 @@ def score(scenario: Scenario, extent: Extent, tenant: Tenant, make: Maker) -> Sc
 
 
 def _ticks(extent: Extent, every: int) -> list[int]:
-    """Return when the timer fires: hourly at most once the tenant has been silent for an hour."""
+    """Return when the timer fires: at most hourly from an hour after the last activity."""
     silent = extent.end + HOUR
     last = extent.end + int(extent.after_days * DAY)
     return [at for at in range(BEGIN, last, every) if at < silent or at % HOUR == 0]
@@ -219,7 +220,7 @@ def _compared(tenant: Tenant, collector: Collector) -> Score:
 
 
 def policy() -> Policy:
-    """Return the scan's default policy, with one lane so that a run repeats itself exactly."""
+    """Return the default policy, with one slice at a time so that runs are repeatable."""
     (chosen,) = read_settings(
         {
             "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
@@ -242,7 +243,7 @@ def makers() -> dict[str, Maker]:
 
 
 def table(extent: Extent) -> str:
-    """Run everything and return the table as Markdown."""
+    """Run all scenarios and return the table as Markdown."""
     names = list(makers())
     lines = [
         "| | activities | " + " | ".join(names) + " |",
@@ -261,29 +262,15 @@ def _cell(found: Score) -> str:
     return f"{text} ({found.declared:,} declared)" if found.declared else text
 
 
-def replaced(document: str, new: str) -> str:
-    """Return the document with the table between its markers replaced.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
-    before, opening, rest = document.partition(OPENING)
-    _, closing, after = rest.partition(CLOSING)
-    if not opening or not closing:
-        message = f"the document lacks the marker {OPENING!r} or {CLOSING!r}: put both back"
-        raise ValueError(message)
-    return f"{before}{OPENING}\n\n{new}\n{CLOSING}{after}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table, or write it into the document."""
+    """Print the table or write it into the document."""
     parser = argparse.ArgumentParser(prog="python -m bench.loss", description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write the table to {DOCUMENT.name}")
     parser.add_argument("--seed", type=int, default=Extent().seed, help="default: %(default)s")
     options = parser.parse_args(arguments)
     made = table(Extent(seed=options.seed))
     if options.write:
-        text = replaced(DOCUMENT.read_text(encoding="utf-8"), made)
+        text = replaced(DOCUMENT.read_text(encoding="utf-8"), OPENING, CLOSING, made)
         DOCUMENT.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(made)

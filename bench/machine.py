@@ -1,4 +1,4 @@
-"""The computer that a collector runs on: its clock, its deaths, its line to the simulated API."""
+"""The simulated computer of a collector: its clock, its crashes, its line to the simulated API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Killed(BaseException):
-    """The process dies here; nothing after this happens, and no handler runs."""
+    """The process is killed: no handler runs, and nothing else happens."""
 
 
 class NoReply(OSError):
@@ -28,7 +28,7 @@ class NoReply(OSError):
 
 
 class Clock:
-    """A clock that only moves when something takes time; it is the scan's `Clock`, too."""
+    """A clock that moves only when something takes time. It also serves as the scan's `Clock`."""
 
     def __init__(self, start: int) -> None:
         self.at = start
@@ -48,13 +48,13 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deaths:
-    """How often and how early runs die.
+    """How often and how early runs are killed.
 
     Attributes:
-        every: every so many runs one is to die; 0 is none.
-        within: at one of so many first effects (a request, a write), before or after it.
+        every: one of so many runs is killed; 0 kills none.
+        within: it is killed before or after one of its first so many effects (requests, writes).
         limit: ms after which the platform ends any run.
-        seed: decides where.
+        seed: decides at which effect.
     """
 
     every: int = 0
@@ -64,11 +64,11 @@ class Deaths:
 
 
 class Machine:
-    """Runs a collector's invocations, and ends some of them early.
+    """Runs a collector's invocations, and kills some of them early.
 
     Attributes:
-        clock: its clock.
-        killed: how many runs died.
+        clock: the machine's clock.
+        killed: the number of runs that were killed.
     """
 
     def __init__(self, clock: Clock, deaths: Deaths) -> None:
@@ -81,7 +81,7 @@ class Machine:
         self._deadline = 0
 
     def begin(self) -> None:
-        """Start a run, and settle whether and where it dies."""
+        """Start a run, and decide whether and where it will be killed."""
         self._runs += 1
         self._done = 0
         self._deadline = self.clock.now() + self.deaths.limit
@@ -90,15 +90,15 @@ class Machine:
         self._fatal = drawn + 1 if dies else 0
 
     def left(self) -> int:
-        """Return after how many ms the platform ends this run."""
+        """Return the time until the platform ends this run (ms)."""
         return max(0, self._deadline - self.clock.now())
 
     def before(self) -> None:
-        """Say that an effect is about to happen."""
+        """Note that an effect is about to happen."""
         self._pass()
 
     def after(self) -> None:
-        """Say that it has happened."""
+        """Note that the effect has happened."""
         self._pass()
 
     def _pass(self) -> None:
@@ -109,10 +109,10 @@ class Machine:
 
 
 class Line:
-    """The simulated API without sockets, as one tenant's only client sees it.
+    """The simulated API without sockets, for the only client of one tenant.
 
     Attributes:
-        requests: how many were sent.
+        requests: the number of requests sent.
     """
 
     def __init__(
@@ -126,11 +126,11 @@ class Line:
         self._throttle = Throttle()
 
     def post(self, body: dict[str, Any], *, timeout_ms: int) -> Reply:
-        """Send one request and return its answer, complete.
+        """Send one request and return its complete answer.
 
         Raises:
-            NoReply: none arrived within the timeout, or the connection broke.
-            Killed: the process died before or after.
+            NoReply: no answer arrived within the timeout, or the connection broke.
+            Killed: the process was killed before or after the request.
         """
         self.machine.before()
         self.requests += 1
@@ -175,7 +175,7 @@ class Line:
         return Reply(status=200, body=written(answer, data_first=True, pretty=False))
 
     def _deliver(self, reply: Reply, timeout_ms: int) -> None:
-        """Let the answer take its time."""
+        """Let the time pass that the answer takes, or fail as the faults demand."""
         latency = self.switches.latency_seconds
         seconds = latency(self.requests) if callable(latency) else latency
         needed = round(1000 * (seconds + reply.delivery.delay_seconds))

@@ -1,4 +1,4 @@
-"""Running a contestant as a process of its own, several times, and what came of it."""
+"""Runs contestants in their own processes, several times, and summarises the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 DLT = ROOT / ".bench/bin/python"
-"""The environment with what is only compared with; `make bench` makes it."""
+"""The Python of the environment for dlt; `make bench` creates it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,14 @@ class Task:
     """One contestant and what it is to collect.
 
     Attributes:
-        name: of the contestant.
-        count: activities.
+        name: name of the contestant.
+        count: number of activities.
         limit: records on a page.
-        concurrency: slices in work at once, for the scan.
-        hours: over which the activities are spread.
-        latency: of the API, in seconds.
-        keeps: whether the API makes its pages only once, for the first contestant that asks.
-        forms: how many different records the API makes its activities from.
+        concurrency: slices that the scan works on at once.
+        hours: hours over which the activities are spread.
+        latency: latency of the API in seconds.
+        keeps: whether the API keeps its pages in memory once they are made.
+        forms: number of different records from which the API makes its activities.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Task:
     forms: int = 10_000
 
     def api(self) -> Api:
-        """Return the API that it asks; the history ends two full hours ago."""
+        """Return the API for this task, whose history ends two full hours ago."""
         end = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 2 * HOUR_MS
         length = self.hours * HOUR_MS
         return Api(
@@ -107,10 +107,10 @@ def _run(name: str, job: Job) -> Said:
 def side_by_side(
     tasks: Sequence[Task], rounds: int, say: Callable[[str], None]
 ) -> list[list[Said]]:
-    """Run all tasks in turn, round by round, so that a busy moment hits all alike.
+    """Run all tasks in turn, round by round, so that a busy machine affects all alike.
 
-    Returns one list per task, with one entry per round. One round more comes first and is not
-    counted: it makes the APIs' pages.
+    Returns one list per task, with one entry per round. An extra first round, in which the APIs
+    make their pages, is not counted.
     """
     found: list[list[Said]] = [[] for _ in tasks]
     with ExitStack() as stack:
@@ -127,7 +127,7 @@ def side_by_side(
 
 
 def _shape(task: Task) -> tuple[object, ...]:
-    """Return what tasks must share to ask one API."""
+    """Return what tasks must have in common to share an API."""
     return (task.count, task.limit, task.hours, task.latency, task.keeps, task.forms)
 
 
@@ -136,10 +136,10 @@ def _line(said: Said) -> str:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return median, smallest and largest."""
+    """Return the median, the smallest and the largest value."""
     return {"median": median(values), "min": min(values), "max": max(values)}
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Return how many times as much ours is, round by round."""
+    """Return the spread of the ratios of ours to theirs, round by round."""
     return spread([a / b for a, b in zip(ours, theirs, strict=True)])

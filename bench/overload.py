@@ -1,8 +1,8 @@
-"""What a scan covers when its tenant needs more requests than it has: `python -m bench.overload`.
+"""Simulates an overloaded scan, which needs more requests than it has: `python -m bench.overload`.
 
-The planner, the pacing and the ledger of the product run against a tenant that is only a number of
-pages for each stretch of time; nothing is fetched, encoded or stored. So weeks take a minute. The
-reach of the API is scaled down to days, and the limit to six requests a minute.
+The product's planner, pacing and ledger run against a tenant that consists only of a number of
+pages for each stretch of time. Nothing is fetched, encoded or stored, so weeks take a minute. The
+reach of the API is scaled down to days, and the request budget to six a minute.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.tables import replaced
 from shared.core.intervals import Interval, intersect, merge, total
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
 from shared.core.slices.cursor import same_again
@@ -53,13 +54,13 @@ class Case:
     """A tenant and a scan of it.
 
     Attributes:
-        load: pages that a day of activity takes on average, by what the runs can send.
-        lanes: slices in work at once.
-        days: for how long the scan runs.
-        reach: of the API, in days.
-        weekend: pages of a weekend's day by those of a working day.
-        outage: for how many days no run began before that.
-        latency: of an answer, in ms.
+        load: average number of pages of a day, divided by the requests that the runs can send.
+        lanes: number of slices to scan at once.
+        days: how long the scan runs, in days.
+        reach: reach of the API, in days.
+        weekend: pages of a day at the weekend, divided by those of a working day.
+        outage: length of the outage before the scan runs, in days.
+        latency: time until an answer, in ms.
     """
 
     load: float
@@ -73,14 +74,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a case.
+    """The result of a case.
 
     Attributes:
-        covered: share of the judged time.
-        soon: share of what is covered that was within two hours of settling.
-        behind: hours that the newest coverage was behind at most.
-        possible: share of all pages that the requests which were sent can fetch at most.
-        estimate: the need that the last report states, by the truth.
+        covered: share of the judged time that was covered.
+        soon: share of the covered time that was covered within two hours of settling.
+        behind: the most hours that the newest coverage was behind.
+        possible: the largest share of all pages that the requests sent could have fetched.
+        estimate: the need that the last report states, divided by the true need.
     """
 
     covered: float
@@ -91,7 +92,7 @@ class Outcome:
 
 
 class Pages:
-    """How many pages the activity of a stretch of time fills."""
+    """The number of pages that the activities of a stretch of time fill."""
 
     def __init__(self, case: Case) -> None:
         """Spread the load over the week."""
@@ -109,7 +110,7 @@ class Pages:
         )
 
     def following(self, at: int) -> int:
-        """Return where the page that begins at an instant ends."""
+        """Return the end of the page that begins at an instant."""
         weeks, rest = divmod(self.until(at) + 1, self.until_day[-1])
         day = min(bisect_right(self.until_day, rest) - 1, 6)
         within = (rest - self.until_day[day]) / self.per_day[day]
@@ -117,7 +118,7 @@ class Pages:
 
 
 def policy_of(case: Case) -> Policy:
-    """Return how the scan is to be done."""
+    """Return the scan's policy in a case."""
     return Policy(
         scan="all",
         filters={},
@@ -142,7 +143,7 @@ def policy_of(case: Case) -> Policy:
 
 @dataclass(slots=True)
 class Simulation:
-    """One case under way."""
+    """The simulation of one case."""
 
     case: Case
     policy: Policy = field(init=False)
@@ -155,7 +156,7 @@ class Simulation:
     behind: int = 0
 
     def __post_init__(self) -> None:
-        """Begin the scan, and let an outage pass."""
+        """Begin the scan, and let the outage pass, if there is one."""
         self.policy, self.pages = policy_of(self.case), Pages(self.case)
         self.ledger = ledgers.begin(self.policy, BEGIN)
         if self.case.outage:
@@ -163,7 +164,7 @@ class Simulation:
             self.now += int(self.case.outage * DAY_MS)
 
     def _before_the_outage(self) -> Ledger:
-        """Return the ledger of a scan that had covered everything for a week."""
+        """Return the ledger of a scan that has covered everything for a week."""
         load = self.ledger.load
         for hour in range(BEGIN - WEEK_MS, BEGIN, HOUR_MS):
             asked = round(self.pages.until(hour + HOUR_MS) - self.pages.until(hour))
@@ -177,7 +178,7 @@ class Simulation:
         )
 
     def run(self) -> Outcome:
-        """Start a run every five minutes, and judge what they covered."""
+        """Start a run every five minutes, then judge what the runs covered."""
         begin, settling = self.now, self.now + DAY_MS
         for start in range(begin, begin + int(self.case.days * DAY_MS), INTERVAL_MS):
             self.now = start
@@ -212,7 +213,7 @@ class Simulation:
             self._land()
 
     def _start(self, end: int) -> int | None:
-        """Send what may be sent now; return when to look again, None for no need."""
+        """Send the requests that may be sent now; return when more may be sent, or None."""
         while len(self.flights) < self.case.lanes:
             busy = frozenset((piece.start, piece.end) for _, piece in self.flights)
             for piece in passed(self.ledger, self.now, self.policy, busy=busy):
@@ -248,7 +249,7 @@ class Simulation:
                 self._take(piece, transition)
 
     def _transition(self, piece: Slice) -> Transition:
-        """Take a page into a slice, as the traversal does with real ones."""
+        """Add a page to a slice, as the traversal does with real pages."""
         cursor = min(self.pages.following(piece.cursor), piece.end)
         moved = change(piece, cursor=cursor, blocks=(*piece.blocks, PAGE))
         if cursor < piece.end and len(moved.blocks) < PART_PAGES:
@@ -263,7 +264,7 @@ class Simulation:
         self._commit(ledgers.after_transition(self.ledger, piece, sealed, self.policy))
 
     def _commit(self, ledger: Ledger) -> None:
-        """Let what commits be done at once."""
+        """Save a ledger, and finish its commit at once."""
         self.ledger = ledger
         if ledger.committing is None:
             return
@@ -281,14 +282,14 @@ def outcome_of(  # noqa: PLR0913 - what a scan did, by name
     behind: int,
     stated: int,
 ) -> Outcome:
-    """Return what came of a case.
+    """Return the result of a case.
 
     Args:
         case: the case.
-        done: bounds and time of everything that was covered.
-        judged: the time that is looked at.
-        sent: requests.
-        behind: how far the newest coverage was behind at most, in ms.
+        done: start, end and time of coverage of everything that was covered.
+        judged: the stretch of time to judge.
+        sent: the number of requests sent.
+        behind: the most that the newest coverage was behind, in ms.
         stated: the need of the first pass as the last report states it.
     """
     latest = 2 * HOUR_MS + policy_of(case).settle
@@ -340,7 +341,7 @@ HEAD = (
 
 
 def main() -> None:
-    """Print the table, or write it into the record of the decision."""
+    """Print the table, and write it into the decision record if asked to."""
     parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table into the document")
     write = parser.parse_args().write
@@ -349,10 +350,7 @@ def main() -> None:
         rows.append(row(case))
         print(rows[-1], flush=True)
     if write:
-        text = DOCUMENT.read_text()
-        begin, end = text.index(OPENING) + len(OPENING), text.index(CLOSING)
-        table = "\n".join(rows)
-        DOCUMENT.write_text(f"{text[:begin]}\n\n{table}\n\n{text[end:]}")
+        DOCUMENT.write_text(replaced(DOCUMENT.read_text(), OPENING, CLOSING, "\n".join(rows)))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How many parts a scan writes, and of which size: `python -m bench.parts` (`make bench-parts`).
+"""Counts the parts of a scan, and their sizes: `python -m bench.parts` (`make bench-parts`).
 
-The scan runs through the timer against a tenant with so many activities a day, and an hour's parts
-are counted. Ten activities are one record of ten times the size, and a page has a tenth of the
-records: pages and blocks have their real number and size. The bytes that an activity takes in a
-part come from docs/cost.json.
+Scans tenants with different numbers of activities a day and counts the parts of one hour. To save
+time, one record of ten times the size stands for ten activities, and a page holds a tenth of the
+records, so that the number and size of pages and blocks are the real ones. The size of an activity
+in a part comes from docs/cost.json.
 
-Counts are no timings: they are the same on every machine, and a test counts again. `--write` puts
-the table into docs/reading.md.
+The counts are the same on every machine, and a test counts again. `--write` puts the table into
+docs/reading.md.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import cost
 from bench.machine import Clock, Deaths, Machine
-from bench.speed import Table
 from bench.stores import Ledgers, Results
+from bench.tables import Table, replaced
 from shared.core.model import HOUR_MS, MINUTE_MS, Answer
 from shared.core.state.report import Tally
 from shared.ports import Ports
@@ -46,34 +46,34 @@ SLICES = (5, 15, 60)
 """Minutes: values of SCAN_SLICE."""
 
 TENTH = 10
-"""So many activities are one record."""
+"""How many activities one record stands for."""
 
 POOL = b64encode(Random(1).randbytes(1 << 20)).decode()  # noqa: S311 - no secret, always the same
-"""Text that can be packed to three quarters and no further."""
+"""Text that can be compressed to three quarters of its size and no further."""
 
 BEGIN = cost.LONG_AGO
 PACE_MS = 5 * MINUTE_MS
 
 
 class Even:
-    """An `ActivitySource` over activities that lie at even distances from `BEGIN` on.
+    """An `ActivitySource` of activities at even distances from `BEGIN` on.
 
     Attributes:
-        clock: the API's.
-        page: activities on a full page.
-        every: milliseconds between two records; a fraction of one where there are many.
+        clock: the clock of the API.
+        page: records on a full page.
+        every: milliseconds between two records; may be a fraction.
         padding: length of the text in a record.
     """
 
     def __init__(self, clock: Clock, *, page: int, every: float, padding: int) -> None:
-        """Show activities so far apart."""
+        """Make a source."""
         self.clock = clock
         self.page = page
         self.every = every
         self.padding = padding
 
     def ask(self, request: Request, *, timeout: float) -> Answer:
-        """Answer with a page, and with where the next begins."""
+        """Answer with a page and the continuation."""
         del timeout
         self.clock.sleep(2_000)
         bounds = json.loads(request.body)["filters"]["date"]
@@ -103,20 +103,20 @@ class Even:
 
 
 class Unkept(Results):
-    """A store in memory that forgets what is in a block: manifests state its size."""
+    """A store in memory that keeps no bytes of blocks; the manifests have their sizes."""
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
-        """Stage nothing under the block's id."""
+        """Stage an empty block under the id."""
         super().stage_block(part, block, content[:0])
 
     def has_staged(self, part: str, blocks: Sequence[Block]) -> bool:
-        """Say yes: nothing expires in so short a time."""
+        """Return true: nothing expires in so short a time."""
         del part, blocks
         return True
 
 
 def counted(rate: int, minutes: int) -> list[tuple[int, int]]:
-    """Return activities and bytes of each part of an hour."""
+    """Return the number of activities and bytes in each part of an hour."""
     clock = Clock(BEGIN + HOUR_MS)
     machine = Machine(clock, Deaths())
     policy = replace(_defaults(), slice_length=minutes * MINUTE_MS, limit=5_000 // TENTH)
@@ -144,7 +144,7 @@ def counted(rate: int, minutes: int) -> list[tuple[int, int]]:
 
 
 def _padding() -> int:
-    """Return how long a record's text must be to take as much as ten activities in a part."""
+    """Return the length of text with which a record takes as much space as ten activities."""
     stored = sum((told["an hour of runs"] for told in cost.kept().values()), cost.Count())
     return round(TENTH * stored.bytes / stored.records * 4 / 3)
 
@@ -188,22 +188,16 @@ HEAD = [
 ]
 
 
-def written(document: str, counts: dict[tuple[int, int], list[tuple[int, int]]]) -> str:
-    """Return the document with the table of these counts."""
-    before, _, rest = document.partition(OPENING)
-    _, _, after = rest.partition(CLOSING)
-    return f"{before}{OPENING}\n\n{table(counts)}\n\n{CLOSING}{after}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Count and print, or write."""
+    """Count, print the table, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="into docs/reading.md")
+    parser.add_argument("--write", action="store_true", help="write docs/reading.md")
     chosen = parser.parse_args(arguments)
     counts = {(rate, minutes): counted(rate, minutes) for rate in RATES for minutes in SLICES}
     print(table(counts))
     if chosen.write:
-        DOCUMENT.write_text(written(DOCUMENT.read_text("utf-8"), counts), "utf-8")
+        text = replaced(DOCUMENT.read_text("utf-8"), OPENING, CLOSING, table(counts))
+        DOCUMENT.write_text(text, "utf-8")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""How fast and how small: `python -m bench.speed` (`make bench`).
+"""Measures speed, memory and requests: `python -m bench.speed` (`make bench`).
 
-Everything is measured side by side on one machine in one run, so ratios count and absolute figures
-only say what the machine was. `--write` puts the tables into docs/performance.md and all figures
-into docs/performance.json; `--quick` tries everything out on little.
+Everything is measured side by side on one machine, so compare the ratios: the absolute figures
+depend on the machine. `--write` puts the tables into docs/performance.md and all figures into
+docs/performance.json; `--quick` tries everything out with little data.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bench import inside
 from bench.api import serving
 from bench.measure import ROOT, Task, ratios, run, side_by_side, spread
+from bench.tables import Table, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ OPENING = "<!-- tables: make bench writes them -->"
 CLOSING = "<!-- end of the tables -->"
 
 MEGABYTE = 1024
-"""In the kilobytes that peaks are told in."""
+"""In kilobytes, the unit of the measured peaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,13 @@ class Extent:
     """How much is measured.
 
     Attributes:
-        rounds: of what is compared side by side.
-        count: activities that fast contestants collect in one run.
-        slow: activities for the slowest.
-        growth: activities in one scan.
-        hourly: activities in an hour, for sweeps.
-        latencies: seconds until a page comes.
-        lanes: slices in work at once.
+        rounds: how often everything is compared side by side.
+        count: activities that each fast contestant collects.
+        slow: activities that each slow contestant collects.
+        growth: numbers of activities to collect in one scan.
+        hourly: numbers of activities in an hour, for sweeps.
+        latencies: seconds that the API takes to answer.
+        lanes: numbers of slices to scan at once.
     """
 
     rounds: int = 3
@@ -69,30 +70,46 @@ QUICK = Extent(
 Figures = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table of the document.
-
-    Attributes:
-        title: what it shows.
-        head: of its columns.
-        rows: their cells.
-    """
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def __str__(self) -> str:
-        """Write it as Markdown."""
-        lines = [self.head, ["---"] * len(self.head), *self.rows]
-        drawn = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        return f"### {self.title}\n\n{drawn}"
-
-
 def contest(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
-    """Compare whole collectors, and the parts that none can do without."""
-    tasks = {
+    """Compare whole collectors, and the work that no collector can avoid."""
+    tasks = _tasks(extent)
+    found = dict(zip(tasks, side_by_side(list(tasks.values()), extent.rounds, say), strict=True))
+    pace = {name: [it["records"] / it["seconds"] for it in runs] for name, runs in found.items()}
+    figures = {name: _summary(runs) for name, runs in found.items()}
+    for name, summary in figures.items():
+        summary["times_as_fast"] = ratios(pace["this scan"], pace[name])
+    cpu = {name: [it["cpu"] / it["records"] for it in runs] for name, runs in found.items()}
+    one, parts = "this scan, one slice at a time", "this scan's own parts, in turn"
+    figures["goals"] = {
+        "cpu_over_parts": ratios(cpu[one], cpu[parts]),
+        "parts_ms_per_page": _parts(found[parts]),
+    }
+    shares = [[name, f"{took:.1f}"] for name, took in figures["goals"]["parts_ms_per_page"].items()]
+    head = ["part", "ms"]
+    return figures, [
+        Table(
+            title="Side by side, no latency",
+            head=CONTEST,
+            rows=[_contestant(name, figures[name]) for name in tasks],
+        ),
+        Table(title="Where the time of a page of 5000 goes (CPU ms)", head=head, rows=shares),
+    ]
+
+
+CONTEST = (
+    "",
+    "activities a second",
+    "this scan is",
+    "CPU s per million",
+    "peak MB",
+    "requests per million",
+    "storage operations per million",
+)
+
+
+def _tasks(extent: Extent) -> dict[str, Task]:
+    """Return the contestants by the names that the table gives them."""
+    return {
         "this scan": Task(name="scan", count=extent.count),
         "this scan, one slice at a time": Task(name="scan", count=extent.count, concurrency=1),
         "this scan, if it treated every record as regular": Task(
@@ -109,30 +126,6 @@ def contest(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[T
             name="classic-gzip", count=extent.slow, limit=500
         ),
     }
-    found = dict(zip(tasks, side_by_side(list(tasks.values()), extent.rounds, say), strict=True))
-    pace = {name: [it["records"] / it["seconds"] for it in runs] for name, runs in found.items()}
-    figures = {name: _summary(runs) for name, runs in found.items()}
-    for name, summary in figures.items():
-        summary["times_as_fast"] = ratios(pace["this scan"], pace[name])
-    cpu = {name: [it["cpu"] / it["records"] for it in runs] for name, runs in found.items()}
-    one, parts = "this scan, one slice at a time", "this scan's own parts, in turn"
-    figures["goals"] = {
-        "cpu_over_parts": ratios(cpu[one], cpu[parts]),
-        "parts_ms_per_page": _parts(found[parts]),
-    }
-    rows = [_contestant(name, figures[name]) for name in tasks]
-    head = ["", "activities a second", "this scan is", "CPU s per million", "peak MB"]
-    head += ["requests per million", "storage operations per million"]
-    split = figures["goals"]["parts_ms_per_page"]
-    shares = [[name, f"{took:.1f}"] for name, took in split.items()]
-    return figures, [
-        Table(title="Side by side, no latency", head=head, rows=rows),
-        Table(
-            title="Where the time of a page of 5000 goes (CPU ms)",
-            head=["part", "ms"],
-            rows=shares,
-        ),
-    ]
 
 
 def _summary(runs: Sequence[Said]) -> Figures:
@@ -172,7 +165,7 @@ def _parts(runs: Sequence[Said]) -> dict[str, float]:
 
 
 def latency(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
-    """Measure requests a minute by slices in work, with pages that take their time."""
+    """Measure requests a minute by the number of slices at once, with slow pages."""
     figures: Figures = {}
     for seconds in extent.latencies:
         task = Task(name="paced", count=500_000, hours=24, limit=500, keeps=False)
@@ -193,7 +186,7 @@ def latency(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[T
 
 
 def growth(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
-    """Measure whether anything grows with what there is: it must not."""
+    """Measure speed and memory for growing amounts of data; neither may get worse."""
     figures: Figures = {"scan": {}, "hour": {}}
     for count in extent.growth:
         task = Task(name="scan", count=count, keeps=False)
@@ -235,7 +228,7 @@ def _growing(title: str, figures: Figures, second: str) -> Table:
 
 
 def cold(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
-    """Measure what comes before the first request."""
+    """Measure the time before the first request."""
     task = Task(name="first", count=10)
     api = task.api()
     with serving(api) as url:
@@ -258,11 +251,11 @@ def cold(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Tabl
     return figures, [Table(title="Cold start (ms)", head=["", "median", "most"], rows=rows)]
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[Extent, Callable[[str], None]], tuple[Figures, list[Table]]]] = {
     "contest": contest,
     "latency": latency,
     "growth": growth,
-    "ledger": inside.ledger,
+    "ledger": lambda _, say: inside.ledger(say),
     "cold": cold,
 }
 
@@ -280,16 +273,16 @@ def measured(names: Sequence[str], extent: Extent, say: Callable[[str], None]) -
 
 def written(document: str, tables: str) -> str:
     """Return the document with new tables."""
-    before, _, rest = document.partition(OPENING)
-    _, _, after = rest.partition(CLOSING)
-    return f"{before}{OPENING}\n\n{tables}\n\n{CLOSING}{after}"
+    return replaced(document, OPENING, CLOSING, tables)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print, or write."""
+    """Measure, print the tables, and write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="into docs/performance.*")
-    parser.add_argument("--quick", action="store_true", help="on little; figures mean nothing")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.*")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure little data; the figures mean nothing"
+    )
     parser.add_argument("--only", choices=SECTIONS, nargs="+", default=list(SECTIONS))
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
@@ -307,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def rounded(value: Any) -> Any:
-    """Return figures with four digits, which is more than they are worth."""
+    """Return figures rounded to four digits, which is more than their accuracy."""
     if isinstance(value, dict):
         return {name: rounded(it) for name, it in value.items()}
     return float(f"{value:.4g}") if isinstance(value, float) else value

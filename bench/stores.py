@@ -1,4 +1,4 @@
-"""A storage in memory, for the scan: what is written stays, and every write may be the last."""
+"""The scan's storage in memory. The simulated machine may kill a run before or after a write."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Ledgers:
         return str(self.version)
 
     def report_lines(self) -> Iterator[str]:
-        """Yield none: none is kept."""
+        """Yield nothing, since no lines are kept."""
         yield from ()
 
     def append_run(self, line: str, *, now: int) -> None:
-        """Keep nothing: nobody reads it here."""
+        """Keep nothing, since nobody reads it here."""
 
     def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
-        """Keep nothing: nobody reads it here."""
+        """Keep nothing, since nobody reads it here."""
 
     def declared(self) -> list[tuple[int, int]]:
         """Return the intervals that the ledger declares lost or in doubt."""
@@ -70,17 +70,17 @@ class Results:
         self._staged: dict[str, dict[str, bytes]] = {}
 
     def is_empty(self) -> bool:
-        """Say whether there is neither a part nor a manifest."""
+        """Return whether there is neither a part nor a manifest."""
         return not self.parts and not self.manifests
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
-        """Keep a block out of sight."""
+        """Keep a block, invisible to readers."""
         self.machine.before()
         self._staged.setdefault(part, {})[block.id] = content
         self.machine.after()
 
     def has_staged(self, part: str, blocks: Sequence[Block]) -> bool:
-        """Compare ids and sizes."""
+        """Return whether all blocks are staged with their sizes."""
         staged = self._staged.get(part, {})
         return all(len(staged.get(block.id, b"")) == block.size for block in blocks)
 
@@ -123,7 +123,7 @@ class Results:
         return tuple(self._hours.get(hour_prefix(self.scan, hour), ()))
 
     def blocks_of(self, part: str) -> list[tuple[str, int]]:
-        """Return what was committed."""
+        """Return the ids and sizes of a part's blocks."""
         return self._lists[part]
 
     def part(self, name: str) -> bytes:

@@ -9,6 +9,7 @@ from bench import loss
 from bench.collectors import Collector
 from bench.loss import DOCUMENT, Extent, Scenario, Score
 from bench.machine import Line, Machine
+from bench.tables import replaced
 from simulator import Tenant
 
 SMALL = Extent(days=1, per_second=0.03)
@@ -129,7 +130,7 @@ def test_the_table_replaces_the_one_in_the_document() -> None:
     """Only what is between the markers changes."""
     old = f"before\n{loss.OPENING}\n\nold\n\n{loss.CLOSING}\nafter\n"
 
-    assert loss.replaced(old, "new\n") == (
+    assert replaced(old, loss.OPENING, loss.CLOSING, "new\n") == (
         f"before\n{loss.OPENING}\n\nnew\n\n{loss.CLOSING}\nafter\n"
     )
 
@@ -138,7 +139,7 @@ def test_the_table_replaces_the_one_in_the_document() -> None:
 def test_a_document_without_its_markers_is_refused(text: str) -> None:
     """Rather than losing the text around them."""
     with pytest.raises(ValueError, match="lacks the marker"):
-        loss.replaced(text, "new\n")
+        replaced(text, loss.OPENING, loss.CLOSING, "new\n")
 
 
 def test_the_document_holds_a_row_for_every_scenario() -> None:
