@@ -1,19 +1,24 @@
-"""The Activities API on loopback, with its documented semantics and its bugs as switches.
+"""Simulates the Activities API on loopback: its documented behaviour, and its bugs as switches.
 
-The simulator is a reading of the API of its own: it shares nothing with the collector, so that it
-can disagree with it. It knows every activity that it ever created, which is the truth that a result
-is compared with.
+The simulator is an independent implementation of the API: it shares no code with the collector, so
+that the two can disagree. It knows every activity that it ever created, so a result can be compared
+with the truth.
 
-    # The last activities are saved up to 340 s after the history's end, and not shown before.
+    # Activities are saved, and so shown, up to 340 s after they happened.
     tenant = Tenant.generate(seed=7, count=10_000, per_second=2, until_ms=now_ms - 400_000)
     with Simulator(tenant, switches=Switches(page_cap=500), clock=lambda: now_ms) as api:
         collected = collect(f"{api.url}/api/v1/activities/", headers=api.credentials.header)
         assert sorted(collected) == tenant.truth()
 
-Map: `tenant` (the truth) over `records`, `templates`, `shapes`, `people` (what records look like)
-and `index`, `searching` (finding them); `queries`, `filters`, `paging`, `answers` (the API's
-semantics); `switches`, `phases`, `faults` (its variations and bugs); `credentials`, `tokens`,
-`identity` (who may call); `listening`, `server` (HTTP).
+Modules:
+
+- The activities: `tenant` holds them; `records`, `templates`, `shapes` and `people` make their
+  records; `lateness` delays them; `index`, `searching` and `spans` find them.
+- What the API does: `queries`, `filters`, `fields` and `operators` read a request; `paging` makes a
+  page, `answers` writes it; `archive` is the endpoint for older activities.
+- Variations and bugs: `switches`, `moods` (what a scan refuses or ignores), `phases`, `faults`.
+- Access: `credentials`, `tokens`, `identity`, `throttling`, `refusals`.
+- HTTP: `listening`, `server`. `chance` makes everything random repeatable.
 """
 
 from simulator.credentials import Credentials

@@ -1,4 +1,4 @@
-"""Run the simulator as a process of its own: `python -m simulator --help`."""
+"""Runs the simulator as a process: `python -m simulator --help`."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-The Activities API on loopback. Prints one JSON line with its address once it listens, and
-serves until SIGINT or SIGTERM. GET /simulator/truth names every activity that it holds and when
-it is shown first, and GET /simulator/requests every request that it received, as JSON lines,
-without authentication.
+Simulate the Activities API on loopback. Once it listens, it prints its address as one line of
+JSON; it serves until SIGINT or SIGTERM. Two paths need no authentication and answer with JSON
+lines: GET /simulator/truth lists every activity and when it is first shown, and GET
+/simulator/requests lists every request that the simulator received.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve a generated tenant until told to stop; return the exit code."""
+    """Serve a generated tenant until stopped; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if bool(options.certificate) is not bool(options.key):
-        parser.error("--certificate and --key belong together")
+        parser.error("--certificate and --key must be given together")
     try:
         switches = _switches(options)
         faults = [Fault.parse(text) for text in options.fault]
@@ -86,13 +86,11 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         "--token",
         action="append",
         metavar="HEX",
-        help="a valid legacy token; repeatable (default: made up)",
+        help="a valid legacy token; repeatable (default: a fixed one)",
     )
+    group.add_argument("--anonymous", action="store_true", help="accept any credential, or none")
     group.add_argument(
-        "--anonymous", action="store_true", help="let everybody in, whatever they send"
-    )
-    group.add_argument(
-        "--identity", action="store_true", help="offer a managed-identity endpoint as well"
+        "--identity", action="store_true", help="also serve a managed-identity endpoint"
     )
 
 
@@ -100,23 +98,23 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("tenant")
     group.add_argument("--seed", type=int, default=0, help="decides everything random (default: 0)")
     group.add_argument(
-        "--count", type=int, default=10_000, help="activities (default: %(default)s)"
+        "--count", type=int, default=10_000, help="number of activities (default: %(default)s)"
     )
     group.add_argument(
         "--per-second",
         type=float,
         default=1.0,
-        help="activities in a second on average (default: 1)",
+        help="average number of activities per second (default: 1)",
     )
     group.add_argument(
         "--until", type=_moment, default="now", metavar="TIME",
-        help="where the history ends: epoch ms, ISO 8601, or now (default)",
+        help="end of the history: epoch ms, ISO 8601, or now (default)",
     )  # fmt: skip
     group.add_argument(
         "--record-size",
         type=int,
         metavar="BYTES",
-        help="size of a record (default: 3 to 6 KB, mixed)",
+        help="size of a record (default: a mixture of 3 to 6 KB)",
     )
     group.add_argument(
         "--late-share", type=float, default=0.0, metavar="SHARE",
@@ -125,26 +123,26 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--truth",
         metavar="FILE",
-        help="write every identity, and when it is shown first, as JSON lines to a file or to -",
+        help="write every identity and when it is first shown to a file, or - for standard output",
     )
     group.add_argument(
         "--print-truth-only", action="store_true",
-        help="write the truth (to standard output unless --truth says otherwise) and exit",
+        help="only write the truth (by default to standard output), and exit",
     )  # fmt: skip
 
 
 def _add_behaviour_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("behaviour")
+    group.add_argument("--latency", metavar="SECONDS", help="latency of every answer (default: 0)")
     group.add_argument(
-        "--latency", metavar="SECONDS", help="how long every answer takes (default: 0)"
-    )
-    group.add_argument(
-        "--page-cap", metavar="N", help="records in a scan page at most (default: 5000)"
+        "--page-cap",
+        metavar="N",
+        help="maximum number of records on a page of a scan (default: 5000)",
     )
     group.add_argument(
         "--throttle",
         metavar="N",
-        help="requests in a minute, or none for no throttle (default: 30)",
+        help="requests per minute, or none for no limit (default: 30)",
     )
     group.add_argument(
         "--switch", action="append", default=[], metavar="NAME=VALUE",
@@ -152,11 +150,11 @@ def _add_behaviour_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--fault", action="append", default=[], metavar="KIND[=VALUE]:FIRST[-[LAST]]",
-        help="let something go wrong on these requests; repeatable",
+        help="inject a fault into these requests; repeatable",
     )  # fmt: skip
     group.add_argument(
         "--phase", action="append", default=[], metavar="NAME=VALUE:FIRST[-[LAST]]",
-        help="set a switch for these requests only; repeatable; the last one wins",
+        help="set a switch for these requests only; repeatable; the last one takes precedence",
     )  # fmt: skip
 
 
@@ -166,7 +164,7 @@ def _epilog() -> str:
     defaults = asdict(Switches())
     names = "\n".join(f"  {name}={_shown(value)}" for name, value in defaults.items())
     return (
-        f"switches and their defaults (simulator/switches.py says what they do):\n{names}\n\n"
+        f"switches and their defaults (explained in simulator/switches.py):\n{names}\n\n"
         f"kinds of faults:\n{kinds}\n\n"
         "examples:\n"
         "  python -m simulator --port 8080 --seed 7 --count 10000 --per-second 2 --page-cap 500\n"
@@ -207,7 +205,7 @@ def _tenant(options: argparse.Namespace) -> Tenant:
 
 
 def _moment(text: str) -> int:
-    """Read a time: `now`, epoch ms, or ISO 8601 (UTC unless it says otherwise)."""
+    """Parse a time: `now`, epoch ms, or ISO 8601 (UTC by default)."""
     if text == "now":
         return wall_clock()
     if text.lstrip("-").isdigit():

@@ -1,4 +1,4 @@
-"""A page as it is written down: the envelope around the records' own bytes."""
+"""Writes a page: the envelope around the bytes of the records."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Answer:
     """A page that faults may still change before it is written.
 
     Attributes:
-        query: What was asked.
+        query: The query.
         records: The records' bytes, in order.
         keys: The sort key of each record (epoch ms).
-        has_next: Whether the answer says that there is more.
-        next_filters: The continuation that it gives; None leaves it out.
-        total: The `total` that it states.
-        overrides: JSON to send as the value of a member of the envelope, whatever it would be.
-        left_out: Members of the envelope that it lacks.
-        foreign: Returns the records of a page that has nothing to do with the filters.
-        empty: What an answer without records has as `data` (the switch `empty_data`).
+        has_next: The value of `hasNext`.
+        next_filters: The continuation; None leaves it out.
+        total: The value of `total`.
+        overrides: JSON that replaces the values of members of the envelope.
+        left_out: Members of the envelope to leave out.
+        foreign: Returns a page of records that the filters do not ask for.
+        empty: The `data` of an answer without records (the switch `empty_data`).
 
     """
 
@@ -54,7 +54,7 @@ class Answer:
 
 
 def written(answer: Answer, *, data_first: bool, pretty: bool) -> bytes:
-    """Write an answer as JSON; not all answers have the envelope's members in the same order."""
+    """Write an answer as JSON; the order of the envelope's members varies."""
     data = b"[" + b",".join(answer.records) + b"]"
     if not answer.records and answer.empty == "null":
         data = b"null"
@@ -75,7 +75,7 @@ def written(answer: Answer, *, data_first: bool, pretty: bool) -> bytes:
 
 
 def indented(text: bytes) -> bytes:
-    """Spread JSON over lines, leaving every string and number as it is."""
+    """Indent JSON, leaving every string and number unchanged."""
     return b"".join(_indented(text))
 
 

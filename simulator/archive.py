@@ -1,4 +1,4 @@
-"""What the archive of older activities refuses to be asked."""
+"""Rejects queries that the archive of older activities does not support."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def require_archivable(query: Query, switches: Switches, now_ms: int) -> None:
-    """Refuse a query that is only for recent activities.
+    """Reject a query that only the endpoint for recent activities supports.
 
     Raises:
         BadRequestError: It is a scan, it is about `created`, or its window is too long.

@@ -1,7 +1,7 @@
 """Repeatable chance: every draw is a digest of a seed, a label and a number.
 
 Draws depend on nothing else, so they are the same in every process, thread and Python version, and
-any single one can be made again without making those before it.
+any single draw can be repeated without those before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _Item = TypeVar("_Item")
 
 
 def digest(seed: int, label: str, number: int, size: int = 64) -> bytes:
-    """Return `size` (at most 64) bytes that look random and are always the same."""
+    """Return `size` (at most 64) bytes that look random but are always the same."""
     return blake2b(f"{seed}/{label}/{number}".encode(), digest_size=size).digest()
 
 

@@ -1,4 +1,4 @@
-"""Who may use the simulated API, and what it says to everybody else."""
+"""Decides who may use the simulated API, and how everybody else is refused."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ DISOWNED = Refusal(403, "Invalid user - the owner of this token is not permitted
 
 
 class Credentials:
-    """The legacy tokens that are valid, and the rules for Bearer tokens; may change at any time.
+    """The valid legacy tokens, and the rules for Bearer tokens; may change at any time.
 
     Args:
-        tokens: Legacy tokens, each of 64 hexadecimal digits; None makes one.
-        audience: What the `aud` of a Bearer token must be.
-        anonymous: Let everybody in, whatever they send.
+        tokens: Legacy tokens of 64 hexadecimal digits; None for a fixed one.
+        audience: The required `aud` of a Bearer token.
+        anonymous: Accept any credential, or none.
 
     Attributes:
-        token: The first legacy token, or an empty text.
+        token: The first legacy token, or an empty string.
 
     """
 
@@ -68,7 +68,7 @@ class Credentials:
             self._tokens.remove(token)
 
     def disown(self, token: str) -> None:
-        """Take the right to use tokens from a legacy token's owner (403 from now on)."""
+        """Revoke the right of a legacy token's owner to use tokens (403 from now on)."""
         with self._lock:
             self._disowned.add(token)
 
@@ -110,5 +110,5 @@ def kind_of(authorization: str | None) -> AuthorizationKind:
 
 
 def _granted(claims: dict[str, Any]) -> set[str]:
-    """Return the roles of an application and the scopes of a user, in small letters."""
+    """Return the roles of an application and the scopes of a user, in lower case."""
     return {name.lower() for name in [*claims.get("roles", []), *claims.get("scp", "").split()]}

@@ -1,8 +1,8 @@
 """Faults: what goes wrong on purpose, scripted by the number of the request.
 
-The number counts every request that arrives from 1 on, whether it passes authentication and the
-throttle or not; only the control path is not counted. Every fault that is due has its effect, in
-the order of the script.
+Every request is numbered, from 1 on, whether or not it passes authentication and the throttle; only
+requests to the control paths are not. All faults that are due take effect, in the order of the
+script.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ FOREVER = sys.maxsize
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong from one request to another.
+    """Something that goes wrong on a range of requests.
 
     Attributes:
-        kind: What goes wrong; `KINDS` lists them all.
-        first: The first request that it befalls, counted from 1.
-        last: The last one; None is the first one only, `FOREVER` is without end.
+        kind: What goes wrong; `KINDS` lists all kinds.
+        first: The first request that it affects, counted from 1.
+        last: The last request; None for the first only, `FOREVER` for no end.
         value: What the kind needs: a status, seconds, bytes per second, a share of the body, or a
             number of records.
-        seconds: How long a scripted 429 asks to wait.
-        probability: The share (0 to 1) of the requests from first to last that it befalls.
+        seconds: The time to wait that a scripted 429 asks for.
+        probability: The share (0 to 1) of these requests that it affects.
         seed: Decides which ones.
-        when: Says of a query whether the fault befalls it; None is all requests, readable or not.
+        when: Decides by the query; None affects all requests, even unreadable ones.
 
     """
 
@@ -52,7 +52,7 @@ class Fault:
     when: Callable[[Query], bool] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a fault that would never happen as written."""
+        """Refuse a fault that could never happen."""
         if self.kind not in KINDS:
             message = f"There is no fault {self.kind!r}; there are: {', '.join(sorted(KINDS))}."
             raise ValueError(message)
@@ -91,7 +91,7 @@ class Fault:
             raise ValueError(message) from problem
 
     def befalls(self, number: int, query: Query | None) -> bool:
-        """Say whether this fault is due on a request."""
+        """Return whether this fault affects a request."""
         last = self.first if self.last is None else self.last
         if not self.first <= number <= last:
             return False
@@ -123,12 +123,12 @@ def _read_options(texts: Sequence[str]) -> _Options:
 
 
 def due(script: Iterable[Fault], number: int, query: Query | None) -> list[Fault]:
-    """Return the faults that befall a request, in the order of the script."""
+    """Return the faults that affect a request, in the order of the script."""
     return [fault for fault in script if fault.befalls(number, query)]
 
 
 def altered(answer: Answer, faults: Sequence[Fault]) -> Answer:
-    """Let the faults that change what a page says change it, in place."""
+    """Apply the faults that change the content of a page, in place."""
     for fault in faults:
         if fault.kind in _ALTERATIONS:
             _ALTERATIONS[fault.kind](answer, fault)
@@ -136,7 +136,7 @@ def altered(answer: Answer, faults: Sequence[Fault]) -> Answer:
 
 
 def instead(faults: Sequence[Fault]) -> Reply | None:
-    """Return the answer of the first fault that takes the place of a page, or None."""
+    """Return the answer of the first fault that replaces the page, or None."""
     for fault in faults:
         if fault.kind in _REPLACEMENTS:
             return _REPLACEMENTS[fault.kind]()
@@ -144,7 +144,7 @@ def instead(faults: Sequence[Fault]) -> Reply | None:
 
 
 def sent(reply: Reply, faults: Sequence[Fault]) -> Reply:
-    """Let the faults of the transport have their way with a reply."""
+    """Apply the faults of the transport to a reply."""
     for fault in faults:
         if fault.kind in _TRANSPORTS:
             reply = _TRANSPORTS[fault.kind](reply, fault)
@@ -202,7 +202,7 @@ def _unfiltered(answer: Answer, _: Fault) -> None:
 
 
 def _empty_page(answer: Answer, fault: Fault) -> None:
-    """Show nothing, and move the cursor only as far as nothing is lost by it."""
+    """Show nothing, and move the cursor only as far as no activity is lost."""
     if not answer.keys:
         return
     ahead = continuation(answer.query, answer.keys[0])
@@ -215,7 +215,7 @@ def _empty_page(answer: Answer, fault: Fault) -> None:
 
 
 def _short_page(answer: Answer, fault: Fault) -> None:
-    """Show whole milliseconds up to about the wished number; the cursor is at the next one."""
+    """Show whole milliseconds, about as many records as asked; the cursor is at the next one."""
     wished = max(1, int(fault.value or 1))
     later = [at for at in range(wished, len(answer.keys)) if answer.keys[at] != answer.keys[at - 1]]
     if not later:
@@ -330,9 +330,9 @@ _TRANSPORTS: dict[str, Callable[[Reply, Fault], Reply]] = {
     "hints": _hints,
 }
 
-# Each kind of fault in a few words; the command line's help shows them.
+# A short description of each kind of fault, for the help of the command line.
 KINDS: dict[str, str] = {
-    "status": "answer with the status in the value, and the body that goes with it",
+    "status": "answer with the value as the status, and with a matching body",
     "html": "answer 200 with a sign-in page",
     "empty-object": "answer 200 with {}",
     "data-null": "send null as data",
@@ -345,7 +345,7 @@ KINDS: dict[str, str] = {
     "early-end": "say that there is no more although there is",
     "stuck-cursor": "say hasNext with the filters of the request itself",
     "foreign-filters": "add a filter to nextQueryFilters",
-    "unfiltered": "send the newest records outside of what the filters ask for",
+    "unfiltered": "send the newest records that the filters do not ask for",
     "empty-page": "send no records but hasNext and a cursor that moves on, losing nothing",
     "short-page": "send only about as many records as the value (1), losing nothing",
     "repeated-record": "send the first record of the page once more at its end",
@@ -354,11 +354,11 @@ KINDS: dict[str, str] = {
     "silence": "never answer",
     "reset": "reset the connection before answering",
     "drip": "send the body with as many bytes per second as the value (10)",
-    "cut": "end the connection after the value's share of the body (0.5)",
-    "truncate": "send a complete answer with only the value's share of the body (0.5)",
+    "cut": "close the connection after a share of the body, the value (0.5)",
+    "truncate": "send a complete answer with only a share of the body, the value (0.5)",
     "not-gzip": "say that the body is gzip although it is not",
-    "endless": "send the body again and again without an end",
-    "bad-byte": "put a byte that is not UTF-8 at the value's share of the body (0.5)",
+    "endless": "send the body repeatedly, without end",
+    "bad-byte": "insert a byte that is not UTF-8 after a share of the body, the value (0.5)",
     "deep": "send JSON that is nested as deeply as the value (5000) and never ends",
     "hints": "send as many Early Hints (103) as the value (1), then answer",
 }

@@ -1,7 +1,7 @@
-"""Which filters there are, with which operators, and where a record has the answer.
+"""The filters with their operators, and how to read their values from a record.
 
-Filters on things that generated records never have (policies, alerts, file selectors) are known and
-find nothing set, as in a tenant without them.
+Generated records have no policies, alerts or file selectors. Filters on those are accepted and find
+nothing, as in a tenant without them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Record: TypeAlias = dict[str, Any]
 
 
 class Field(NamedTuple):
-    """A documented filter: the operators it takes, and how to read its values from a record."""
+    """A documented filter: its operators, and how to read its values from a record."""
 
     operators: frozenset[str]
     values: Callable[[Record], list[Any]]

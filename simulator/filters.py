@@ -1,4 +1,4 @@
-"""Reading the `filters` of a request: AND between filters, OR inside a list of values."""
+"""Reads the `filters` of a request: AND between filters, OR within a list of values."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Selection:
 
 
 def select(filters: Filters, *, now_ms: int, switches: Switches) -> Selection:
-    """Compile filters; rolling operators count from `now_ms`, anew in each request.
+    """Compile filters; relative operators count back from `now_ms` in each request.
 
     Raises:
         BadRequestError: A filter makes no sense, or is unknown and the switches say to reject it.
@@ -81,7 +81,7 @@ def lowest(filters: Filters, name: str) -> int | None:
 
 
 def moved(filters: Filters, name: str, *, descending: bool, cursor: int) -> Filters:
-    """Return the caller's filters with the cursor in `gte` (or `lte`), otherwise unchanged."""
+    """Return the caller's filters with the cursor in `gte` (or `lte`) and no other change."""
     operators = filters.get(name)
     before = operators if isinstance(operators, dict) else {}
     return {**filters, name: {**before, "lte" if descending else "gte": cursor}}
@@ -145,7 +145,7 @@ def _epoch_ms(value: Any) -> int:  # noqa: ANN401 - free-form JSON
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - free-form JSON
-    """Read a number; whole ones stay exact whatever their size."""
+    """Parse a number; integers of any size stay exact."""
     value = plain(value[0] if isinstance(value, list) and len(value) == 1 else value)
     try:
         return (

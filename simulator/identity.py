@@ -1,6 +1,6 @@
-"""Where tokens come from: a managed identity as App Service has it, and an Entra-like authority.
+"""Issues tokens: a managed identity as in App Service, and an authority like Entra.
 
-Both issue tokens that `simulator.credentials` accepts, and remember what they were asked.
+Both issue tokens that `simulator.credentials` accepts, and keep the requests that they received.
 """
 
 from __future__ import annotations
@@ -8,36 +8,35 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from simulator.listening import Incoming, Listener, Reply, TlsFiles
+from simulator.listening import Incoming, Listener, Reply, Served, TlsFiles
 from simulator.refusals import json_reply
 from simulator.server import wall_clock
 from simulator.tokens import EXCHANGE_AUDIENCE, ROLE, issue, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
 
 _API_VERSION = "2019-08-01"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _TOKEN_PATH = "/oauth2/v2.0/token"  # noqa: S105 - a path, not a secret
-# The tenant and the applications of tokens; nobody looks at them here.
+# The tenant and the application in tokens. Nothing here checks them.
 _TENANT = "0f1d9d57-3a9c-4f39-9a6e-3f5b9a4cb0c1"
 _APPLICATION = "5d0c0f7e-7f4d-4a8e-8a51-2f9b1d7c6e32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """A request for a token, and how it was answered.
+    """A request for a token and its answer.
 
     Attributes:
-        path: The path that was asked.
-        resource: The resource or scope that was asked for.
-        client_id: The client that was named, or an empty text.
+        path: The path of the request.
+        resource: The requested resource or scope.
+        client_id: The requested client id, or an empty string.
         status: The status of the answer.
-        token: The token that was issued, or an empty text.
+        token: The token that was issued, or an empty string.
 
     """
 
@@ -48,22 +47,22 @@ class TokenRequest:
     token: str = field(default="", repr=False)
 
 
-class IdentityEndpoint:
+class IdentityEndpoint(Served):
     """The managed identity of an App Service or Functions app, over http; a context manager.
 
     Args:
         lifetime_seconds: How long its tokens are valid.
         roles: The application roles that the identity was granted.
-        client_ids: The user-assigned identities; asking for another one is refused. None takes any.
-        header: The secret that callers must send; None makes one.
+        client_ids: The user-assigned identities; others are refused. None allows any.
+        header: The secret that callers must send; None generates one.
         clock: Returns the time (epoch ms).
         host: The address to listen on.
         port: The port; 0 takes a free one.
 
     Attributes:
-        asked: How often it was asked, whatever it answered.
-        instead: Takes the ordinal of a request, from 1; returns what is answered in the place of
-            a token, None for a token.
+        asked: The number of requests, whatever the answers.
+        instead: Gets the ordinal of a request, from 1 on; returns the answer to send instead of a
+            token, or None to issue a token.
 
     """
 
@@ -88,28 +87,6 @@ class IdentityEndpoint:
         self.instead: Callable[[int], Reply | None] = lambda _: None
         self._listener = Listener(self._respond, now_ms=self._now_ms, host=host, port=port)
 
-    def __enter__(self) -> Self:
-        """Start serving."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop serving."""
-        self.stop()
-
-    def start(self) -> None:
-        """Serve from now on."""
-        self._listener.start()
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._listener.stop()
-
     def _now_ms(self) -> int:
         return self.clock()
 
@@ -120,7 +97,7 @@ class IdentityEndpoint:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The two variables that the platform sets for an app with a managed identity."""
+        """The two environment variables that the platform sets for an app with an identity."""
         return {"IDENTITY_ENDPOINT": self.url, "IDENTITY_HEADER": self.header}
 
     def _respond(self, incoming: Incoming) -> Reply:
@@ -178,11 +155,11 @@ class IdentityEndpoint:
         }
 
 
-class TokenAuthority:
-    """An Entra-like authority over https, for the tokens of applications; a context manager.
+class TokenAuthority(Served):
+    """An authority like Entra over https, which issues tokens to applications.
 
-    A client proves itself with its secret, or with an assertion: a token that an `IdentityEndpoint`
-    issued for the exchange of tokens.
+    A context manager. A client authenticates with its secret, or with an assertion: a token that an
+    `IdentityEndpoint` issued for the token exchange.
 
     Args:
         tls: The certificate and key to serve https with.
@@ -215,28 +192,6 @@ class TokenAuthority:
         self.clock = clock
         self.requests: list[TokenRequest] = []
         self._listener = Listener(self._respond, now_ms=self._now_ms, host=host, port=port, tls=tls)
-
-    def __enter__(self) -> Self:
-        """Start serving."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop serving."""
-        self.stop()
-
-    def start(self) -> None:
-        """Serve from now on."""
-        self._listener.start()
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._listener.stop()
 
     def _now_ms(self) -> int:
         return self.clock()

@@ -1,4 +1,4 @@
-"""The sorted columns of a tenant, by which a page is found without reading everything."""
+"""The sorted columns of a tenant, with which a page is found without reading all activities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSERTS_MAX = 500
 
 
 class Column:
-    """Row numbers sorted by a 64-bit key; rows of one key keep the order in which they came."""
+    """Row numbers sorted by a 64-bit key; rows with the same key keep their order."""
 
     def __init__(self) -> None:
         self.keys = array("q")
@@ -80,7 +80,7 @@ class Index:
         return len(self.timestamps)
 
     def extend(self, timestamps: Sequence[int], created: Sequence[int]) -> None:
-        """Add activities; their rows follow those that are there."""
+        """Add activities after the existing rows."""
         first_row = len(self)
         self.timestamps.extend(timestamps)
         self.created.extend(created)

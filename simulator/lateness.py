@@ -1,4 +1,4 @@
-"""How long after its event an activity is saved."""
+"""The delay between an activity and the time at which it is saved."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Lateness:
 
     Attributes:
         usual_ms: The smallest and the largest lag of an ordinary activity (uniform).
-            The default is what public samples of the API show.
+            The default is from public samples of the API.
         late_share: The share of activities, 0 to 1, that come from the long tail instead.
         late_ms: The smallest and the largest lag in the long tail (uniform in the logarithm).
-            The default is what connectors document: 1 to 72 hours.
+            The default is from the documentation of connectors: 1 to 72 hours.
 
     """
 
@@ -28,7 +28,7 @@ class Lateness:
     late_ms: tuple[int, int] = (_HOUR_MS, 72 * _HOUR_MS)
 
     def __post_init__(self) -> None:
-        """Refuse bounds that no lag could satisfy."""
+        """Refuse bounds that no lag can satisfy."""
         for low, high in (self.usual_ms, self.late_ms):
             if not 0 <= low <= high:
                 message = f"Lateness bounds are ({low}, {high}); give 0 <= smallest <= largest."

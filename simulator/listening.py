@@ -1,6 +1,6 @@
-"""HTTP over a socket: keep-alive, optional TLS, and all the ways to answer badly.
+"""HTTP over a socket, with keep-alive, optional TLS, and faults in the delivery of replies.
 
-A `Listener` knows nothing of activities: it hands each request to one function and sends its reply.
+A `Listener` passes each request to a function and sends the reply that it returns.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Event, Lock, Thread, current_thread
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from email.message import Message
+    from types import TracebackType
 
 _Request: TypeAlias = "socket.socket | tuple[bytes, socket.socket]"
 
-# Bodies beyond this are sent on their own, as joining them with the head would copy them once more.
+# Larger bodies are sent separately, since joining them with the head would copy them again.
 _JOIN_MAX = 1 << 16
 _POLL_SECONDS = 0.02
 
 
 class Incoming(NamedTuple):
-    """A request as it came in."""
+    """A request as received."""
 
     method: str
     path: str
@@ -43,16 +44,16 @@ class Incoming(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How a reply is sent; the default is at once and whole.
+    """How a reply is sent; by default at once and completely.
 
     Attributes:
         delay_seconds: Wait this long before anything is sent.
-        bytes_per_second: Send the body this slowly; None is as fast as it goes.
+        bytes_per_second: Send the body at this rate; None sends it at full speed.
         cut_after: Close the connection after this share (0 to 1) of the body; None sends all.
         silent: Never send anything, and keep the connection until the client gives up.
         reset: Reset the connection instead of sending anything.
-        endless: Send the body again and again, without an end.
-        hints: Send this many informational answers (103) first.
+        endless: Send the body repeatedly, without end.
+        hints: First send this many informational answers (103).
 
     """
 
@@ -90,7 +91,7 @@ _HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style
 
 
 class TlsFiles(NamedTuple):
-    """The files of a server's certificate (chain) and of its private key, both PEM."""
+    """The files of a server's certificate (chain) and private key, both PEM."""
 
     certificate: str
     key: str
@@ -132,7 +133,7 @@ class Listener:
         return f"{self._scheme}://{host!s}:{port}"
 
     def start(self) -> None:
-        """Answer requests in threads of its own from now on."""
+        """Answer requests from now on, in other threads."""
         self._thread = Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name=f"listener {self.url}"
         )
@@ -143,7 +144,7 @@ class Listener:
         """End every connection and thread, and free the port; a second call does nothing.
 
         Raises:
-            RuntimeError: Answering a request failed for a reason that no fault asked for.
+            RuntimeError: Answering a request failed for another reason than a scripted fault.
 
         """
         self.stopping.set()
@@ -159,8 +160,41 @@ class Listener:
             raise RuntimeError(message) from problems[0]
 
 
+class Served:
+    """Something that a listener serves; a context manager that serves until its block ends."""
+
+    _listener: Listener
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop serving."""
+        self.stop()
+
+    def start(self) -> None:
+        """Answer requests from now on, in other threads."""
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Stop serving, and leave neither a thread nor a socket behind.
+
+        Raises:
+            RuntimeError: The simulator itself failed while answering.
+
+        """
+        self._listener.stop()
+
+
 class _Server(ThreadingHTTPServer):
-    """A server that knows its connections' sockets and threads, so that it can end them."""
+    """A server that keeps track of its connections and threads, so that it can end them."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -173,7 +207,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Bind without asking the name service who we are, which can take seconds."""
+        """Bind without looking up the host's name, which can take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
@@ -200,7 +234,7 @@ class _Server(ThreadingHTTPServer):
                 del self._open[current_thread()]
 
     def handle_error(self, request: _Request, client_address: object) -> None:  # noqa: ARG002
-        """Keep what went wrong, unless the client simply went away."""
+        """Keep the exception, unless the client merely disconnected."""
         problem = sys.exception()
         if problem is None or isinstance(problem, OSError):
             return
@@ -315,7 +349,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def _reset(self) -> None:
-        """Close in such a way that the client sees a reset, not an end."""
+        """Close so that the client sees a reset rather than the end of the stream."""
         self.close_connection = True
         linger = struct.pack("ii", 1, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -333,5 +367,5 @@ def _shut(connection: _Request) -> None:
         if isinstance(connection, socket.socket):
             connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # The client was faster.
+        # The client has already closed the connection.
         return

@@ -1,4 +1,4 @@
-"""What a tenant's API refuses or ignores of a scan's query, although it is documented."""
+"""The documented parts of a scan's query that the API of some tenants refuses or ignores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIMIT_MAX = 500
 
 
 def obeyed(query: Query, switches: Switches) -> Query:
-    """Return the part of a scan's query that the API takes notice of.
+    """Return a scan's query without the parts that the API ignores.
 
     Raises:
         BadRequestError: The API does not accept the query at all.

@@ -1,7 +1,6 @@
-"""The operators of filters that look inside a record; `filters` has those on times.
+"""The operators of filters on the content of records; `filters` has those on times.
 
-Each takes the values that a record has for a field (none, one or several) and the operand of the
-request.
+Each gets the values of a field in a record (none, one or several) and the operand of the request.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Values: TypeAlias = list[Any]
 
 
 def as_list(operand: Any) -> list[Any]:  # noqa: ANN401 - operands are free-form JSON
-    """Return an operand as a list; the API takes a scalar where it documents a list."""
+    """Return an operand as a list; the API accepts a scalar where it documents a list."""
     return operand if isinstance(operand, list) else [operand]
 
 

@@ -1,6 +1,6 @@
-"""One page: which records a query gets, whether there are more, and where the next page begins.
+"""Makes a page: the records for a query, whether there are more, and the continuation.
 
-This is the heart of the API as it is known, and of the bugs in it that lose or repeat activities.
+This is the core of the API's known behaviour, and of its bugs that lose or repeat activities.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class DeepSkipError(Exception):
-    """`skip + limit` reaches further than the API lets anyone page outside of scans."""
+    """`skip + limit` exceeds what the API allows outside of scans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a query gets, before it is written down.
+    """The answer to a query, before it is written.
 
     Attributes:
         rows: The tenant's rows, in order.
@@ -69,7 +69,7 @@ def turn(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Page:
 
 
 def shown(tenant: Tenant, page: Page, switches: Switches) -> list[bytes]:
-    """Return what a page shows of its rows: their records, or what the API makes of them."""
+    """Return the records of a page's rows, with the flaws that the switches demand."""
     return [_shown(tenant, row, switches) for row in page.rows]
 
 
@@ -98,12 +98,12 @@ def scan_limit(query: Query, switches: Switches) -> int:
 
 
 def find(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Found:
-    """Search the tenant for a page's rows, and one more in a scan."""
+    """Search the tenant for a page's rows; for a scan, find one row more."""
     return tenant.search(_search(query, switches, now_ms, _count(query, switches)))
 
 
 def find_outside(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Found:
-    """Search for what the filters do not ask for, the newest first: a page of them."""
+    """Return a page of activities that the filters do not ask for, the newest first."""
     size = scan_limit(query, switches)
     unfiltered = _search(replace(query, filters={}, sort_direction="desc"), switches, now_ms, size)
     wanted = select(query.filters, now_ms=now_ms, switches=switches)
@@ -161,7 +161,7 @@ def _search(query: Query, switches: Switches, now_ms: int, count: int) -> Search
 
 
 def _cut(tenant: Tenant, query: Query, switches: Switches, full: Found) -> Page:
-    """Drop the last few records of a full page; the cursor makes the next page begin with them."""
+    """Drop the last records of a full page; the next page will begin with them."""
     kept = len(full.keys)
     if switches.tail_drop == "millisecond":
         kept = full.keys.index(full.keys[-1])

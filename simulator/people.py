@@ -1,7 +1,6 @@
-"""The invented people, places and applications that the records speak of.
+"""Invented people and places for the records.
 
-Addresses come from the ranges that are reserved for documentation, and every domain ends in
-`.example`.
+Addresses are from the ranges reserved for documentation, and every domain ends in `.example`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who acts: a display name, a user principal name and a directory id."""
+    """A user: a display name, a user principal name and a directory id."""
 
     name: str
     upn: str
@@ -31,7 +30,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an address is; coordinates are kept as text because their trailing zeros matter."""
+    """The location of an address. Coordinates are text, because their trailing zeros matter."""
 
     ip: str
     country: str
@@ -70,12 +69,12 @@ def people(seed: int) -> list[Person]:
 
 
 def domain(number: int) -> str:
-    """Return the domain of person `number`: most belong to the tenant, some are guests."""
+    """Return the domain of a person: that of the tenant, or of its guests."""
     return "guests.ferrowood.example" if number % 7 == 0 else "ferrowood.example"
 
 
 def places() -> list[Place]:
-    """Return the addresses that activities come from."""
+    """Return the addresses of activities, with their locations."""
     blocks = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:51::")
     return [
         Place(f"{block}{10 + number}", *city)

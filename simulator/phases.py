@@ -1,7 +1,7 @@
-"""Phases: the API behaves in another way for some requests, and then as before.
+"""Phases: the API behaves differently for some requests.
 
-Requests are counted as for faults, from 1 on. Of several phases that are due the last one in the
-script wins, switch by switch.
+Requests are numbered as for faults. If several phases set the same switch, the last one in the
+script takes precedence.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NAMES = frozenset(each.name for each in fields(Switches))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Switches that hold from one request to another.
+    """Switches that apply to a range of requests.
 
     Attributes:
         switches: The values of the switches that differ, by name.
-        first: The first request that it concerns, counted from 1.
-        last: The last one; None is without end.
-        probability: The share (0 to 1) of the requests from first to last that it concerns.
+        first: The first request that it affects, counted from 1.
+        last: The last request; None for no end.
+        probability: The share (0 to 1) of these requests that it affects.
         seed: Decides which ones.
 
     """
@@ -39,7 +39,7 @@ class Phase:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a phase that would never be, or whose switches do not exist."""
+        """Refuse a phase that could never happen, or whose switches do not exist."""
         unknown = sorted(set(self.switches) - _NAMES)
         if unknown or not self.switches:
             problem = f"there is no switch {unknown[0]!r}" if unknown else "it has no switches"
@@ -80,7 +80,7 @@ class Phase:
             raise ValueError(message) from problem
 
     def concerns(self, number: int) -> bool:
-        """Say whether a request falls into this phase."""
+        """Return whether this phase affects a request."""
         if not self.first <= number <= (sys.maxsize if self.last is None else self.last):
             return False
         label = f"phase/{'/'.join(sorted(self.switches))}"
@@ -88,7 +88,7 @@ class Phase:
 
 
 def in_effect(switches: Switches, script: Iterable[Phase], number: int) -> Switches:
-    """Return the switches as a request finds them."""
+    """Return the switches that apply to a request."""
     differing: dict[str, Any] = {}
     for phase in script:
         if phase.concerns(number):

@@ -1,4 +1,4 @@
-"""Reading a request for activities, in each of the encodings that the API takes."""
+"""Reads a request for activities, in each of the encodings that the API accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SortDirection: TypeAlias = Literal["asc", "desc"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """The parameters of one request, as the caller gave them; None is what the caller left out."""
+    """The parameters of one request as the caller gave them, or None without a value."""
 
     filters: Filters = field(default_factory=dict)
     is_scan: bool = False
@@ -36,7 +36,7 @@ class Query:
 
 
 def parse_query(incoming: Incoming, *, with_body: bool = True) -> Query:
-    """Read the parameters from the query string, then from the body, which wins.
+    """Read the parameters from the query string and the body, which takes precedence.
 
     Raises:
         BadRequestError: They make no sense.

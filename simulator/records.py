@@ -1,7 +1,7 @@
-"""The forge: from an activity's number and times to its identity and its record's bytes.
+"""Makes the identity and the record of an activity from its number and its times.
 
-Nothing is stored per record, so a tenant of several hundred thousand activities costs a few
-bytes each.
+No record is stored, so even a tenant with several hundred thousand activities needs only a few
+bytes for each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from simulator.people import Person, Place
 
-# The mixture of sources: each of the 256 values of a byte stands for one.
+# The mixture of sources: each value of a byte stands for one of them.
 _MIXTURE = (
     ("sharepoint",) * 90
     + ("exchange",) * 50
@@ -31,20 +31,20 @@ _MIXTURE = (
     + ("third-party",) * 36
 )
 UNUSABLE = 5
-"""The kinds of ways in which a time is unusable: missing, null, text, fraction, boolean."""
+"""The number of ways in which a time can be unusable: missing, null, text, fraction, boolean."""
 
 _VARIANTS = 24
 _PADDING_BYTES = 1 << 16
 _ALPHABET = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.,:;=()  eeeeaatnni"
 
 
-# A source, a variant of it, the fields left out, and the size that was asked for.
+# A source, a variant of it, the fields to leave out, and the requested size.
 _TemplateKey: TypeAlias = tuple[str, int, tuple[str, ...], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Seedling:
-    """What makes one record: its number and its times (epoch ms), and what was asked of it."""
+    """What decides one record: its number, its times (epoch ms), and any special requests."""
 
     number: int
     timestamp: int
@@ -59,8 +59,8 @@ class Forge:
 
     Args:
         seed: Decides everything that the caller does not.
-        record_size: The size in bytes that records should have; None is the natural mixture of 3 to
-            6 KB. It is met as nearly as the essential fields (about 1 KB) allow.
+        record_size: The size of records in bytes, as nearly as their essential fields (about 1 KB)
+            allow; None makes the natural mixture of 3 to 6 KB.
 
     """
 
@@ -76,7 +76,7 @@ class Forge:
         self._places_as = lru_cache(maxsize=None)(self._place_values)
 
     def is_whole_second(self, number: int) -> bool:
-        """Say whether the source of record `number` reports whole seconds."""
+        """Return whether the times of record `number` are whole seconds."""
         return _MIXTURE[chance.digest(self.seed, "record", number)[0]] in WHOLE_SECOND_SHAPES
 
     def identify(self, seedling: Seedling) -> str:
@@ -200,12 +200,12 @@ class Forge:
 
 
 def omitted(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of fields to leave out, in one order, so that equal wishes share a form."""
+    """Return the names of fields to leave out, sorted so that equal requests share a form."""
     return tuple(sorted(set(names)))
 
 
 def unplaced(record: bytes, name: str, kind: int) -> bytes:
-    """Return a record of which one time is unusable, in one of the `UNUSABLE` kinds of ways."""
+    """Return a record in which one time is unusable, in one of the `UNUSABLE` ways."""
     fields = json.loads(record)
     at = fields.pop(name, 0)
     unusable = ({}, *({name: it} for it in (None, str(at), at + 0.5, True)))[kind]

@@ -1,4 +1,4 @@
-"""Answers that are no success: JSON from the application, HTML from what stands before it."""
+"""Answers that refuse a request: JSON from the application, HTML from portal and gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.switches import Switches
 
 _HTML = "text/html; charset=utf-8"
-# How long a scripted 429 asks to wait unless the fault says otherwise.
+# The time to wait that a scripted 429 asks for by default.
 _WAIT_SECONDS = 23
 
 _PORTAL_PAGE = (
@@ -37,7 +37,7 @@ SIGN_IN_PAGE = (
 def for_status(
     status: int, *, number: int, now_ms: int, switches: Switches, wait_seconds: float | None = None
 ) -> Reply:
-    """Return the answer that the API gives with a status, whatever was asked."""
+    """Return the API's answer with a status, whatever the request."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         seconds = _WAIT_SECONDS if wait_seconds is None else round(wait_seconds)
         return throttled(seconds, now_ms=now_ms, switches=switches)
@@ -55,7 +55,7 @@ def for_status(
 
 
 def refused(refusal: Refusal, *, number: int, switches: Switches) -> Reply:
-    """Return a refusal by the application, with a correlation id where the real one has it."""
+    """Return a refusal by the application, with a correlation id if the API sends one."""
     body = {"detail": refusal.detail}
     if refusal == NO_ROLE:
         body["correlation_id"] = guid(chance.digest(switches.seed, "correlation", number, 16))
@@ -63,7 +63,7 @@ def refused(refusal: Refusal, *, number: int, switches: Switches) -> Reply:
 
 
 def throttled(seconds: int, *, now_ms: int, switches: Switches) -> Reply:
-    """Return a 429 that asks to wait, in the form that the switches say."""
+    """Return a 429 that asks to wait, in the form that the switches choose."""
     unit = "second" if seconds == 1 else "seconds"
     text = f"Request was throttled. Expected available in {seconds} {unit}."
     body = {"detail": text} if switches.throttle_body == "detail" else {"error": {"message": text}}

@@ -1,6 +1,6 @@
-"""Finding the rows of a page, at a cost that follows the page and not the tenant.
+"""Finds the rows of a page, at a cost that depends on the page and not on the tenant.
 
-Only filters that look inside records cost more, and only the first time that they see each record.
+Only filters on the content of records cost more, and only the first time they see a record.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ def _conditions(
 
 
 def is_visible(created: int, row: int, wanted: Search) -> bool:
-    """Say whether an activity that was saved at `created` is shown yet."""
+    """Return whether an activity that was saved at `created` is already shown."""
     if wanted.visible_at_ms is None:
         return True
     return visible_from(created, row, wanted.jitter_ms) <= wanted.visible_at_ms
 
 
 def visible_from(created: int, row: int, jitter_ms: int) -> int:
-    """Return when an activity that was saved at `created` is shown first (epoch ms)."""
+    """Return when an activity that was saved at `created` is first shown (epoch ms)."""
     return created + (chance.below(jitter_ms, 0, "visible", row) if jitter_ms else 0)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from simulator import refusals
@@ -18,7 +18,7 @@ from simulator.archive import require_archivable
 from simulator.credentials import AuthorizationKind, Credentials, Refusal, kind_of
 from simulator.faults import Fault, altered, due, instead, sent
 from simulator.filters import BadRequestError
-from simulator.listening import Incoming, Listener, Reply, TlsFiles
+from simulator.listening import Incoming, Listener, Reply, Served, TlsFiles
 from simulator.paging import DeepSkipError, estimated, find, find_outside, shown, turn
 from simulator.phases import Phase, in_effect
 from simulator.queries import Query, parse_query
@@ -28,7 +28,6 @@ from simulator.throttling import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from simulator.filters import Filters
     from simulator.paging import Page
@@ -53,14 +52,14 @@ class Received:
         at_ms: When it arrived, by the simulator's clock (epoch ms).
         method: The HTTP method.
         path: The path as sent.
-        filters: The filters, parsed; empty when there are none or they cannot be read.
-        limit: The limit as asked for, or None.
+        filters: The parsed filters; empty if there are none or they cannot be parsed.
+        limit: The requested limit, or None.
         sort_field: The sort field in effect.
         sort_direction: The sort direction in effect.
         is_scan: Whether it asked for scan mode.
-        authorization_kind: What kind of credential it carried.
-        status: The status that was decided, even where a fault then kept it from being sent.
-        records: How many records the answer holds.
+        authorization_kind: The kind of its credential.
+        status: The status of the answer, even if a fault then kept it from being sent.
+        records: The number of records in the answer.
 
     """
 
@@ -79,7 +78,7 @@ class Received:
 
 
 class _Call(NamedTuple):
-    """A request with what is known about it before it is answered."""
+    """A request, and what is known about it before it is answered."""
 
     number: int
     at_ms: int
@@ -99,16 +98,16 @@ class _Outcome(NamedTuple):
     records: int = 0
 
 
-class Simulator:
+class Simulator(Served):
     """The Activities API of one tenant on a loopback port. Use it as a context manager.
 
     Attributes:
-        tenant: The truth; add to it at any time.
-        switches: How the API behaves; replace it at any time.
-        faults: The script of what goes wrong; replace it at any time.
-        phases: The script of switches that differ for some requests; replace it at any time.
+        tenant: The activities; more may be added at any time.
+        switches: How the API behaves; may be replaced at any time.
+        faults: The script of faults; may be replaced at any time.
+        phases: The script of switches for some requests; may be replaced at any time.
         credentials: Who may call.
-        clock: Returns the time (epoch ms); replace it at any time.
+        clock: Returns the time (epoch ms); may be replaced at any time.
 
     """
 
@@ -139,33 +138,6 @@ class Simulator:
             self._respond, now_ms=self._server_time, host=host, port=port, tls=tls
         )
 
-    def __enter__(self) -> Self:
-        """Start serving."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop serving."""
-        self.stop()
-
-    def start(self) -> None:
-        """Serve from now on, in threads of its own."""
-        self._listener.start()
-
-    def stop(self) -> None:
-        """Stop serving, and leave neither a thread nor a socket behind.
-
-        Raises:
-            RuntimeError: The simulator itself failed while answering.
-
-        """
-        self._listener.stop()
-
     @property
     def url(self) -> str:
         """The address without a path, such as `http://127.0.0.1:49152`."""
@@ -173,7 +145,7 @@ class Simulator:
 
     @property
     def requests(self) -> list[Received]:
-        """Every request so far, by number. A request is in it before its answer leaves."""
+        """Every request so far, by number. A request is listed before its answer is sent."""
         with self._lock:
             return sorted(self._received, key=lambda received: received.number)
 
@@ -190,7 +162,7 @@ class Simulator:
         return self._dated(call, self._delayed(call, reply))
 
     def _control(self, incoming: Incoming) -> Reply:
-        """Answer what other processes ask about the simulator itself."""
+        """Answer requests of other processes about the simulator itself."""
         name = incoming.path.removeprefix(_CONTROL).rstrip("/")
         if name == "truth":
             jitter = self.switches.visibility_jitter_ms
@@ -246,7 +218,7 @@ class Simulator:
         return self._refusal(call) or self._found(call, rest.rstrip("/"))
 
     def _refusal(self, call: _Call) -> _Outcome | None:
-        """Refuse for lack of a credential or by the throttle, in this order; None lets it pass."""
+        """Refuse without a valid credential, then by the throttle; return None to let it pass."""
         authorization = call.incoming.headers.get("Authorization")
         refusal = self.credentials.refusal(authorization, call.now_ms)
         if refusal is not None:
@@ -270,7 +242,7 @@ class Simulator:
         return self._single(call, unquote(rest))
 
     def _archived(self, call: _Call) -> _Outcome:
-        """Answer from the archive, which looks further back and takes fewer questions."""
+        """Answer from the archive, which reaches further back and supports fewer queries."""
         switches = replace(call.switches, reach_ms=call.switches.archive_reach_ms)
         try:
             query = parse_query(call.incoming)
@@ -360,7 +332,7 @@ class Simulator:
         return reply.compressed() if wanted else reply
 
     def _dated(self, call: _Call, reply: Reply) -> Reply:
-        """Let the `Date` header follow a phase in which the server's clock is another one."""
+        """Set the `Date` header in a phase in which the server's clock differs."""
         if call.switches.skew_ms == self.switches.skew_ms:
             return reply
         date = formatdate((self.clock() + call.switches.skew_ms) / 1000, usegmt=True)
@@ -376,6 +348,6 @@ class Simulator:
 
 
 def _with_slash(incoming: Incoming) -> Reply:
-    """Redirect to the path with its slash; clients follow with a GET that has no body."""
+    """Redirect to the path with a slash; clients follow with a GET without a body."""
     query = f"?{incoming.query}" if incoming.query else ""
     return refusals.redirect(f"{incoming.path}/{query}")

@@ -1,7 +1,7 @@
-"""What an activity record looks like: one function per source, each returning a record with holes.
+"""The shapes of activity records: one function per source returns a record with placeholders.
 
-A hole is `@@name@@` inside a string, or `@@#name@@` as a whole value that is not a string (see
-`simulator.templates`). Everything else is fixed per variant: its application, its operation,
+A placeholder is `@@name@@` inside a string, or `@@#name@@` for a whole value that is not a string
+(see `simulator.templates`). Everything else is fixed per variant: its application, its operation,
 whether it has a user and a location, and the order of its keys.
 """
 
@@ -21,7 +21,7 @@ Record: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A connected application: its number in the API, its name, its clients' user agent."""
+    """A connected application: its number in the API, its name, and its user agent."""
 
     number: int
     name: str
@@ -42,7 +42,7 @@ class Variant:
         return chance.pick(items, self.seed, f"{self.shape}/{label}", self.number)
 
     def happens(self, label: str, share: float) -> bool:
-        """Decide something that is true of a share of all variants."""
+        """Decide whether something is true of this variant, for a share of all variants."""
         return chance.unit(self.seed, f"{self.shape}/{label}", self.number) < share
 
 
@@ -115,7 +115,7 @@ def teams(variant: Variant) -> Record:
 
 
 def sign_in(variant: Variant) -> Record:
-    """Return a directory sign-in; a failed one names nobody in `user`."""
+    """Return a directory sign-in; a failed one has no name in `user`."""
     failed = variant.happens("failed", 0.3)
     operation = "UserLoginFailed" if failed else "UserLoggedIn"
     category = "EVENT_CATEGORY_FAILED_LOGIN" if failed else "EVENT_CATEGORY_LOGIN"
@@ -176,14 +176,14 @@ SHAPES: dict[str, Callable[[Variant], Record]] = {
     "third-party": third_party,
 }
 
-# The sources that report whole seconds; the others report milliseconds.
+# The sources whose times are whole seconds; the others report milliseconds.
 WHOLE_SECOND_SHAPES = frozenset({"sharepoint", "exchange", "teams"})
 
 
 def _record(
     variant: Variant, app: Application, operation: str, category: str, *, admin: bool = False
 ) -> Record:
-    """Return what all sources have in common."""
+    """Return the fields that all sources have in common."""
     return {
         **_key_fields(variant, app),
         **_event_fields(operation, category, admin=admin),

@@ -28,12 +28,12 @@ def union(spans: Iterable[tuple[int, int]]) -> Spans:
 
 
 def intersection(left: Spans, right: Spans) -> Spans:
-    """Return what is in both."""
+    """Return the milliseconds that are in both."""
     return union((max(a, c), min(b, d)) for a, b in left for c, d in right)
 
 
 def complement(spans: Spans) -> Spans:
-    """Return what is in none of the spans."""
+    """Return the milliseconds that are in none of the spans."""
     bounds = [FIRST - 1]
     for low, high in spans:
         bounds += [low, high]
@@ -42,7 +42,7 @@ def complement(spans: Spans) -> Spans:
 
 
 def holds(spans: Spans, value: int) -> bool:
-    """Say whether a millisecond is in the spans."""
+    """Return whether a millisecond is in the spans."""
     if spans is ALWAYS:
         return True
     at = bisect_right(spans, (value, LAST + 1)) - 1

@@ -1,6 +1,6 @@
-"""The switches: everything about the API's behaviour that is unknown, differs, or is a bug of it.
+"""The switches: all behaviour of the API that is unknown, that differs, or that is a bug.
 
-The defaults are what is known or most likely. A test replaces single ones:
+The defaults are the known or most likely behaviour. A test sets single switches:
 `Switches(page_cap=500)`.
 """
 
@@ -60,21 +60,21 @@ class Switches:
     Attributes:
         page_cap: The most records that a scan page holds, whatever `limit` says (500 or 5000 are
             observed; a small one makes small pages).
-        default_limit: The `limit` of a scan that does not say.
+        default_limit: The `limit` of a scan without one.
         minimum_limit: A scan's smaller `limit` is raised to this (never above `page_cap`).
-        non_scan_default_limit: The `limit` outside of scans that do not say.
+        non_scan_default_limit: The `limit` outside of scans without one.
         non_scan_cap: The most records of a page outside of scans (100 or 250 are observed).
         deep_skip_limit: `skip + limit` beyond this is refused outside of scans.
         deep_skip_status: The status of that refusal (400 or 500).
-        throttle_per_minute: Requests that pass in any 60 seconds, of all clients together; None is
+        throttle_per_minute: Requests that all clients together may send in any 60 seconds; None for
             no throttle.
         retry_after: The form of the `Retry-After` header of a 429, where `zero` always says 0; None
             sends none.
         throttle_body: The form of the body of a 429.
         latency_seconds: How long an answer takes, in real seconds; a callable gets the request's
             number.
-        tail_drop: What a scan page that is not the last one loses: the whole last millisecond, the
-            last few records, or nothing.
+        tail_drop: What is missing at the end of a scan page that is not the last: the whole last
+            millisecond, the last few records, or nothing.
         tail_drop_few: How many records `tail_drop="few"` drops.
         dense: What a scan answers when one millisecond fills the page: that page with the same
             cursor, no data with the same cursor, or the black hole.
@@ -83,24 +83,24 @@ class Switches:
         black_hole_share: The share (0 to 1) of milliseconds X for which an ascending scan with
             `gte` = X finds nothing although activities lie on X; decided by the seed, so each X is
             always or never one.
-        black_holes: Milliseconds that are such holes in any case.
+        black_holes: Milliseconds that are always such holes.
         black_hole_recovery: Whether sorting by `created` shows the activities on a hole.
-        sorts: Whether a scan is sorted as it was asked for, always in one direction, or always in
-            the other one.
+        sorts: Whether a scan is sorted as requested, always in one direction, or always opposite
+            to the request.
         numbers: How the continuation writes its cursor: with digits alone, or with a decimal point
             (`1700000000000.0`).
         empty_data: What an answer without records has as `data`: an empty list, null or nothing;
             with `object` it is an empty object if it would also count nothing.
         null_share: The share (0 to 1) of activities in whose place the API always shows null;
             decided by the seed.
-        unplaced_share: The share (0 to 1) of activities of whose record a time cannot be used: it
-            is missing, null, text, a fraction or a boolean; decided by the seed. The API still
-            finds and sorts them by their true times.
-        unplaced_field: Which time that is.
+        unplaced_share: The share (0 to 1) of activities whose record has an unusable time: missing,
+            null, text, a fraction or a boolean; decided by the seed. The API still finds and sorts
+            them by their true times.
+        unplaced_field: The field with that time.
         total: Whether `total` is an estimate that changes from call to call, exact, or an estimate
             that is above zero even when nothing matches.
         count_cap: Where `/count/` stops counting, to say `moreThanTotal`; None counts all.
-        total_noise: How far the estimate is off, as a share of the exact number.
+        total_noise: The error of the estimate, as a share of the exact number.
         trailing_slash: What a path without its trailing slash does: redirect (301), or ignore the
             body.
         unknown_filter: Whether filters and operators that are not documented are ignored or
@@ -109,7 +109,7 @@ class Switches:
             ignored.
         hide_until_created: Whether an activity is shown only once the server's clock has reached
             its `created`.
-        visibility_jitter_ms: Up to how much later than that it is shown, by a delay of its own.
+        visibility_jitter_ms: The largest additional delay until it is shown, drawn per activity.
         reach_ms: How far back the API shows events; older ones are silently missing. None is no
             limit.
         archive_reach_ms: How far back the archive shows events.
@@ -117,10 +117,10 @@ class Switches:
             limit (whether the API itself has one is not known).
         gzip_response: Whether answers are compressed for clients that accept it.
         pretty: Whether JSON is indented (only white space differs).
-        skew_ms: How far the server's clock (its `Date` too) is ahead of the simulator's clock.
-        refuses: What a scan answers with a 400: any of `limit` (above 500), `sortField`,
+        skew_ms: How far the server's clock, and with it `Date`, is ahead of the simulator's clock.
+        refuses: What a scan refuses with a 400: any of `limit` (above 500), `sortField`,
             `sortDirection` (that they are sent at all), `created-sort`, `created-filter`, `desc`.
-        ignores: What a scan does as if it had not been sent: any of `sortField`, `limit` (the page
+        ignores: What a scan ignores: any of `sortField`, `limit` (the page
             holds `page_cap` records).
         seed: Decides everything random here.
 
@@ -169,7 +169,7 @@ class Switches:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a choice that no switch has, rather than quietly behaving in another way."""
+        """Refuse values that a switch does not have."""
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
@@ -184,7 +184,7 @@ class Switches:
             raise ValueError(message)
 
     def with_texts(self, texts: Mapping[str, str]) -> Switches:
-        """Return these switches with some replaced by what a command line says.
+        """Return these switches with some replaced by values from a command line.
 
         Raises:
             ValueError: A name is unknown, or a value does not fit.

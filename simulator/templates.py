@@ -1,6 +1,6 @@
-r"""Turning a record with holes into bytes: the form is written once, then only filled in.
+r"""Turns a record with placeholders into bytes: the form is written once, then only filled in.
 
-The forms differ as those of real sources do: the order of keys, raw UTF-8 or `\uXXXX`, `/` or
+As with real sources, forms differ in the order of keys, in raw UTF-8 or `\uXXXX`, and in `/` or
 `\/`.
 """
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
     from simulator.shapes import Record
 
-# What a record loses, in this order, until it is as small as the caller asked for.
+# Fields to remove, in this order, until a record is as small as requested.
 _DISPENSABLE = (
     "entityData", "mainInfo", "rawDataJson", "resolvedActor", "userAgent", "eventRouting",
     "collected", "description_metadata", "internals", "location", "aadTenantId", "genericEventType",
 )  # fmt: skip
 
-# What the padding's own keys take.
+# The size of the keys of the padding.
 _PADDING_ROOM = 90
 
-# Real fleets average about 4.1 KB a record; single records lie between 3 and 6 KB.
+# Real records average about 4.1 KB, with single ones between 3 and 6 KB.
 _SIZES = (3_100, 3_300, 3_500, 3_700, 3_800, 3_900, 4_000, 4_100, 4_300, 4_600, 5_100, 5_700)
 
 _ID_FORMS = {
@@ -64,7 +64,7 @@ STYLES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A record's form: bytes with `%(name)b` where its values go."""
+    """The form of a record: bytes with `%(name)b` as placeholders for its values."""
 
     form: bytes
     style: Style
@@ -73,7 +73,7 @@ class Template:
     target_bytes: int
 
     def fill(self, values: Mapping[bytes, bytes]) -> bytes:
-        """Return the record; `values` need every hole of the form."""
+        """Return the record; `values` must have every placeholder of the form."""
         return self.form % values
 
 
@@ -83,11 +83,11 @@ def build(
     """Build a variant's form.
 
     Args:
-        variant: Which of the forms of which source.
-        size: How many bytes a record should have, as nearly as its essential fields allow; None is
-            a natural size of the variant's own.
-        omit: Top-level fields that the record lacks.
-        sample: Values of an ordinary record, to measure with.
+        variant: The variant, with its source.
+        size: The size of a record in bytes, as nearly as its essential fields allow; None chooses a
+            natural size for the variant.
+        omit: Top-level fields to leave out.
+        sample: Values of an ordinary record, for measuring its size.
 
     """
     style = variant.pick("style", STYLES)
@@ -124,7 +124,7 @@ def _form(record: Record, style: Style) -> bytes:
 
 
 def _disordered(record: Record, variant: Variant) -> dict[str, Any]:
-    """Put the keys of the record, and of its raw data, in an order of the variant's own."""
+    """Put the keys of the record and of its raw data in an order chosen by the variant."""
     label = f"order/{variant.shape}/{variant.number}"
     mixed = dict(chance.shuffled(record.items(), variant.seed, label))
     if "rawDataJson" in mixed:

@@ -1,4 +1,4 @@
-"""The tenant: the truth that a collector's result is compared with."""
+"""The tenant: all its activities, the truth with which a collector's result is compared."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from simulator.searching import Found
 
-# How many filters' verdicts are remembered; a collector uses one, a test a few.
+# The number of filters whose results are cached. A collector uses one, a test a few.
 _VERDICTS_MAX = 8
 
 
 class Identity(NamedTuple):
-    """What tells one activity from another: `_id`, `timestamp` and `created` (epoch ms)."""
+    """The identity of an activity: `_id`, `timestamp` and `created` (epoch ms)."""
 
     id: str
     timestamp: int
@@ -33,7 +33,7 @@ class Identity(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """An identity, and when the API began to show it (epoch ms)."""
+    """An identity, and when the API first shows it (epoch ms)."""
 
     identity: Identity
     visible_from: int
@@ -41,13 +41,12 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """An activity with wishes of its own.
+    """An activity with explicit properties.
 
     Attributes:
         timestamp: When it happened (epoch ms).
-        created: When it was saved (epoch ms); None draws a usual lag.
-        id: Its `_id`; None derives one. Two activities may share one: their other fields still
-            differ.
+        created: When it was saved (epoch ms); None draws an ordinary lag.
+        id: Its `_id`; None derives one. Two activities may share one if their other fields differ.
         omit: Top-level fields that its record lacks, such as `("timestamp", "timestampRaw")`. The
             tenant still sorts it by its true times, and `truth()` names them.
         size: The size of its record in bytes, such as 150_000 for one with huge raw data.
@@ -97,11 +96,10 @@ class Tenant:
 
         Args:
             seed: Decides everything that the other arguments do not.
-            count: How many activities.
-            until_ms: Where the history ends (epoch ms): no event is later. Some are saved later
-                than that.
-            per_second: How many activities happen in a second on average (the gaps are
-                exponential).
+            count: The number of activities.
+            until_ms: The end of the history (epoch ms): no activity happens later, but some are
+                saved later.
+            per_second: The average number of activities per second (with exponential gaps).
             lateness: How long after its event an activity is saved; the default is 170 to 340 s.
             record_size: The size of a record in bytes; None is a natural mixture of 3 to 6 KB.
 
@@ -117,7 +115,7 @@ class Tenant:
     def of(
         cls, activities: Iterable[Plan], *, seed: int = 0, record_size: int | None = None
     ) -> Tenant:
-        """Build a tenant of exactly these: `timestamp`, `(timestamp, created)` or `Planned`.
+        """Build a tenant of these activities: `timestamp`, `(timestamp, created)` or `Planned`.
 
         A bare timestamp is created 170 to 340 s later, and a simulator shows it only from then on.
         """
@@ -161,11 +159,11 @@ class Tenant:
             return sorted({self._identity(row) for row in rows})
 
     def arrivals(self, *, jitter_ms: int = 0) -> list[Arrival]:
-        """Return every identity with when it became visible, in the order of `truth()`.
+        """Return every identity and when it became visible, in the order of `truth()`.
 
-        That is where the API hides what is not saved yet (`hide_until_created`).
-        An activity that was added to a tenant in use later than it was saved, by its own account,
-        is shown from then on; the tenant has no clock to know it by.
+        This assumes that the API hides activities until they are saved (`hide_until_created`). An
+        activity that is added to a running simulator after its time of saving is in fact shown only
+        from then on, which the tenant cannot know, since it has no clock.
 
         Args:
             jitter_ms: The switch `visibility_jitter_ms` of the API.
@@ -223,7 +221,7 @@ class Tenant:
             return self._rows_by_id.get(activity_id)
 
     def search(self, wanted: Search) -> Found:
-        """Return the rows that a query asks for, and how many there are beyond its page."""
+        """Return the rows of a query's page, and the number of all matches."""
         with self._lock:
             verdicts = self._verdicts_of(wanted.residual_key) if wanted.residual_key else None
             return search(self._index, wanted, verdicts, self.content_of)
@@ -267,7 +265,7 @@ class Tenant:
         return Identity(self._forge.identify(self._seedling(row)), *self.times_of(row))
 
     def content_of(self, row: int) -> dict[str, Any]:
-        """Return a record as a client would parse it, for filters that look inside."""
+        """Return a record as a client would parse it, for filters on its content."""
         try:
             parsed = json.loads(self.bytes_of(row))
         except ValueError:

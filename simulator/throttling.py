@@ -1,4 +1,4 @@
-"""The tenant's throttle: a sliding minute, shared by all clients."""
+"""The tenant's throttle: a sliding window of a minute, shared by all clients."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _WINDOW_MS = 60_000
 
 
 class Throttle:
-    """Remembers when requests passed. Requests that it refuses do not count."""
+    """Limits requests. Those that it refuses do not count."""
 
     def __init__(self) -> None:
         self._passed_at_ms: list[int] = []
         self._lock = Lock()
 
     def wait_seconds(self, now_ms: int, per_minute: int | None) -> int | None:
-        """Let a request pass (None), or say after how many whole seconds the next one may."""
+        """Let a request pass (None), or return after how many seconds the next one may."""
         if per_minute is None:
             return None
         if per_minute < 1:
@@ -30,7 +30,7 @@ class Throttle:
             return max(1, math.ceil((free_at_ms - now_ms) / 1000))
 
     def _forget(self, now_ms: int) -> None:
-        """Forget what is over, and what a clock that was set back has put far into the future."""
+        """Forget requests outside the window, also future ones from before a clock was set back."""
         self._passed_at_ms = [
             passed for passed in self._passed_at_ms if abs(now_ms - passed) < _WINDOW_MS
         ]

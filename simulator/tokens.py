@@ -1,6 +1,6 @@
-"""Tokens of the simulated identity platform: JWT-shaped, signed with a key that everybody knows.
+"""Tokens of the simulated identity platform: JWT-shaped, signed with a well-known key.
 
-The signature only tells apart a token that came from here from one that was altered on the way.
+The signature only shows whether a token was issued here and is unaltered.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def test_the_time_can_be_iso(capsys: pytest.CaptureFixture[str]) -> None:
         (["--fault", "invented:1"], "There is no fault 'invented'"),
         (["--phase", "invented=1:1"], "There is no switch 'invented'"),
         (["--until", "soon"], "neither now, nor epoch ms, nor ISO 8601"),
-        (["--certificate", "x.pem"], "belong together"),
+        (["--certificate", "x.pem"], "must be given together"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(
