@@ -282,7 +282,9 @@ def test_a_ledger_says_the_same_when_it_is_read_from_the_manifests() -> None:
     assert lost["totals"]["lost"] > 0
 
 
-@pytest.mark.parametrize("name", ["settled_until", "totals", "lost", "doubt", "parts", "coverage"])
+@pytest.mark.parametrize(
+    "name", ["settled_until", "totals", "lost", "doubt", "parts_by_hour", "coverage"]
+)
 def test_verify_finds_what_was_changed_in_the_ledger(name: str) -> None:
     """Whatever of it the manifests prove."""
     world = lives()
@@ -293,7 +295,7 @@ def test_verify_finds_what_was_changed_in_the_ledger(name: str) -> None:
         "totals": {"lost": 0, "doubt": 0},
         "lost": [more],
         "doubt": [more],
-        "parts": {},
+        "parts_by_hour": {},
         "coverage": {"first": []},
     }[name]
     world.ledgers.content = json.dumps(value).encode()

@@ -50,7 +50,7 @@ def comparable(value: dict[str, Any]) -> dict[str, Any]:
         "coverage",
         "lost",
         "doubt",
-        "parts",
+        "parts_by_hour",
         "head",
     )
     return {name: value[name] for name in names}

@@ -448,7 +448,7 @@ def test_a_commit_between_two_readings_of_the_end_raises_no_alarm(world: World) 
     assert checked.is_sound, checked.findings
 
 
-@pytest.mark.parametrize("name", ["origin", "doubt", "parts", "committing"])
+@pytest.mark.parametrize("name", ["origin", "doubt", "parts_by_hour", "committing"])
 def test_an_altered_ledger_is_found_in_the_middle_of_a_commit(name: str) -> None:
     """Its manifest is there, and the save that follows is not."""
     world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
@@ -466,7 +466,7 @@ def test_an_altered_ledger_is_found_in_the_middle_of_a_commit(name: str) -> None
     forged = {
         "origin": value["origin"] + HOUR,
         "doubt": [INTERVAL],
-        "parts": {str(NOW): 3},
+        "parts_by_hour": {str(NOW): 3},
         "committing": {**value["committing"], "manifest": "{}"},
     }
     world.ledgers.content = json.dumps({**value, name: forged[name]}).encode()
