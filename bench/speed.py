@@ -79,13 +79,13 @@ def contest(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[T
     for name, summary in figures.items():
         summary["times_as_fast"] = ratios(pace["this scan"], pace[name])
     cpu = {name: [it["cpu"] / it["records"] for it in runs] for name, runs in found.items()}
-    one, parts = "this scan, one slice at a time", "this scan's own parts, in turn"
+    one, parts = "this scan, one slice at a time", "this scan's own functions, in turn"
     figures["goals"] = {
         "cpu_over_parts": ratios(cpu[one], cpu[parts]),
         "parts_ms_per_page": _parts(found[parts]),
     }
     shares = [[name, f"{took:.1f}"] for name, took in figures["goals"]["parts_ms_per_page"].items()]
-    head = ["part", "ms"]
+    head = ["stage", "ms"]
     return figures, [
         Table(
             title="Side by side, no latency",
@@ -120,7 +120,7 @@ def _tasks(extent: Extent) -> dict[str, Task]:
         "dlt, REST source to files": Task(name="dlt", count=extent.slow),
         "floor: off the socket, dropped": Task(name="receive", count=extent.count),
         "floor: pack and put": Task(name="store", count=extent.count),
-        "this scan's own parts, in turn": Task(name="unavoidable", count=extent.count),
+        "this scan's own functions, in turn": Task(name="unavoidable", count=extent.count),
         "this scan, pages of 500": Task(name="scan", count=extent.slow, limit=500),
         "the loop with gzip blobs, pages of 500": Task(
             name="classic-gzip", count=extent.slow, limit=500
