@@ -217,8 +217,8 @@ SCAN_SWEEPS = Setting(
     parse=parsers.sweeps,
     hint=DURATION,
     reason=(
-        "Activities are usually up to two hours late; Microsoft documents three days; connectors "
-        "fill in a week"
+        "Most late activities arrive within two hours. Microsoft documents delays of up to three "
+        "days, and a newly connected app fills in a week"
     ),
     per_scan=True,
 )
@@ -243,7 +243,9 @@ SCAN_CONCURRENCY = Setting(
     default="3",
     parse=parsers.integer(1, 16),
     hint="3 suits most tenants",
-    reason="Answers take seconds, and the request budget limits the rest",
+    reason=(
+        "With three, the scan can use the whole request budget as long as a page takes up to 6 s"
+    ),
     per_scan=True,
 )
 SCAN_REQUESTS_PER_MINUTE = Setting(
