@@ -540,7 +540,7 @@ def test_an_answer_that_makes_no_sense_is_kept_for_people() -> None:
     assert len(kept) == 100
     content, about = kept[1]
     assert content == body[: 1024 * 1024]
-    assert "no JSON" in about["fault"]
+    assert "not JSON" in about["fault"]
     assert about["run"].startswith("run-")
     assert about["slice"].startswith("202611")
 
