@@ -17,7 +17,7 @@ from bench.tables import Table
 from harness.azurite import azurite
 from shared.core.api.block_ids import block_id
 from shared.core.model import FIRST_PASS, Block, Ledger, Policy, Slice
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose
 from shared.settings import read_settings

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Doubt, Policy
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose

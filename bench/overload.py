@@ -18,7 +18,6 @@ import msgspec
 from bench.tables import replaced
 from shared.core.intervals import Interval, intersect, merge, total
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
-from shared.core.slices.cursor import same_again
 from shared.core.slices.retreat import close
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.slices.traversal import PART_PAGES
@@ -254,7 +253,7 @@ class Simulation:
         moved = change(piece, cursor=cursor, blocks=(*piece.blocks, PAGE))
         if cursor < piece.end and len(moved.blocks) < PART_PAGES:
             return Transition(goes_on=moved)
-        rest = (same_again(piece, (cursor, piece.end)),) if cursor < piece.end else ()
+        rest = (piece.same_again((cursor, piece.end)),) if cursor < piece.end else ()
         return Transition(
             finished=Finished(slice=moved, start=piece.start, end=cursor), opened=rest
         )

@@ -84,3 +84,8 @@ def holds(covered: Intervals, wanted: Interval) -> bool:
 def total(intervals: Iterable[Interval]) -> int:
     """Return the summed length in milliseconds."""
     return sum(end - start for start, end in intervals)
+
+
+def within(at: int, bounds: Interval) -> bool:
+    """Say whether a millisecond lies in a half-open interval."""
+    return bounds[0] <= at < bounds[1]

@@ -22,7 +22,6 @@ from shared.core.intervals import Interval
 from shared.core.model import FIRST_PASS, ApiFacts, Block, Commit, Ledger, Policy, Slice
 from shared.core.quoting import ascii_quoted
 from shared.core.slices import asking
-from shared.core.slices.cursor import same_again
 from shared.core.slices.facts import facing, sorting, stamped
 from shared.core.slices.retreat import (
     POISONED,
@@ -400,7 +399,7 @@ class Run:
             return piece
         said = "staged blocks had expired: their slice starts over"
         self.tally.warnings.append(f"{said}: {_shown((piece.start, piece.end))}")
-        afresh = same_again(piece, (piece.start, piece.end))
+        afresh = piece.same_again((piece.start, piece.end))
         self.ledger = ledgers.replaced(self.ledger, piece, (afresh,))
         return afresh
 

@@ -22,7 +22,6 @@ from shared.core.errors import PartUnreadable, ScanError
 from shared.core.model import Answer, Axis, Ledger, NoAnswer, Policy, Slice, other_field
 from shared.core.quoting import quoted
 from shared.core.slices.asking import DEFAULT_FIELD
-from shared.core.slices.cursor import dense_of, has_begun
 from shared.core.slices.sifting import Index
 from shared.core.slices.transitions import Transition
 from shared.core.slices.traversal import absorb, next_request
@@ -176,7 +175,7 @@ class _Step:
             return
         self.promising = len(page.records)
         axis = self.tools.policy.axis
-        if self.piece.mode == "dense" and not dense_of(self.piece).plain:
+        if self.piece.mode == "dense" and not self.piece.held_up_at.plain:
             places = _places(page, other_field(axis))
             self.disordered = sorted(places) not in (places, places[::-1])
         elif axis != DEFAULT_FIELD:
@@ -240,11 +239,11 @@ def _is_early(piece: Slice, date: int | None, policy: Policy) -> bool:
 
     Later pages may come from a clock that was put back meanwhile: what they add had settled.
     """
-    return date is not None and not has_begun(piece) and piece.end > date - policy.settle
+    return date is not None and not piece.has_begun and piece.end > date - policy.settle
 
 
 def _timed(piece: Slice, date: int | None) -> Slice:
     """Return the slice with its first request no later than the `Date` of its first page."""
-    if date is None or piece.first_request is None or has_begun(piece):
+    if date is None or piece.first_request is None or piece.has_begun:
         return piece
     return change(piece, first_request=min(piece.first_request, date))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from shared.core.api.blocks import stored_records
 from shared.core.api.records import Malformed
 from shared.core.errors import PartUnreadable
+from shared.core.intervals import within
 from shared.core.model import FIRST_PASS, HOUR_MS, Axis, Ledger, Slice, StoredPart
-from shared.core.slices.cursor import within
 from shared.core.slices.sifting import NOTHING, Index, Stored
 from shared.core.state.planning import cut_for_reading
 from shared.ports import ResultStore

@@ -25,7 +25,6 @@ from shared.core.model import (
     Slice,
     other_field,
 )
-from shared.core.slices.cursor import asked_direction, same_again
 
 DEFAULT_FIELD: Axis = "date"
 DEFAULT_DIRECTION: Direction = "desc"
@@ -73,7 +72,7 @@ def parameters(piece: Slice, policy: Policy, facts: ApiFacts) -> dict[str, int |
     """Return limit and order of the slice's next query, as they are sent."""
     by_other = piece.mode == "dense" and not (piece.dense and piece.dense.plain)
     field = other_field(policy.axis) if by_other else policy.axis
-    direction = asked_direction(piece)
+    direction = piece.asked_direction
     asked: dict[str, int | str] = {"limit": piece.limit}
     if not (facts.unsorted and field == DEFAULT_FIELD):
         asked["sortField"] = field
@@ -126,7 +125,7 @@ def less(piece: Slice, policy: Policy, facts: ApiFacts, said: str, *, served: bo
 
 def _less_special(piece: Slice, noted: ApiFacts) -> Less | None:
     if piece.since is not None:
-        fresh = change(same_again(piece, (piece.start, piece.end)), since=None)
+        fresh = change(piece.same_again((piece.start, piece.end)), since=None)
         return Less(piece=fresh, facts=change(noted, full_sweeps=True))
     if piece.mode == "dense" and piece.dense and _may_be_plain(piece.dense):
         plain = change(piece, dense=change(piece.dense, plain=True))

@@ -3,7 +3,6 @@
 import msgspec
 
 from shared.core.model import DAY_MS, ApiFacts, Direction, Slice, reverse
-from shared.core.slices.cursor import has_begun, redirected
 
 BELIEVED_MS = DAY_MS
 """The API may be fixed at any time: after so long the documented way is tried again."""
@@ -41,9 +40,9 @@ def facing(piece: Slice, wanted: Direction, facts: ApiFacts) -> Slice:
         wanted: the direction that the settings ask for.
         facts: what is known.
     """
-    if not facts.sorts or has_begun(piece):
+    if not facts.sorts or piece.has_begun:
         return piece
     if wanted not in facts.sorts:
-        return redirected(piece, wanted, wanted)
+        return piece.redirected(wanted, wanted)
     asked = reverse(wanted)
-    return redirected(piece, facts.sorts.get(asked, asked), asked)
+    return piece.redirected(facts.sorts.get(asked, asked), asked)

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 from shared.core.intervals import Interval, Intervals, intersect, merge
 from shared.core.model import Slice
-from shared.core.slices.cursor import heading, remaining
 
 Marks = tuple[int | None, ...]
 """What a page shows, in its order: the positions of its records, None for a null."""
@@ -25,8 +24,8 @@ def gaps(marks: Marks, piece: Slice, cursor: int | None) -> Intervals:
     """
     if None not in marks:
         return ()
-    start, end = remaining(piece)
-    upwards = heading(piece) == "asc"
+    start, end = piece.remaining
+    upwards = piece.heading == "asc"
     first = start if upwards or cursor is None else cursor
     last = cursor if upwards and cursor is not None else end
     known = (first, last)

@@ -11,15 +11,6 @@ import msgspec
 from shared.core.api.answers import Fault
 from shared.core.intervals import Interval
 from shared.core.model import FIRST_PASS, HOUR_MS, LIMIT_MIN, SECOND_MS, Doubt, Slice
-from shared.core.slices.cursor import (
-    carried_on,
-    known_until,
-    may_divide,
-    past,
-    remaining,
-    same_again,
-    yet_to_come,
-)
 from shared.core.slices.transitions import Finished, Transition
 
 FAULTS_PER_ESCALATION = 3
@@ -153,8 +144,8 @@ def is_stuck(piece: Slice) -> bool:
 
 def doubted(piece: Slice) -> Finished:
     """Return a slice finished as it is, with what it has not shown in doubt."""
-    plain = _paging(piece)
-    start, end = yet_to_come(plain)
+    plain = piece.paging()
+    start, end = plain.ahead
     doubt = Doubt(start=start, end=end, reason=POISONED)
     done = change(plain, seen=(), continuation=None, doubt=(*piece.doubt, doubt))
     return Finished(slice=done, start=piece.start, end=piece.end)
@@ -179,9 +170,9 @@ def close(held_up: Slice) -> Transition:
 
     Where records beyond the cursor are staged, nothing can be finished, and they are dropped.
     """
-    piece = _paging(held_up)
-    start, end = known_until(piece, piece.cursor)
-    if start >= end or not may_divide(piece, piece.cursor):
+    piece = held_up.paging()
+    start, end = piece.known_up_to(piece.cursor)
+    if start >= end or not piece.may_divide(piece.cursor):
         return Transition()
     done = change(piece, seen=(), continuation=None)
     return Transition(finished=Finished(slice=done, start=start, end=end))
@@ -200,8 +191,8 @@ def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Transition
 
 def _halves(held_up: Slice) -> tuple[Interval, Interval] | None:
     """Return what a slice can be cut into, at a whole second; None when it is too short."""
-    piece = _paging(held_up)
-    start, end = remaining(piece) if may_divide(piece, piece.cursor) else (piece.start, piece.end)
+    piece = held_up.paging()
+    start, end = piece.remaining if piece.may_divide(piece.cursor) else (piece.start, piece.end)
     middle = (start + end) // 2 // SECOND_MS * SECOND_MS
     if end - start <= SECOND_MS or not start < middle < end:
         return None
@@ -209,11 +200,11 @@ def _halves(held_up: Slice) -> tuple[Interval, Interval] | None:
 
 
 def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Transition:
-    piece = _paging(held_up)
+    piece = held_up.paging()
     whole = (halves[0][0], halves[1][1]) == (piece.start, piece.end)
     opened = tuple(
         change(
-            same_again(piece, half) if whole else carried_on(piece, half),
+            piece.same_again(half) if whole else piece.carried_on(half),
             fault=piece.fault,
             not_before=piece.not_before,
             pages_at_fault=piece.pages_at_fault,
@@ -222,16 +213,9 @@ def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Transition:
     )
     if whole:
         return Transition(opened=opened)
-    proven = known_until(piece, piece.cursor)
+    proven = piece.known_up_to(piece.cursor)
     done = change(piece, seen=(), continuation=None)
     return Transition(finished=Finished(slice=done, start=proven[0], end=proven[1]), opened=opened)
-
-
-def _paging(piece: Slice) -> Slice:
-    """Return the slice without what it is held up at; what the probes found is asked for again."""
-    if piece.mode == "opposite" and piece.dense:
-        piece = change(piece, cursor=past(piece, piece.dense.millisecond))
-    return change(piece, mode="page", dense=None)
 
 
 def _blocked(piece: Slice, now: int, room: Room) -> Slice:

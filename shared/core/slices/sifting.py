@@ -8,7 +8,7 @@ import msgspec
 
 from shared.core.api.pages import Page
 from shared.core.api.records import Record
-from shared.core.intervals import Interval
+from shared.core.intervals import Interval, within
 from shared.core.model import (
     DAY_MS,
     FIRST_PASS,
@@ -19,7 +19,6 @@ from shared.core.model import (
     Slice,
     other_field,
 )
-from shared.core.slices.cursor import remaining, within, yet_to_come
 from shared.core.slices.gaps import Marks, marks_of
 
 change = msgspec.structs.replace
@@ -112,7 +111,7 @@ class Sifted:
 def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
     """Sort out a page's records against the query, the slice and what parts hold."""
     places = [record.on(axis) for record in page.records]
-    asked_for = _asked_for(places, remaining(piece))
+    asked_for = _asked_for(places, piece.remaining)
     inside = [it for it in zip(places, page.records, strict=True) if next(asked_for)]
     before = {seen.identity: seen.content for seen in piece.seen}
     unplaced = {*piece.unplaced, *piece.earlier}
@@ -134,7 +133,7 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
         changed=changed,
         outside=len(places) - len(inside),
         nulls=len(page.nulls),
-        marks=_marks(places, page.nulls, remaining(piece)) if page.nulls else (),
+        marks=_marks(places, page.nulls, piece.remaining) if page.nulls else (),
     )
 
 
@@ -229,18 +228,13 @@ def _seen_ahead(piece: Slice, sifted: Sifted, other: Axis) -> Iterator[Seen]:
             )
 
 
-def remembered(piece: Slice) -> int:
-    """Return how many identities a slice remembers."""
-    return len(piece.seen) + len(piece.unplaced) + len(piece.earlier)
-
-
 def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
     """Say whether a record is one that remains to be asked for."""
     dense = piece.dense
     if piece.mode != "dense" or dense is None:
-        return within(at, remaining(piece))
+        return within(at, piece.remaining)
     if at != dense.millisecond:
-        return within(at, yet_to_come(piece))
+        return within(at, piece.ahead)
     if dense.cursor is None or other is None:
         return True
     return other >= dense.cursor if dense.direction == "asc" else other <= dense.cursor

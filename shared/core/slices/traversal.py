@@ -33,23 +33,6 @@ from shared.core.model import (
     reverse,
 )
 from shared.core.slices.asking import parameters
-from shared.core.slices.cursor import (
-    asked_direction,
-    carried_on,
-    dense_of,
-    has_begun,
-    heading,
-    is_ahead,
-    known_until,
-    leaves_something,
-    may_divide,
-    next_millisecond,
-    past,
-    redirected,
-    remaining,
-    same_again,
-    yet_to_come,
-)
 from shared.core.slices.doubts import few
 from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.gaps import gaps
@@ -59,7 +42,6 @@ from shared.core.slices.sifting import (
     Sifted,
     counted,
     furthest,
-    remembered,
     sift,
     still_seen,
     vanished,
@@ -112,7 +94,7 @@ def next_request(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Req
 
 def _filters(piece: Slice, policy: Policy) -> dict[str, Any]:
     """Return the filters of a query that begins where the slice stands."""
-    start, end = remaining(piece)
+    start, end = piece.remaining
     other = other_field(policy.axis)
     filters = {**policy.filters, policy.axis: {"gte": start, "lte": end - 1}}
     if piece.since is not None:
@@ -192,15 +174,15 @@ def _follow(
     piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index
 ) -> Transition | Fault:
     """Take in a page that says that there is more."""
-    bound = _cursor(page, policy.axis, "gte" if heading(piece) == "asc" else "lte")
+    bound = _cursor(page, policy.axis, "gte" if piece.heading == "asc" else "lte")
     cursor = None if bound is None else _from_bound(piece, bound)
-    if cursor is None or not is_ahead(piece, cursor):
+    if cursor is None or not piece.is_ahead(cursor):
         transition = _turned_round(piece, page, sifted, policy, index)
         return transition or _stands_still(piece, sifted, policy.axis, cursor)
     if page.bare:
         return _asked_without(piece, sifted, cursor, index)
     drifted = _drifted(page, piece, policy)
-    if not leaves_something(piece, cursor):
+    if not piece.leaves_something(cursor):
         return _finish(_with_gaps(piece, sifted), sifted, index, drifted=drifted)
     piece = _with_gaps(piece, sifted, cursor)
     moved = change(_on_its_way(piece), cursor=cursor, continuation=page.continuation)
@@ -215,14 +197,14 @@ def _asked_without(piece: Slice, sifted: Sifted, cursor: int, index: Index) -> T
     """
     if (
         piece.mode != "page"
-        or not leaves_something(piece, cursor)
-        or not may_divide(piece, piece.cursor)
+        or not piece.leaves_something(cursor)
+        or not piece.may_divide(piece.cursor)
     ):
         return Fault(kind="malformed", detail="the answer has no data, though its cursor moves on")
-    if not has_begun(piece):
-        return Transition(opened=(same_again(piece, known_until(piece, cursor)),))
-    finished = _finish(piece, sifted, index, bounds=known_until(piece, piece.cursor))
-    return replace(finished, opened=(carried_on(piece, yet_to_come(piece)),))
+    if not piece.has_begun:
+        return Transition(opened=(piece.same_again(piece.known_up_to(cursor)),))
+    finished = _finish(piece, sifted, index, bounds=piece.known_up_to(piece.cursor))
+    return replace(finished, opened=(piece.carried_on(piece.ahead),))
 
 
 def _turned_round(
@@ -235,40 +217,36 @@ def _turned_round(
     facing = _facing_the_other_way(piece)
     if facing is None:
         return None
-    stated = _cursor(page, policy.axis, "gte" if heading(facing) == "asc" else "lte")
+    stated = _cursor(page, policy.axis, "gte" if facing.heading == "asc" else "lte")
     cursor = None if stated is None else _from_bound(facing, stated)
-    if cursor is None or not is_ahead(facing, cursor):
+    if cursor is None or not facing.is_ahead(cursor):
         return None
     if not all(at == stated or not _is_beyond(facing, at, cursor) for at in sifted.places):
         return None
     transition = _follow(facing, page, sifted, policy, index)
     if isinstance(transition, Fault):
         return None
-    return replace(transition, sorts=(asked_direction(piece), heading(facing)))
+    return replace(transition, sorts=(piece.asked_direction, facing.heading))
 
 
 def _facing_the_other_way(piece: Slice) -> Slice | None:
     """Return the slice as it is read from the other end; None where that is not possible."""
-    if piece.mode == "opposite" and piece.cursor == _far_end(piece):
+    if piece.mode == "opposite" and piece.cursor == piece.far_end:
         return change(
-            piece, mode="page", dense=None, cursor=past(piece, dense_of(piece).millisecond)
+            piece, mode="page", dense=None, cursor=piece.past(piece.held_up_at.millisecond)
         )
-    if has_begun(piece):
+    if piece.has_begun:
         return None
-    return redirected(piece, reverse(piece.direction), asked_direction(piece))
+    return piece.redirected(reverse(piece.direction), piece.asked_direction)
 
 
 def _from_bound(piece: Slice, bound: int) -> int:
     """Return the cursor that a continuation's bound stands for: it is inclusive."""
-    return bound if heading(piece) == "asc" else bound + 1
+    return bound if piece.heading == "asc" else bound + 1
 
 
 def _is_beyond(piece: Slice, at: int, cursor: int) -> bool:
-    return at >= cursor if heading(piece) == "asc" else at < cursor
-
-
-def _far_end(piece: Slice) -> int:
-    return piece.end if piece.direction == "asc" else piece.start
+    return at >= cursor if piece.heading == "asc" else at < cursor
 
 
 def _on_its_way(piece: Slice) -> Slice:
@@ -291,7 +269,7 @@ def _drifted(page: Page, piece: Slice, policy: Policy) -> bool:
     """Say whether the continuation asks for something else than we did, cursor apart."""
     if not page.has_next or page.continuation is None:
         return False
-    moved = "gte" if heading(piece) == "asc" else "lte"
+    moved = "gte" if piece.heading == "asc" else "lte"
     asked, answered = _filters(piece, policy), msgspec.json.decode(page.continuation)
     return _without(asked, policy.axis, moved) != _without(answered, policy.axis, moved)
 
@@ -308,9 +286,9 @@ def _advance(  # noqa: PLR0913 - the facts of one page, by name
     seen = still_seen(moved, sifted, axis)
     onward = change(moved, seen=seen, furthest=furthest(piece, sifted))
     onward = counted(onward, sifted, drifted=drifted)
-    if remembered(onward) > REMEMBERED_MOST:
+    if onward.remembered > REMEMBERED_MOST:
         return _overflow(moved, sifted, drifted=drifted)
-    if _is_full(piece) and may_divide(piece, moved.cursor) and moved.mode == "page":
+    if _is_full(piece) and piece.may_divide(moved.cursor) and moved.mode == "page":
         return _close_early(piece, sifted, moved.cursor, index, drifted=drifted)
     if len(piece.blocks) + 2 >= PART_BLOCKS:  # This page's block, and the trailer.
         return _break_off(piece, moved, sifted, index, drifted=drifted)
@@ -319,8 +297,8 @@ def _advance(  # noqa: PLR0913 - the facts of one page, by name
 
 def _overflow(moved: Slice, sifted: Sifted, *, drifted: bool) -> Transition:
     """Finish a slice that would have to remember too much; what remains of it is in doubt."""
-    rest = yet_to_come(moved) if moved.mode == "dense" else remaining(moved)
-    return _finish(_doubted(moved, rest, TOO_MANY), sifted, NOTHING, drifted=drifted)
+    rest = moved.ahead if moved.mode == "dense" else moved.remaining
+    return _finish(moved.doubted(rest, TOO_MANY), sifted, NOTHING, drifted=drifted)
 
 
 def _is_full(piece: Slice) -> bool:
@@ -332,10 +310,10 @@ def _close_early(
     piece: Slice, sifted: Sifted, cursor: int, index: Index, *, drifted: bool
 ) -> Transition:
     """Finish what is proven up to the cursor; a new slice asks for the rest afresh."""
-    proven = known_until(piece, cursor)
-    rest = yet_to_come(change(piece, cursor=cursor))
+    proven = piece.known_up_to(cursor)
+    rest = change(piece, cursor=cursor).ahead
     finished = _finish(piece, sifted.inside(proven), index, bounds=proven, drifted=drifted)
-    onward = carried_on(counted(piece, sifted), rest)
+    onward = counted(piece, sifted).carried_on(rest)
     return Transition(records=finished.records, finished=finished.finished, opened=(onward,))
 
 
@@ -349,9 +327,9 @@ def _break_off(
     """
     unknown, rest = _divided_at(moved, furthest(piece, sifted))
     proven = (piece.start, rest[0]) if piece.direction == "asc" else (rest[1], piece.end)
-    doubted = _doubted(piece, unknown, UNDIVIDED)
+    doubted = piece.doubted(unknown, UNDIVIDED)
     finished = _finish(doubted, sifted, index, bounds=proven, drifted=drifted)
-    onward = carried_on(counted(piece, sifted), rest)
+    onward = counted(piece, sifted).carried_on(rest)
     opened = (onward,) if rest[0] < rest[1] else ()
     return Transition(records=finished.records, finished=finished.finished, opened=opened)
 
@@ -360,8 +338,8 @@ def _divided_at(piece: Slice, far: int | None) -> tuple[Interval, Interval]:
     """Return what remains up to the staged record at `far`, and what lies beyond that record."""
     if piece.mode == "opposite":  # It comes from beyond, and knows all that it has passed.
         far_end = piece.end if piece.direction == "asc" else piece.start
-        return remaining(piece), (far_end, far_end)
-    start, end = yet_to_come(piece)
+        return piece.remaining, (far_end, far_end)
+    start, end = piece.ahead
     if piece.direction == "asc":
         edge = start if far is None else max(start, far + 1)
         return (start, edge), (edge, end)
@@ -398,13 +376,13 @@ def _stands_still(
     if cursor is None:
         detail = f"nextQueryFilters has no bound on {axis} to go on from"
         return Fault(kind="malformed", detail=detail)
-    at = next_millisecond(piece)
+    at = piece.next_millisecond
     one = sifted.places == {at} or (sifted.unplaced > 0 and not sifted.places)
     if one and piece.mode != "opposite":
         return _held_up(piece, at, probing=False)
     if not sifted.places and piece.mode == "page":
         return _held_up(piece, at, probing=True)
-    if len(sifted.places) == 1 and not has_begun(piece):
+    if len(sifted.places) == 1 and not piece.has_begun:
         (shown,) = sifted.places
         return _asked_alone(piece, shown)
     detail = f"hasNext, but the cursor on {axis} does not move on: {piece.cursor} to {cursor}"
@@ -418,7 +396,7 @@ def _asked_alone(piece: Slice, at: int) -> Transition:
     """
     cuts = ((piece.start, at), (at, at + 1), (at + 1, piece.end))
     return Transition(
-        opened=tuple(same_again(piece, (start, end)) for start, end in cuts if start < end)
+        opened=tuple(piece.same_again((start, end)) for start, end in cuts if start < end)
     )
 
 
@@ -431,12 +409,12 @@ def _held_up(piece: Slice, at: int, *, probing: bool) -> Transition:
 def _probe(piece: Slice, policy: Policy, index: Index) -> Transition:
     """Answer an empty page that counts activities: the next of at most three probes."""
     if piece.mode == "page":
-        return _held_up(piece, next_millisecond(piece), probing=True)
+        return _held_up(piece, piece.next_millisecond, probing=True)
     if piece.mode == "beyond":
         return Transition(
-            goes_on=change(piece, mode="opposite", cursor=_far_end(piece), continuation=None)
+            goes_on=change(piece, mode="opposite", cursor=piece.far_end, continuation=None)
         )
-    return _finish(_doubted(piece, remaining(piece), EMPTY), _nothing(piece, policy), index)
+    return _finish(piece.doubted(piece.remaining, EMPTY), _nothing(piece, policy), index)
 
 
 def _nothing(piece: Slice, policy: Policy) -> Sifted:
@@ -444,19 +422,12 @@ def _nothing(piece: Slice, policy: Policy) -> Sifted:
     return sift(empty, piece, policy.axis, NOTHING)
 
 
-def _doubted(piece: Slice, bounds: Interval, reason: str) -> Slice:
-    start, end = bounds
-    if start >= end:
-        return piece
-    return change(piece, doubt=(*piece.doubt, Doubt(start=start, end=end, reason=reason)))
-
-
 def _absorb_dense(
     piece: Slice, page: Page, sifted: Sifted, policy: Policy, index: Index
 ) -> Transition:
     """Page one millisecond on the other time field; then go on after it."""
     piece = _with_gaps(piece, sifted)
-    dense, other = dense_of(piece), other_field(policy.axis)
+    dense, other = piece.held_up_at, other_field(policy.axis)
     if dense.plain:
         return _go_past(piece, sifted, policy.axis, index, _contradiction(page))
     onward = _stated(page, dense, other) or _last_in_order(page, dense, other)
@@ -526,13 +497,13 @@ def _is_further(cursor: int, dense: Dense, own: list[int]) -> bool:
 def _go_past(
     piece: Slice, sifted: Sifted, axis: Axis, index: Index, reason: str | None
 ) -> Transition:
-    dense = dense_of(piece)
+    dense = piece.held_up_at
     if reason:
-        piece = _doubted(piece, (dense.millisecond, dense.millisecond + 1), reason)
-    after = change(piece, mode="beyond", cursor=past(piece, dense.millisecond), continuation=None)
+        piece = piece.doubted((dense.millisecond, dense.millisecond + 1), reason)
+    after = change(piece, mode="beyond", cursor=piece.past(dense.millisecond), continuation=None)
     if not dense.probing or dense.cursor is not None or _shows_something(sifted):
         # Activities were there, so this was no wrong count; the next millisecond may be dense, too.
         after = change(after, mode="page", dense=None)
-    if not leaves_something(after, after.cursor):
+    if not after.leaves_something(after.cursor):
         return _finish(after, sifted, index)
     return _advance(piece, after, sifted, axis, index, drifted=False)

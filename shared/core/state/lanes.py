@@ -13,7 +13,7 @@ from typing import Literal
 from shared.core.clocks import later, waits
 from shared.core.intervals import Interval, intersect
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, Ledger, Policy, Slice
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.traversal import PART_PAGES
 from shared.core.state.capacity import capacity, first_per_day
 from shared.core.state.planning import (

@@ -27,7 +27,7 @@ from shared.core.model import (
     Policy,
     Slice,
 )
-from shared.core.slices.cursor import open_slice, same_again
+from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import manifest as manifests
 from shared.core.state import proof
@@ -164,7 +164,7 @@ def _rescoped(ledger: Ledger, now: int, policy: Policy) -> Ledger:
             f"filters with SCAN_ACCEPT_FILTERS={policy.fingerprint}"
         )
     accepted = Accepted(fingerprint=policy.fingerprint, at=now)
-    fresh = tuple(same_again(piece, (piece.start, piece.end)) for piece in ledger.open)
+    fresh = tuple(piece.same_again((piece.start, piece.end)) for piece in ledger.open)
     return change(
         ledger,
         fingerprint=policy.fingerprint,
@@ -437,7 +437,7 @@ def _heavier(load: dict[int, Load], manifest: Manifest) -> dict[int, Load]:
 def restarted(ledger: Ledger) -> Ledger:
     """Return the ledger with the committing slice open again, since its blocks are gone."""
     commit = _commit_of(ledger)
-    again = same_again(commit.slice, (commit.start, commit.end))
+    again = commit.slice.same_again((commit.start, commit.end))
     gone = {*commit.slice.unplaced}
     rest = (
         change(it, earlier=tuple(known for known in it.earlier if known not in gone))

@@ -30,7 +30,7 @@ from shared.core.model import (
     StoredPart,
 )
 from shared.core.passes import PARTIAL, is_partial, sweep_age
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.retreat import POISONED, Outlook, Room, is_ripe, is_stuck
 
 OPEN_SLICES = 64

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shared.core.model import Slice
 from shared.core.passes import is_partial, look_name, sweep_age, sweep_name
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.state.layout import part_name
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 

@@ -14,7 +14,7 @@ from shared.core.api.answers import Fault, read_answer
 from shared.core.api.blocks import encode_block
 from shared.core.api.pages import Page
 from shared.core.model import Answer, Block, Dense, Policy, Slice
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.retreat import BLOCKED_RETRY_MS, Room, retreat
 from shared.core.slices.sifting import Stored
 from shared.core.slices.transitions import Transition

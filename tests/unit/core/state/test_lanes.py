@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.core.intervals import Interval, merge
 from shared.core.model import FIRST_PASS, Ledger, Load, Loss, Pacing, Slice
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.state import lanes
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose, gone, lane_of, passed

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.slices.cursor import fresh_slice
+from shared.core.model import Slice
 from shared.core.state import layout
 from tests.fakes import HOUR, NOW
 
 
 def test_a_part_is_named_by_its_hour_its_bounds_and_its_pass() -> None:
     """Hive partitions, then stamps that sort by time."""
-    piece = fresh_slice(
+    piece = Slice.fresh(
         (NOW + 300_000, NOW + 600_001), pass_name="sweep-2h", direction="asc", limit=5000
     )
 
@@ -68,7 +68,7 @@ def test_a_stamp_is_utc(instant: int) -> None:
 )
 def test_a_part_s_name_tells_its_bounds(start: int, length: int, pass_name: str) -> None:
     """A lost ledger is made again from them."""
-    piece = fresh_slice((start, start + length), pass_name=pass_name, direction="asc", limit=5000)
+    piece = Slice.fresh((start, start + length), pass_name=pass_name, direction="asc", limit=5000)
 
     assert layout.bounds_in(layout.part_name("all", piece)) == (start, start + length)
 
@@ -123,7 +123,7 @@ def test_a_manifest_s_number_is_read_from_its_exact_name(name: str, number: int 
 def test_a_part_s_name_says_what_it_was_made_from(start: int, length: int, pass_name: str) -> None:
     """So that nothing depends on metadata."""
     bounds = (start, start + length)
-    piece = fresh_slice(bounds, pass_name=pass_name, direction="asc", limit=5000)
+    piece = Slice.fresh(bounds, pass_name=pass_name, direction="asc", limit=5000)
 
     said = layout.read_part_name("all", layout.part_name("all", piece))
 
@@ -138,7 +138,7 @@ def test_a_part_that_closed_early_holds_nothing_of_what_took_over() -> None:
 
     def held(*bounds: tuple[int, int], others: str = "first") -> tuple[int, int]:
         named = [(hour, "first"), *((it, others) for it in bounds)]
-        pieces = [fresh_slice(it, pass_name=name, direction="asc", limit=500) for it, name in named]
+        pieces = [Slice.fresh(it, pass_name=name, direction="asc", limit=500) for it, name in named]
         first, *_ = layout.stored_parts("all", [(layout.part_name("all", it), 1) for it in pieces])
         return first.start, first.end
 

@@ -24,7 +24,7 @@ from shared.core.model import (
     Policy,
     Slice,
 )
-from shared.core.slices.cursor import fresh_slice, open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
@@ -511,7 +511,7 @@ def test_a_commit_whose_blocks_are_gone_starts_over(direction: str) -> None:
 
     again = ledgers.restarted(ledger)
 
-    fresh = fresh_slice(
+    fresh = Slice.fresh(
         proven,
         pass_name=FIRST_PASS,
         direction="asc" if direction == "asc" else "desc",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.model import FIRST_PASS, Block, Counts, Doubt, Head, Ledger, Loss, Slice, Span
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import layout
 from shared.core.state import ledger as ledgers

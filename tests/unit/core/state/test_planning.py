@@ -20,7 +20,7 @@ from shared.core.model import (
     Slice,
     StoredPart,
 )
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import lanes, planning
 from shared.core.state import ledger as ledgers

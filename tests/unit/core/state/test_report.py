@@ -21,7 +21,7 @@ from shared.core.model import (
     Policy,
     Slice,
 )
-from shared.core.slices.cursor import open_slice
+from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import COUNTED, Outcome, Tally, encode, report_fields

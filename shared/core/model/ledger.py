@@ -1,0 +1,239 @@
+"""The ledger: the state of a scan between its runs."""
+
+import msgspec
+
+from shared.core.intervals import Intervals
+from shared.core.model.scale import Axis, Direction, Span
+from shared.core.model.slice import Doubt, Slice
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An interval that is declared lost: it passed the API's reach before it was scanned.
+
+    Attributes:
+        start: first millisecond lost.
+        end: first millisecond after it.
+        reason: why it is lost.
+    """
+
+    start: int
+    end: int
+    reason: str
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The one slice that is being committed; everything about it is fixed before it starts.
+
+    Attributes:
+        slice: the finished slice, with its block list.
+        start: first proven millisecond.
+        end: first millisecond after the proven ones.
+        number: the manifest's place in the chain.
+        manifest: the manifest's bytes (JSON text).
+        covers: the passes whose coverage grows; empty if the interval is declared lost.
+        lost: the reason, if the interval is declared lost; otherwise null.
+    """
+
+    slice: Slice
+    start: int
+    end: int
+    number: int
+    manifest: str
+    covers: tuple[str, ...]
+    lost: str | None
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last manifest of the chain.
+
+    Attributes:
+        number: its number; 0 if there is none yet.
+        sha256: SHA-256 of its bytes, in hex; null if there is none yet.
+    """
+
+    number: int = 0
+    sha256: str | None = None
+
+
+class Pacing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What keeps requests inside the tenant's budget, across runs.
+
+    Attributes:
+        sent_at: when each request of the last 60 s was sent.
+        not_before: end of a throttle: the whole scan waits until then.
+        throttles: number of throttles since the last page; each doubles the wait.
+        durations: how long the latest answered steps took, in ms, newest last.
+        requests: number of requests so far. Every fifth goes to the oldest slice, and every tenth
+            to fresh time.
+        starts: when the latest runs claimed the ledger, oldest first.
+    """
+
+    sent_at: tuple[int, ...] = ()
+    not_before: int = 0
+    throttles: int = 0
+    durations: tuple[int, ...] = ()
+    requests: int = 0
+    starts: tuple[int, ...] = ()
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """What the first pass over one hour has cost.
+
+    Attributes:
+        requests: number of requests that returned pages for slices which were committed and not
+            lost.
+        covered: number of milliseconds of the hour that they covered.
+    """
+
+    requests: int
+    covered: int
+
+
+class ApiFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the API's own answers have shown about it, where it is not as documented.
+
+    All of it is forgotten a day after the first of it was learned, and by another version of the
+    program: then the documented way is tried again.
+
+    Attributes:
+        program: version of the program that learned this; empty if nothing is known.
+        learned: when the first of these facts was learned; 0 if nothing is known.
+        sorts: for each direction that was asked for, the direction in which the API answered, if
+            they differ.
+        limit: the largest limit to ask for, if the API refused or ignored a larger one; null if it
+            has not.
+        unsorted: whether sort field and direction are left out where they equal the API's defaults.
+        plain_dense: whether a dense millisecond is asked for as one page, because the API does not
+            sort by the other time field.
+        full_sweeps: whether all sweeps ask for everything, because the API refused their filter on
+            ingestion time.
+        refused: the forms of a query that the API refused, each with the API's answer.
+        trial: bounds of the slice that tries a form with fewer options; null once the API has
+            answered that form with a page.
+    """
+
+    program: str = ""
+    learned: int = 0
+    sorts: dict[Direction, Direction] = {}
+    limit: int | None = None
+    unsorted: bool = False
+    plain_dense: bool = False
+    full_sweeps: bool = False
+    refused: tuple[str, ...] = ()
+    trial: Span | None = None
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the ledger no longer lists, because it lies before `settled_until`.
+
+    Attributes:
+        lost: number of milliseconds declared lost.
+        doubt: number of milliseconds in doubt.
+    """
+
+    lost: int = 0
+    doubt: int = 0
+
+
+class ApiClock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The API's clock, as the `Date` of its last answer showed it.
+
+    Attributes:
+        offset: how far the API's clock is ahead of the run's time, in ms; negative if it is behind,
+            and 0 if the time that the answer took explains the difference.
+        at: when the answer arrived, by the run's time.
+    """
+
+    offset: int
+    at: int
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of filters that an operator accepted.
+
+    Attributes:
+        fingerprint: fingerprint of the new filters and the sort field.
+        at: when they were accepted.
+    """
+
+    fingerprint: str
+    at: int
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The scan's whole state; one small JSON blob with one writer.
+
+    Attributes:
+        version: version of this format.
+        min_reader: the oldest format version whose programs may use this ledger.
+        scan: the scan's name.
+        axis: the sort field by which time is cut.
+        fingerprint: fingerprint of the filters and the sort field that the coverage stands for.
+        accepted: changes of the filters that an operator accepted.
+        api: host of the API when the ledger was last claimed.
+        made: when the ledger was created.
+        origin: where the scan begins; fixed on the first run, rounded down to the hour.
+        lookback: the setting from which `origin` was computed, in ms.
+        epoch: number of claims so far; part of every block id.
+        run: random id of the run that claimed it last.
+        claimed_until: when the claim expires; 0 if it was released.
+        settled_until: nothing is added before this time any more, and `coverage`, `lost`, `doubt`
+            and `parts_by_hour` begin here. A claim moves it to the hour at the edge of the API's
+            reach, but not past time in which anything is unfinished.
+        last_sweep: age of the last sweep in ms, by the settings of the latest claim; 0 if there are
+            no sweeps, null before the first claim.
+        coverage: for each pass, the finished intervals; it only grows. Partial passes have a name
+            of their own, such as `sweep-24h-since`.
+        lost: the intervals declared lost.
+        doubt: the intervals in doubt.
+        totals: sums of what `lost` and `doubt` held before `settled_until`.
+        parts_by_hour: number of parts committed per UTC hour (epoch ms of its start). A sweep that
+            finds fewer must not take their records for late.
+        unplaced: UTC hours (epoch ms of their starts) whose parts hold records without a position
+            on the axis. For these, a sweep also reads the parts next to its slice.
+        rescans: for each pass `rescan-<epoch>`, the intervals that an operator asked to have
+            scanned again.
+        open: the open slices; they never overlap.
+        committing: the slice that is being committed; null if none is.
+        head: the last manifest of the chain.
+        pacing: use of the request budget.
+        load: what the first pass has cost per UTC hour (epoch ms of its start), for the newest 168
+            hours of which something is covered.
+        overloaded: whether the first pass needs more requests than the runs can send.
+        api_facts: where the API differs from its documentation, as its answers have shown.
+        pages: number of pages that the scan has received; it distinguishes a poisoned second from
+            an outage.
+        api_clock: the API's clock; null until an answer has stated a `Date`.
+    """
+
+    version: int
+    min_reader: int
+    scan: str
+    axis: Axis
+    fingerprint: str
+    accepted: tuple[Accepted, ...] = ()
+    api: str
+    made: int
+    origin: int
+    lookback: int
+    epoch: int
+    run: str
+    claimed_until: int
+    settled_until: int
+    last_sweep: int | None = None
+    coverage: dict[str, Intervals]
+    lost: tuple[Loss, ...] = ()
+    doubt: tuple[Doubt, ...] = ()
+    totals: Totals = Totals()
+    parts_by_hour: dict[int, int] = {}
+    unplaced: tuple[int, ...] = ()
+    rescans: dict[str, Intervals] = {}
+    open: tuple[Slice, ...] = ()
+    committing: Commit | None = None
+    head: Head = Head()
+    pacing: Pacing = Pacing()
+    load: dict[int, Load] = {}
+    overloaded: bool = False
+    api_facts: ApiFacts = ApiFacts()
+    pages: int = 0
+    api_clock: ApiClock | None = None

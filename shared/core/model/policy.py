@@ -1,0 +1,68 @@
+"""How a scan is to be done: what the settings become."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.core.model.scale import Axis, Direction
+
+SweepBy = Literal["full", "created"]
+"""What a sweep asks for: everything, or only what was ingested since the look before."""
+
+
+FIRST_PASS = "first"  # noqa: S105 - a pass over time, no password
+
+
+LIMIT_MIN = 500
+"""The smallest page that scan mode serves (the API's documentation of `limit`)."""
+
+
+LIMIT_MAX = 5_000
+"""The largest page that scan mode serves (the API's documentation of `limit`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How one scan is to be done; durations in milliseconds (`docs/settings.md`).
+
+    Attributes:
+        scan: its name.
+        filters: the user's filters, without the axis.
+        fingerprint: identifies filters and sort field.
+        accept: fingerprint of a change that the operator accepts, if any.
+        axis: the sort field.
+        direction: of new slices.
+        limit: of new slices.
+        api: host of the API, to notice a changed tenant.
+        budget: wall time of one run.
+        lookback: how far back the first run begins.
+        settle: how old time must be before it is first scanned.
+        fresh: time younger than this is cut in `slice_length`, older time in hours.
+        slice_length: of fresh slices; divides an hour.
+        sweeps: ages of the later looks, ascending, with their pass names.
+        sweep_by: `full` looks ask for everything; `created` asks only for what was ingested since
+            the look before, but for the oldest sweep.
+        reach: how far back the API answers.
+        concurrency: slices in work at once.
+        requests_per_minute: this scan's share of the tenant's budget.
+        requests_per_hour: the same where the share is below one a minute; None where it is not.
+    """
+
+    scan: str
+    filters: dict[str, Any]
+    fingerprint: str
+    accept: str | None
+    axis: Axis
+    direction: Direction
+    limit: int
+    api: str
+    budget: int
+    lookback: int
+    settle: int
+    fresh: int
+    slice_length: int
+    sweeps: tuple[tuple[str, int], ...]
+    sweep_by: SweepBy
+    reach: int
+    concurrency: int
+    requests_per_minute: int
+    requests_per_hour: int | None = None
