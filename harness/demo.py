@@ -1,7 +1,7 @@
-"""`make demo`: the function at work, from an empty storage account to a proof of completeness.
+"""Shows the function at work, from empty storage to a proof of completeness: `make demo`.
 
-Azurite and the simulated API run on free loopback ports, and the function runs in the worker's
-real library, each in a process of its own, as they would in Azure.
+Azurite and the simulated API listen on free loopback ports, and the function runs in the worker's
+real library. Each is a separate process, as in Azure.
 """
 
 import argparse
@@ -29,16 +29,16 @@ FUNCTION = "scan_activities"
 RUNS_MOST = 30
 POLL_SECONDS = 0.2
 SETTLED_MS = 16 * 60_000
-"""The history ends this long ago, so that the scan takes all of it for settled."""
+"""The history ends this long ago, so that all of it has settled."""
 
 TOLD_TO_STOP = Event()
-"""Set by Control-C and by SIGTERM, and looked at wherever the demonstration waits."""
+"""Set by Control-C and SIGTERM, and checked wherever the demo waits."""
 
 Identity = tuple[str, int, int]
 
 
 class DemoError(Exception):
-    """The demonstration did not show what it is there to show."""
+    """The demo did not show what it should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Api:
 
     Attributes:
         url: its address.
-        identity_endpoint: where it hands out tokens, as Azure does for a managed identity.
-        identity_header: the secret that the endpoint asks for.
+        identity_endpoint: where it issues tokens, as Azure does for a managed identity.
+        identity_header: the secret that the endpoint requires.
         truth: every activity that it holds.
     """
 
@@ -58,20 +58,20 @@ class Api:
     truth: frozenset[Identity]
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return every request that it received so far."""
+        """Return all requests so far."""
         with urllib.request.urlopen(f"{self.url}/simulator/requests") as answer:  # noqa: S310 - loopback
             return [json.loads(line) for line in answer]
 
 
 def main() -> int:
-    """Run the demonstration; 0 when the proof holds."""
+    """Run the demo, and return 0 if the proof holds."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: TOLD_TO_STOP.set())
     try:
         _demonstrate(options.activities)
     except (DemoError, OSError) as error:
-        # The terminal tells the other processes, too, and then they fail.
+        # The terminal also stops the other processes, whose failures are then expected.
         said = "stopped" if TOLD_TO_STOP.is_set() else f"The demonstration failed: {error}"
         _say(f"\n{said}")
         return 1
@@ -93,7 +93,7 @@ def _options() -> argparse.Namespace:
 
 @contextmanager
 def _api(activities: int) -> Iterator[Api]:
-    """Start the simulator with a history that ends where the scan takes it for settled."""
+    """Start the simulator with a history that has settled."""
     until = int(time.time() * 1000) - SETTLED_MS
     with tempfile.TemporaryDirectory(prefix="activity-scan-") as folder:
         truth = Path(folder) / "truth.jsonl"
@@ -123,7 +123,7 @@ def _started(process: subprocess.Popen[str], truth: Path) -> Api:
 
 
 def _settings(api: Api, storage: Azurite) -> dict[str, str]:
-    """Return the function app's settings: a time budget so small that slices take several runs."""
+    """Return the app's settings, with a time budget so small that slices take several runs."""
     return {
         "IDENTITY_ENDPOINT": api.identity_endpoint,
         "IDENTITY_HEADER": api.identity_header,
@@ -146,7 +146,7 @@ class Run:
     Attributes:
         report: its report line.
         left: the slices that it left open with a continuation.
-        first_filters: of its first request, None when it sent none.
+        first_filters: the filters of its first request; None without requests.
     """
 
     report: dict[str, Any]
@@ -155,7 +155,7 @@ class Run:
 
 
 def _run_until_idle(settings: dict[str, str], feed: Feed, api: Api) -> list[Run]:
-    """Invoke the function as its timer would, only without the five minutes in between."""
+    """Invoke the function as its timer would, but without the five minutes in between."""
     runs: list[Run] = []
     while len(runs) < RUNS_MOST:
         _say(f"\nrun {len(runs) + 1} ", end="")
@@ -187,7 +187,7 @@ def _run_once(settings: dict[str, str], feed: Feed, api: Api) -> Run:
 
 
 def _follow(running: Running, api: Api, before: int) -> None:
-    """Show a dot for every page, while the function works."""
+    """Print a dot for every page while the function works."""
     shown = 0
     while running.process.poll() is None:
         if TOLD_TO_STOP.wait(POLL_SECONDS):
@@ -229,7 +229,7 @@ def _show(feed: Feed, api: Api, runs: list[Run]) -> None:
 
 
 def _resumed(runs: list[Run]) -> list[Run]:
-    """Return the runs whose first request sent a saved continuation back."""
+    """Return the runs whose first request sent a saved continuation."""
     return [
         run
         for last, run in pairwise(runs)
@@ -248,7 +248,7 @@ def _list_blobs(feed: Feed) -> None:
 
 
 def _prove(entries: int, found: list[Identity], api: Api) -> None:
-    """Compare what the feed holds with what the API holds."""
+    """Compare the records in the feed with the activities of the API."""
     twice = len(found) - len(set(found))
     missing, foreign = api.truth - set(found), set(found) - api.truth
     _say(

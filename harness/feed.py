@@ -1,7 +1,7 @@
-"""A reader of the feed, written from `docs/formats.md` and nothing else.
+"""A reader of the feed, written from `docs/formats.md` alone.
 
-It shares no code with the scan, so that it can disagree with it: the demonstration and the tests
-read with it what the function wrote.
+The demo and the tests use it to read what the function wrote. It shares no code with the scan, so
+that the two can disagree.
 """
 
 import gzip
@@ -16,16 +16,16 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 
 class FeedError(Exception):
-    """The feed contradicts itself; the message says where."""
+    """The feed contradicts itself; the message explains where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One manifest and the records that it brings.
+    """One manifest and its records.
 
     Attributes:
-        manifest: as parsed.
-        lines: the records' bytes, in order; none where the slice had none.
+        manifest: the parsed manifest.
+        lines: the bytes of the records, in order; empty if the slice had none.
     """
 
     manifest: dict[str, Any]
@@ -36,7 +36,7 @@ class Feed:
     """The manifests and parts of one scan in a storage account."""
 
     def __init__(self, connection_string: str, scan: str = "all") -> None:
-        """Read the containers that the settings name by default."""
+        """Open the containers with their default names."""
         service = BlobServiceClient.from_connection_string(connection_string)
         self.data = service.get_container_client("activities")
         self.manifests = service.get_container_client("manifests")
@@ -47,21 +47,21 @@ class Feed:
         """Yield every entry after a number: ask for the next one until there is none.
 
         Raises:
-            FeedError: a manifest does not follow from the one before, or a part is not as its
-                manifest says.
+            FeedError: a manifest does not follow from the previous one, or a part differs from its
+                manifest.
         """
         number = after + 1
         previous = self._digest_of(after) if after else None
         while (content := _blob(self.manifests, self._name(number))) is not None:
             manifest = json.loads(content)
             if (manifest["number"], manifest["previous"]) != (number, previous):
-                raise FeedError(f"manifest {number} does not follow from the one before")
+                raise FeedError(f"manifest {number} does not follow from the previous one")
             yield Entry(manifest=manifest, lines=tuple(self._lines(manifest["part"])))
             previous = hashlib.sha256(content).hexdigest()
             number += 1
 
     def ledger(self) -> dict[str, Any]:
-        """Return the scan's state, as parsed."""
+        """Return the scan's parsed ledger."""
         content = _blob(self.state, f"scan={self.scan}/ledger.json")
         if content is None:
             raise FeedError(f"scan {self.scan!r} has no ledger")
@@ -74,7 +74,7 @@ class Feed:
     def _digest_of(self, number: int) -> str:
         content = _blob(self.manifests, self._name(number))
         if content is None:
-            raise FeedError(f"there is no manifest {number} to go on from")
+            raise FeedError(f"there is no manifest {number} to continue from")
         return hashlib.sha256(content).hexdigest()
 
     def _lines(self, part: dict[str, Any] | None) -> list[bytes]:

@@ -1,11 +1,11 @@
-"""Runs the function app as Azure does: the worker's real library, in a process of its own.
+"""Runs the function app as Azure does: with the worker's real library, in another process.
 
-As a program it writes lines of JSON (see `harness.functions_worker`) and ends with 0 or 1:
+As a program it writes lines of JSON (see `harness.functions_worker`) and exits with 0 or 1:
 
     python -m harness.functions_host --app . --invoke scan_activities
 
-`index`, `invoke` and `start` do the same from Python. The environment that they are handed is
-all that the process gets, so what an app needs must be in it.
+`index`, `invoke` and `start` do the same from Python. The process gets only the environment that
+they are given, so it must contain everything that the app needs.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-"""Where `python -m harness.functions_host` works."""
+"""The working directory of `python -m harness.functions_host`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,8 @@ class Log:
     """A record that the app logged, as the host receives it.
 
     Attributes:
-        level: Python's name of it, such as INFO.
-        category: the logger's name.
+        level: name of the level, such as INFO.
+        category: name of the logger.
         message: the formatted text, with the traceback of an exception.
     """
 
@@ -39,11 +39,11 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What the host learns of an app when it starts.
+    """What the host learns about an app when it starts.
 
     Attributes:
         success: whether the app could be indexed and all its settings were found.
-        functions: the bindings of each function by its name, as the host gets them.
+        functions: the bindings of each function by name, as the host receives them.
         exception: message and traceback of a failure.
     """
 
@@ -54,12 +54,12 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """How one run of a function went.
+    """The result of one run of a function.
 
     Attributes:
         success: whether the host would mark it as succeeded.
-        logs: everything logged, in order; from indexing too.
-        exception: message and traceback of a failure; how the process ended, if it did so early.
+        logs: all log records, in order, including those from indexing.
+        exception: message and traceback of a failure, or how the process ended early.
         console: everything that was printed.
     """
 
@@ -70,10 +70,10 @@ class Invocation:
 
 
 class Running:
-    """An app at work in its process. Iterate over it for its logs while they come.
+    """A running app. Iterate over it to receive its logs.
 
     Attributes:
-        process: for a test that wants its id or its state; `kill` ends it.
+        process: the process, for tests that need its id or state; `kill` ends it.
     """
 
     def __init__(self, process: subprocess.Popen[str], printed: IO[str]) -> None:
@@ -85,7 +85,7 @@ class Running:
         self._result: dict[str, Any] | None = None
 
     def __iter__(self) -> Iterator[Log]:
-        """Yield each log record as it comes, until the process ends."""
+        """Yield each log record as it arrives, until the process ends."""
         if self.process.stdout is None or self.process.stdout.closed:
             return
         for line in self.process.stdout:
@@ -93,11 +93,11 @@ class Running:
                 yield log
 
     def kill(self) -> None:
-        """End the process at once, as a lost instance ends: nothing more is run in it."""
+        """Kill the process, as when an instance is lost."""
         self.process.kill()
 
     def index(self) -> Index:
-        """Wait for the end of the process and return what the app consists of."""
+        """Wait for the end of the process and return the functions of the app."""
         self._finish()
         if self._index is None:
             return Index(success=False, functions={}, exception=self._early_end())
@@ -108,7 +108,7 @@ class Running:
         )
 
     def result(self) -> Invocation:
-        """Wait for the end of the process and return how the invocation went."""
+        """Wait for the end of the process and return the result of the invocation."""
         console = self._finish()
         ended = self._result
         if ended is None and self._index and not self._index["success"]:
@@ -121,7 +121,7 @@ class Running:
         )
 
     def _read(self, line: str) -> Log | None:
-        """Take one line of the protocol; a line that a kill has cut off says nothing."""
+        """Read one line of the protocol; ignore a line that was cut off by a kill."""
         if not line.endswith("\n"):
             return None
         read: dict[str, Any] = json.loads(line)
@@ -153,7 +153,7 @@ class Running:
 
 
 def index(app_dir: Path, env: Mapping[str, str]) -> Index:
-    """Return what the host would learn of the app in a folder."""
+    """Return what the host would learn about the app in a folder."""
     return _start(["--app", str(app_dir)], env).index()
 
 
@@ -189,13 +189,13 @@ def _start(arguments: list[str], env: Mapping[str, str]) -> Running:
 
 
 def main() -> int:
-    """Be the process: index or invoke as the arguments say, and return the exit code."""
+    """Index or invoke an app in this process, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m harness.functions_host")
     parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
     parser.add_argument("--invoke", metavar="NAME", help="the timer function to run once")
     parser.add_argument("--past-due", action="store_true", help="the timer is late")
     arguments = parser.parse_args()
-    # Only this process needs the worker's library, and it can be loaded once.
+    # Only this process needs the worker's library, which can be loaded only once.
     from harness.functions_worker import work  # noqa: PLC0415
 
     done = work(arguments.app, invoke=arguments.invoke, past_due=arguments.past_due)

@@ -1,11 +1,11 @@
-"""Drives the library that the Functions worker loads, in this process, as the worker drives it.
+"""Drives the Functions worker's library in this process, as the worker does.
 
-The library (azure-functions-runtime) is handed requests and classes of messages, and answers
-with such messages. The real ones come from gRPC; plain objects with the same names serve as well.
+The library (azure-functions-runtime) receives requests and the classes of messages, and answers
+with such messages. The real classes come from gRPC; plain objects with the same names do as well.
 
-`work` is the whole of it. It writes lines of JSON, each with a `kind`: `log` for every record that
-the app logs, `index` for what the app consists of, `result` for how the invocation ended.
-One process indexes one app, once: the library keeps it in module state.
+`work` is the entry point. It writes lines of JSON, each with a `kind`: `log` for a log record of
+the app, `index` for the functions of the app, `result` for the result of the invocation. A process
+can index only one app, once, because the library keeps it in module state.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ Emit = Callable[[Mapping[str, object]], None]
 """Takes one line of the protocol."""
 
 HERE = Path(__file__).resolve().parent
-"""Where the harness is; the app must not find it, nor this repository's other modules."""
+"""The folder of the harness. The app must not import it or this repository's other modules."""
 
 SETTING = re.compile(r"%([^%]*)%")
-"""How a binding names a setting."""
+"""How a binding refers to a setting."""
 
 INVOCATION = "invocation-1"
 """Names the one invocation that a process runs."""
 
 
 class WorkFailedError(Exception):
-    """The app could not be indexed or invoked as the host would; the message says why."""
+    """The app could not be indexed or invoked; the message explains why."""
 
 
 class BindingInfo(SimpleNamespace):
@@ -55,7 +55,7 @@ class StatusResult(SimpleNamespace):
 
 
 class TypedData(SimpleNamespace):
-    """A value that is handed to a function; here always JSON."""
+    """A value that is passed to a function; here always JSON."""
 
     def WhichOneof(self, _: str) -> str:  # noqa: N802 - the name that protobuf gives it
         """Return which of the possible values this is."""
@@ -84,18 +84,18 @@ MESSAGES = SimpleNamespace(
     WorkerInitResponse=SimpleNamespace,
     WorkerMetadata=SimpleNamespace,
 )
-"""The classes that the library makes its answers of."""
+"""The classes of the library's answers."""
 
 
 class Relay(logging.Handler):
-    """Passes log records on as the worker does: level, category and formatted text, no more."""
+    """Passes log records on as the worker does: only level, category and formatted text."""
 
     def __init__(self, emit: Emit) -> None:
         super().__init__()
         self._send = emit
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass one record on, its traceback included."""
+        """Pass one record on, including its traceback."""
         self._send(
             {
                 "kind": "log",
@@ -114,7 +114,7 @@ def work(app: Path, *, invoke: str | None, past_due: bool) -> bool:
     Args:
         app: the folder with function_app.py.
         invoke: the timer function to run; None only indexes.
-        past_due: what the timer says of this run.
+        past_due: whether the timer reports that the run is late.
 
     Returns:
         Whether all of it succeeded.
@@ -133,7 +133,7 @@ def work(app: Path, *, invoke: str | None, past_due: bool) -> bool:
 
 
 def _take_standard_output() -> Emit:
-    """Return what writes to standard output, and turn everything else to standard error."""
+    """Return a writer to standard output, and redirect everything else to standard error."""
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     sys.stdout.flush()
     os.dup2(2, 1)
@@ -145,7 +145,7 @@ def _take_standard_output() -> Emit:
 
 
 def _stand_in(app: Path) -> None:
-    """Be where the worker is: in the app's folder, which is the last place of imports."""
+    """Work in the app's folder, as the worker does; imports search it last."""
     ours = {"", str(HERE), str(HERE.parent)}
     sys.path[:] = [*(entry for entry in sys.path if entry not in ours), str(app)]
     os.chdir(app)
@@ -171,7 +171,7 @@ async def _drive(app: Path, emit: Emit, invoke: str | None, *, past_due: bool) -
 
 
 async def _index(app: Path) -> list[Any]:
-    """Return the app's functions, as the host would learn of them."""
+    """Return the app's functions, as the host would receive them."""
     if not (app / "function_app.py").is_file():
         msg = f"there is no function_app.py in {app}: the host would find no functions"
         raise WorkFailedError(msg)
@@ -191,7 +191,7 @@ def _bindings(function: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a messag
 
 
 def _resolve(function: str, binding: Mapping[str, object]) -> None:
-    """Refuse a binding that names a setting without a value, as the host does at its start."""
+    """Refuse a binding whose setting has no value, as the host does when it starts."""
     for key, value in binding.items():
         for setting in SETTING.findall(str(value)):
             if not os.environ.get(setting):
@@ -200,7 +200,7 @@ def _resolve(function: str, binding: Mapping[str, object]) -> None:
 
 
 async def _invoke(functions: list[Any], name: str, *, past_due: bool) -> None:
-    """Run a timer function once; an exception of its own is raised as a failure."""
+    """Run a timer function once; an exception in it is raised as a failure."""
     wanted = [function for function in functions if function.name == name]
     if not wanted:
         msg = f"there is no function {name!r}, only {[each.name for each in functions]}"

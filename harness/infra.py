@@ -1,11 +1,11 @@
-"""The infrastructure without Azure: compiled, linted, formatted and predicted by the compiler.
+"""Checks the infrastructure without Azure: the compiler lints, formats and predicts it.
 
-`python -m harness.infra --write` (`make snapshots`) predicts the deployment of every combination
-in infra/combinations again and writes it into infra/snapshots. A test compares them, so a change
-of the infrastructure shows its effect as a what-if would.
+`python -m harness.infra --write` (`make snapshots`) predicts the deployment of every combination in
+infra/combinations again and writes it to infra/snapshots. A test compares them, so a change of the
+infrastructure shows its effects like a what-if.
 
-`python -m harness.infra --policies CHECKOV` scans infra/ with checkov: every file must be parsed,
-and every check that fails must be one of infra/checkov.yaml, with its reason.
+`python -m harness.infra --policies CHECKOV` scans infra/ with checkov: it must be able to parse
+every file, and infra/checkov.yaml must list every check that fails, with a reason.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SNAPSHOTS = INFRA / "snapshots"
 CHECKOV = INFRA / "checkov.yaml"
 
 QUIETLY = ("--skip-download", "--compact", "--output", "json")
-"""What keeps checkov off the network and its report short."""
+"""Options that keep checkov off the network and its report short."""
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 TENANT = "00000000-0000-0000-0000-000000000002"
@@ -45,7 +45,7 @@ WHERE = {
     "location": "westeurope",
     "deploymentName": "activity-scan",
 }
-"""What a prediction is told of the place; without one of them, values stay expressions."""
+"""Where a prediction deploys to. Without any one of these, values stay expressions."""
 
 
 USUAL = {
@@ -53,11 +53,11 @@ USUAL = {
     "location": "'westeurope'",
     "apiUrl": "'https://contoso.eu2.portal.cloudappsecurity.com'",
     "alertEmail": "'security@contoso.com'",
-    # Those of the cloud that is deployed to, which a prediction cannot ask.
+    # A prediction cannot ask the cloud for these.
     "storageSuffix": "'core.windows.net'",
     "vaultSuffix": "'.vault.azure.net'",
 }
-"""What a combination is predicted with where it says nothing: nobody can deploy one as it is."""
+"""Values for required parameters that a combination does not set."""
 
 
 def sources() -> list[Path]:
@@ -77,10 +77,9 @@ def predict(parameters: Path) -> Json:
 
 @cache
 def predict_release(parameters: Path) -> Json:
-    """Return the same deployment as the released template makes it, in a group that is there.
+    """Return the deployment of the released (compiled) template in an existing group.
 
-    The released template is the compiled one. It is given the group and the names of the other
-    prediction, so that both can be compared.
+    It gets the group and the names of the other prediction, so that both can be compared.
 
     Raises:
         BicepError: see `predict`.
@@ -103,7 +102,7 @@ def predict_release(parameters: Path) -> Json:
 
 
 def predict_in_group(combination: str, group: str) -> Json:
-    """Return what the released template makes in a group, with the names that it chooses itself."""
+    """Return the released template's deployment in a group, with generated names."""
     path = COMBINATIONS / f"{combination}.bicepparam"
     text = completed(path.read_text("utf-8"))
     return _predicted(path.name, text, released_template(), group)
@@ -111,7 +110,7 @@ def predict_in_group(combination: str, group: str) -> Json:
 
 @cache
 def released_template() -> Path:
-    """Return the compiled template of one resource group, as a file, as a release has it."""
+    """Return the compiled template for a resource group as a file, as in a release."""
     folder = Path(tempfile.mkdtemp(prefix="activity-scan-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "activity-scan.json"
@@ -120,7 +119,7 @@ def released_template() -> Path:
 
 
 def completed(text: str) -> str:
-    """Return parameters with the usual values for those that are missing."""
+    """Return parameters, with the usual values for required ones that are missing."""
     missing = [it for it in USUAL if not re.search(rf"^param {it} =", text, re.MULTILINE)]
     return text + "".join(f"param {name} = {USUAL[name]}\n" for name in missing)
 
@@ -187,7 +186,7 @@ def _digest(text: str) -> str:
 
 
 def write_snapshots() -> list[str]:
-    """Write every prediction again, remove those without a combination, and say what changed."""
+    """Write all predictions, remove those without a combination, and return what changed."""
     SNAPSHOTS.mkdir(exist_ok=True)
     wanted = {snapshot_path(it): snapshot(it) for it in combinations()}
     said = []
@@ -203,7 +202,7 @@ def write_snapshots() -> list[str]:
 
 
 def findings(checkov: Path) -> list[str]:
-    """Return what is wrong by checkov, other than what infra/checkov.yaml passes over.
+    """Return the findings of checkov, except for those that infra/checkov.yaml skips.
 
     Raises:
         BicepError: a template does not compile.
@@ -223,7 +222,7 @@ def findings(checkov: Path) -> list[str]:
         if it["check_id"] not in listed
     ]
     needed = {it["check_id"] for it in failed}
-    wrong += [f"{it} in {CHECKOV.name} is not needed" for it in listed if it not in needed]
+    wrong += [f"{it} in {CHECKOV.name} is no longer needed" for it in listed if it not in needed]
     return wrong
 
 
@@ -241,7 +240,7 @@ def _scan(checkov: Path, framework: str, folder: Path) -> Json:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one of both, and return the exit code: 1 when something is wrong."""
+    """Write predictions or scan; return 1 if something is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="predict every combination again")
     parser.add_argument("--policies", type=Path, metavar="CHECKOV", help="scan with this checkov")

@@ -1,4 +1,4 @@
-"""Finds the Python with which Azure runs the function, where the machine has it."""
+"""Finds a Python of the version with which Azure runs the function, if the machine has one."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 AZURE = (3, 13)
-"""The version that the infrastructure asks Azure for."""
+"""The version that the template configures for the app."""
 
 HOW_TO_GET_IT = "install Python 3.13, for example with `uv python install 3.13`"
 
@@ -17,22 +17,22 @@ HOW_TO_GET_IT = "install Python 3.13, for example with `uv python install 3.13`"
 def azure_python(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return a Python of Azure's version that really runs, or None.
 
-    The one that runs this, one on PATH, of pyenv, of uv, or beside this one, in this order.
+    Looks at the running Python, on PATH, at those of pyenv and uv, and next to the running one.
     """
     return next((path for path in _candidates(environ) if version(path) == AZURE), None)
 
 
 def version(python: Path) -> tuple[int, ...] | None:
-    """Return the version that an interpreter has, as (3, 13); None when it does not run.
+    """Return the version of an interpreter, such as (3, 13), or None if it does not run.
 
-    A shim of pyenv is found on PATH, and fails when its version is not switched on.
+    A shim of pyenv on PATH fails unless its version is activated.
     """
     said = _said([str(python), "-c", "import sys; print(*sys.version_info[:2])"])
     return tuple(map(int, said.split())) if said else None
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield where it may be; the files need not be what they are named for."""
+    """Yield possible interpreters; their names need not tell their version."""
     yield Path(sys.executable)
     search = environ.get("PATH", "")
     for folder in search.split(os.pathsep):
@@ -43,7 +43,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
     uv = shutil.which("uv", path=search)
     if uv and (found := _said([uv, "python", "find", "--no-project", "3.13"])):
         yield Path(found)
-    # HOME and PATH may be others than the user's: a clean environment has its own.
+    # HOME and PATH may differ from the user's in a clean environment.
     yield from _in(Path(sys.base_prefix).parent)
     yield from _in(Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pyenv" / "versions")
 
@@ -62,7 +62,7 @@ def _in(versions: Path) -> list[Path]:
 
 
 def _said(command: list[str]) -> str:
-    """Return what a command prints; nothing when it fails."""
+    """Return the output of a command, or nothing if it fails."""
     try:
         ran = subprocess.run(
             command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL

@@ -1,13 +1,13 @@
-"""Builds what a release carries: python -m harness.release FOLDER (`make release`).
+"""Builds the files of a release: python -m harness.release FOLDER (`make release`).
 
 - `activity-scan.json`: the compiled template of one resource group.
-- `released-package.zip`: the function with its libraries; built twice, and refused when the bytes
-  differ.
-- `sbom.json`: the bill of materials, made from the libraries that are in the package.
+- `released-package.zip`: the function with its libraries. It is built twice, and the bytes must be
+  the same.
+- `sbom.json`: the bill of materials of the libraries in the package.
 - `SHA256SUMS`: the digests of those three.
 
-It needs the Bicep compiler, and uv or Python 3.13; the bill of materials needs cyclonedx-py, and is
-left out with a sentence where it is missing.
+It needs the Bicep compiler, and uv or Python 3.13. Without cyclonedx-py it leaves out the bill of
+materials and says so.
 """
 
 import argparse
@@ -31,11 +31,11 @@ DIGESTS = "SHA256SUMS"
 
 
 class ReleaseError(Exception):
-    """Something that a release needs is missing or wrong; the message says what."""
+    """Something that a release needs is missing or wrong; the message explains what."""
 
 
 def write_template(folder: Path) -> None:
-    """Write the compiled template, without what differs from compiler to compiler for no reason."""
+    """Write the compiled template."""
     compiled = bicep.template(infra.COLLECTOR)
     text = json.dumps(compiled, indent=2, ensure_ascii=False)
     (folder / TEMPLATE).write_text(f"{text}\n", "utf-8")
@@ -45,17 +45,17 @@ def write_package(folder: Path) -> None:
     """Write the package, built twice.
 
     Raises:
-        ReleaseError: the two differ, so nobody could tell whether it was built from these sources.
+        ReleaseError: the two differ, so nobody could verify that these sources were built.
     """
     package.build(infra.ROOT, folder / PACKAGE)
     with tempfile.TemporaryDirectory() as second:
         package.build(infra.ROOT, Path(second) / PACKAGE)
         if (Path(second) / PACKAGE).read_bytes() != (folder / PACKAGE).read_bytes():
-            raise ReleaseError("the package was built twice, and the bytes differ")
+            raise ReleaseError("the package was built twice, but the bytes differ")
 
 
 def write_materials(folder: Path) -> bool:
-    """Write the bill of materials of what is in the package; tell whether it could be made.
+    """Write the bill of materials of the package; return whether that was possible.
 
     Raises:
         ReleaseError: the program that makes it fails.
@@ -66,7 +66,7 @@ def write_materials(folder: Path) -> bool:
     with tempfile.TemporaryDirectory() as place:
         with zipfile.ZipFile(folder / PACKAGE) as packed:
             packed.extractall(place)
-        # It reads an environment, so the package's libraries are put where one has them.
+        # The program reads an environment, so this makes one with the package's libraries.
         made = Path(place) / "environment"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
         (home,) = made.glob("lib/python*/site-packages")

@@ -1,8 +1,8 @@
-"""The formats' JSON Schemas and tables, made from the types that read and write them.
+"""Makes the JSON Schemas and tables of the formats from the types that read and write them.
 
     python -m harness.schemas --write
 
-A test compares what it would write with what is in `docs/`.
+A test checks that the files in `docs/` are up to date.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FORMATS: dict[str, type[msgspec.Struct]] = {
     "ledger-1": model.Ledger,
     "manifest-1": manifest.Manifest,
 }
-"""Each format and version with the type that is it."""
+"""Each version of a format, and its type."""
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "manifest": manifest.Manifest,
@@ -53,7 +53,7 @@ _ATTRIBUTE = re.compile(r"(\w+): (.*)")
 
 
 def main() -> int:
-    """Write or compare, as the options say; 1 when something differs."""
+    """Write the files or compare them; return 1 if one differs."""
     parser = argparse.ArgumentParser(prog="python -m harness.schemas", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write what differs")
     write = parser.parse_args().write
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def wanted() -> dict[Path, str]:
-    """Return every file that is made from the types, with what it must hold."""
+    """Return every file that is made from the types, and its content."""
     files = {DOCS / f"schemas/{name}.schema.json": schema(kind) for name, kind in FORMATS.items()}
     page = DOCS / "formats.md"
     return {**files, page: with_tables(page.read_text(encoding="utf-8"))}
@@ -78,7 +78,7 @@ def _is(path: Path, text: str) -> bool:
 
 
 def schema(kind: type[msgspec.Struct]) -> str:
-    """Return the JSON Schema of a format, each field described as its type's docstring does."""
+    """Return the JSON Schema of a format, with the descriptions from the docstrings."""
     made = msgspec.json.schema(kind)
     for name, definition in made["$defs"].items():
         described = _type_named(name)
@@ -91,7 +91,7 @@ def schema(kind: type[msgspec.Struct]) -> str:
 
 
 def with_tables(page: str) -> str:
-    """Return a page with the text between each pair of table markers made anew."""
+    """Return a page with the text between each pair of table markers replaced."""
     for name, kind in TABLES.items():
         before, begin, rest = page.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition(f"<!-- /{name} -->")
@@ -106,7 +106,7 @@ def table(kind: type[msgspec.Struct]) -> str:
 
 
 def descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return what each field is, by its name in the format, from the type's docstring."""
+    """Return the description of each field from the docstring, by its name in the format."""
     names = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
     told = dict(_attributes(inspect.getdoc(kind) or ""))
     return {names[name]: told[name] for name in names}
