@@ -292,6 +292,22 @@ def test_modules_that_the_architecture_names_exist() -> None:
     assert len(named) > 20
 
 
+def test_entry_points_that_the_architecture_names_exist() -> None:
+    """Each function is in the file that the page names."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = re.findall(r"((?:`\w+`(?: or )?)+) in `([\w/]+\.py)`", page)
+
+    pairs = [(name, path) for names, path in named for name in re.findall(r"\w+(?=`)", names)]
+    missing = [
+        (name, path)
+        for name, path in pairs
+        if f"def {name}(" not in (ROOT / path).read_text("utf-8")
+    ]
+
+    assert missing == []
+    assert len(pairs) >= 6
+
+
 @pytest.fixture
 def followed(azurite: Azurite) -> Callable[[], subprocess.CompletedProcess[str]]:
     """Provide the example of the formats page, to be run as it stands."""
