@@ -16,11 +16,13 @@ from typing import Any
 import msgspec
 
 from shared.core import model
+from shared.core.audit import history
 from shared.core.state import manifest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 FORMATS: dict[str, type[msgspec.Struct]] = {
+    "history-1": history.History,
     "ledger-1": model.Ledger,
     "manifest-1": manifest.Manifest,
 }
@@ -46,8 +48,14 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "api_clock": model.ApiClock,
     "accepted": model.Accepted,
     "api-facts": model.ApiFacts,
+    "history": history.History,
+    "hour": history.Hour,
+    "look": history.Look,
 }
 """Each marked table of `docs/formats.md` with the type whose fields it lists."""
+
+PLACES = (model, manifest, history)
+"""Where the types are."""
 
 _ATTRIBUTE = re.compile(r"(\w+): (.*)")
 
@@ -130,7 +138,7 @@ def _summary(kind: type[msgspec.Struct]) -> str:
 
 
 def _type_named(name: str) -> type[msgspec.Struct]:
-    found: Any = getattr(model, name, None) or getattr(manifest, name)
+    found: Any = next(it for place in PLACES if (it := getattr(place, name, None)))
     kind: type[msgspec.Struct] = found
     return kind
 

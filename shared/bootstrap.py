@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from shared.access import ApiSettings
 from shared.adapters.activities_api import HttpActivitySource
+from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.announcing import EVENT_SCHEMAS, Place
+from shared.core.audit.history import History
 from shared.core.errors import ScanError, SettingsError, StoreError
 from shared.core.model import Policy
 from shared.core.state.report import Outcome, Tally, encode, report_fields
-from shared.ports import LedgerStore, Ports, ResultArchive
+from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive
 from shared.scan import scan_once
+from shared.scan.history import take_in
 from shared.settings import Settings, read_settings
 from shared.sharing import SharedBudget, in_turn
 
@@ -235,10 +238,23 @@ def _run_one(  # noqa: PLR0913 - the composition root hands over what it made
     except Exception as error:  # noqa: BLE001 - reported here, raised again by `run`
         failure = error
     duration = clock.elapsed() - started
+    derived = BlobDerivedStore(containers.state, policy.scan)
+    _remember(ports, derived, tally)
     result = _report(tally, policy, outcome, duration, failure, past_due)
     if not isinstance(failure, StoreError):
         _keep(ports.ledgers, result.line, clock.now())
     return result
+
+
+def _remember(ports: Ports, derived: DerivedStore, tally: Tally) -> History | None:
+    """Take new manifests into the history; what goes wrong is worth a warning, not the run."""
+    if tally.ledger is None:
+        return None
+    try:
+        return take_in(tally.ledger, ports.results, derived, ports.clock)
+    except Exception as error:  # noqa: BLE001 - history is derived, and the next run makes it
+        logger.warning("the history could not be written: %s", error)
+        return None
 
 
 def _report(  # noqa: PLR0913, PLR0917 - private, the report's own fields

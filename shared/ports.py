@@ -121,6 +121,57 @@ class LedgerStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """Something derived from the manifests, as it is stored.
+
+    Attributes:
+        content: its bytes, None when it is not there.
+        etag: to save against, None when it is not there.
+        manifest: number of the newest manifest that is in it; 0 when it does not say.
+    """
+
+    content: bytes | None
+    etag: str | None
+    manifest: int
+
+
+class DerivedStore(Protocol):
+    """What is derived from one scan's manifests and kept beside its ledger; never its state."""
+
+    def read(self, name: str) -> Derived:
+        """Return a derived blob; its absence is a value.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def save(self, name: str, content: bytes, *, etag: str | None, manifest: int) -> bool:
+        """Replace the version with this ETag (None: create); False when another is stored.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses; the save may have happened.
+        """
+        ...
+
+    def publish(self, name: str, content: bytes, *, manifest: int) -> bool:
+        """Replace what is stored, unless that has a newer manifest; False when it stays.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses; it may have happened.
+        """
+        ...
+
+    def newest_lines(self, most: int) -> list[str]:
+        """Return the newest report lines of the run log, the oldest of them first.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+
 class ResultStore(Protocol):
     """One scan's parts and manifests: written once, never changed. Thread-safe."""
 

@@ -17,7 +17,7 @@ from shared.core.errors import (
 )
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Request, StoredPart
 from shared.core.state.layout import hour_prefix, is_folder, stored_parts
-from shared.ports import SavedLedger
+from shared.ports import Derived, SavedLedger
 from shared.settings import fingerprint
 
 NOW = 1_795_435_200_000
@@ -161,6 +161,39 @@ class InMemoryLedger:
         """Return the stored ledger as plain JSON."""
         value: dict[str, Any] = json.loads(self.content or b"{}")
         return value
+
+
+class InMemoryDerived:
+    """The `DerivedStore` in memory; `lines` is its run log."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, tuple[bytes, int, int]] = {}
+        self.lines: list[str] = []
+
+    def read(self, name: str) -> Derived:
+        """Return what is there."""
+        if name not in self.blobs:
+            return Derived(content=None, etag=None, manifest=0)
+        content, version, manifest = self.blobs[name]
+        return Derived(content=content, etag=str(version), manifest=manifest)
+
+    def save(self, name: str, content: bytes, *, etag: str | None, manifest: int) -> bool:
+        """Replace the version that was read."""
+        if self.read(name).etag != etag:
+            return False
+        self.blobs[name] = (content, int(etag or 0) + 1, manifest)
+        return True
+
+    def publish(self, name: str, content: bytes, *, manifest: int) -> bool:
+        """Replace what is not newer."""
+        stored = self.read(name)
+        if stored.manifest > manifest:
+            return False
+        return self.save(name, content, etag=stored.etag, manifest=manifest)
+
+    def newest_lines(self, most: int) -> list[str]:
+        """Return the last lines."""
+        return self.lines[-most:]
 
 
 class InMemoryResults:

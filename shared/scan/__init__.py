@@ -211,7 +211,7 @@ class Run:
         for bounds in gone(self.ledger, self.now(), self.policy):
             if not self.has_time():
                 return
-            self.save(ledgers.declared_lost(self.ledger, bounds, self.policy))
+            self.save(ledgers.declared_lost(self.ledger, bounds, self.policy, made=self.now()))
             self.finish_interrupted_commit()
 
     def has_time(self) -> bool:
@@ -231,7 +231,7 @@ class Run:
         for done, bounds in enumerate(list(unswept(self.ledger, self.now(), self.policy))):
             if done and self.spent() > self.policy.budget // GIVING_UP_SHARE:
                 break
-            self.save(ledgers.given_up(self.ledger, bounds, self.policy))
+            self.save(ledgers.given_up(self.ledger, bounds, self.policy, made=self.now()))
             self.finish_interrupted_commit()
             said = "time passed the API's reach before a sweep looked at it"
             self.tally.warnings.append(f"{said}: {_shown(bounds)}")

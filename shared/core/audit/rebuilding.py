@@ -82,7 +82,7 @@ class Rebuilding:
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
         self.ledger = ledgers.after_transition(
-            self.ledger, doubted, Transition(finished=finished), self.policy
+            self.ledger, doubted, Transition(finished=finished), self.policy, made=self.now
         )
 
 

@@ -153,6 +153,16 @@ def ledger_name(scan: str) -> str:
     return f"scan={scan}/ledger.json"
 
 
+def history_name(scan: str) -> str:
+    """Return the name of the scan's history, which is derived from its manifests."""
+    return f"scan={scan}/history.json"
+
+
+def status_name(scan: str, ending: str) -> str:
+    """Return the name of the scan's status, as `json` or as the page `html`."""
+    return f"scan={scan}/status.{ending}"
+
+
 def runs_prefix(scan: str) -> str:
     """Return what the names of all run logs of a scan begin with; they sort by day."""
     return f"scan={scan}/runs/"

@@ -264,8 +264,14 @@ def heard(ledger: Ledger, ahead: int, now: int, policy: Policy) -> Ledger:
     return change(ledger, api_clock=ApiClock(offset=ahead, at=now))
 
 
-def after_transition(
-    ledger: Ledger, before: Slice, transition: Transition, policy: Policy, *, now: int | None = None
+def after_transition(  # noqa: PLR0913 - the facts of a transition, by name
+    ledger: Ledger,
+    before: Slice,
+    transition: Transition,
+    policy: Policy,
+    *,
+    now: int | None = None,
+    made: int | None = None,
 ) -> Ledger:
     """Return the ledger after one transition of a slice; a finished one begins to commit.
 
@@ -276,14 +282,22 @@ def after_transition(
         policy: how the scan is to be done.
         now: decides whether the API still reached a slice that was never answered; without it,
             the API did.
+        made: when the commit is fixed, where that is not `now`.
     """
     after = (*transition.opened, *((transition.goes_on,) if transition.goes_on else ()))
     ledger = replaced(ledger, before, after)
-    return _committing(ledger, transition.finished, policy, now) if transition.finished else ledger
+    if transition.finished is None:
+        return ledger
+    return _committing(ledger, transition.finished, policy, now=now, made=made or now)
 
 
 def _committing(
-    ledger: Ledger, finished: Finished, policy: Policy, now: int | None = None
+    ledger: Ledger,
+    finished: Finished,
+    policy: Policy,
+    *,
+    now: int | None = None,
+    made: int | None = None,
 ) -> Ledger:
     """Fix everything about the commit of a finished slice."""
     if ledger.committing:
@@ -293,20 +307,28 @@ def _committing(
     if finished.slice.pass_name != FIRST_PASS:
         finished = _too_late(finished, policy, now)
     lost = _loss(finished, policy, now)
-    return _fixed(
-        ledger, finished, policy, covers=() if lost else _covers(finished, policy), lost=lost
-    )
+    covers = () if lost else _covers(finished, policy)
+    return _fixed(ledger, finished, policy, covers=covers, lost=lost, made=made)
 
 
-def _fixed(
+def _fixed(  # noqa: PLR0913 - the facts of a commit, by name
     ledger: Ledger,
     finished: Finished,
     policy: Policy,
     *,
     covers: tuple[str, ...],
     lost: Loss | None,
+    made: int | None,
 ) -> Ledger:
-    content = manifests.encode(_manifest(ledger, finished, policy, covers=covers, lost=lost))
+    manifest = _manifest(
+        ledger,
+        finished,
+        policy,
+        covers=covers,
+        lost=lost,
+        made=made or finished.slice.last_answer or ledger.made,
+    )
+    content = manifests.encode(manifest)
     commit = Commit(
         slice=finished.slice,
         start=finished.start,
@@ -339,17 +361,21 @@ def _too_late(finished: Finished, policy: Policy, now: int | None) -> Finished:
     return replace(finished, slice=change(finished.slice, doubt=(doubt,)))
 
 
-def declared_lost(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
+def declared_lost(
+    ledger: Ledger, bounds: Interval, policy: Policy, *, made: int | None = None
+) -> Ledger:
     """Return the ledger with a commit that declares this time lost, without request or part."""
     start, end = bounds
     piece = open_slice(bounds, pass_name=FIRST_PASS, policy=policy)
     reason = f"past the API's reach of {policy.reach // DAY_MS} days before it was scanned"
     finished = Finished(slice=piece, start=start, end=end)
     loss = Loss(start=start, end=end, reason=reason)
-    return _fixed(ledger, finished, policy, covers=(), lost=loss)
+    return _fixed(ledger, finished, policy, covers=(), lost=loss, made=made)
 
 
-def given_up(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
+def given_up(
+    ledger: Ledger, bounds: Interval, policy: Policy, *, made: int | None = None
+) -> Ledger:
     """Return the ledger about to commit that no sweep will ever look at this time.
 
     The manifest has neither a request nor a part: it says that what came late is in doubt.
@@ -358,7 +384,7 @@ def given_up(ledger: Ledger, bounds: Interval, policy: Policy) -> Ledger:
     doubt = Doubt(start=bounds[0], end=bounds[1], reason=NOT_SWEPT)
     finished = Finished(slice=change(piece, doubt=(doubt,)), start=bounds[0], end=bounds[1])
     kept = tuple(it for it in ledger.open if it.end <= bounds[0] or bounds[1] <= it.start)
-    return _committing(change(ledger, open=kept), finished, policy)
+    return _committing(change(ledger, open=kept), finished, policy, made=made)
 
 
 def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
@@ -373,13 +399,14 @@ def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
     )
 
 
-def _manifest(
+def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
     ledger: Ledger,
     finished: Finished,
     policy: Policy,
     *,
     covers: tuple[str, ...],
     lost: Loss | None,
+    made: int,
 ) -> Manifest:
     """Return the manifest of a commit, with the state that it leads to."""
     piece = finished.slice
@@ -393,6 +420,7 @@ def _manifest(
         fingerprint=ledger.fingerprint,
         origin=ledger.origin,
         epoch=ledger.epoch,
+        made=made,
         start=finished.start,
         end=finished.end,
         requests=Requests(count=piece.requests, first=piece.first_request, last=piece.last_answer),

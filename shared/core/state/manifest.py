@@ -64,6 +64,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         fingerprint: fingerprint of the filters and the sort field.
         origin: where the scan begins.
         epoch: epoch of the claim that committed the slice.
+        made: the run's time when the commit was fixed, whether or not anything was asked for it.
         start: first proven millisecond on the axis.
         end: first millisecond after the proven ones.
         requests: number of requests, with the times of the first and the last.
@@ -90,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     fingerprint: str
     origin: int
     epoch: int
+    made: int
     start: int
     end: int
     requests: Requests

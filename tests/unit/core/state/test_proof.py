@@ -30,6 +30,7 @@ def manifest_of(start: int, end: int, **changes: Any) -> Manifest:
         "fingerprint": "",
         "origin": ORIGIN,
         "epoch": 1,
+        "made": ORIGIN,
         "start": ORIGIN + start,
         "end": ORIGIN + end,
         "requests": Requests(count=1, first=0, last=0),

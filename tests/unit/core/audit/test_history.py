@@ -1,0 +1,274 @@
+"""History: any batches give the same, it equals a recount, and it is bounded."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.audit import history as histories
+from shared.core.audit.history import History, Look
+from shared.core.model import FIRST_PASS, Doubt, Loss
+from shared.core.state import ledger as ledgers
+from shared.core.state import manifest as manifests
+from shared.core.state.manifest import Manifest
+from shared.scan.history import take_in
+from tests.fakes import DAY, HOUR, MINUTE, NOW, InMemoryDerived, InMemoryResults, policy
+from tests.parts import lines_of
+from tests.world import World
+
+SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-24h", 24 * HOUR))
+
+
+@pytest.fixture(scope="module")
+def scanned() -> World:
+    """Provide a scan of two days with sweeps."""
+    world = World([NOW - 30 * HOUR + 411_000 * n for n in range(500)], page=20)
+    how = policy(lookback=30 * HOUR, sweeps=SWEEPS)
+    for _ in range(8):
+        world.run_until_idle(how)
+        world.clock.advance(3 * HOUR)
+    world.api.truth = sorted([*world.api.truth, NOW - 90 * MINUTE, NOW + HOUR + 7])
+    for _ in range(8):
+        world.run_until_idle(how)
+        world.clock.advance(3 * HOUR)
+    return world
+
+
+def contents(world: World) -> list[bytes]:
+    """Return the bytes of all manifests in order."""
+    return [world.results.manifests[number] for number in sorted(world.results.manifests)]
+
+
+def folded(feed: list[bytes], history: History | None = None) -> History:
+    """Return the history of a feed."""
+    history = history or histories.empty("all")
+    for content in feed:
+        history = histories.taken(history, manifests.decode(content), content)
+    return history
+
+
+def through_storage(history: History) -> History:
+    """Return a history as it is read back."""
+    kept = histories.decode(histories.encode(history))
+    assert kept is not None
+    return kept
+
+
+@given(cuts=st.lists(st.integers(min_value=0, max_value=2_000), max_size=6))
+def test_any_batches_give_the_same(scanned: World, cuts: list[int]) -> None:
+    """However many manifests each run takes in, and with a save in between."""
+    feed = contents(scanned)
+    history = histories.empty("all")
+    begin = 0
+    for cut in sorted({*(cut % len(feed) for cut in cuts), len(feed)}):
+        history = through_storage(folded(feed[begin:cut], history))
+        begin = cut
+
+    assert histories.encode(history) == histories.encode(folded(feed))
+
+
+def test_it_equals_a_recount_from_the_parts(scanned: World) -> None:
+    """Records, late ones and bytes of each hour are those of the parts under that hour."""
+    history = folded(contents(scanned))
+    recounted: dict[int, tuple[int, int, int]] = {}
+    for content in contents(scanned):
+        manifest = json.loads(content)
+        if manifest["part"]:
+            packed = scanned.results.parts[manifest["part"]["name"]]
+            lines = lines_of(packed)
+            hour = manifest["start"] // HOUR * HOUR
+            records, late, size = recounted.get(hour, (0, 0, 0))
+            late += len(lines) if manifest["pass"] != FIRST_PASS else 0
+            recounted[hour] = (records + len(lines), late, size + len(packed))
+
+    told = {at: (it.records, it.late, it.bytes) for at, it in history.hours.items() if it.records}
+
+    assert told == recounted
+    assert sum(it[1] for it in recounted.values()) == 2
+
+
+def test_each_pass_tells_when_it_last_covered_an_hour(scanned: World) -> None:
+    """The first pass did so within two hours, the last sweep a day later."""
+    history = folded(contents(scanned))
+    hour = history.hours[NOW]
+
+    assert hour.passes[FIRST_PASS].covered == hour.passes["sweep-24h"].covered == HOUR
+    assert hour.passes[FIRST_PASS].at < NOW + 4 * HOUR
+    assert hour.passes["sweep-24h"].at >= NOW + 25 * HOUR
+
+
+def test_every_manifest_says_when_it_was_made(scanned: World) -> None:
+    """In the order of the chain, and never before the time that it is about."""
+    made = [manifests.decode(content) for content in contents(scanned)]
+
+    assert [it.made for it in made] == sorted(it.made for it in made)
+    assert all(it.made > it.end for it in made)
+
+
+def test_a_manifest_without_a_request_says_when_it_was_made() -> None:
+    """Time is declared lost without a request; the time of that is known all the same."""
+    world = World([])
+    world.run(policy(lookback=3 * HOUR))
+    world.clock.advance(40 * DAY)
+    world.run(policy(lookback=3 * HOUR))
+    lost = [it for it in map(manifests.decode, contents(world)) if it.lost]
+
+    assert lost
+    assert all(it.requests.count == 0 and it.made >= NOW + 40 * DAY for it in lost)
+
+
+def manifest(start: int, **changes: object) -> tuple[Manifest, bytes]:
+    """Return a manifest about ten minutes from `start` on."""
+    world = World([])
+    world.run(policy(lookback=HOUR))
+    made = manifests.decode(world.results.manifests[1])
+    values = {"start": start, "end": start + 10 * MINUTE, "number": 1, **changes}
+    made = msgspec.structs.replace(made, **values)
+    return made, manifests.encode(made)
+
+
+def test_a_manifest_about_an_older_hour_is_counted_and_not_taken_in() -> None:
+    """History goes back 35 days from the newest hour."""
+    history = histories.taken(histories.empty("all"), *manifest(NOW))
+    history = histories.taken(history, *manifest(NOW - 35 * DAY - HOUR, number=2))
+
+    assert (history.older, history.through, list(history.hours)) == (1, 2, [NOW])
+
+
+def test_history_keeps_35_days() -> None:
+    """What is older goes when newer hours come."""
+    history = histories.empty("all")
+    for day in range(60):
+        history = histories.taken(history, *manifest(NOW + day * DAY, number=day + 1))
+
+    assert list(history.hours) == [NOW + day * DAY for day in range(24, 60)]
+
+
+def test_a_later_look_replaces_the_doubt_of_an_earlier_one() -> None:
+    """Only within its own bounds."""
+    doubt = (Doubt(start=NOW + 5 * MINUTE, end=NOW + 10 * MINUTE, reason="odd"),)
+    history = histories.taken(histories.empty("all"), *manifest(NOW, doubt=doubt))
+    assert history.hours[NOW].doubt == ((NOW + 5 * MINUTE, NOW + 10 * MINUTE),)
+
+    history = histories.taken(history, *manifest(NOW, number=2, end=NOW + 7 * MINUTE))
+
+    assert history.hours[NOW].doubt == ((NOW + 7 * MINUTE, NOW + 10 * MINUTE),)
+
+
+def test_an_hour_remembers_what_was_lost_in_it() -> None:
+    """And no pass covers that."""
+    lost = Loss(start=NOW, end=NOW + 10 * MINUTE, reason="too old")
+    history = histories.taken(histories.empty("all"), *manifest(NOW, lost=lost, covers=()))
+
+    assert history.hours[NOW].lost == ((NOW, NOW + 10 * MINUTE),)
+    assert history.hours[NOW].passes == {}
+
+
+def test_an_hour_that_is_partly_covered_says_how_much() -> None:
+    """As the manifest's own `complete` says."""
+    complete = {FIRST_PASS: ((NOW, NOW + 20 * MINUTE),)}
+    history = histories.taken(histories.empty("all"), *manifest(NOW, complete=complete, made=NOW))
+
+    assert history.hours[NOW].passes == {FIRST_PASS: Look(covered=20 * MINUTE, at=NOW)}
+
+
+def take(world: World, derived: InMemoryDerived) -> History:
+    """Take in what is new, as a run does after it has released its claim."""
+    ledger = ledgers.decode(world.ledgers.load().content or b"")
+    return take_in(ledger, world.results, derived, world.clock)
+
+
+def test_a_run_takes_in_all_that_is_new_and_saves_it(scanned: World) -> None:
+    """The next run goes on from there."""
+    derived = InMemoryDerived()
+
+    history = take(scanned, derived)
+
+    assert histories.encode(history) == histories.encode(folded(contents(scanned)))
+    assert derived.blobs["scan=all/history.json"][0] == histories.encode(history)
+    assert derived.blobs["scan=all/history.json"][2] == history.through
+
+
+def test_a_history_of_another_chain_is_made_again(scanned: World) -> None:
+    """A number beyond the chain's head, or another hash at its head."""
+    derived = InMemoryDerived()
+    right = take(scanned, derived)
+    for wrong in (
+        msgspec.structs.replace(right, through=right.through + 1),
+        msgspec.structs.replace(right, sha256="0" * 64),
+        msgspec.structs.replace(right, version=2),
+    ):
+        derived.blobs["scan=all/history.json"] = (histories.encode(wrong), 1, 1)
+        assert take(scanned, derived) == right
+
+
+def test_of_two_runs_at_once_one_drops_its_work(scanned: World) -> None:
+    """What is stored is never half of each, and never older than it was."""
+
+    class Overtaken(InMemoryDerived):
+        def save(self, name: str, content: bytes, *, etag: str | None, manifest: int) -> bool:
+            self.blobs.setdefault(name, (b"theirs", 1, 10**6))
+            return super().save(name, content, etag=etag, manifest=manifest)
+
+    derived = Overtaken()
+
+    take(scanned, derived)
+
+    assert derived.blobs["scan=all/history.json"][0] == b"theirs"
+
+
+def test_a_run_stops_taking_in_after_five_seconds(scanned: World) -> None:
+    """What is left is for the next runs, which end with the same history."""
+
+    class Slow(InMemoryResults):
+        def manifest(self, number: int) -> bytes | None:
+            scanned.clock.monotonic += 100
+            return scanned.results.manifests.get(number)
+
+    derived = InMemoryDerived()
+    ledger = ledgers.decode(scanned.ledgers.load().content or b"")
+    first = take_in(ledger, Slow(), derived, scanned.clock)
+    assert 0 < first.through < ledger.head.number
+
+    last = first
+    for _ in range(200):
+        last = take_in(ledger, Slow(), derived, scanned.clock)
+
+    assert histories.encode(last) == histories.encode(folded(contents(scanned)))
+
+
+def test_after_a_deletion_the_start_is_found_by_when_manifests_were_made() -> None:
+    """A manifest that was made before every hour that is kept is not read."""
+    made = {number: NOW + number * HOUR for number in range(1, 1_001)}
+    asked: list[int] = []
+
+    def look(number: int) -> int | None:
+        asked.append(number)
+        return made[number] if number > 50 else None
+
+    assert histories.first_made_since(NOW + 400 * HOUR, 1_000, look) == 400
+    assert len(asked) <= 11
+    assert histories.first_made_since(NOW, 1_000, look) == 51
+
+
+def test_a_history_that_is_made_again_has_the_same_hours() -> None:
+    """Only how many manifests were passed over may differ."""
+    world = World([])
+    feed = []
+    for day in range(60):
+        one, _ = manifest(NOW + day * DAY, number=day + 1, made=NOW + day * DAY + HOUR)
+        complete = {FIRST_PASS: ((NOW, NOW + day * DAY + 10 * MINUTE),)}
+        feed.append(manifests.encode(msgspec.structs.replace(one, complete=complete)))
+    world.run(policy(lookback=HOUR))
+    world.results.manifests = dict(enumerate(feed, start=1))
+    ledger = ledgers.decode(world.ledgers.load().content or b"")
+    head = msgspec.structs.replace(ledger.head, number=60, sha256=manifests.digest(feed[-1]))
+    ledger = msgspec.structs.replace(ledger, head=head)
+
+    again = take_in(ledger, world.results, InMemoryDerived(), world.clock)
+
+    whole = folded(feed)
+    assert again.first > 1
+    assert (again.hours, again.newest, again.through) == (whole.hours, whole.newest, 60)
