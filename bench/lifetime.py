@@ -19,6 +19,7 @@ import msgspec
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Doubt, Policy
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
+from shared.core.state import committing
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose
 from shared.core.state.planning import sweeps_due, unswept
@@ -120,9 +121,9 @@ def _asked(piece: Slice, at: int) -> Slice:
 
 def _done(ledger: Ledger, piece: Slice, policy: Policy) -> tuple[Ledger, int]:
     finished = Finished(slice=piece, start=piece.start, end=piece.end)
-    about = ledgers.after_transition(ledger, piece, Transition(finished=finished), policy)
+    about = committing.after_transition(ledger, piece, Transition(finished=finished), policy)
     size = len(about.committing.manifest) if about.committing else 0
-    return ledgers.committed(about), size
+    return committing.committed(about), size
 
 
 def main() -> int:

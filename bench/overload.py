@@ -21,8 +21,8 @@ from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Led
 from shared.core.slices.retreat import close
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.slices.traversal import PART_PAGES
+from shared.core.state import committing, pacing
 from shared.core.state import ledger as ledgers
-from shared.core.state import pacing
 from shared.core.state.capacity import first_per_day, noted
 from shared.core.state.lanes import choose, gone, passed
 from shared.core.state.planning import out_of_reach
@@ -202,7 +202,7 @@ class Simulation:
         end = self.now + self.policy.budget
         self.ledger = ledgers.claim(self.ledger, run="r", now=self.now, policy=self.policy)
         for bounds in gone(self.ledger, self.now, self.policy):
-            self._commit(ledgers.declared_lost(self.ledger, bounds, self.policy))
+            self._commit(committing.declared_lost(self.ledger, bounds, self.policy))
         while True:
             pause = self._start(end)
             events = [at for at, _ in self.flights] + ([pause] if pause else [])
@@ -260,14 +260,14 @@ class Simulation:
 
     def _take(self, piece: Slice, transition: Transition) -> None:
         sealed = transition.with_block(TRAILER) if transition.lacks_trailer else transition
-        self._commit(ledgers.after_transition(self.ledger, piece, sealed, self.policy))
+        self._commit(committing.after_transition(self.ledger, piece, sealed, self.policy))
 
     def _commit(self, ledger: Ledger) -> None:
         """Save a ledger, and finish its commit at once."""
         self.ledger = ledger
         if ledger.committing is None:
             return
-        commit, self.ledger = ledger.committing, ledgers.committed(ledger)
+        commit, self.ledger = ledger.committing, committing.committed(ledger)
         if commit.covers:
             self.done.append((commit.start, commit.end, self.now))
 

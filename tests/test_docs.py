@@ -19,7 +19,7 @@ from harness.azurite import Azurite
 from shared.core import errors
 from shared.core.audit import rebuilding
 from shared.core.slices import retreat, traversal
-from shared.core.state import ledger as ledgers
+from shared.core.state import committing
 from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
 from shared.settings import read_settings
@@ -201,7 +201,7 @@ def test_every_reason_for_doubt_is_explained() -> None:
         traversal.UNDIVIDED,
         traversal.REFUSED,
         retreat.POISONED,
-        ledgers.NOT_SWEPT,
+        committing.NOT_SWEPT,
         rebuilding.ADOPTED,
     }
     page = (ROOT / "docs/runbook.md").read_text("utf-8")

@@ -12,7 +12,7 @@ LANES = 10
 """Blobs that are asked for at once: as many as the SDK keeps connections."""
 
 AHEAD = 64
-"""Blobs that are asked for, or wait for their transition, at most."""
+"""The most blobs that are being read or wait to be handed over."""
 
 BYTES_AHEAD = 64 * 1024 * 1024
 """Bytes of those blobs; one that is larger comes alone."""

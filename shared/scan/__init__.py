@@ -34,8 +34,8 @@ from shared.core.slices.retreat import (
 )
 from shared.core.slices.transitions import Transition
 from shared.core.slices.traversal import unprobed
+from shared.core.state import committing, pacing
 from shared.core.state import ledger as ledgers
-from shared.core.state import pacing
 from shared.core.state.lanes import choose, gives_way, gone, passed
 from shared.core.state.layout import part_name, stamp
 from shared.core.state.planning import (
@@ -211,7 +211,7 @@ class Run:
         for bounds in gone(self.ledger, self.now(), self.policy):
             if not self.has_time():
                 return
-            self.save(ledgers.declared_lost(self.ledger, bounds, self.policy, made=self.now()))
+            self.save(committing.declared_lost(self.ledger, bounds, self.policy, made=self.now()))
             self.finish_interrupted_commit()
 
     def has_time(self) -> bool:
@@ -231,7 +231,7 @@ class Run:
         for done, bounds in enumerate(list(unswept(self.ledger, self.now(), self.policy))):
             if done and self.spent() > self.policy.budget // GIVING_UP_SHARE:
                 break
-            self.save(ledgers.given_up(self.ledger, bounds, self.policy, made=self.now()))
+            self.save(committing.given_up(self.ledger, bounds, self.policy, made=self.now()))
             self.finish_interrupted_commit()
             said = "time passed the API's reach before a sweep looked at it"
             self.tally.warnings.append(f"{said}: {_shown(bounds)}")
@@ -255,12 +255,12 @@ class Run:
         except BlocksLost:
             if self.ports.results.manifest(commit.number) is not None:
                 raise
-            self.save(ledgers.restarted(self.ledger))
+            self.save(committing.restarted(self.ledger))
             said = "staged blocks had expired: their slice starts over"
             self.tally.warnings.append(f"{said}: {_shown((commit.start, commit.end))}")
             return
         self.ports.results.put_manifest(commit.number, commit.manifest.encode())
-        self.save(ledgers.committed(self.ledger))
+        self.save(committing.committed(self.ledger))
         self.tally.commits += 1
         if commit.lost:
             bounds = _shown((commit.start, commit.end))
@@ -502,7 +502,7 @@ class Run:
         if any(it.reason == POISONED for it in doubt):
             self._warn_once("a poisoned second is finished in doubt: see docs/runbook.md#doubt")
         self.save(
-            ledgers.after_transition(
+            committing.after_transition(
                 self.ledger, piece, transition, self.policy, now=self.clock.now()
             )
         )

@@ -27,6 +27,7 @@ from shared.core.model import (
 )
 from shared.core.passes import PARTIAL, is_partial
 from shared.core.slices.transitions import Finished, Transition
+from shared.core.state import committing
 from shared.core.state import ledger as ledgers
 from shared.core.state.layout import read_part_name
 from shared.core.state.manifest import Manifest
@@ -59,7 +60,7 @@ class Rebuilding:
         if not before.head.number:
             before = with_proof(before, nothing_proven(manifest.origin))
         self.ledger = change(
-            ledgers.extended(before, manifest, content),
+            committing.extended(before, manifest, content),
             axis=manifest.axis,
             fingerprint=manifest.fingerprint,
             accepted=(*before.accepted, accepted) if changed else before.accepted,
@@ -81,7 +82,7 @@ class Rebuilding:
         start, end = _proven(blob, piece, self.policy)
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
-        self.ledger = ledgers.after_transition(
+        self.ledger = committing.after_transition(
             self.ledger, doubted, Transition(finished=finished), self.policy, made=self.now
         )
 

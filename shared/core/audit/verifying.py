@@ -16,7 +16,7 @@ from shared.core.api.records import Malformed
 from shared.core.intervals import Interval, without
 from shared.core.model import Head, Ledger
 from shared.core.state import manifest as manifests
-from shared.core.state.ledger import committed
+from shared.core.state.committing import committed
 from shared.core.state.manifest import Manifest, Part
 from shared.core.state.proof import Proof, beginning, extended, nothing_proven, proof_in, settle
 

@@ -1,16 +1,16 @@
-"""The ledger: its codec, and every change that may be made to it, as pure functions.
+"""The ledger: its codec, the claim, the scope, the check against the chain, and the open slices.
 
-The codec refuses what it does not know and never resets anything. A change returns a new ledger;
-the use case saves it before anything that depends on it happens.
+The codec refuses what it does not know, and nothing here resets anything. Each change returns a
+new ledger; the use case saves it before anything that depends on it happens. `committing` has the
+changes that commits make.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
 from shared.core.clocks import APART_MOST_MS
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
-from shared.core.intervals import Interval
 from shared.core.model import (
     DAY_MS,
     FIRST_PASS,
@@ -18,23 +18,15 @@ from shared.core.model import (
     SECOND_MS,
     Accepted,
     ApiClock,
-    Commit,
-    Doubt,
     Head,
     Ledger,
-    Load,
-    Loss,
     Policy,
     Slice,
 )
-from shared.core.slices.opening import open_slice
-from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import manifest as manifests
-from shared.core.state import proof
-from shared.core.state.capacity import is_overloaded, noted
-from shared.core.state.manifest import Manifest, Requests, part_of
+from shared.core.state.capacity import is_overloaded
 from shared.core.state.pacing import note_start
-from shared.core.state.planning import credited, final, last_age, out_of_reach, settles_until
+from shared.core.state.planning import last_age, settles_until
 from shared.core.state.proof import proof_in, settle, with_proof
 
 VERSION = 1
@@ -51,7 +43,6 @@ PUT_BACK = (
 CLAIM_MARGIN_MS = 30 * SECOND_MS
 """A claim outlives the time budget by this much, for the last saves of a run."""
 
-NOT_SWEPT = "no sweep looked at it while the API still showed it"
 
 change = msgspec.structs.replace
 
@@ -262,222 +253,6 @@ def heard(ledger: Ledger, ahead: int, now: int, policy: Policy) -> Ledger:
     if abs(ahead) > APART_MOST_MS:
         return ledger
     return change(ledger, api_clock=ApiClock(offset=ahead, at=now))
-
-
-def after_transition(  # noqa: PLR0913 - the facts of a transition, by name
-    ledger: Ledger,
-    before: Slice,
-    transition: Transition,
-    policy: Policy,
-    *,
-    now: int | None = None,
-    made: int | None = None,
-) -> Ledger:
-    """Return the ledger after one transition of a slice; a finished one begins to commit.
-
-    Args:
-        ledger: the state.
-        before: the slice as it was.
-        transition: what an answer, or the lack of one, did to it.
-        policy: how the scan is to be done.
-        now: decides whether the API still reached a slice that was never answered; without it,
-            the API did.
-        made: when the commit is fixed, where that is not `now`.
-    """
-    after = (*transition.opened, *((transition.goes_on,) if transition.goes_on else ()))
-    ledger = replaced(ledger, before, after)
-    if transition.finished is None:
-        return ledger
-    return _committing(ledger, transition.finished, policy, now=now, made=made or now)
-
-
-def _committing(
-    ledger: Ledger,
-    finished: Finished,
-    policy: Policy,
-    *,
-    now: int | None = None,
-    made: int | None = None,
-) -> Ledger:
-    """Fix everything about the commit of a finished slice."""
-    if ledger.committing:
-        raise AssertionError("at most one slice commits at a time")
-    if finished.slice.blocks and not finished.slice.blocks[-1].is_trailer:
-        raise AssertionError("a part without its trailer cannot be read")
-    if finished.slice.pass_name != FIRST_PASS:
-        finished = _too_late(finished, policy, now)
-    lost = _loss(finished, policy, now)
-    covers = () if lost else _covers(finished, policy)
-    return _fixed(ledger, finished, policy, covers=covers, lost=lost, made=made)
-
-
-def _fixed(  # noqa: PLR0913 - the facts of a commit, by name
-    ledger: Ledger,
-    finished: Finished,
-    policy: Policy,
-    *,
-    covers: tuple[str, ...],
-    lost: Loss | None,
-    made: int | None,
-) -> Ledger:
-    manifest = _manifest(
-        ledger,
-        finished,
-        policy,
-        covers=covers,
-        lost=lost,
-        made=made or finished.slice.last_answer or ledger.made,
-    )
-    content = manifests.encode(manifest)
-    commit = Commit(
-        slice=finished.slice,
-        start=finished.start,
-        end=finished.end,
-        number=ledger.head.number + 1,
-        manifest=content.decode(),
-        covers=covers,
-        lost=lost.reason if lost else None,
-    )
-    return change(ledger, committing=commit)
-
-
-def _is_out_of_reach(finished: Finished, policy: Policy, now: int | None) -> bool:
-    answered = finished.slice.last_answer or now or 0
-    return out_of_reach(finished.start, answered, policy)
-
-
-def _loss(finished: Finished, policy: Policy, now: int | None) -> Loss | None:
-    if finished.slice.pass_name != FIRST_PASS or not _is_out_of_reach(finished, policy, now):
-        return None
-    reason = f"past the API's reach of {policy.reach // DAY_MS} days when it was scanned"
-    return Loss(start=finished.start, end=finished.end, reason=reason)
-
-
-def _too_late(finished: Finished, policy: Policy, now: int | None) -> Finished:
-    """Return a sweep's finished slice, in doubt where the API no longer reached its time."""
-    if not _is_out_of_reach(finished, policy, now):
-        return finished
-    doubt = Doubt(start=finished.start, end=finished.end, reason=NOT_SWEPT)
-    return replace(finished, slice=change(finished.slice, doubt=(doubt,)))
-
-
-def declared_lost(
-    ledger: Ledger, bounds: Interval, policy: Policy, *, made: int | None = None
-) -> Ledger:
-    """Return the ledger with a commit that declares this time lost, without request or part."""
-    start, end = bounds
-    piece = open_slice(bounds, pass_name=FIRST_PASS, policy=policy)
-    reason = f"past the API's reach of {policy.reach // DAY_MS} days before it was scanned"
-    finished = Finished(slice=piece, start=start, end=end)
-    loss = Loss(start=start, end=end, reason=reason)
-    return _fixed(ledger, finished, policy, covers=(), lost=loss, made=made)
-
-
-def given_up(
-    ledger: Ledger, bounds: Interval, policy: Policy, *, made: int | None = None
-) -> Ledger:
-    """Return the ledger about to commit that no sweep will ever look at this time.
-
-    The manifest has neither a request nor a part: it says that what came late is in doubt.
-    """
-    piece = open_slice(bounds, pass_name=policy.sweeps[-1][0], policy=policy)
-    doubt = Doubt(start=bounds[0], end=bounds[1], reason=NOT_SWEPT)
-    finished = Finished(slice=change(piece, doubt=(doubt,)), start=bounds[0], end=bounds[1])
-    kept = tuple(it for it in ledger.open if it.end <= bounds[0] or bounds[1] <= it.start)
-    return _committing(change(ledger, open=kept), finished, policy, made=made)
-
-
-def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
-    piece = finished.slice
-    return credited(
-        piece.pass_name,
-        end=finished.end,
-        first_request=piece.first_request or 0,
-        doubtful=bool(piece.doubt),
-        since=piece.since,
-        policy=policy,
-    )
-
-
-def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
-    ledger: Ledger,
-    finished: Finished,
-    policy: Policy,
-    *,
-    covers: tuple[str, ...],
-    lost: Loss | None,
-    made: int,
-) -> Manifest:
-    """Return the manifest of a commit, with the state that it leads to."""
-    piece = finished.slice
-    manifest = Manifest(
-        version=manifests.VERSION,
-        number=ledger.head.number + 1,
-        previous=ledger.head.sha256,
-        scan=ledger.scan,
-        pass_name=piece.pass_name,
-        axis=ledger.axis,
-        fingerprint=ledger.fingerprint,
-        origin=ledger.origin,
-        epoch=ledger.epoch,
-        made=made,
-        start=finished.start,
-        end=finished.end,
-        requests=Requests(count=piece.requests, first=piece.first_request, last=piece.last_answer),
-        part=part_of(ledger.scan, piece),
-        counts=piece.counts,
-        lateness=piece.lateness,
-        since=piece.since,
-        doubt=piece.doubt,
-        lost=lost,
-        covers=covers,
-        settled_until=ledger.settled_until,
-        complete={},
-        final=(),
-    )
-    after = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
-    return change(manifest, complete=after.coverage, final=final(after, policy))
-
-
-def committed(ledger: Ledger) -> Ledger:
-    """Return the ledger once part and manifest are there: coverage grows, the head moves."""
-    content = _commit_of(ledger).manifest.encode()
-    return change(extended(ledger, manifests.decode(content), content), committing=None)
-
-
-def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
-    """Return the ledger that holds what one more manifest proves."""
-    grown = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
-    return change(
-        grown,
-        head=manifests.following(ledger.head, content),
-        load=_heavier(ledger.load, manifest),
-    )
-
-
-def _heavier(load: dict[int, Load], manifest: Manifest) -> dict[int, Load]:
-    asked = manifest.requests.count - manifest.counts.faults
-    if FIRST_PASS not in manifest.covers or asked <= 0:
-        return load
-    return noted(load, start=manifest.start, end=manifest.end, requests=asked)
-
-
-def restarted(ledger: Ledger) -> Ledger:
-    """Return the ledger with the committing slice open again, since its blocks are gone."""
-    commit = _commit_of(ledger)
-    again = commit.slice.same_again((commit.start, commit.end))
-    gone = {*commit.slice.unplaced}
-    rest = (
-        change(it, earlier=tuple(known for known in it.earlier if known not in gone))
-        for it in ledger.open
-    )
-    return change(ledger, committing=None, open=_sorted((*rest, again)))
-
-
-def _commit_of(ledger: Ledger) -> Commit:
-    if ledger.committing is None:
-        raise AssertionError("no slice is committing")
-    return ledger.committing
 
 
 def _is_open(ledger: Ledger, piece: Slice) -> bool:

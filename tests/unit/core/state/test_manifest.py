@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.core.model import FIRST_PASS, Block, Counts, Doubt, Head, Ledger, Loss, Slice, Span
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
-from shared.core.state import layout
+from shared.core.state import committing, layout
 from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
 from shared.core.state.manifest import Manifest, Requests
@@ -99,9 +99,9 @@ def test_the_pass_is_called_pass() -> None:
 
 def _committed(ledger: Ledger, piece: Slice) -> tuple[Ledger, bytes]:
     finished = Finished(slice=piece, start=piece.start, end=piece.end)
-    after = ledgers.after_transition(ledger, piece, Transition(finished=finished), HOW)
+    after = committing.after_transition(ledger, piece, Transition(finished=finished), HOW)
     assert after.committing
-    return ledgers.committed(after), after.committing.manifest.encode()
+    return committing.committed(after), after.committing.manifest.encode()
 
 
 @given(st.lists(st.integers(0, 11), min_size=2, max_size=6, unique=True))

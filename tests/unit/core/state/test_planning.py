@@ -22,7 +22,7 @@ from shared.core.model import (
 )
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
-from shared.core.state import lanes, planning
+from shared.core.state import committing, lanes, planning
 from shared.core.state import ledger as ledgers
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
@@ -117,7 +117,7 @@ def test_what_is_covered_lost_open_or_committing_is_not_due(how: str) -> None:
 
 
 def _commit(piece: Slice) -> Commit | None:
-    after = ledgers.after_transition(
+    after = committing.after_transition(
         fresh_ledger(open=(piece,)),
         piece,
         Transition(finished=Finished(slice=piece, start=piece.start, end=piece.end)),

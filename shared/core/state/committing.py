@@ -1,0 +1,233 @@
+"""Commits: everything that a commit fixes before it begins, and the ledger it leads to.
+
+A slice that a transition finished begins to commit here. So does time that nobody will scan any
+more: it is declared lost, or in doubt because no sweep can look at it. Each commit fixes its
+manifest, so that whoever resumes it writes the same bytes.
+"""
+
+from dataclasses import replace
+
+import msgspec
+
+from shared.core.intervals import Interval
+from shared.core.model import DAY_MS, FIRST_PASS, Commit, Doubt, Ledger, Load, Loss, Policy, Slice
+from shared.core.slices.opening import open_slice
+from shared.core.slices.transitions import Finished, Transition
+from shared.core.state import manifest as manifests
+from shared.core.state import proof
+from shared.core.state.capacity import noted
+from shared.core.state.ledger import opened, replaced
+from shared.core.state.manifest import Manifest, Requests, part_of
+from shared.core.state.planning import credited, final, out_of_reach
+from shared.core.state.proof import proof_in, with_proof
+
+change = msgspec.structs.replace
+
+NOT_SWEPT = "no sweep looked at it while the API still showed it"
+
+
+def after_transition(  # noqa: PLR0913 - the facts of a transition, by name
+    ledger: Ledger,
+    before: Slice,
+    transition: Transition,
+    policy: Policy,
+    *,
+    now: int | None = None,
+    made: int | None = None,
+) -> Ledger:
+    """Return the ledger after one transition of a slice; a finished slice begins to commit.
+
+    Args:
+        ledger: the state.
+        before: the slice as it was.
+        transition: what an answer, or the lack of one, did to it.
+        policy: how the scan is to be done.
+        now: decides whether the API still reached a slice that was never answered. Without it, the
+            API did.
+        made: when the commit is fixed, if that is not `now`.
+    """
+    after = (*transition.opened, *((transition.goes_on,) if transition.goes_on else ()))
+    ledger = replaced(ledger, before, after)
+    if transition.finished is None:
+        return ledger
+    return _begun(ledger, transition.finished, policy, now=now, made=made or now)
+
+
+def declared_lost(
+    ledger: Ledger, bounds: Interval, policy: Policy, *, made: int | None = None
+) -> Ledger:
+    """Return the ledger with a commit that declares this time lost, without request or part."""
+    start, end = bounds
+    piece = open_slice(bounds, pass_name=FIRST_PASS, policy=policy)
+    finished = Finished(slice=piece, start=start, end=end)
+    return _fixed(ledger, finished, policy, lost=_loss(finished, policy, "before"), made=made)
+
+
+def given_up(
+    ledger: Ledger, bounds: Interval, policy: Policy, *, made: int | None = None
+) -> Ledger:
+    """Return the ledger with a commit that records that no sweep will look at this time.
+
+    The manifest has neither a request nor a part. It puts the time in doubt, since activities that
+    arrived late may be missing.
+    """
+    start, end = bounds
+    piece = open_slice(bounds, pass_name=policy.sweeps[-1][0], policy=policy)
+    doubt = Doubt(start=start, end=end, reason=NOT_SWEPT)
+    finished = Finished(slice=change(piece, doubt=(doubt,)), start=start, end=end)
+    kept = tuple(it for it in ledger.open if it.end <= start or end <= it.start)
+    return _begun(change(ledger, open=kept), finished, policy, made=made)
+
+
+def committed(ledger: Ledger) -> Ledger:
+    """Return the ledger once part and manifest are stored: coverage grows, the head moves."""
+    content = _commit_of(ledger).manifest.encode()
+    return change(extended(ledger, manifests.decode(content), content), committing=None)
+
+
+def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
+    """Return the ledger with everything that one more manifest proves."""
+    grown = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
+    return change(
+        grown,
+        head=manifests.following(ledger.head, content),
+        load=_load_with(ledger.load, manifest),
+    )
+
+
+def restarted(ledger: Ledger) -> Ledger:
+    """Return the ledger with the committing slice open again, because its blocks have expired."""
+    commit = _commit_of(ledger)
+    again = commit.slice.same_again((commit.start, commit.end))
+    gone = {*commit.slice.unplaced}
+    rest = tuple(
+        change(it, earlier=tuple(known for known in it.earlier if known not in gone))
+        for it in ledger.open
+    )
+    return opened(change(ledger, committing=None, open=rest), again)
+
+
+def _begun(
+    ledger: Ledger,
+    finished: Finished,
+    policy: Policy,
+    *,
+    now: int | None = None,
+    made: int | None = None,
+) -> Ledger:
+    """Return the ledger with the commit of a finished slice; time out of reach proves nothing."""
+    answered = finished.slice.last_answer or now or 0
+    if not out_of_reach(finished.start, answered, policy):
+        return _fixed(ledger, finished, policy, covers=_covers(finished, policy), made=made)
+    if finished.slice.pass_name == FIRST_PASS:
+        return _fixed(ledger, finished, policy, lost=_loss(finished, policy, "when"), made=made)
+    doubt = Doubt(start=finished.start, end=finished.end, reason=NOT_SWEPT)
+    doubted = replace(finished, slice=change(finished.slice, doubt=(doubt,)))
+    return _fixed(ledger, doubted, policy, covers=_covers(doubted, policy), made=made)
+
+
+def _loss(finished: Finished, policy: Policy, moment: str) -> Loss:
+    """Return the loss of time that was out of reach before, or when, it was scanned."""
+    reason = f"past the API's reach of {policy.reach // DAY_MS} days {moment} it was scanned"
+    return Loss(start=finished.start, end=finished.end, reason=reason)
+
+
+def _covers(finished: Finished, policy: Policy) -> tuple[str, ...]:
+    piece = finished.slice
+    return credited(
+        piece.pass_name,
+        end=finished.end,
+        first_request=piece.first_request or 0,
+        doubtful=bool(piece.doubt),
+        since=piece.since,
+        policy=policy,
+    )
+
+
+def _fixed(  # noqa: PLR0913 - the facts of a commit, by name
+    ledger: Ledger,
+    finished: Finished,
+    policy: Policy,
+    *,
+    covers: tuple[str, ...] = (),
+    lost: Loss | None = None,
+    made: int | None,
+) -> Ledger:
+    """Return the ledger with a commit whose manifest, and with it everything else, is fixed."""
+    if ledger.committing:
+        raise AssertionError("at most one slice commits at a time")
+    if finished.slice.blocks and not finished.slice.blocks[-1].is_trailer:
+        raise AssertionError("a part without its trailer cannot be read")
+    manifest = _manifest(
+        ledger,
+        finished,
+        policy,
+        covers=covers,
+        lost=lost,
+        made=made or finished.slice.last_answer or ledger.made,
+    )
+    content = manifests.encode(manifest)
+    commit = Commit(
+        slice=finished.slice,
+        start=finished.start,
+        end=finished.end,
+        number=ledger.head.number + 1,
+        manifest=content.decode(),
+        covers=covers,
+        lost=lost.reason if lost else None,
+    )
+    return change(ledger, committing=commit)
+
+
+def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
+    ledger: Ledger,
+    finished: Finished,
+    policy: Policy,
+    *,
+    covers: tuple[str, ...],
+    lost: Loss | None,
+    made: int,
+) -> Manifest:
+    """Return the manifest of a commit, with the coverage that it leads to."""
+    piece = finished.slice
+    manifest = Manifest(
+        version=manifests.VERSION,
+        number=ledger.head.number + 1,
+        previous=ledger.head.sha256,
+        scan=ledger.scan,
+        pass_name=piece.pass_name,
+        axis=ledger.axis,
+        fingerprint=ledger.fingerprint,
+        origin=ledger.origin,
+        epoch=ledger.epoch,
+        made=made,
+        start=finished.start,
+        end=finished.end,
+        requests=Requests(count=piece.requests, first=piece.first_request, last=piece.last_answer),
+        part=part_of(ledger.scan, piece),
+        counts=piece.counts,
+        lateness=piece.lateness,
+        since=piece.since,
+        doubt=piece.doubt,
+        lost=lost,
+        covers=covers,
+        settled_until=ledger.settled_until,
+        complete={},
+        final=(),
+    )
+    after = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
+    return change(manifest, complete=after.coverage, final=final(after, policy))
+
+
+def _load_with(load: dict[int, Load], manifest: Manifest) -> dict[int, Load]:
+    """Return the load with the requests of a manifest; sweeps and losses are not counted."""
+    asked = manifest.requests.count - manifest.counts.faults
+    if FIRST_PASS not in manifest.covers or asked <= 0:
+        return load
+    return noted(load, start=manifest.start, end=manifest.end, requests=asked)
+
+
+def _commit_of(ledger: Ledger) -> Commit:
+    if ledger.committing is None:
+        raise AssertionError("no slice is committing")
+    return ledger.committing
