@@ -2,13 +2,13 @@
 
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from tests.fakes import folders_of
+from tests.listening import Listener
 
 CONNECTION = "STORAGE_CONNECTION_STRING"
 
@@ -50,29 +50,9 @@ class _Proxy:
         self._port = port
         self._refuse = refuse
         self._change = change
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._open: list[socket.socket] = []
-        self._threads[0].start()
-
-    def stop(self) -> None:
-        """Close everything and wait for the threads."""
-        for connection in [self._listener, *self._open]:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self._open.append(client)
-                thread = threading.Thread(target=self._serve, args=[client])
-                self._threads.append(thread)
-                thread.start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
+        self.stop = self._listener.stop
 
     def _serve(self, client: socket.socket) -> None:
         with (

@@ -26,6 +26,7 @@ from shared.core.errors import SourceRefused
 from shared.core.model import Answer, NoAnswer, Request
 from shared.ports import SignInUnavailable
 from simulator import Simulator, Switches, Tenant
+from tests.listening import Listener, shut
 
 PATH = "/api/v1/activities/"
 BODY = b'{"filters": {"date": {"gte": 1, "lte":2}}, "isScan": true, "limit": 5000}'
@@ -65,7 +66,6 @@ class Wire:
     Attributes:
         requests: what arrived, head and body, in order.
         latest: the same by connection, only the last one.
-        connections: how many were made.
         ended: set when the test is over; whoever drips or waits looks at it.
     """
 
@@ -74,20 +74,21 @@ class Wire:
     ) -> None:
         self.requests: list[bytes] = []
         self.latest: dict[socket.socket, bytes] = {}
-        self.connections = 0
         self.ended = threading.Event()
         self._say = say
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self._listener = Listener(self._serve)
+
+    @property
+    def connections(self) -> int:
+        """How many were made."""
+        return self._listener.connections
 
     @property
     def url(self) -> str:
         """Where it listens, with the path of the real API."""
         scheme = "https" if self._tls else "http"
-        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}{PATH}"
+        return f"{scheme}://127.0.0.1:{self._listener.port}{PATH}"
 
     def send(self, connection: socket.socket, *pieces: bytes, pause: float = 0) -> None:
         """Send pieces with a pause after each, until the test is over."""
@@ -99,23 +100,7 @@ class Wire:
     def stop(self) -> None:
         """End everything that it started."""
         self.ended.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            _shut(connection)
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.connections += 1
-                self._open.append(connection)
-                serving = threading.Thread(target=self._serve, args=[connection])
-                self._threads.append(serving)
-                serving.start()
+        self._listener.stop()
 
     def _serve(self, plain: socket.socket) -> None:
         with suppress(OSError), plain:
@@ -130,11 +115,6 @@ class Wire:
             self.requests.append(request)
             self.latest[connection] = request
             self._say(self, connection)
-
-
-def _shut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _read_request(connection: socket.socket) -> bytes:
@@ -211,7 +191,7 @@ def say_and_close(answer: bytes) -> Callable[[Wire, socket.socket], None]:
 
     def say(_: Wire, connection: socket.socket) -> None:
         connection.sendall(answer)
-        _shut(connection)
+        shut(connection)
 
     return say
 
@@ -454,7 +434,7 @@ def chunks_slowly(wire: Wire, connection: socket.socket) -> None:
 def until_closed_slowly(wire: Wire, connection: socket.socket) -> None:
     """Spell out a body that only closing the connection ends."""
     wire.send(connection, OK + b"\r\n", *[b" "] * DROPS, pause=DRIP)
-    _shut(connection)
+    shut(connection)
 
 
 def half_a_body(wire: Wire, connection: socket.socket) -> None:
@@ -469,7 +449,7 @@ def compressed_slowly(wire: Wire, connection: socket.socket) -> None:
     packed = gzip.compress(bytes(range(256)) * 8, compresslevel=0)
     wire.send(connection, OK + b"Content-Encoding: gzip\r\n\r\n")
     wire.send(connection, *[packed[at : at + 1] for at in range(len(packed))], pause=DRIP)
-    _shut(connection)
+    shut(connection)
 
 
 MANNERS: list[Manner] = [
@@ -750,7 +730,7 @@ def test_a_connection_that_the_server_closed_is_replaced() -> None:
 
     def say_page_and_close(wire: Wire, connection: socket.socket) -> None:
         say_page(wire, connection)
-        _shut(connection)
+        shut(connection)
         closed.release()
 
     with saying(say_page_and_close) as wire, source(wire.url) as asked:
