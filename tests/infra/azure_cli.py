@@ -1,4 +1,4 @@
-"""A stand-in for the Azure CLI: what the deployment scripts ask of it.
+"""A stand-in for the Azure CLI that answers what the deployment scripts ask of it.
 
 `Azure` puts a program `az` first on the PATH of the scripts that it runs. The program hands its
 arguments to the process of the tests, which answers as Azure, Microsoft Graph and the CLI would and
@@ -191,7 +191,7 @@ HANG = "hang"
 
 
 class RefusedError(Exception):
-    """The command fails, with this on standard error."""
+    """The command fails and writes this message to standard error."""
 
 
 def parse(arguments: list[str]) -> tuple[str, Options]:
@@ -234,7 +234,7 @@ def graph_error(status: str, code: str, message: str) -> RefusedError:
 
 
 def not_found(identity: str) -> RefusedError:
-    """Return what Graph says of an object that it does not know, or not yet."""
+    """Return Graph's error for an object that it does not know, or does not know yet."""
     return graph_error(
         "Not Found",
         "Request_ResourceNotFound",
@@ -268,7 +268,7 @@ def rest(state: State, options: Options) -> object:
 
 
 def known(state: State, collection: str, identity: str) -> State:
-    """Return an object by its id; one that is new is not known at once."""
+    """Return an object by its id; a new object is unknown for the first few reads."""
     wait = state["unknown_for"].get(identity, 0)
     if wait:
         state["unknown_for"][identity] = wait - 1

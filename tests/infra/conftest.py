@@ -11,7 +11,7 @@ left_out: list[pytest.Item] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs the compiler where there is none; in CI those tests fail instead."""
+    """Skip what needs the compiler where it is missing; in CI those tests fail instead."""
     if shutil.which("bicep") or os.environ.get("CI"):
         return
     left_out[:] = [item for item in items if item.get_closest_marker("compiler")]
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say so, and how to change it."""
+    """Report that these tests were skipped, and how to enable them."""
     if left_out:
         count = len(left_out)
         terminalreporter.write_line(f"left out {count} tests of infra/: {HOW_TO_GET_IT}")

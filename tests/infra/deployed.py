@@ -1,4 +1,4 @@
-"""The deployments that tests look at: the predicted resources of every combination."""
+"""The deployments that the tests examine: the predicted resources of every combination."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def resources(name: str, kind: str = "") -> list[Resource]:
 
 
 def the(name: str, kind: str, where: Callable[[Resource], bool] = lambda _: True) -> Resource:
-    """Return the one resource of a type that there is, or the one that meets a condition."""
+    """Return the only resource of a type, or the only one that meets a condition."""
     (only,) = [it for it in resources(name, kind) if where(it)]
     return only
 
@@ -62,7 +62,7 @@ def types(name: str) -> dict[str, int]:
 
 
 def refused(**parameters: str) -> str:
-    """Return what the template says to parameters that contradict each other.
+    """Return the template's error for parameters that contradict each other.
 
     The parameters are values in the compiler's language, on top of the default combination's.
     """

@@ -1,4 +1,4 @@
-"""What the tests of alert rules and workbook stand on: resolved modules, queries, report fields."""
+"""Shared by the tests of alert rules and workbook: resolved modules, queries, report fields."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def report_names() -> frozenset[str]:
 
 
 def flaws(query: str) -> list[str]:
-    """Return what is wrong with the shape of a query; nothing when it may be one."""
+    """Return what is wrong with the shape of a query; an empty list if nothing is."""
     code = re.sub(r"\"[^\"\n]*\"|'[^'\n]*'", "''", query)
     found = [f"a quote without its pair: {line}" for line in code.splitlines() if '"' in line]
     found += _unbalanced(code)

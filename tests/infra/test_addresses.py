@@ -1,4 +1,4 @@
-"""The API's address is judged in the same way by the script, the template and the program."""
+"""The script, the template and the program judge the API's address in the same way."""
 
 import subprocess
 import sys
@@ -50,8 +50,8 @@ ADDRESSES = st.builds(
 
 
 @given(ADDRESSES)
-def test_script_and_program_agree(address: str) -> None:
-    """On what is accepted, and on the endpoint that it is."""
+def test_script_and_program_accept_the_same_addresses(address: str) -> None:
+    """Both derive the same endpoint from an address that they accept."""
     try:
         api = read_settings({**STORAGE, "MDA_API_URL": address}).api.url
     except SettingsError:
@@ -77,7 +77,7 @@ def test_script_and_program_agree(address: str) -> None:
 def test_the_program_prints_the_address_or_says_where_to_find_it(
     arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For `deploy.sh`, which deploys what is printed."""
+    """`deploy.sh` deploys the address that is printed."""
     assert main(arguments) == code
     captured = capsys.readouterr()
     assert said in captured.out + captured.err
@@ -102,7 +102,7 @@ case "$4" in *sub_claim_prefix*) ;; *) exit 9 ;; esac
 def test_the_subject_of_a_workflow_is_what_github_says(
     tmp_path: Path, answer: str, code: int, said: str
 ) -> None:
-    """New repositories have numbers in it, and upper and lower case count."""
+    """Subjects of new repositories contain numeric ids, and case matters."""
     program = tmp_path / "gh"
     program.write_text(GH.format(answer=answer))
     program.chmod(0o755)

@@ -54,7 +54,7 @@ def message(fields: dict[str, Any]) -> str:
 
 
 def fires(name: str, lines: Sequence[Line]) -> list[tuple[str, ...]]:
-    """Return what a rule's alerts would name: the values of its dimensions, one per alert."""
+    """Return the values of the dimensions that a rule's alerts would name, one per alert."""
     rule, window = criterion(name), log_rules()[name]["windowSize"]
     with duckdb_kql.connect() as workspace:
         workspace.execute(
@@ -84,14 +84,14 @@ def _collect(workspace: duckdb.DuckDBPyConnection, lines: Sequence[Line]) -> Non
 
 @pytest.mark.parametrize("name", READS)
 def test_no_rule_fires_while_all_is_well(name: str) -> None:
-    """With noise of the platform, and with an old loss and old doubt."""
+    """Neither noise from the platform nor an old loss or an old doubt triggers a rule."""
     lines = every(5, 1500, lost_seconds=9000.0, doubt_seconds=9000.0, lag_seconds=30.0)
 
     assert fires(name, lines) == []
 
 
-def test_no_run_fires_when_nothing_comes() -> None:
-    """Nor when all that comes is another app's, failed, busy, without a clock, or too old."""
+def test_no_run_fires_when_no_run_of_this_app_succeeds() -> None:
+    """Lines of another app do not count, nor do failed, busy, clockless or old ones."""
     nothing = [
         *every(5, 30, **UNAVAILABLE),
         *every(5, 30, **BUSY),
@@ -106,13 +106,13 @@ def test_no_run_fires_when_nothing_comes() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["idle", "waiting", "out-of-time", "faults"])
-def test_a_run_that_did_not_fail_counts(outcome: str) -> None:
-    """Why it ended otherwise has rules of its own."""
+def test_a_run_that_did_not_fail_keeps_no_run_silent(outcome: str) -> None:
+    """Other rules cover the other outcomes."""
     assert fires("no-run", [Line(3, {"outcome": outcome})]) == []
 
 
 def test_failing_names_the_scan_and_the_newest_error() -> None:
-    """Of the scan that does nothing; the other one works."""
+    """Only the scan that fails is named; the other one works."""
     lines = [
         *every(5, 30, scan="exchange", **UNAVAILABLE),
         *every(5, 30, scan="all"),
@@ -130,29 +130,29 @@ def test_failing_names_the_scan_and_the_newest_error() -> None:
         (APART, ("all", "clocks differ")),
     ],
 )
-def test_failing_knows_wrong_settings_and_a_claim_that_stays(
+def test_failing_covers_invalid_settings_and_a_claim_that_stays(
     fields: dict[str, Any], named: tuple[str, str]
 ) -> None:
-    """A line for wrong settings has no scan and no state; one of a busy run has no error."""
+    """The line for invalid settings has no scan and no state; a busy run's has no error."""
     assert fires("failing", every(5, 30, epoch="absent", **fields)) == [named]
 
 
-def test_one_failed_run_is_not_failing() -> None:
-    """The next one goes on."""
+def test_one_failed_run_does_not_fire_failing() -> None:
+    """The next run resumes the work."""
     assert fires("failing", [Line(1, UNAVAILABLE)]) == []
     assert fires("failing", [Line(1, UNAVAILABLE), Line(6, UNAVAILABLE), Line(11, {})]) == []
 
 
-def test_refused_is_told_by_its_own_rule_only() -> None:
-    """Two mails for one cause are one too many."""
+def test_a_refused_scan_fires_its_own_rule_only() -> None:
+    """Two mails about one cause would be one too many."""
     lines = every(5, 30, **REFUSED)
 
     assert fires("refused", lines) == [("all",)]
     assert fires("failing", lines) == []
 
 
-def test_refused_ends_when_the_newest_run_is_not() -> None:
-    """It is mended, whatever came before; and a single refusal is not yet one."""
+def test_refused_ends_when_the_newest_run_is_not_refused() -> None:
+    """The cause is fixed, whatever came before; and a single refusal does not fire yet."""
     assert fires("refused", [*every(5, 30, 5, **REFUSED), Line(1, {})]) == []
     assert fires("refused", [Line(1, REFUSED), Line(6, {})]) == []
 
@@ -175,15 +175,15 @@ def behind(*backlogs: float) -> list[Line]:
         pytest.param([604800.0 - 36000 * it for it in range(6)], [], id="melts within a day"),
     ],
 )
-def test_lag_forgives_a_backlog_that_melts(
+def test_lag_ignores_a_backlog_that_shrinks(
     backlogs: list[float], alerts: list[tuple[str, ...]]
 ) -> None:
-    """A first run begins a week back and needs nobody as long as it gets on."""
+    """A first run begins a week back and needs no attention while it makes progress."""
     assert fires("lag", behind(*backlogs)) == alerts
 
 
-def test_lag_is_no_matter_of_one_run() -> None:
-    """Only when no run of an hour was any better; a silent half hour changes nothing."""
+def test_one_run_alone_does_not_fire_lag() -> None:
+    """It fires if no run of an hour was any better; half an hour of silence changes nothing."""
     late = every(10, 60, lag_seconds=7200.0, backlog_seconds=7200.0)
 
     assert fires("lag", [*late, Line(33, {"lag_seconds": 60.0})]) == []
@@ -194,8 +194,8 @@ def test_lag_is_no_matter_of_one_run() -> None:
 @pytest.mark.parametrize(
     "name", ["lag", "soon-lost", "lost", "doubt", "blocked", "over-budget", "sweeps-behind"]
 )
-def test_a_run_that_did_not_reach_the_ledger_says_nothing_of_state(name: str) -> None:
-    """Its line has no such fields."""
+def test_a_run_that_did_not_reach_the_ledger_changes_no_alert_about_state(name: str) -> None:
+    """Its report line lacks the fields of state."""
     state = ["lag_seconds", "backlog_seconds", "soon_lost_seconds", "lost_seconds"]
     state += ["doubt_seconds", "blocked_slices", "requests_per_day_first"]
     state += ["requests_per_day_capacity", "sweeps_behind_seconds"]
@@ -204,30 +204,30 @@ def test_a_run_that_did_not_reach_the_ledger_says_nothing_of_state(name: str) ->
     assert fires(name, every(5, 300, **UNAVAILABLE, **blind)) == []
 
 
-def test_soon_lost_fires_when_it_lasts() -> None:
-    """For an hour; what goes first is often gone soon."""
+def test_soon_lost_fires_when_it_lasts_an_hour() -> None:
+    """What is about to be lost is often scanned soon."""
     lines = every(5, 60, soon_lost_seconds=36.0)
 
     assert fires("soon-lost", lines) == [("all",)]
     assert fires("soon-lost", [*lines, Line(59, {})]) == []
 
 
-def test_lost_tells_a_loss_for_a_day() -> None:
-    """What was lost since yesterday, and nothing that is older."""
+def test_lost_reports_a_loss_for_a_day() -> None:
+    """It reports what was lost since yesterday, and nothing older."""
     before = every(30, 1440, 300, lost_seconds=100.0)
 
     assert fires("lost", [*before, Line(10, {"lost_seconds": 160.0})]) == [("all",)]
     assert fires("lost", [*before, Line(10, {"lost_seconds": 100.0})]) == []
 
 
-def test_lost_tells_what_was_lost_during_a_silence() -> None:
-    """The first line after weeks has the loss already, and none is there to compare with."""
+def test_lost_reports_what_was_lost_during_a_silence() -> None:
+    """The first line after weeks already includes the loss, with no line to compare it to."""
     assert fires("lost", every(5, 60, lost_seconds=86400.0)) == [("all",)]
     assert fires("lost", every(5, 60, lost_seconds=0.0)) == []
 
 
-def test_doubt_is_told_when_the_first_sweep_has_left_it() -> None:
-    """New within a day, standing for six hours, above the limit."""
+def test_doubt_is_reported_once_the_first_sweep_has_left_it() -> None:
+    """The doubt is less than a day old, has stood for six hours, and exceeds the limit."""
     calm = every(30, 1440, 420)
     stands = every(30, 420, doubt_seconds=3600.0)
 
@@ -238,7 +238,7 @@ def test_doubt_is_told_when_the_first_sweep_has_left_it() -> None:
 
 
 def test_blocked_fires_after_an_hour() -> None:
-    """Every line of the hour has it, and each scan is named."""
+    """Every line of the hour reports a block, and the alert names each scan."""
     lines = every(5, 60, blocked_slices=2)
 
     assert fires("blocked", lines) == [("all",)]
@@ -250,7 +250,7 @@ def test_blocked_fires_after_an_hour() -> None:
 
 
 def test_over_budget_fires_when_the_need_lasts() -> None:
-    """A need that is not known yet is none."""
+    """A need that is not known yet does not count."""
     more = {"requests_per_day_first": 30000, "requests_per_day_capacity": 28800}
 
     assert fires("over-budget", every(30, 360, **more)) == [("all",)]
@@ -259,7 +259,7 @@ def test_over_budget_fires_when_the_need_lasts() -> None:
 
 
 def test_sweeps_behind_fires_when_it_lasts_for_six_hours() -> None:
-    """One run that found no late sweep ends it."""
+    """A single run without a late sweep resolves it."""
     late = every(30, 360, sweeps_behind_seconds=7.0 * 3600)
 
     assert fires("sweeps-behind", late) == [("all",)]
@@ -268,8 +268,8 @@ def test_sweeps_behind_fires_when_it_lasts_for_six_hours() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"throttled": 1}, {"waiting_until": 1_795_435_200_000}])
-def test_throttled_is_a_share_of_runs(fields: dict[str, Any]) -> None:
-    """Such that met a throttle, and such that still waited for its end."""
+def test_throttled_fires_on_a_share_of_runs(fields: dict[str, Any]) -> None:
+    """Runs that met a throttle count, as do those still waiting for one to end."""
     free = every(5, 60, 40)
 
     assert fires("throttled", [*free, *every(5, 40, **fields)]) == [("all",)]

@@ -1,4 +1,4 @@
-"""The alert rules: what each reads, when it fires, whom it tells, and what a person does then."""
+"""The alert rules: what each reads, when it fires, whom it notifies, and what to do then."""
 
 import re
 from typing import Any
@@ -72,7 +72,7 @@ def alerts(**parameters: object) -> list[dict[str, Any]]:
 
 
 def of_type(resources: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
-    """Return the resources of a type by the part of their name that tells them apart."""
+    """Return the resources of a type by the distinguishing part of their names."""
     return {
         it["name"].removeprefix("alert-").removesuffix("-contoso"): it
         for it in resources
@@ -101,7 +101,7 @@ def dead_man_switch(**parameters: object) -> dict[str, Any]:
 
 
 def columns(query: str) -> set[str]:
-    """Return the columns that the last step of a query is known to leave."""
+    """Return the columns that the last step of a query is known to return."""
     last = query.strip().splitlines()[-1]
     if last.startswith("| project "):
         return set(last.removeprefix("| project ").split(", "))
@@ -109,14 +109,14 @@ def columns(query: str) -> set[str]:
     return set(re.findall(r"(\w+) =", made)) | set(made.partition(" by ")[2].split(", "))
 
 
-def test_there_is_a_rule_for_everything_that_needs_a_person() -> None:
-    """And none that this file does not know."""
+def test_the_rules_are_exactly_those_listed_here() -> None:
+    """There is a rule for each condition that needs a person, and no other rule."""
     assert set(log_rules()) == set(READS) | OUTSIDE
 
 
 @every_reader
 def test_a_rule_reads_the_fields_that_it_is_about(name: str) -> None:
-    """Beside those that tell reports and scans apart."""
+    """Other fields it reads only to tell reports and scans apart."""
     query = criterion(name)["query"]
 
     assert fields_read(query) >= READS[name] | {"event", "scan"}
@@ -124,13 +124,13 @@ def test_a_rule_reads_the_fields_that_it_is_about(name: str) -> None:
 
 @every_reader
 def test_a_rule_reads_only_fields_that_a_report_has(name: str) -> None:
-    """A field that is spelled wrong would be null for ever, and the rule silent."""
+    """A misspelled field would always be null, and the rule would never fire."""
     assert fields_read(criterion(name)["query"]) <= report_names()
 
 
 @every_reader
 def test_a_rule_reads_the_reports_of_this_app_only(name: str) -> None:
-    """A workspace may hold several apps, and an app says more than reports."""
+    """A workspace may serve several apps, and an app logs more than reports."""
     steps = criterion(name)["query"].splitlines()
 
     assert steps[1] == '| where AppRoleName =~ "func-contoso"'
@@ -138,7 +138,7 @@ def test_a_rule_reads_the_reports_of_this_app_only(name: str) -> None:
 
 
 @every_reader
-def test_a_rule_stands_a_table_that_does_not_exist_yet(name: str) -> None:
+def test_a_rule_tolerates_a_table_that_does_not_exist_yet(name: str) -> None:
     """The service disables a rule whose query fails for a week."""
     first = criterion(name)["query"].splitlines()[0]
 
@@ -146,8 +146,8 @@ def test_a_rule_stands_a_table_that_does_not_exist_yet(name: str) -> None:
 
 
 @every_reader
-def test_no_rule_alerts_on_what_the_platform_says(name: str) -> None:
-    """It logs errors when it moves an app; only the report line is ours."""
+def test_no_rule_reads_the_platform_s_own_log(name: str) -> None:
+    """The platform logs errors when it moves an app; only the report line is ours."""
     query = criterion(name)["query"].lower()
 
     assert set(re.findall(r"\bapp[a-z]+s\b", query)) == {"apptraces"}
@@ -156,14 +156,14 @@ def test_no_rule_alerts_on_what_the_platform_says(name: str) -> None:
 
 
 @every_rule
-def test_a_query_has_the_shape_of_one(name: str) -> None:
-    """Brackets and quotes have their pairs, no step is empty, no placeholder is left."""
+def test_a_query_is_well_formed(name: str) -> None:
+    """Brackets and quotes match, no step is empty, and no placeholder is left."""
     assert flaws(criterion(name)["query"]) == []
 
 
 @every_rule
-def test_what_is_measured_and_split_by_is_a_column(name: str) -> None:
-    """The service refuses a rule that names another, when it evaluates it."""
+def test_a_rule_measures_and_splits_by_columns_of_its_query(name: str) -> None:
+    """On evaluation, the service refuses a rule that names any other column."""
     rule = criterion(name)
     named = {it["name"] for it in rule["dimensions"]} | {rule.get("metricMeasureColumn")} - {None}
 
@@ -181,8 +181,8 @@ def test_a_rule_counts_rows_or_measures_a_column(name: str) -> None:
 
 
 @every_rule
-def test_values_that_the_compiler_does_not_check_are_the_service_s(name: str) -> None:
-    """Operator, severity, windows, and no more failing periods than periods."""
+def test_values_that_the_compiler_does_not_check_are_valid(name: str) -> None:
+    """Operator, severity and windows are known, and failing periods do not exceed periods."""
     properties, rule = log_rules()[name], criterion(name)
     window = LENGTHS[properties["windowSize"]]
 
@@ -193,8 +193,8 @@ def test_values_that_the_compiler_does_not_check_are_the_service_s(name: str) ->
 
 
 @every_rule
-def test_a_rule_is_made_before_its_tables_are_and_ends_by_itself(name: str) -> None:
-    """On the workspace, unvalidated, and resolved once its condition is."""
+def test_a_rule_can_precede_its_tables_and_resolves_by_itself(name: str) -> None:
+    """It is scoped to the workspace, not validated, and resolves when its condition ends."""
     properties = log_rules()[name]
 
     assert properties["scopes"] == [WORKSPACE]
@@ -205,7 +205,7 @@ def test_a_rule_is_made_before_its_tables_are_and_ends_by_itself(name: str) -> N
 
 @every_rule
 def test_a_description_leads_to_its_section_of_the_runbook(name: str) -> None:
-    """It exists, and a program that receives the alert is given it, too."""
+    """The section exists, and programs that receive the alert get the link, too."""
     properties = log_rules()[name]
     given = properties["actions"]["customProperties"]
     (page,) = re.findall(r"What to do: (docs/runbook\.md#[\w-]+)$", properties["description"])
@@ -216,14 +216,14 @@ def test_a_description_leads_to_its_section_of_the_runbook(name: str) -> None:
 
 @every_reader
 def test_an_alert_names_its_scan(name: str) -> None:
-    """Except that no run at all is nobody's in particular."""
+    """The rule for no run at all is the exception: it concerns no scan in particular."""
     split = [it["name"] for it in criterion(name)["dimensions"]]
 
     assert split[:1] == ([] if name == "no-run" else ["Scan"])
 
 
-def test_no_run_is_a_count_of_none() -> None:
-    """Neither failed runs nor such that only met another's claim count."""
+def test_no_run_fires_on_a_count_of_zero() -> None:
+    """Neither failed runs nor runs that only met another's claim count."""
     rule = criterion("no-run")
 
     assert (rule["timeAggregation"], rule["operator"], rule["threshold"]) == (
@@ -237,7 +237,7 @@ def test_no_run_is_a_count_of_none() -> None:
 
 
 def test_every_number_of_minutes_that_is_allowed_is_a_window() -> None:
-    """The parameter is a number, the service takes a few durations."""
+    """The parameter is a number, but the service accepts only certain durations."""
     compiled = template("alerts")
     durations = compiled["variables"]["durations"]
 
@@ -250,8 +250,8 @@ def test_every_number_of_minutes_that_is_allowed_is_a_window() -> None:
 
 
 @pytest.mark.parametrize("minutes", [15, 120, 2880])
-def test_the_rules_about_runs_look_back_as_long_as_they_were_told(minutes: int) -> None:
-    """All three, and the switch for at least as long as it can."""
+def test_the_rules_about_runs_look_back_as_far_as_configured(minutes: int) -> None:
+    """This holds for all three; the dead man's switch covers as much, up to a day."""
     rules = log_rules(noRunMinutes=minutes)
     switch = dead_man_switch(noRunMinutes=minutes)
 
@@ -265,8 +265,8 @@ def test_the_rules_about_runs_look_back_as_long_as_they_were_told(minutes: int) 
     ("name", "limit"),
     [("lag", "lagMinutes"), ("doubt", "doubtMinutes"), ("throttled", "throttledPercent")],
 )
-def test_a_limit_is_what_the_deployment_says(name: str, limit: str) -> None:
-    """It is compared by the service, so that an alert shows it beside the value."""
+def test_a_limit_is_a_parameter_of_the_deployment(name: str, limit: str) -> None:
+    """The service compares the value with it, so an alert shows both."""
     assert criterion(name, **{limit: 17})["threshold"] == 17
     assert str(17) in log_rules(**{limit: 17})[name]["description"]
 
@@ -288,8 +288,8 @@ def test_the_dead_man_s_switch_needs_no_telemetry() -> None:
     assert switch["description"].endswith("What to do: docs/runbook.md#no-successful-run")
 
 
-def test_everybody_is_told_by_the_same_group() -> None:
-    """One address, and every rule tells it."""
+def test_all_rules_notify_the_same_group() -> None:
+    """The group has one address, and every rule notifies it."""
     resources = alerts()
     (group,) = of_type(resources, "actionGroups").values()
     (receiver,) = group["properties"]["emailReceivers"]
@@ -301,8 +301,8 @@ def test_everybody_is_told_by_the_same_group() -> None:
     assert told == [[group["id"]]] * len(told)
 
 
-def test_without_an_address_the_rules_are_made_and_tell_nobody() -> None:
-    """They still show in the portal."""
+def test_without_an_address_the_rules_exist_and_notify_nobody() -> None:
+    """Their alerts still show in the portal."""
     resources = alerts(alertEmail="")
 
     assert of_type(resources, "actionGroups") == {}
@@ -314,18 +314,18 @@ def test_without_an_address_the_rules_are_made_and_tell_nobody() -> None:
 
 
 def test_the_rules_can_be_switched_off() -> None:
-    """All of them, which the deployment keeps so."""
+    """All rules are switched off, and later deployments keep them off."""
     assert {rule["enabled"] for rule in log_rules(enabled=False).values()} == {False}
     assert dead_man_switch(enabled=False)["enabled"] is False
 
 
 def test_every_resource_is_tagged() -> None:
-    """Costs and cleaning up go by tags."""
+    """Tags are used to attribute costs and to clean up."""
     assert [it["name"] for it in alerts() if it["tags"] != {"team": "contoso"}] == []
 
 
 def test_every_rule_is_documented_with_its_severity() -> None:
-    """In the page about monitoring, which names no other."""
+    """The page on monitoring lists every rule and no other."""
     documented = rows("docs/monitoring.md")
     severities = {name: str(rule["severity"]) for name, rule in log_rules().items()}
     severities["no-execution"] = str(dead_man_switch()["severity"])
@@ -339,8 +339,8 @@ RULE_PRICES = {"PT5M": 1.50, "PT15M": 0.50, "PT30M": 0.50, "PT1H": 0.50}
 METRIC_PRICE = 0.10
 
 
-def test_the_cost_of_a_month_has_every_rule() -> None:
-    """By how often it queries; what README says is the sum for a million activities a day."""
+def test_the_cost_of_a_month_includes_every_rule() -> None:
+    """A rule costs by how often it queries; README states the sum for a million a day."""
     prices = [RULE_PRICES[it["evaluationFrequency"]] for it in log_rules().values()]
     rules = sum(prices) + len(of_type(alerts(), "metricAlerts")) * METRIC_PRICE
     together = sum(cost.dollars(cost.month(cost.kept()["1000000"])).values())

@@ -1,4 +1,4 @@
-"""The settings that are deployed: those that the program reads, with values that it accepts."""
+"""The deployed settings are those that the program reads, with values that it accepts."""
 
 import re
 from dataclasses import fields
@@ -57,16 +57,16 @@ def read(name: str) -> Settings:
 
 
 @every_combination
-def test_settings_are_what_program_and_platform_read(name: str) -> None:
-    """A name that nobody reads would be a typing error."""
+def test_every_deployed_setting_is_read_by_program_or_platform(name: str) -> None:
+    """A name that nothing reads would be a typing error."""
     by_address = {f"AzureWebJobsStorage__{it}ServiceUri" for it in ("blob", "queue", "table")}
 
     assert set(app_settings(name)) <= {*NAMES, *HOST, *by_address}
     assert not set(app_settings(name)) & IGNORED
 
 
-def test_every_setting_of_the_program_can_be_set() -> None:
-    """By a parameter, in some combination; the connection string is for other places than Azure."""
+def test_every_setting_of_the_program_can_be_deployed() -> None:
+    """Some combination sets each, except the connection string, which Azure does not use."""
     settable = {key for name in COMBINATIONS for key in app_settings(name)}
 
     assert set(NAMES) - settable == {"STORAGE_CONNECTION_STRING"}
@@ -74,12 +74,12 @@ def test_every_setting_of_the_program_can_be_set() -> None:
 
 @every_combination
 def test_the_program_accepts_the_settings(name: str) -> None:
-    """All of them, by the parser that it starts with."""
+    """The parser that the program starts with accepts all of them."""
     assert read(name).scans
 
 
 def test_defaults_are_those_of_the_program() -> None:
-    """What docs/settings.md says holds for a deployment, too."""
+    """A deployment has the defaults that docs/settings.md states."""
     settings = app_settings("default")
     required = ("MDA_API_URL", "STORAGE_ACCOUNT_URL", "IDENTITY_CLIENT_ID", "SCAN_SCHEDULE")
     least = {name: settings[name] for name in required}
@@ -90,7 +90,7 @@ def test_defaults_are_those_of_the_program() -> None:
 
 
 def test_every_setting_reaches_the_program() -> None:
-    """All of them differ from the defaults in one combination; two fields follow from others."""
+    """One combination changes every default; two fields follow from others."""
     given, default = read("settings"), read("default")
     (policy,), (usual,) = given.scans, default.scans
 
@@ -110,7 +110,7 @@ def test_every_setting_reaches_the_program() -> None:
 
 
 def test_several_scans_reach_the_program() -> None:
-    """With their own filters, and the names in which their folders expire."""
+    """Each has its own filters, and its folders expire under its own name."""
     scans = read("several-scans").scans
 
     assert [scan.scan for scan in scans] == ["sign-ins", "exchange"]
@@ -127,7 +127,7 @@ def test_several_scans_reach_the_program() -> None:
     ],
 )
 def test_the_program_signs_in_as_the_parameters_say(name: str, mode: str) -> None:
-    """With what the mode needs; a secret is there once the platform has resolved it."""
+    """It has what the mode needs; the platform resolves the secret."""
     assert read(name).api.auth == mode
 
 
@@ -135,8 +135,8 @@ def test_the_program_signs_in_as_the_parameters_say(name: str, mode: str) -> Non
     ("name", "setting"),
     [("client-secret", "MDA_CLIENT_SECRET"), ("legacy-token", "MDA_API_TOKEN")],
 )
-def test_a_secret_is_a_reference_to_the_vault_that_is_made(name: str, setting: str) -> None:
-    """Read with the identity that may read it."""
+def test_a_secret_is_a_reference_to_the_deployed_vault(name: str, setting: str) -> None:
+    """The app reads it with the identity that is allowed to."""
     found = REFERENCE.fullmatch(app_settings(name)[setting])
     site = the(name, "Web/sites")
     outputs = predicted(name)["outputs"]
@@ -153,7 +153,7 @@ def test_a_secret_is_a_reference_to_the_vault_that_is_made(name: str, setting: s
 
 @every_combination
 def test_host_and_program_act_as_the_same_identity(name: str) -> None:
-    """The one that is made; the variable of the Azure SDK is left alone."""
+    """It is the deployed one; the variable of the Azure SDK is left alone."""
     settings = app_settings(name)
     identity = the(name, "ManagedIdentity/userAssignedIdentities")["id"]
 
@@ -165,7 +165,7 @@ def test_host_and_program_act_as_the_same_identity(name: str) -> None:
 
 
 def test_the_host_finds_its_storage_by_name() -> None:
-    """From addresses alone it could not always open it."""
+    """The host cannot always open it from addresses alone."""
     settings = app_settings("default")
 
     assert settings["AzureWebJobsStorage__accountName"].startswith("sthost")
@@ -173,30 +173,30 @@ def test_the_host_finds_its_storage_by_name() -> None:
 
 
 def test_outside_the_public_cloud_the_host_finds_its_storage_by_address() -> None:
-    """There the name leads nowhere."""
+    """The name alone resolves to nothing in those clouds."""
     settings = app_settings("government")
 
     assert "AzureWebJobsStorage__accountName" not in settings
     assert settings["AzureWebJobsStorage__blobServiceUri"].endswith(".blob.core.usgovcloudapi.net")
 
 
-def test_outside_the_public_cloud_a_secret_is_read_there() -> None:
-    """The name of a vault alone is looked for in the public one."""
+def test_outside_the_public_cloud_a_secret_is_read_in_that_cloud() -> None:
+    """A vault's name alone would be looked up in the public cloud."""
     found = REFERENCE.fullmatch(app_settings("government")["MDA_CLIENT_SECRET"])
 
     assert found
     assert found[2] == ".vault.usgovcloudapi.net"
 
 
-def test_outside_the_public_cloud_a_registration_signs_in_there() -> None:
-    """The Azure SDK takes the public cloud when nothing is said, and needs nothing said there."""
+def test_outside_the_public_cloud_a_registration_signs_in_to_that_cloud() -> None:
+    """The Azure SDK defaults to the public cloud, so nothing needs to be set there."""
     assert app_settings("government")["AZURE_AUTHORITY_HOST"] == "https://login.microsoftonline.us/"
     assert "AZURE_AUTHORITY_HOST" not in app_settings("client-secret")
 
 
 @every_combination
-def test_the_schedule_is_one_that_nobody_is_warned_of(name: str) -> None:
-    """A refused one would leave a function that never runs, and nothing else would say so."""
+def test_the_default_schedule_causes_no_warning(name: str) -> None:
+    """A refused schedule would leave a function that silently never runs."""
     settings = app_settings(name)
     schedule = ncrontab.parse(settings["SCAN_SCHEDULE"])
     budget = check_schedule.duration(settings["SCAN_TIME_BUDGET"])

@@ -1,4 +1,4 @@
-"""What azd reads, and the steps that it runs, in front of a stand-in for the Azure CLI."""
+"""What azd reads, and the steps that it runs against a stand-in for the Azure CLI."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def step(azure: Azure, name: str, **env: str) -> subprocess.CompletedProcess[str
 
 
 def with_parameters(folder: Path, **values: object) -> Azure:
-    """Return a machine with a copy of the project whose file of parameters has these values."""
+    """Return a machine with a copy of the project whose parameter file has these values."""
     scripts = folder / "infra/scripts"
     scripts.mkdir(parents=True)
     for script in SCRIPTS.glob("*.py"):
@@ -50,7 +50,7 @@ def with_parameters(folder: Path, **values: object) -> Azure:
 
 
 def test_the_one_service_is_found_by_its_tag() -> None:
-    """The tag azd-service-name of the app has the service's name."""
+    """The app's tag azd-service-name is the service's name."""
     files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
 
@@ -73,8 +73,8 @@ def test_the_service_is_this_folder_as_a_python_function() -> None:
     assert (ROOT / service["project"] / "host.json").is_file()
 
 
-def test_the_infrastructure_is_where_it_says() -> None:
-    """The template and the file of parameters that azd fills in."""
+def test_the_infrastructure_is_where_azure_yaml_says() -> None:
+    """The template and the parameter file that azd fills in are both there."""
     infra = PROJECT["infra"]
 
     assert infra["provider"] == "bicep"
@@ -90,15 +90,15 @@ def test_azd_asks_for_what_the_template_asks_for() -> None:
     assert set(re.findall(r"^param (\w+) \w+$", text, re.MULTILINE)) <= set(file["parameters"])
 
 
-def test_the_name_is_one_that_azd_takes() -> None:
-    """Lower-case letters, digits and hyphens."""
+def test_azd_accepts_the_name_of_the_project() -> None:
+    """It has lower-case letters, digits and hyphens only."""
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", PROJECT["name"])
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("name", STEPS)
 def test_a_hook_runs_its_step_on_every_system(name: str, system: str) -> None:
-    """One program for all, with the name that Python has there."""
+    """One program serves all systems, under the name that Python has on each."""
     shell, python = SYSTEMS[system]
 
     run = STEPS[name][system]
@@ -106,15 +106,15 @@ def test_a_hook_runs_its_step_on_every_system(name: str, system: str) -> None:
     assert run == {"shell": shell, "run": f"{python} -m infra.scripts.azd_hooks {name}"}
 
 
-def test_every_step_is_hooked() -> None:
-    """No other hook, and no step that nothing runs."""
+def test_every_step_has_its_hook() -> None:
+    """There is no other hook, and no step that nothing runs."""
     text = HOOKS.read_text("utf-8")
 
     assert set(STEPS) == set(re.findall(r'^    "(\w+)": \w+,$', text, re.MULTILINE))
 
 
 def test_before_provisioning_the_schedule_is_checked(tmp_path: Path) -> None:
-    """The template's own, as azd deploys it where its file of parameters names none."""
+    """Without one in the parameter file, azd deploys the template's default, which is checked."""
     azure = Azure(tmp_path)
 
     ran = step(azure, "preprovision")
@@ -135,7 +135,7 @@ def test_before_provisioning_the_schedule_is_checked(tmp_path: Path) -> None:
 def test_a_schedule_in_azds_file_is_read_as_azd_reads_it(
     tmp_path: Path, written: str, variable: str, code: int, said: str
 ) -> None:
-    """Variables are those of azd's environment, or have a default."""
+    """Variables come from azd's environment, or have a default."""
     azure = with_parameters(tmp_path, schedule=written)
 
     ran = azure.program([*STEP, "preprovision"], SCAN_SCHEDULE=variable)
@@ -144,8 +144,8 @@ def test_a_schedule_in_azds_file_is_read_as_azd_reads_it(
     assert said in ran.stdout + ran.stderr
 
 
-def test_a_private_network_is_told_what_it_needs(tmp_path: Path) -> None:
-    """Its subnet is refused, late in the deployment, where this provider is not registered."""
+def test_before_provisioning_a_private_network_the_registration_is_printed(tmp_path: Path) -> None:
+    """Without it, Azure refuses the network's subnet late in the deployment."""
     azure = with_parameters(tmp_path, networkIsolation=True, schedule="0 */5 * * * *")
 
     ran = azure.program([*STEP, "preprovision"])
@@ -155,7 +155,7 @@ def test_a_private_network_is_told_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_the_templates_default_schedule_is_found() -> None:
-    """Both deployments read it from the template's text."""
+    """Both ways of deploying read it from the template's text."""
     text = (ROOT / "infra/main.bicep").read_text("utf-8")
 
     (default,) = re.findall(r"^param schedule string = '(.*)'$", text, re.MULTILINE)
@@ -164,7 +164,7 @@ def test_the_templates_default_schedule_is_found() -> None:
 
 
 def test_a_new_app_is_given_time_for_its_grants(tmp_path: Path) -> None:
-    """Publishing at once is refused with 403: the identity's grants are not known yet."""
+    """Publishing at once gets a 403, as the identity's grants are not known yet."""
     azure = Azure(tmp_path, functions=[[]])
 
     ran = step(azure, "postprovision")
@@ -174,7 +174,7 @@ def test_a_new_app_is_given_time_for_its_grants(tmp_path: Path) -> None:
 
 
 def test_an_app_that_works_is_not_waited_for(tmp_path: Path) -> None:
-    """It has its grants."""
+    """Its grants are already in effect."""
     azure = Azure(tmp_path)
 
     ran = step(azure, "postprovision")
@@ -183,7 +183,7 @@ def test_an_app_that_works_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_after_deploying_the_function_is_looked_for(tmp_path: Path) -> None:
-    """In the subscription of azd, which need not be the one that the Azure CLI has chosen."""
+    """The check uses azd's subscription, which may differ from the Azure CLI's."""
     azure = Azure(tmp_path)
 
     ran = step(azure, "postdeploy")
@@ -195,7 +195,7 @@ def test_after_deploying_the_function_is_looked_for(tmp_path: Path) -> None:
 
 
 def test_before_deploying_the_role_is_looked_for(tmp_path: Path) -> None:
-    """The package is published next, and the app's first token would lack it for a day."""
+    """Publishing comes next, and the app's first token would lack the role for a day."""
     azure = Azure(tmp_path, servicePrincipals=[api(), identity()], denied=["post .*"])
 
     ran = step(azure, "predeploy")
@@ -204,8 +204,8 @@ def test_before_deploying_the_role_is_looked_for(tmp_path: Path) -> None:
     assert f"grant-app-role.sh --principal-id {GIVEN['IDENTITY_PRINCIPAL_ID']}" in ran.stderr
 
 
-def test_before_deploying_a_role_that_is_there_is_enough(tmp_path: Path) -> None:
-    """Every deployment after the first."""
+def test_before_deploying_an_existing_role_is_enough(tmp_path: Path) -> None:
+    """This is the case in every deployment after the first."""
     azure = Azure(tmp_path, servicePrincipals=[api(), identity(GRANTED)])
 
     assert step(azure, "predeploy").returncode == 0
@@ -215,14 +215,14 @@ def test_before_deploying_a_role_that_is_there_is_enough(tmp_path: Path) -> None
 def test_without_anybody_signed_in_azd_publishes_when_it_is_told_to(
     tmp_path: Path, told: str, code: int
 ) -> None:
-    """`azd env set MDA_ROLE_GRANTED true`, once somebody saw to it."""
+    """An administrator has seen to it: `azd env set MDA_ROLE_GRANTED true`."""
     azure = Azure(tmp_path, account=None)
 
     assert step(azure, "predeploy", MDA_ROLE_GRANTED=told).returncode == code
 
 
-def test_whom_alerts_reach_is_said_at_the_end(tmp_path: Path) -> None:
-    """Nobody, when no address was given."""
+def test_the_end_states_whom_alerts_reach(tmp_path: Path) -> None:
+    """If no address was given, it says that they reach nobody."""
     azure = Azure(tmp_path)
 
     ran = step(azure, "postdeploy", ALERTS_REACH="ops@contoso.example")
@@ -231,7 +231,7 @@ def test_whom_alerts_reach_is_said_at_the_end(tmp_path: Path) -> None:
 
 
 def test_a_signed_out_azure_cli_does_not_fail_azd(tmp_path: Path) -> None:
-    """That of azd is its own; the check is left out, at once."""
+    """The sign-in of azd is separate, so the check is skipped at once."""
     azure = Azure(tmp_path, account=None)
 
     ran = step(azure, "postdeploy")
@@ -242,7 +242,7 @@ def test_a_signed_out_azure_cli_does_not_fail_azd(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("region", "code"), [("West Europe", 0), ("antarctica", 1), ("", 0)])
 def test_before_provisioning_the_region_is_checked(tmp_path: Path, region: str, code: int) -> None:
-    """Where the Azure CLI can say which have Flex Consumption."""
+    """It is checked if the Azure CLI can list the regions with Flex Consumption."""
     ran = step(Azure(tmp_path), "preprovision", AZURE_LOCATION=region)
 
     assert ran.returncode == code
@@ -254,14 +254,14 @@ def test_before_provisioning_the_region_is_checked(tmp_path: Path, region: str, 
 def test_before_provisioning_the_address_of_the_api_is_checked(
     tmp_path: Path, address: str, code: int
 ) -> None:
-    """As the template and the program judge it."""
+    """The check agrees with the template's and the program's."""
     ran = step(Azure(tmp_path), "preprovision", MDA_API_URL=address)
 
     assert ran.returncode == code
 
 
-def test_the_package_brings_its_libraries(tmp_path: Path) -> None:
-    """In the folder that azd packs, since it builds nothing remotely."""
+def test_the_package_includes_its_libraries(tmp_path: Path) -> None:
+    """They are in the folder that azd packs, since azd builds nothing remotely."""
     azure = with_parameters(tmp_path, schedule="0 */5 * * * *")
 
     ran = azure.program([*STEP, "prepackage"])
@@ -271,7 +271,7 @@ def test_the_package_brings_its_libraries(tmp_path: Path) -> None:
 
 
 def test_an_app_without_its_function_fails_azd(tmp_path: Path) -> None:
-    """Else `azd up` is green and nothing runs."""
+    """Otherwise `azd up` would succeed while nothing runs."""
     azure = Azure(tmp_path, functions=[[]])
 
     ran = step(azure, "postdeploy")
@@ -280,8 +280,8 @@ def test_an_app_without_its_function_fails_azd(tmp_path: Path) -> None:
     assert "should have the function scan_activities, but has none" in ran.stderr
 
 
-def test_without_the_azure_cli_the_look_is_left_out_and_said(tmp_path: Path) -> None:
-    """Signing in works with azd alone, so some machines have nothing else."""
+def test_without_the_azure_cli_the_check_is_skipped_with_a_message(tmp_path: Path) -> None:
+    """Signing in works with azd alone, so some machines do not have the CLI."""
     azure = Azure(tmp_path)
 
     ran = step(azure, "postdeploy", PATH=str(tmp_path))
@@ -292,7 +292,7 @@ def test_without_the_azure_cli_the_look_is_left_out_and_said(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["postprovision", "predeploy", "postdeploy"])
 def test_a_step_without_azds_environment_says_what_is_missing(tmp_path: Path, name: str) -> None:
-    """Somebody may run it by hand."""
+    """Someone may run the step by hand."""
     azure = Azure(tmp_path)
 
     ran = step(azure, name, FUNCTION_APP_NAME="")
@@ -302,7 +302,7 @@ def test_a_step_without_azds_environment_says_what_is_missing(tmp_path: Path, na
 
 
 def test_an_unknown_step_is_refused(tmp_path: Path) -> None:
-    """With the names of those that there are."""
+    """The error lists the steps that exist."""
     azure = Azure(tmp_path)
 
     ran = step(azure, "predown")

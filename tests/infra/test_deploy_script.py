@@ -1,4 +1,4 @@
-"""The deployment with the Azure CLI alone, in front of a stand-in for it."""
+"""Deployment with the Azure CLI alone, against a stand-in for it."""
 
 import hashlib
 import re
@@ -65,8 +65,8 @@ def deployed(subscription: Azure, name: str = "activity-scan-prod") -> dict[str,
     return options
 
 
-def test_one_command_deploys_all(tmp_path: Path) -> None:
-    """Infrastructure, then the package, then a look whether the function is there."""
+def test_one_command_deploys_everything(tmp_path: Path) -> None:
+    """It deploys infrastructure and package, then checks that the function is there."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -76,7 +76,7 @@ def test_one_command_deploys_all(tmp_path: Path) -> None:
 
 
 def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
-    """The file of parameters beside the template is azd's: its values are names of variables."""
+    """The parameter file beside the template is azd's; its values are variable names."""
     subscription = azure(tmp_path)
 
     subscription.run("deploy.sh", *USUAL, "--parameters", "schedule=0 */10 * * * *", "scanName=a")
@@ -99,8 +99,8 @@ def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_of_parameters_comes_before_what_the_command_says(tmp_path: Path) -> None:
-    """What is said by hand replaces what the file says, and the file needs not be repeated."""
+def test_options_override_the_parameter_file(tmp_path: Path) -> None:
+    """An option replaces the file's value and need not repeat the file."""
     file = tmp_path / "contoso.bicepparam"
     file.write_text(f"using '../main.bicep'\nparam apiUrl = '{API_URL}'\n")
     subscription = azure(tmp_path)
@@ -117,8 +117,8 @@ def test_a_file_of_parameters_comes_before_what_the_command_says(tmp_path: Path)
     ]
 
 
-def test_alerts_that_reach_nobody_are_said(tmp_path: Path) -> None:
-    """An empty address is deployed as such: the template asks for one."""
+def test_the_script_warns_that_alerts_reach_nobody(tmp_path: Path) -> None:
+    """An empty address is passed on, since the template requires a value."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *PLACE, "--api-url", API_URL)
@@ -127,8 +127,8 @@ def test_alerts_that_reach_nobody_are_said(tmp_path: Path) -> None:
     assert "No --alert-email: alerts will fire but reach nobody." in ran.stderr
 
 
-def test_the_package_is_what_the_ignore_file_leaves(tmp_path: Path) -> None:
-    """Published to the app that the template made, with its libraries."""
+def test_the_package_is_what_the_ignore_file_leaves_in(tmp_path: Path) -> None:
+    """It is published with its libraries to the app that the template created."""
     subscription = azure(tmp_path)
 
     subscription.run("deploy.sh", *USUAL)
@@ -146,7 +146,7 @@ def test_the_package_is_what_the_ignore_file_leaves(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    """The package and the messages of the CLI were in a folder of their own."""
+    """The package and the CLI's messages were in a temporary folder."""
     subscription = azure(tmp_path)
     before = set(tmp_path.iterdir())
 
@@ -156,7 +156,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_outputs_are_read_whatever_their_case(tmp_path: Path) -> None:
-    """Azure may return the name of an output in another case than the template's."""
+    """Azure may return an output's name in another case than the template's."""
     changed = {f"{name[0].lower()}{name[1:]}": value for name, value in OUTPUTS.items()}
     subscription = azure(tmp_path, outputs=as_outputs(**changed))
 
@@ -189,10 +189,10 @@ def test_outputs_are_read_whatever_their_case(tmp_path: Path) -> None:
     ],
     ids=["managed-identity", "federated", "client-secret", "api-token"],
 )
-def test_the_next_step_is_said_with_its_values(
+def test_the_next_step_is_printed_with_its_values(
     tmp_path: Path, outputs: dict[str, str], said: str
 ) -> None:
-    """What an administrator runs before the package is published can be copied."""
+    """An administrator can copy what to run before the package is published."""
     subscription = azure(tmp_path, outputs=as_outputs(**(OUTPUTS | outputs)))
 
     ran = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
@@ -202,8 +202,8 @@ def test_the_next_step_is_said_with_its_values(
     assert "--environment prod --package-only" in ran.stdout
 
 
-def test_a_new_secret_takes_effect_at_once_by_a_command_that_is_said(tmp_path: Path) -> None:
-    """The platform reads a changed secret within a day by itself."""
+def test_the_command_that_puts_a_new_secret_into_effect_is_printed(tmp_path: Path) -> None:
+    """Without it, the platform reads a changed secret only within a day."""
     outputs = {"MDA_AUTH": "api-token", "KEY_VAULT_NAME": "kv", "KEY_VAULT_SECRET_NAME": "token"}
     subscription = azure(
         tmp_path, outputs=as_outputs(**(OUTPUTS | outputs)), secrets={"kv": ["token"]}
@@ -225,8 +225,8 @@ SECRETS = {
 }
 
 
-def test_a_role_that_is_missing_is_granted_before_the_package_is_published(tmp_path: Path) -> None:
-    """A token that the app got without it would be kept for a day."""
+def test_a_missing_role_is_granted_before_the_package_is_published(tmp_path: Path) -> None:
+    """A token that the app got without it would be cached for a day."""
     subscription = azure(tmp_path, servicePrincipals=NOT_GRANTED)
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -240,8 +240,8 @@ def test_a_role_that_is_missing_is_granted_before_the_package_is_published(tmp_p
     assert grant < publish
 
 
-def test_a_role_that_may_not_be_granted_stops_before_the_package(tmp_path: Path) -> None:
-    """With the administrator's command; when that has run, the same command goes on."""
+def test_a_role_that_the_deployer_may_not_grant_stops_before_the_package(tmp_path: Path) -> None:
+    """It prints the administrator's command; after that, the same deployment command resumes."""
     subscription = azure(tmp_path, servicePrincipals=NOT_GRANTED, denied=["post .*"])
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -251,8 +251,8 @@ def test_a_role_that_may_not_be_granted_stops_before_the_package(tmp_path: Path)
     assert "--environment prod --package-only" in ran.stderr
 
 
-def test_where_nobody_can_tell_nothing_is_published(tmp_path: Path) -> None:
-    """A pipeline may read no directory."""
+def test_nothing_is_published_when_the_role_cannot_be_checked(tmp_path: Path) -> None:
+    """A pipeline may not be allowed to read the directory."""
     subscription = azure(tmp_path, denied=["get .*"])
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -263,8 +263,8 @@ def test_where_nobody_can_tell_nothing_is_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
-def test_where_nobody_can_tell_a_word_suffices(tmp_path: Path, how: str) -> None:
-    """Somebody saw to it."""
+def test_the_deployer_can_confirm_a_role_that_cannot_be_checked(tmp_path: Path, how: str) -> None:
+    """Whoever passes it has made sure that the role is granted."""
     subscription = azure(tmp_path, denied=["get .*"])
     option, env = (["--granted"], {}) if how == "option" else ([], {"MDA_ROLE_GRANTED": "true"})
 
@@ -273,8 +273,8 @@ def test_where_nobody_can_tell_a_word_suffices(tmp_path: Path, how: str) -> None
     assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
 
 
-def test_the_activities_of_another_tenant_are_somebody_elses_to_grant(tmp_path: Path) -> None:
-    """Its directory is not the one that is signed in to."""
+def test_the_role_in_another_tenant_is_left_to_its_administrator(tmp_path: Path) -> None:
+    """The script is not signed in to that tenant's directory."""
     other = {"MDA_AUTH": "federated", "MDA_CLIENT_ID": CLIENT, "MDA_TENANT_ID": CLIENT}
     subscription = azure(tmp_path, outputs=as_outputs(**(OUTPUTS | other)))
 
@@ -285,7 +285,7 @@ def test_the_activities_of_another_tenant_are_somebody_elses_to_grant(tmp_path: 
 
 
 def test_a_registration_is_trusted_and_granted_before_the_package(tmp_path: Path) -> None:
-    """Both are missing at first."""
+    """At first it has neither the credential nor the role."""
     outputs = {"MDA_AUTH": "federated", "MDA_CLIENT_ID": CLIENT}
     of_registration = {"appId": CLIENT, "id": CLIENT, "displayName": "scan"}
     subscription = azure(
@@ -317,7 +317,7 @@ def test_a_registration_is_trusted_and_granted_before_the_package(tmp_path: Path
 def test_a_secret_is_looked_for_before_the_package_is_published(
     tmp_path: Path, secrets: dict[str, Any], code: int, said: str
 ) -> None:
-    """Its name suffices; nobody reads its value."""
+    """Its name is enough; nothing reads its value."""
     of_registration = {
         "appId": CLIENT,
         "id": CLIENT,
@@ -349,10 +349,10 @@ def test_a_region_is_the_same_however_it_is_written(tmp_path: Path) -> None:
     assert "location=westeurope" in deployed(subscription)["--parameters"]
 
 
-def test_a_region_without_flex_consumption_is_refused_before_anything_is_made(
+def test_a_region_without_flex_consumption_is_refused_before_anything_is_created(
     tmp_path: Path,
 ) -> None:
-    """With where to find those that have it."""
+    """The error says where to find the regions that have it."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *USUAL[:2], "--location", "antarctica", *USUAL[4:])
@@ -362,10 +362,10 @@ def test_a_region_without_flex_consumption_is_refused_before_anything_is_made(
 
 
 @pytest.mark.parametrize(("redundancy", "code"), [("Standard_ZRS", 1), ("Standard_LRS", 0)])
-def test_a_region_without_zones_takes_other_storage(
+def test_a_region_without_zones_needs_another_redundancy(
     tmp_path: Path, redundancy: str, code: int
 ) -> None:
-    """The default copies across zones; the parameter to add is said."""
+    """The default replicates across zones; the error names the parameter to add."""
     subscription = azure(tmp_path)
     given = ["--parameters", f"storageRedundancy={redundancy}"]
 
@@ -375,8 +375,8 @@ def test_a_region_without_zones_takes_other_storage(
     assert ("--parameters storageRedundancy=Standard_LRS" in ran.stderr) == bool(code)
 
 
-def test_the_regions_are_listed_with_both_facts(tmp_path: Path) -> None:
-    """Flex Consumption, and zones."""
+def test_regions_are_listed_with_flex_consumption_and_zones(tmp_path: Path) -> None:
+    """The list says which of the two each region has."""
     ran = azure(tmp_path).run("deploy.sh", "--regions")
 
     assert (ran.returncode, ran.stdout.splitlines()) == (
@@ -397,7 +397,7 @@ def test_the_regions_are_listed_with_both_facts(tmp_path: Path) -> None:
 def test_the_address_of_the_api_is_checked_before_any_call(
     tmp_path: Path, address: str, deployed_as: str | None
 ) -> None:
-    """In every form in which it is copied; a page of the portal is refused."""
+    """Every form in which people copy it is accepted; a page of the portal is refused."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *PLACE, "--api-url", address)
@@ -410,7 +410,7 @@ def test_the_address_of_the_api_is_checked_before_any_call(
 
 
 def test_a_file_without_the_address_needs_the_option(tmp_path: Path) -> None:
-    """Examples have none, so that nobody deploys another tenant's."""
+    """Examples omit the address, so that nobody deploys another tenant's."""
     file = tmp_path / "options.bicepparam"
     file.write_text("using '../main.bicep'\nparam networkIsolation = false\n")
     subscription = azure(tmp_path)
@@ -447,7 +447,7 @@ def test_only_a_person_who_deploys_is_granted_the_right_to_read(
 
 
 def test_an_old_azure_cli_is_refused(tmp_path: Path) -> None:
-    """Before anything is changed, with the command that renews it."""
+    """It stops before changing anything and prints the command to upgrade."""
     subscription = azure(tmp_path, version="2.9.1")
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -457,7 +457,7 @@ def test_an_old_azure_cli_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_package_of_a_release_is_published_as_it_is(tmp_path: Path) -> None:
-    """Nothing is built then."""
+    """The script builds nothing in that case."""
     package = tmp_path / "released.zip"
     with zipfile.ZipFile(package, "w") as made:
         made.writestr("host.json", "{}")
@@ -471,10 +471,10 @@ def test_a_package_of_a_release_is_published_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("digest", "code"), [(None, 0), ("0" * 64, 1)])
-def test_where_nothing_can_be_built_the_release_is_taken(
+def test_without_the_means_to_build_the_released_package_is_used(
     tmp_path: Path, digest: str | None, code: int
 ) -> None:
-    """Its digest is checked, and the check at the end names it."""
+    """Its digest is verified, and the final check names it."""
     folder = tmp_path / "release"
     folder.mkdir()
     with zipfile.ZipFile(folder / "released-package.zip", "w") as made:
@@ -493,7 +493,7 @@ def test_where_nothing_can_be_built_the_release_is_taken(
 
 
 def test_the_remote_build_stays_an_option(tmp_path: Path) -> None:
-    """Then the package brings no libraries, and the check says who installs them."""
+    """The package then has no libraries, and the check says who installs them."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *USUAL, "--remote-build")
@@ -523,7 +523,7 @@ ORYX = "Command: oryx build /tmp/x -o /home/site/wwwroot --platform python --pla
 def test_the_check_names_the_python_of_the_remote_build(
     tmp_path: Path, log: list[str] | None, said: str
 ) -> None:
-    """It has built with another one than the app's."""
+    """It built with another version than the app's."""
     subscription = azure(tmp_path, deployment_log=log)
     command = [sys.executable, str(SCRIPTS / "check_functions.py"), "--app-name", "func-scan"]
 
@@ -542,10 +542,10 @@ def test_the_check_names_the_python_of_the_remote_build(
         ([], "no Python, since it contains no libraries"),
     ],
 )
-def test_the_check_names_the_python_of_a_package_that_is_given(
+def test_the_check_names_the_python_of_a_given_package(
     tmp_path: Path, tags: list[str], said: str
 ) -> None:
-    """As its wheels say."""
+    """It is read from the package's wheels."""
     package = tmp_path / "released.zip"
     with zipfile.ZipFile(package, "w") as made:
         made.writestr("host.json", "{}")
@@ -560,7 +560,7 @@ def test_the_check_names_the_python_of_a_package_that_is_given(
 
 
 def test_a_file_that_is_not_a_package_is_not_published(tmp_path: Path) -> None:
-    """It says what to give."""
+    """The error says what to pass instead."""
     package = tmp_path / "released.zip"
     package.write_text("not a zip")
     subscription = azure(tmp_path)
@@ -571,8 +571,8 @@ def test_a_file_that_is_not_a_package_is_not_published(tmp_path: Path) -> None:
     assert "use the package of a release" in ran.stderr
 
 
-def test_functions_that_the_platform_lost_track_of_are_read_again(tmp_path: Path) -> None:
-    """It lists only `WarmUp`, and the timer never fires, until it is asked to look."""
+def test_the_platform_is_told_to_reload_functions_that_it_lost_track_of(tmp_path: Path) -> None:
+    """Until asked to, it lists only `WarmUp`, and the timer never fires."""
     subscription = azure(tmp_path, lost_track=2)
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -582,8 +582,8 @@ def test_functions_that_the_platform_lost_track_of_are_read_again(tmp_path: Path
     assert "syncfunctiontriggers" not in str(subscription.state()["calls"])
 
 
-def test_functions_that_stay_lost_are_named_for_what_they_are(tmp_path: Path) -> None:
-    """A known fault of the platform, with its section of the runbook."""
+def test_functions_that_stay_lost_are_reported_as_the_known_fault(tmp_path: Path) -> None:
+    """The message names the platform's fault and its section of the runbook."""
     subscription = azure(tmp_path, lost_track=99)
 
     ran = subscription.run("deploy.sh", *USUAL, FUNCTION_TRIES="2")
@@ -593,15 +593,15 @@ def test_functions_that_stay_lost_are_named_for_what_they_are(tmp_path: Path) ->
     assert "Microsoft has to" in ran.stderr
 
 
-def test_warmup_beside_the_function_is_no_fault(tmp_path: Path) -> None:
-    """The platform lists its own function for some apps."""
+def test_warmup_beside_the_function_is_not_a_fault(tmp_path: Path) -> None:
+    """For some apps the platform lists its own function, too."""
     subscription = azure(tmp_path, functions=[["WarmUp", "scan_activities"]])
 
     assert subscription.run("deploy.sh", *USUAL).returncode == 0
 
 
 def test_the_infrastructure_can_be_deployed_alone(tmp_path: Path) -> None:
-    """For a code that another pipeline publishes."""
+    """Another pipeline may publish the code."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
@@ -610,7 +610,7 @@ def test_the_infrastructure_can_be_deployed_alone(tmp_path: Path) -> None:
 
 
 def test_the_package_can_be_published_alone(tmp_path: Path) -> None:
-    """An upgrade of the code to an environment that is there."""
+    """This upgrades the code in an existing environment."""
     subscription = azure(tmp_path)
     subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
 
@@ -621,7 +621,7 @@ def test_the_package_can_be_published_alone(tmp_path: Path) -> None:
 
 
 def test_a_package_without_infrastructure_is_refused(tmp_path: Path) -> None:
-    """Another subscription may be the chosen one."""
+    """The wrong subscription may be selected."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *PACKAGE)
@@ -633,7 +633,7 @@ def test_a_package_without_infrastructure_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["by name", "in a file"])
 def test_a_schedule_that_the_host_refuses_stops_before_any_call(tmp_path: Path, how: str) -> None:
-    """Deployed, it would be an app that never runs, and nothing would say so."""
+    """Once deployed, the app would never run and never say so."""
     file = tmp_path / "contoso.bicepparam"
     file.write_text("using '../main.bicep'\nparam schedule = '0 0 24 * * *'\n")
     given = "schedule=0 0 24 * * *" if how == "by name" else str(file)
@@ -646,8 +646,8 @@ def test_a_schedule_that_the_host_refuses_stops_before_any_call(tmp_path: Path, 
     assert "nothing was deployed" in ran.stderr
 
 
-def test_a_schedule_that_nobody_means_is_warned_of(tmp_path: Path) -> None:
-    """It may be meant all the same, so it is deployed; the time budget counts, too."""
+def test_a_schedule_that_is_probably_a_mistake_causes_a_warning(tmp_path: Path) -> None:
+    """It may be intended, so it is deployed; the time budget counts, too."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *USUAL, "--parameters", "timeBudget=8m")
@@ -656,8 +656,8 @@ def test_a_schedule_that_nobody_means_is_warned_of(tmp_path: Path) -> None:
     assert "which may take 8 min (SCAN_TIME_BUDGET)" in ran.stderr
 
 
-def test_a_schedule_that_is_computed_is_left_to_its_author(tmp_path: Path) -> None:
-    """Only the compiler can say what it will be."""
+def test_a_computed_schedule_is_not_checked(tmp_path: Path) -> None:
+    """Only the compiler knows its value."""
     file = tmp_path / "contoso.bicepparam"
     file.write_text("using '../main.bicep'\nparam schedule = readEnvironmentVariable('WHEN')\n")
     subscription = azure(tmp_path)
@@ -678,10 +678,10 @@ def test_a_schedule_that_is_computed_is_left_to_its_author(tmp_path: Path) -> No
     ],
     ids="-".join,
 )
-def test_what_the_options_need_is_registered_and_waited_for(
+def test_providers_that_the_options_need_are_registered_and_waited_for(
     tmp_path: Path, extra: list[str], registered: list[str]
 ) -> None:
-    """Nothing else is: it would change the subscription for nothing."""
+    """No other provider is, since that would change the subscription needlessly."""
     there = SIGNED_IN["providers"] | {"Microsoft.Web": "NotRegistered"}
     subscription = azure(tmp_path, providers=there)
 
@@ -695,7 +695,7 @@ def test_what_the_options_need_is_registered_and_waited_for(
 
 
 def test_every_provider_of_the_template_is_registered() -> None:
-    """But for the two that every subscription has."""
+    """Two providers are exempt: every subscription has them."""
     script = (SCRIPTS / "deploy.sh").read_text("utf-8")
     files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
@@ -707,7 +707,7 @@ def test_every_provider_of_the_template_is_registered() -> None:
 
 
 def test_a_refused_registration_says_whom_to_ask(tmp_path: Path) -> None:
-    """It is a right on the subscription, which a deployer of one group may lack."""
+    """It needs a right on the subscription that a deployer of one group may lack."""
     denied = ["register Microsoft.App"]
     subscription = azure(tmp_path, denied=denied)
 
@@ -718,8 +718,8 @@ def test_a_refused_registration_says_whom_to_ask(tmp_path: Path) -> None:
     assert "AuthorizationFailed" in ran.stderr
 
 
-def test_a_registration_that_does_not_end_is_said(tmp_path: Path) -> None:
-    """Azure gives no time within which it ends."""
+def test_a_registration_that_does_not_end_is_reported(tmp_path: Path) -> None:
+    """Azure does not state how long it may take."""
     subscription = azure(tmp_path)
 
     ran = subscription.run(
@@ -745,7 +745,7 @@ def test_a_registration_that_does_not_end_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_a_failed_deployment_says_what_to_do(tmp_path: Path, error: str, said: str) -> None:
-    """Azure's own words first; nothing is published."""
+    """Azure's own error comes first; nothing is published."""
     subscription = azure(tmp_path, deployment_error=f'ERROR: {{"code": "{error}"}}')
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -763,8 +763,8 @@ def test_a_failed_deployment_says_what_to_do(tmp_path: Path, error: str, said: s
         "ERROR: Status Code: 503, Details: Site Unavailable",
     ],
 )
-def test_a_publication_is_tried_again_while_grants_arrive(tmp_path: Path, error: str) -> None:
-    """The identity that writes the package was made a minute before."""
+def test_publishing_is_retried_while_grants_take_effect(tmp_path: Path, error: str) -> None:
+    """The identity that writes the package was created a minute before."""
     subscription = azure(tmp_path, publish_errors=[error, error])
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -774,8 +774,8 @@ def test_a_publication_is_tried_again_while_grants_arrive(tmp_path: Path, error:
     assert f"again in 0 s: {error}" in ran.stderr
 
 
-def test_a_refusal_that_stays_ends_the_tries(tmp_path: Path) -> None:
-    """A policy may keep the storage account closed, which looks the same."""
+def test_retries_end_if_the_refusal_stays(tmp_path: Path) -> None:
+    """A policy that closes the storage account looks the same."""
     subscription = azure(tmp_path, publish_errors=[FORBIDDEN] * 9)
 
     ran = subscription.run("deploy.sh", *USUAL, AZURE_TRIES="3")
@@ -785,8 +785,8 @@ def test_a_refusal_that_stays_ends_the_tries(tmp_path: Path) -> None:
     assert "--environment prod --package-only" in ran.stderr
 
 
-def test_an_error_that_does_not_pass_is_not_tried_again(tmp_path: Path) -> None:
-    """Trying again would only hide it for ten minutes."""
+def test_a_permanent_error_is_not_retried(tmp_path: Path) -> None:
+    """A retry would only hide it for ten minutes."""
     subscription = azure(tmp_path, publish_errors=["ERROR: the zip file is damaged"])
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -795,8 +795,8 @@ def test_an_error_that_does_not_pass_is_not_tried_again(tmp_path: Path) -> None:
     assert "the zip file is damaged" in ran.stderr
 
 
-def test_an_app_that_answers_nobody_is_judged_by_its_functions(tmp_path: Path) -> None:
-    """In a private network the CLI asks the app for its health for ever, after publishing."""
+def test_a_private_app_is_judged_by_its_functions(tmp_path: Path) -> None:
+    """In a private network the CLI polls the app's health forever after publishing."""
     subscription = azure(tmp_path, publish_hangs=True)
 
     ran = subscription.run("deploy.sh", *USUAL, HEALTH_SECONDS="0")
@@ -816,7 +816,7 @@ def test_an_app_that_answers_nobody_is_judged_by_its_functions(tmp_path: Path) -
     ],
     ids=["none", "another", "one too many", "refused"],
 )
-def test_other_functions_than_the_expected_fail_the_deployment(
+def test_unexpected_functions_fail_the_deployment(
     tmp_path: Path, functions: list[str] | str, said: str
 ) -> None:
     """Azure reports success for a package whose code cannot be loaded."""
@@ -829,8 +829,8 @@ def test_other_functions_than_the_expected_fail_the_deployment(
     assert "Deployed:" not in ran.stdout
 
 
-def test_functions_are_waited_for(tmp_path: Path) -> None:
-    """A new package takes a while to be loaded, and the host may not answer at first."""
+def test_the_script_waits_for_the_functions(tmp_path: Path) -> None:
+    """A new package takes a while to load, and the host may not answer at first."""
     seen: list[Any] = [[], "ERROR: (BadGateway)", [], ["scan_activities"]]
     subscription = azure(tmp_path, functions=seen)
 
@@ -858,7 +858,7 @@ def test_functions_are_waited_for(tmp_path: Path) -> None:
 def test_wrong_arguments_are_refused_before_anything_is_asked(
     tmp_path: Path, arguments: str, said: str
 ) -> None:
-    """With what is wrong, and without a call."""
+    """The error says what is wrong, and Azure is never called."""
     subscription = azure(tmp_path)
 
     ran = subscription.run("deploy.sh", *arguments.split())
@@ -867,8 +867,8 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(
     assert said in ran.stderr
 
 
-def test_nobody_signed_in_is_said(tmp_path: Path) -> None:
-    """With the commands that sign in."""
+def test_a_signed_out_cli_is_reported(tmp_path: Path) -> None:
+    """The error names the commands that sign in."""
     subscription = azure(tmp_path, account=None)
 
     ran = subscription.run("deploy.sh", *USUAL)
@@ -878,7 +878,7 @@ def test_nobody_signed_in_is_said(tmp_path: Path) -> None:
 
 
 def test_an_old_python_is_refused(tmp_path: Path) -> None:
-    """Before anything is asked or changed."""
+    """It stops before it asks or changes anything."""
     subscription = azure(tmp_path)
     old = tmp_path / "python"
     old.write_text("#!/bin/sh\nexit 1\n")
@@ -890,8 +890,8 @@ def test_an_old_python_is_refused(tmp_path: Path) -> None:
     assert "this needs Python 3.11 or later" in ran.stderr
 
 
-def test_help_is_given_without_signing_in(tmp_path: Path) -> None:
-    """Also on a machine where nobody is signed in."""
+def test_help_needs_no_sign_in(tmp_path: Path) -> None:
+    """It works on a machine where nobody is signed in."""
     subscription = azure(tmp_path, account=None)
 
     ran = subscription.run("deploy.sh", "--help")

@@ -1,4 +1,4 @@
-"""The page on deployment: what it names is there."""
+"""Everything that the page on deployment names exists."""
 
 import re
 from urllib.parse import unquote
@@ -22,7 +22,7 @@ def named() -> set[str]:
 
 @pytest.mark.compiler
 def test_parameters_that_the_page_names_exist() -> None:
-    """Under these very names."""
+    """The template has parameters of exactly these names."""
     declared = bicep.template(infra.INFRA / "main.bicep")["parameters"]
 
     assert named() - set(declared) == set()
@@ -30,7 +30,7 @@ def test_parameters_that_the_page_names_exist() -> None:
 
 @pytest.mark.compiler
 def test_the_button_asks_for_what_the_template_asks_for() -> None:
-    """The released template, from the branch that a release writes; the form asks for the rest."""
+    """It opens the released template on the release branch; the form asks for the rest."""
     section = TEXT[TEXT.index("### Deploy with the button") : TEXT.index("### Terraform")]
     workflow = (ROOT / ".github/workflows/release.yml").read_text("utf-8")
     declared = bicep.template(infra.COLLECTOR)["parameters"]
@@ -47,7 +47,7 @@ def test_the_button_asks_for_what_the_template_asks_for() -> None:
 
 
 def test_the_picture_names_what_is_deployed() -> None:
-    """It is kept beside the page, as a picture that scales."""
+    """It is an SVG beside the page."""
     picture = (ROOT / "docs/deployment.svg").read_text("utf-8")
 
     assert "](deployment.svg)" in TEXT
@@ -57,8 +57,8 @@ def test_the_picture_names_what_is_deployed() -> None:
 
 
 @pytest.mark.compiler
-def test_terraform_is_shown_parameters_and_outputs_that_exist() -> None:
-    """In the example, which deploys the released template."""
+def test_parameters_and_outputs_in_the_terraform_example_exist() -> None:
+    """The example deploys the released template."""
     page = (ROOT / "docs/terraform.md").read_text("utf-8")
     example = page[page.index("parameters_content") : page.index("locals {")]
     compiled = bicep.template(infra.COLLECTOR)
@@ -71,7 +71,7 @@ def test_terraform_is_shown_parameters_and_outputs_that_exist() -> None:
 
 @pytest.mark.compiler
 def test_every_option_has_its_row() -> None:
-    """Whatever a parameter adds that is off by default: what it is, and what it leaves behind."""
+    """It says what each resource that is off by default is, and what it leaves behind."""
     declared = bicep.template(infra.INFRA / "main.bicep")["parameters"]
     off = {
         name
@@ -79,12 +79,12 @@ def test_every_option_has_its_row() -> None:
         if it.get("defaultValue") in (False, [], {}) and name not in {"tags", "scanFilters"}
     }
 
-    of_the_program = {"allowAnyHost"}  # It is on the page of settings.
+    of_the_program = {"allowAnyHost"}  # The page of settings explains it.
     assert [name for name in off - of_the_program if f"`{name}`" not in TEXT] == []
 
 
 def test_outputs_and_variables_that_the_page_names_exist() -> None:
-    """In the template, in the workflow, or read by a script."""
+    """They are in the template or the workflow, or a script reads them."""
     template = (infra.INFRA / "main.bicep").read_text("utf-8")
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text("utf-8")
     upper = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", TEXT))
@@ -94,7 +94,7 @@ def test_outputs_and_variables_that_the_page_names_exist() -> None:
 
 
 def test_options_of_the_script_that_the_page_names_exist() -> None:
-    """As its help has them."""
+    """The script's help lists them."""
     script = (infra.INFRA / "scripts" / "deploy.sh").read_text("utf-8")
     commands = "\n".join(fences(PAGE, "sh")).replace("\\\n", "").splitlines()
     lines = "\n".join(it for it in commands if it.startswith("infra/scripts/deploy.sh"))
@@ -104,13 +104,13 @@ def test_options_of_the_script_that_the_page_names_exist() -> None:
 
 
 def said_by_scripts() -> str:
-    """Return the sources of all scripts."""
+    """Return the source of all scripts."""
     scripts = (infra.INFRA / "scripts").glob("*.*")
     return "".join(path.read_text("utf-8") for path in sorted(scripts))
 
 
 def test_messages_that_the_page_explains_are_those_of_the_scripts() -> None:
-    """Whoever stops there finds the row; names that Azure gives to errors are Azure's."""
+    """Searching for a message finds its row; names of Azure's errors are exempt."""
     table = TEXT.partition("| if it stops with |")[2].partition("\n\n")[0]
     cells = [row.split(" | ")[0] for row in table.splitlines() if row.startswith("| `")]
     quoted = {text for cell in cells for text in re.findall(r"`([^`]+ [^`]+)`", cell)}
@@ -122,7 +122,7 @@ def test_messages_that_the_page_explains_are_those_of_the_scripts() -> None:
 
 
 def test_what_the_page_shows_of_a_deployment_is_what_the_script_prints() -> None:
-    """Names apart."""
+    """Only the names differ."""
     (shown,) = [text for text in fences(PAGE, "text") if "Deployed: " in text]
     names = r"func-activity-scan-abc|rg-prod|security@contoso\.com|here, for Python 3\.13"
     pieces = [it for line in shown.splitlines() for it in re.split(names, line) if len(it) > 1]
@@ -133,13 +133,13 @@ def test_what_the_page_shows_of_a_deployment_is_what_the_script_prints() -> None
 
 @pytest.mark.parametrize("query", fences(PAGE, "kusto"))
 def test_queries_of_the_page_read_fields_that_a_report_has(query: str) -> None:
-    """Whoever copies one sees something."""
+    """A copied query returns something."""
     assert fields_read(query) <= report_names()
     assert flaws(query) == []
 
 
-def test_the_prices_of_the_page_are_those_of_its_tables() -> None:
-    """The arithmetic can be followed."""
+def test_the_totals_of_the_page_follow_from_its_tables() -> None:
+    """A reader can follow the arithmetic."""
     shown = {name: f"${price:.6f}".rstrip("0") for name, price in PRICES.items()}
     assert shown["gigabyte_second"] in TEXT
     assert f"${PRICES['write'] * 10_000:.3f}" in TEXT

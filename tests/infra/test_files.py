@@ -1,4 +1,4 @@
-"""The files of the infrastructure: clean, in the one format, and predicted."""
+"""The infrastructure's files compile cleanly, are formatted, and have predictions."""
 
 import json
 import re
@@ -28,21 +28,21 @@ every_combination = pytest.mark.parametrize("path", infra.combinations(), ids=na
 
 
 @every_file
-def test_the_compiler_has_nothing_to_say(path: Path) -> None:
-    """No error, no warning, no remark: one that stays hides the next."""
+def test_the_compiler_reports_nothing(path: Path) -> None:
+    """Any error, warning or remark that stays would hide the next."""
     parameters = path.suffix == ".bicepparam"
 
     assert (infra.parameter_diagnostics if parameters else bicep.diagnostics)(path) == []
 
 
 @every_file
-def test_a_file_is_in_the_one_format(path: Path) -> None:
-    """That of the formatter."""
+def test_a_file_is_formatted(path: Path) -> None:
+    """The formatter would change nothing."""
     assert path.read_text("utf-8") == bicep.formatted(path)
 
 
-def test_a_rule_of_a_newer_compiler_stops_nobody() -> None:
-    """Every rule is a warning, which the test above refuses and the build of a deployer passes."""
+def test_a_new_rule_of_the_compiler_does_not_stop_a_deployment() -> None:
+    """Every rule is a warning: the test above fails on it, a deployer's build does not."""
     rules = json.loads((infra.INFRA / "bicepconfig.json").read_text("utf-8"))
     levels = [it["level"] for it in rules["analyzers"]["core"]["rules"].values()]
 
@@ -50,8 +50,8 @@ def test_a_rule_of_a_newer_compiler_stops_nobody() -> None:
 
 
 @every_template
-def test_what_is_silenced_has_its_reason(path: Path) -> None:
-    """The known ones only, each under a comment."""
+def test_a_suppressed_warning_has_its_reason(path: Path) -> None:
+    """Only the known ones are suppressed, each below a comment."""
     lines = path.read_text("utf-8").splitlines()
     silenced = [(at, line) for at, line in enumerate(lines) if "#disable" in line]
 
@@ -61,7 +61,7 @@ def test_what_is_silenced_has_its_reason(path: Path) -> None:
 
 @every_template
 def test_every_parameter_and_output_is_described(path: Path) -> None:
-    """Portal, azd and editors show them. The linter refuses unused ones."""
+    """Portal, azd and editors show it. The linter refuses unused ones."""
     compiled = bicep.template(path)
     declared = {**compiled.get("parameters", {}), **compiled.get("outputs", {})}
 
@@ -72,7 +72,7 @@ def test_every_parameter_and_output_is_described(path: Path) -> None:
 
 @every_combination
 def test_a_deployment_is_what_was_predicted(path: Path) -> None:
-    """A change of the infrastructure shows in infra/snapshots; `make snapshots` writes them."""
+    """A changed prediction shows in infra/snapshots, which `make snapshots` rewrites."""
     committed = infra.snapshot_path(path).read_text("utf-8")
 
     assert infra.snapshot(path) == committed
@@ -80,13 +80,13 @@ def test_a_deployment_is_what_was_predicted(path: Path) -> None:
 
 @every_combination
 def test_a_combination_says_what_it_is_for(path: Path) -> None:
-    """In its first line."""
+    """Its first line is a comment."""
     assert path.read_text("utf-8").startswith("// ")
 
 
 @every_combination
-def test_a_combination_is_no_deployment(path: Path) -> None:
-    """Copied as it is, it deploys no other tenant's address and writes to no stranger."""
+def test_a_combination_is_safe_to_copy(path: Path) -> None:
+    """Deployed as it is, it uses nobody else's address and sends no mail to strangers."""
     text = path.read_text("utf-8")
 
     assert "apiUrl" not in text
@@ -95,30 +95,30 @@ def test_a_combination_is_no_deployment(path: Path) -> None:
 
 
 def test_every_prediction_has_its_combination() -> None:
-    """None is left over."""
+    """None is left over from a removed combination."""
     expected = {infra.snapshot_path(path).name for path in infra.combinations()}
 
     assert {path.name for path in infra.SNAPSHOTS.iterdir()} == expected
 
 
 def test_every_parameter_is_tried_with_another_value_than_its_default() -> None:
-    """Somewhere among the combinations."""
+    """At least one combination sets it."""
     declared = bicep.template(MAIN)["parameters"]
     given = "\n".join(path.read_text("utf-8") for path in infra.combinations())
 
     tried = set(re.findall(r"^param (\w+) =", given, flags=re.MULTILINE))
 
-    # The address ranges: their defaults are what a network of its own takes.
+    # The address ranges keep their defaults, which the deployed network uses.
     ranges = {"networkAddressPrefix", "appSubnetPrefix", "endpointSubnetPrefix"}
     assert set(declared) - tried == ranges | {"vaultRecoveryDays", "apiUrl"}
 
 
 def test_both_templates_take_the_same_parameters() -> None:
-    """With the same types, limits, defaults and descriptions; what is about the group aside."""
+    """Types, limits, defaults and descriptions are equal; the group's own are exempt."""
     outer, inner = (bicep.template(it)["parameters"] for it in (MAIN, infra.COLLECTOR))
     assert set(outer) - set(inner) == {"createResourceGroup", "resourceGroupName"}
     assert set(inner) - set(outer) == {"nameToken"}
-    # A group has a region already, which is the default in it.
+    # A group already has a region, which is the default.
     assert inner["location"].pop("defaultValue") == "[resourceGroup().location]"
 
     assert {name: outer[name] for name in outer if name in inner} == {
@@ -126,8 +126,8 @@ def test_both_templates_take_the_same_parameters() -> None:
     }
 
 
-def test_the_outer_template_hands_every_parameter_on() -> None:
-    """Each under its own name, but for the region, which is written in one way from here on."""
+def test_the_outer_template_passes_every_parameter_on() -> None:
+    """Each keeps its name; only the region is normalised from here on."""
     (call,) = [
         it for it in bicep.template(MAIN)["resources"] if it["type"].endswith("/deployments")
     ]
@@ -150,8 +150,8 @@ def test_both_templates_have_the_same_outputs() -> None:
     }
 
 
-def test_what_has_no_default_is_asked_for() -> None:
-    """By azd, which asks for a parameter whose variable is not set, and keeps the answer."""
+def test_azd_asks_for_what_has_no_default() -> None:
+    """It asks for a parameter whose variable is not set, and keeps the answer."""
     declared = bicep.template(MAIN)["parameters"]
     asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
 
@@ -163,12 +163,12 @@ def test_what_has_no_default_is_asked_for() -> None:
 
 
 def test_there_is_no_second_parameter_file() -> None:
-    """A main.bicepparam would win over the JSON, and azd could then ask for nothing."""
+    """A main.bicepparam would override the JSON, and azd could then ask for nothing."""
     assert not MAIN.with_suffix(".bicepparam").exists()
 
 
 def test_a_prediction_is_the_same_every_time() -> None:
-    """Names and ids come from what they are about: a second deployment changes nothing."""
+    """Names and ids are derived from their resources, so redeploying changes nothing."""
     path = infra.COMBINATIONS / "everything.bicepparam"
     once = infra.snapshot(path)
     infra.predict.cache_clear()

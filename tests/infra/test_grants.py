@@ -1,4 +1,4 @@
-"""Who may do what: what the code and the host call, on the smallest scope, and no more."""
+"""Each identity has the roles that the code and the host need, on the smallest scope."""
 
 import pytest
 
@@ -51,13 +51,13 @@ SECRET = {
 
 
 def scope(grant: Resource) -> str:
-    """Return the id of what a grant is about."""
+    """Return the id of the resource that a grant covers."""
     found: str = grant["id"].partition("/providers/Microsoft.Authorization/")[0]
     return found
 
 
 def short(name: str, grant: Resource) -> str:
-    """Return what a grant is about, for a person."""
+    """Return a readable name of the resource that a grant covers."""
     kind, _, rest = scope(grant).rpartition("/providers/")[2].partition("/")
     first = rest.split("/")[1]
     if kind == "Microsoft.Insights":
@@ -70,7 +70,7 @@ def short(name: str, grant: Resource) -> str:
 
 
 def who(grant: Resource) -> str:
-    """Return whom a grant is for: an object id, or what the id is read from."""
+    """Return who receives a grant: an object id, or the expression that yields it."""
     principal: str = grant["properties"]["principalId"]
     if "systemTopics" in principal:
         return "topic"
@@ -89,47 +89,47 @@ def grants(name: str) -> set[tuple[str, str, str]]:
     }
 
 
-def test_the_collector_may_do_what_it_does_and_no_more() -> None:
-    """Own the host's storage, write three containers, send telemetry."""
+def test_the_collector_has_the_rights_it_needs_and_no_more() -> None:
+    """It owns the host's storage, writes three containers and sends telemetry."""
     assert grants("default") == COLLECTOR
 
 
 def test_readers_read_parts_and_manifests() -> None:
-    """Not the ledger, and no other container."""
+    """They can read neither the ledger nor any other container."""
     assert {it for it in grants("kept") if it[0] == READER and "Blob" in it[1]} == READS
 
 
-def test_who_deploys_reads_the_state_too_and_is_not_added_twice() -> None:
-    """A reader already, the group is granted each role once; the template grants no others."""
+def test_the_deployer_also_reads_the_state_and_is_granted_each_role_once() -> None:
+    """A deployer who is a reader already gets no duplicate; the template adds no others."""
     assert grants("managed-identity-readers") == COLLECTOR | READS | {
         (READER, "Storage Blob Data Reader", "data/scan-state")
     }
 
 
 def test_a_secret_is_read_by_the_app_and_set_by_its_administrators() -> None:
-    """The deployment itself never sees it."""
+    """The deployment itself never sees the secret."""
     assert grants("client-secret") == COLLECTOR | SECRET
 
 
-def test_who_deploys_may_set_the_secret() -> None:
-    """Else the vault would wait for an administrator whom nobody named."""
+def test_the_deployer_may_set_the_secret() -> None:
+    """Otherwise nobody could, unless an administrator was named."""
     assert grants("legacy-token") == COLLECTOR | SECRET | DEPLOYER_READS
 
 
 def test_an_administrator_who_deploys_is_not_added_twice() -> None:
-    """However the id is written; Azure would refuse the second grant."""
+    """The id's case does not matter; Azure would refuse the second grant."""
     officers = [who for who, role, _ in grants("everything") if role.endswith("Secrets Officer")]
 
     assert officers == [ADMINISTRATOR]
 
 
-def test_a_federated_registration_takes_no_grant_in_azure() -> None:
-    """There is no secret, so there is no vault."""
+def test_a_federated_registration_needs_no_grant_in_azure() -> None:
+    """It has no secret, so there is no vault."""
     assert grants("federated") == COLLECTOR
 
 
-def test_notifications_are_sent_by_the_topic_and_taken_by_readers() -> None:
-    """On the one queue."""
+def test_the_topic_sends_notifications_and_readers_receive_them() -> None:
+    """Both have their role on the one queue."""
     queue = "data/new-parts"
 
     assert grants("kept") == COLLECTOR | READS | {
@@ -138,8 +138,8 @@ def test_notifications_are_sent_by_the_topic_and_taken_by_readers() -> None:
     }
 
 
-def test_a_queue_is_read_by_whom_it_names_and_else_by_the_readers() -> None:
-    """So a program sees no messages but its own."""
+def test_a_queue_is_read_by_its_named_principals_or_else_by_the_readers() -> None:
+    """So a program sees only its own messages."""
     takers = {
         (who, what)
         for who, role, what in grants("everything")
@@ -152,8 +152,8 @@ def test_a_queue_is_read_by_whom_it_names_and_else_by_the_readers() -> None:
     }
 
 
-def test_other_containers_are_granted_under_their_own_names() -> None:
-    """The grants follow the settings."""
+def test_grants_follow_the_names_of_the_containers() -> None:
+    """The settings may name other containers."""
     containers = {what for _, role, what in grants("settings") if role.endswith("Data Contributor")}
 
     assert containers - {"host"} == {"data/parts", "data/chain", "data/ledgers"}
@@ -161,7 +161,7 @@ def test_other_containers_are_granted_under_their_own_names() -> None:
 
 @every_combination
 def test_nothing_is_granted_on_a_whole_group_or_subscription(name: str) -> None:
-    """Each grant is on a resource, and of data only on a container or queue."""
+    """Each grant covers one resource; grants on data cover a container or queue."""
     scopes = {scope(it) for it in resources(name, "Authorization/roleAssignments")}
     data = the(name, "Storage/storageAccounts", lambda it: not it["name"].startswith("sthost"))[
         "id"
@@ -173,7 +173,7 @@ def test_nothing_is_granted_on_a_whole_group_or_subscription(name: str) -> None:
 
 @every_combination
 def test_a_grant_says_what_it_is_for_and_to_what_kind_of_principal(name: str) -> None:
-    """Without the kind, a grant to an identity that was just made may be refused."""
+    """Without the kind, Azure may refuse a grant to a new identity."""
     found = resources(name, "Authorization/roleAssignments")
     kinds = {it["properties"]["principalType"] for it in found if who(it) in {"collector", "topic"}}
 
@@ -187,8 +187,8 @@ def test_a_grant_says_what_it_is_for_and_to_what_kind_of_principal(name: str) ->
 
 
 @every_combination
-def test_no_two_grants_have_one_name(name: str) -> None:
-    """The second would take the place of the first."""
+def test_no_two_grants_share_a_name(name: str) -> None:
+    """The second would replace the first."""
     names = [it["name"] for it in resources(name, "Authorization/roleAssignments")]
 
     assert len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""What each option adds and changes, and that options that are off add nothing."""
+"""Options change only what they are about, and an option that is off adds nothing."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ DAYS = {"coolAfterDays": 30, "coldAfterDays": 90, "deleteAfterDays": 400}
 
 
 def policy(name: str) -> dict[str, dict[str, Any]]:
-    """Return the lifecycle rules of the account of the data, by name."""
+    """Return the lifecycle rules of the data account, by name."""
     found = the(name, "Storage/storageAccounts/managementPolicies")
     assert found["name"].endswith("/default")
     return {it["name"]: it["definition"] for it in found["properties"]["policy"]["rules"]}
@@ -91,7 +91,7 @@ def services(name: str, which: str) -> dict[str, Any]:
 
 
 def network_rules(it: Resource) -> tuple[str, str, str]:
-    """Return public access, default and exception of an account or vault."""
+    """Return public access, default action and exceptions of an account or vault."""
     rules = it["properties"]["networkAcls"]
     return it["properties"]["publicNetworkAccess"], rules["defaultAction"], rules["bypass"]
 
@@ -107,14 +107,14 @@ def endpoints(name: str) -> set[tuple[str, str]]:
     }
 
 
-def test_what_was_not_chosen_is_not_there() -> None:
-    """Nothing costs or listens that nobody asked for."""
+def test_an_option_that_is_off_adds_nothing() -> None:
+    """Nothing costs money or listens unless somebody asked for it."""
     assert types("managed-identity-readers").keys() == DEFAULT.keys()
 
 
 @pytest.mark.parametrize("name", ADDED)
 def test_an_option_adds_what_it_is_about(name: str) -> None:
-    """And nothing else."""
+    """It adds nothing else."""
     with_all = {
         kind: DEFAULT.get(kind, 0) + ADDED[name].get(kind, 0) for kind in {*DEFAULT, *ADDED[name]}
     }
@@ -126,8 +126,8 @@ def test_an_option_adds_what_it_is_about(name: str) -> None:
 
 @every_combination
 @pytest.mark.parametrize("which", ["host", "data"])
-def test_an_account_takes_no_keys_and_shows_nothing_to_the_public(name: str, which: str) -> None:
-    """Identities only, over TLS 1.2, containers private."""
+def test_an_account_accepts_no_keys_and_is_not_public(name: str, which: str) -> None:
+    """It accepts identities only, over TLS 1.2, and its containers are private."""
     properties = account(name, which)["properties"]
     containers = resources(name, "Storage/storageAccounts/blobServices/containers")
 
@@ -140,8 +140,8 @@ def test_an_account_takes_no_keys_and_shows_nothing_to_the_public(name: str, whi
 
 
 @every_combination
-def test_the_site_takes_no_passwords(name: str) -> None:
-    """Neither to deploy nor over FTP, and TLS 1.2 on both of its faces."""
+def test_the_site_accepts_no_passwords(name: str) -> None:
+    """Neither deployment nor FTP accepts one, and both endpoints require TLS 1.2."""
     site = the(name, "Web/sites")["properties"]
     passwords = resources(name, "Web/sites/basicPublishingCredentialsPolicies")
 
@@ -151,8 +151,8 @@ def test_the_site_takes_no_passwords(name: str) -> None:
 
 
 @every_combination
-def test_telemetry_takes_no_keys(name: str) -> None:
-    """A connection string alone opens nothing."""
+def test_telemetry_accepts_no_keys(name: str) -> None:
+    """A connection string alone grants no access."""
     component = the(name, "Insights/components")["properties"]
     workspace = the(name, "OperationalInsights/workspaces")["properties"]
 
@@ -162,7 +162,7 @@ def test_telemetry_takes_no_keys(name: str) -> None:
 
 
 def test_retention_and_cap_of_telemetry_are_parameters() -> None:
-    """With defaults that cost little."""
+    """Their defaults cost little."""
     default, other = (
         the(name, "OperationalInsights/workspaces")["properties"]
         for name in ("default", "everything")
@@ -172,8 +172,8 @@ def test_retention_and_cap_of_telemetry_are_parameters() -> None:
     assert (other["retentionInDays"], other["workspaceCapping"]["dailyQuotaGb"]) == (90, -1)
 
 
-def test_a_ledger_can_be_brought_back() -> None:
-    """Versions and soft delete, for as long as a parameter says."""
+def test_a_ledger_can_be_restored() -> None:
+    """Versions and soft delete keep it for as long as a parameter says."""
     found = services("default", "data")
 
     assert found["isVersioningEnabled"] is True
@@ -182,8 +182,8 @@ def test_a_ledger_can_be_brought_back() -> None:
     assert services("everything", "data")["deleteRetentionPolicy"]["days"] == 30
 
 
-def test_old_versions_of_the_state_go() -> None:
-    """The ledger is saved several times a run."""
+def test_old_versions_of_the_state_expire() -> None:
+    """Each run saves the ledger several times."""
     rule = policy("default")["remove-old-versions-of-state"]
 
     assert rule["filters"]["prefixMatch"] == ["scan-state/"]
@@ -191,7 +191,7 @@ def test_old_versions_of_the_state_go() -> None:
 
 
 def test_an_account_with_directories_keeps_no_versions() -> None:
-    """The service refuses both together; soft delete stays."""
+    """The service does not support both together; soft delete stays."""
     found = services("hierarchical-namespace", "data")
 
     assert account("hierarchical-namespace", "data")["properties"]["isHnsEnabled"] is True
@@ -205,7 +205,7 @@ def test_an_account_with_directories_keeps_no_versions() -> None:
     [("default", ["all"]), ("several-scans", ["sign-ins", "exchange"]), ("settings", ["exchange"])],
 )
 def test_run_logs_and_quarantine_of_every_scan_expire(name: str, scans: list[str]) -> None:
-    """And of the state nothing else: the ledger lies beside them."""
+    """Nothing else of the state does: the ledger is stored beside them."""
     state = app_settings(name)["STORAGE_STATE_CONTAINER"]
     rules = {key: it for key, it in policy(name).items() if key.startswith("expire-")}
 
@@ -220,7 +220,7 @@ def test_run_logs_and_quarantine_of_every_scan_expire(name: str, scans: list[str
 
 @every_combination
 def test_no_rule_deletes_a_ledger_or_a_manifest(name: str) -> None:
-    """Rules on blobs themselves touch parts, run logs and quarantine only."""
+    """Rules on current blobs cover parts, run logs and quarantine only."""
     settings = app_settings(name)
     prefixes = [
         prefix
@@ -234,7 +234,7 @@ def test_no_rule_deletes_a_ledger_or_a_manifest(name: str) -> None:
 
 
 def test_parts_age_as_the_parameters_say() -> None:
-    """Through both tiers, and then they go, with the versions that deletion leaves."""
+    """They pass through both tiers and are then deleted, as are the versions that this leaves."""
     rules = policy("kept")
     actions = rules["age-parts"]["actions"]["baseBlob"]
 
@@ -250,8 +250,8 @@ def test_parts_age_as_the_parameters_say() -> None:
     }
 
 
-def test_parts_and_manifests_can_be_kept_from_change_and_the_state_never() -> None:
-    """The ledger is overwritten by every run."""
+def test_parts_and_manifests_can_be_immutable_but_the_state_cannot() -> None:
+    """Every run overwrites the ledger."""
     kind = "Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
     found = resources("kept", kind)
 
@@ -260,13 +260,13 @@ def test_parts_and_manifests_can_be_kept_from_change_and_the_state_never() -> No
     assert {it["properties"]["allowProtectedAppendWrites"] for it in found} == {False}
 
 
-def test_policies_that_somebody_locked_are_left_alone() -> None:
-    """A locked one cannot be written, so a deployment that wrote it would fail."""
+def test_locked_immutability_policies_are_left_alone() -> None:
+    """A locked policy cannot be written, so deploying it again would fail."""
     assert not [it for it in resources("locked") if it["type"].endswith("immutabilityPolicies")]
 
 
-def test_the_account_of_the_data_can_be_locked_against_deletion() -> None:
-    """That one, not the group: the rest can go."""
+def test_the_data_account_can_be_locked_against_deletion() -> None:
+    """Only the account is locked, not the group: everything else can be deleted."""
     lock = the("kept", "Authorization/locks")
 
     assert lock["properties"]["level"] == "CanNotDelete"
@@ -275,13 +275,13 @@ def test_the_account_of_the_data_can_be_locked_against_deletion() -> None:
 
 @pytest.mark.parametrize("name", ["private", "private-existing-network", "government"])
 def test_private_storage_is_reached_through_the_network_only(name: str) -> None:
-    """No exception, no trusted service."""
+    """There are no exceptions, not even for trusted services."""
     for which in ("host", "data"):
         assert network_rules(account(name, which)) == ("Disabled", "Deny", "None")
 
 
 def test_a_private_vault_is_reached_through_the_network_only() -> None:
-    """Its administrators work from within, too."""
+    """Its administrators must work from inside the network, too."""
     assert network_rules(the("everything", "KeyVault/vaults")) == ("Disabled", "Deny", "None")
     assert network_rules(the("client-secret", "KeyVault/vaults")) == (
         "Enabled",
@@ -291,7 +291,7 @@ def test_a_private_vault_is_reached_through_the_network_only() -> None:
 
 
 def test_notifications_pass_the_firewall_as_a_trusted_service() -> None:
-    """Which a switched-off public access would not let in; everybody else is denied."""
+    """Disabling public access would block them; the firewall denies everybody else."""
     assert network_rules(account("everything", "data")) == ("Enabled", "Deny", "AzureServices")
     assert network_rules(account("everything", "host")) == ("Disabled", "Deny", "None")
 
@@ -300,10 +300,8 @@ def test_notifications_pass_the_firewall_as_a_trusted_service() -> None:
     ("name", "expected"),
     [("default", "Allow"), ("private", "Deny"), ("everything", "Deny")],
 )
-def test_a_private_app_answers_nobody_and_can_still_be_deployed_to(
-    name: str, expected: str
-) -> None:
-    """The deployment's face asks for a token; closed, nobody could deploy from outside."""
+def test_a_private_app_answers_no_requests_but_can_be_deployed_to(name: str, expected: str) -> None:
+    """The deployment endpoint requires a token; were it closed, nobody outside could deploy."""
     config = the(name, "Web/sites")["properties"]["siteConfig"]
 
     assert config["ipSecurityRestrictionsDefaultAction"] == expected
@@ -318,10 +316,8 @@ def test_a_private_app_answers_nobody_and_can_still_be_deployed_to(
         ("everything", {("contos", "dfs"), ("contos", "queue"), ("kv-", "vault")}),
     ],
 )
-def test_every_service_that_is_closed_has_an_endpoint(
-    name: str, more: set[tuple[str, str]]
-) -> None:
-    """What the host, the program and readers within the network call."""
+def test_every_private_service_has_an_endpoint(name: str, more: set[tuple[str, str]]) -> None:
+    """The host, the program and readers within the network call these services."""
     data = account(name, "data")["name"][:6]
     found = {
         (target[:3] if target.startswith("kv-") else target, it) for target, it in endpoints(name)
@@ -330,8 +326,8 @@ def test_every_service_that_is_closed_has_an_endpoint(
     assert found == {("sthost", "blob"), ("sthost", "table"), (data, "blob")} | more
 
 
-def test_a_network_of_its_own_has_room_for_both() -> None:
-    """A subnet that is delegated to Flex Consumption, and one for the endpoints alone."""
+def test_a_new_network_has_a_subnet_for_the_app_and_one_for_endpoints() -> None:
+    """The first is delegated to Flex Consumption; the second is for endpoints alone."""
     network = the("private", "Network/virtualNetworks")["properties"]
     app, private = network["subnets"]
 
@@ -348,7 +344,7 @@ def test_a_network_of_its_own_has_room_for_both() -> None:
 
 
 def test_an_existing_network_is_used_and_not_touched() -> None:
-    """Its subnets, and of its zones those that were named."""
+    """The deployment uses its subnets, and those of its zones that were named."""
     name = "private-existing-network"
     zones = [
         it["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"]
@@ -362,8 +358,8 @@ def test_an_existing_network_is_used_and_not_touched() -> None:
 
 
 @pytest.mark.parametrize("name", ["private", "government", "everything"])
-def test_every_endpoint_of_a_network_of_its_own_has_its_zone(name: str) -> None:
-    """The zone of its service, in the domain of the cloud, linked to the network."""
+def test_every_endpoint_in_a_new_network_has_its_zone(name: str) -> None:
+    """The zone is that of its service in the cloud's domain, linked to the network."""
     zones = {it["name"] for it in resources(name, "Network/privateDnsZones")}
     used = {
         it["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"].rpartition(
@@ -380,8 +376,8 @@ def test_every_endpoint_of_a_network_of_its_own_has_its_zone(name: str) -> None:
     assert all(it.startswith("privatelink.") for it in zones)
 
 
-def test_a_fixed_address_is_that_of_a_gateway() -> None:
-    """On the subnet that the app reaches out from."""
+def test_a_fixed_address_comes_from_a_gateway() -> None:
+    """The gateway is on the subnet that the app sends its requests from."""
     app = the("everything", "Network/virtualNetworks")["properties"]["subnets"][0]
 
     assert app["properties"]["natGateway"]["id"] == the("everything", "Network/natGateways")["id"]
@@ -391,8 +387,8 @@ def test_a_fixed_address_is_that_of_a_gateway() -> None:
     )
 
 
-def test_a_message_tells_of_every_part() -> None:
-    """Of parts only, from the account of the data into its queue."""
+def test_every_part_causes_a_message() -> None:
+    """Only parts do; messages go from the data account to its queue."""
     topic = the("kept", "EventGrid/systemTopics")
     told = the("kept", "EventGrid/systemTopics/eventSubscriptions")["properties"]
     queue = the("kept", "Storage/storageAccounts/queueServices/queues")["name"].rpartition("/")[2]
@@ -406,8 +402,8 @@ def test_a_message_tells_of_every_part() -> None:
     assert told["filter"]["subjectBeginsWith"] == "/blobServices/default/containers/activities/"
 
 
-def test_every_program_that_takes_messages_has_its_own() -> None:
-    """One queue, one subscription and one grant each: what one takes is gone for the others."""
+def test_every_consumer_of_messages_has_its_own_queue() -> None:
+    """Each has a queue, a subscription and a grant: a message taken is gone for others."""
     told = resources("everything", "EventGrid/systemTopics/eventSubscriptions")
     queues = resources("everything", "Storage/storageAccounts/queueServices/queues")
 
@@ -429,7 +425,7 @@ def test_every_program_that_takes_messages_has_its_own() -> None:
 def test_a_subscription_is_named_for_what_cannot_be_changed(
     name: str, schema: str, names: list[str]
 ) -> None:
-    """Event Grid refuses another schema or queue for a subscription that is there."""
+    """Event Grid refuses to change the schema or the queue of an existing subscription."""
     told = resources(name, "EventGrid/systemTopics/eventSubscriptions")
 
     assert {it["properties"]["eventDeliverySchema"] for it in told} == {schema}
@@ -438,7 +434,7 @@ def test_a_subscription_is_named_for_what_cannot_be_changed(
 
 @every_combination
 def test_a_package_is_published_only_from_an_address(name: str) -> None:
-    """The address is a secret to the compiler, so what is predicted is the condition."""
+    """The address is a secret to the compiler, so the prediction has only the condition."""
     package = the(name, "Web/sites/extensions")
 
     assert package["condition"] == "[not(empty(parameters('packageUri')))]"
@@ -449,15 +445,15 @@ def test_a_package_is_published_only_from_an_address(name: str) -> None:
     }
 
 
-def test_passwords_are_switched_off_with_a_region() -> None:
-    """The types do not know it, and without it the service has refused deployments."""
+def test_the_switch_against_passwords_states_a_region() -> None:
+    """The types do not have it, but the service has refused deployments without it."""
     found = resources("default", "Web/sites/basicPublishingCredentialsPolicies")
 
     assert {it["location"] for it in found} == {"westeurope"}
 
 
-def test_the_app_s_options_reach_it() -> None:
-    """Memory, instances, and how updates are made."""
+def test_options_of_the_app_reach_it() -> None:
+    """They are memory, instances, and how updates are made."""
     default, other = (
         the(name, "Web/sites")["properties"]["functionAppConfig"]
         for name in ("default", "everything")
@@ -470,14 +466,14 @@ def test_the_app_s_options_reach_it() -> None:
 
 
 def test_redundancy_is_a_parameter_of_the_data_only() -> None:
-    """What the host keeps is made anew by a deployment."""
+    """A deployment recreates what the host keeps."""
     assert account("default", "data")["sku"]["name"] == "Standard_ZRS"
     assert account("everything", "data")["sku"]["name"] == "Standard_GZRS"
     assert account("everything", "host")["sku"]["name"] == "Standard_LRS"
 
 
 def test_alert_limits_reach_the_rules() -> None:
-    """And whether they are evaluated at all."""
+    """So does the switch that turns the rules on or off."""
     default, other = (
         {
             it["name"].split("-")[1]: it["properties"]

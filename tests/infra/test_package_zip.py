@@ -1,4 +1,4 @@
-"""The package that is deployed: which files, read as an ignore file is, and the same bytes."""
+"""The deployed package: which files it has, how the ignore file is read, and equal bytes."""
 
 import os
 import subprocess
@@ -29,12 +29,12 @@ def repository(folder: Path, ignore: str, *paths: str) -> Path:
 
 
 def packed(folder: Path) -> list[str]:
-    """Return what of a repository would be deployed, but for the app's own files."""
+    """Return which files of a repository would be deployed, without the app's own."""
     return [str(path) for path in package_files(folder) if str(path) not in APP]
 
 
 def test_the_package_is_the_function_and_nothing_else() -> None:
-    """The names at its root, and no command line, test, document or cache below."""
+    """It has the names at its root, and no command line, tests, documents or caches below."""
     files = package_files(ROOT)
 
     assert {path.parts[0] for path in files} == {*APP, "shared"}
@@ -63,7 +63,7 @@ def test_the_package_is_the_function_and_nothing_else() -> None:
     ],
 )
 def test_lines_are_read_as_in_an_ignore_file(tmp_path: Path, ignore: str, kept: list[str]) -> None:
-    """Anchors, stars, folders, sets, and lines that take back in what others left out."""
+    """It covers anchors, stars, folders, sets, and lines that include a file again."""
     paths = ["a.md", "b/a.md", "b/c.md", "b/d/c.md", "c.md"]
     folder = repository(tmp_path, f"{ignore}\n.funcignore\n", *paths)
 
@@ -87,7 +87,7 @@ lines = st.builds(
 
 @given(st.lists(lines, min_size=1, max_size=4), paths)
 def test_a_file_is_left_out_as_git_leaves_it_out(ignore: list[str], path: str) -> None:
-    """A library that reads ignore files says the same, of any lines without ! and **."""
+    """A library for ignore files agrees on any lines without ! and **."""
     rules = read_rules("\n".join(ignore))
     heads = [PurePosixPath(path), *PurePosixPath(path).parents][:-1]
 
@@ -97,7 +97,7 @@ def test_a_file_is_left_out_as_git_leaves_it_out(ignore: list[str], path: str) -
 
 
 def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
-    """Times, permissions and the order of a folder are not part of it."""
+    """Times, permissions and the order of a folder have no effect."""
     folder = repository(tmp_path / "app", "", "shared/a.py", "shared/b.py")
     pack(folder, tmp_path / "first.zip")
     for number, path in enumerate(sorted(folder.rglob("*.py"))):
@@ -110,7 +110,7 @@ def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_zip_holds_the_files_as_they_are(tmp_path: Path) -> None:
-    """At its root, where the host looks for host.json, and readable by everybody."""
+    """They are at the root, where the host looks for host.json, and readable by everybody."""
     folder = repository(tmp_path / "app", ".funcignore", "shared/a.py")
 
     pack(folder, tmp_path / "package.zip")
@@ -122,7 +122,7 @@ def test_the_zip_holds_the_files_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
-    """What it leads to may be the whole machine."""
+    """It may lead to the whole machine."""
     folder = repository(tmp_path / "app", ".funcignore")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/secret.txt").write_text("secret")
@@ -132,10 +132,10 @@ def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", APP)
-def test_a_package_that_would_be_no_app_is_refused(
+def test_a_package_without_an_app_is_refused(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Azure takes it, reports success, and has no function."""
+    """Azure would accept it, report success, and have no function."""
     folder = repository(tmp_path / "app", f"/{name}")
 
     code = main([str(tmp_path / "package.zip"), "--root", str(folder)])
@@ -147,7 +147,7 @@ def test_a_package_that_would_be_no_app_is_refused(
 def test_a_missing_ignore_file_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without it everything would be deployed, local settings with their secrets too."""
+    """Without it everything would be deployed, local settings with their secrets included."""
     folder = repository(tmp_path / "app", "")
     (folder / ".funcignore").unlink()
 
@@ -158,7 +158,7 @@ def test_a_missing_ignore_file_is_refused(
 
 
 def test_the_program_says_how_large_the_package_is(tmp_path: Path) -> None:
-    """And, when asked, of what it consists."""
+    """On request it also lists the contents."""
     ran = subprocess.run(
         [sys.executable, SCRIPT, tmp_path / "package.zip", "--list"],
         capture_output=True,
@@ -173,7 +173,7 @@ def test_the_program_says_how_large_the_package_is(tmp_path: Path) -> None:
 
 
 def installer(folder: Path, name: str = "uv", *, code: int = 0) -> Path:
-    """Make a program that notes how it was called and installs one library, as uv and pip do."""
+    """Make a program that records how it was called and installs one library, as uv and pip do."""
     folder.mkdir(exist_ok=True)
     program = folder / name
     program.write_text(
@@ -193,10 +193,10 @@ sys.exit({code})
     return program
 
 
-def test_a_package_brings_its_libraries_and_no_trace_of_where_they_were_installed(
+def test_a_package_includes_its_libraries_but_no_trace_of_their_installation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Compiled files, commands and notes of the installer would differ from machine to machine."""
+    """Compiled files, commands and the installer's notes would differ between machines."""
     installer(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     folder = repository(tmp_path / "app", ".funcignore")
@@ -209,10 +209,10 @@ def test_a_package_brings_its_libraries_and_no_trace_of_where_they_were_installe
     ]
 
 
-def test_libraries_are_checked_against_digests_and_made_for_azure(
+def test_libraries_are_checked_against_digests_and_built_for_azure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wheels for its Python and its machine; nothing of a library runs while it is installed."""
+    """Wheels match its Python and platform; no code of a library runs on installation."""
     installer(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
@@ -246,7 +246,7 @@ def test_without_uv_and_python_3_13_nothing_is_built(
 def test_libraries_that_cannot_be_installed_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With what the installer said."""
+    """The error includes the installer's message."""
     installer(tmp_path / "bin", code=1)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 

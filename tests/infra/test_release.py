@@ -1,4 +1,4 @@
-"""What a release carries: built from these sources, twice the same, with digests."""
+"""A release is built from these sources, reproducible, and published with digests."""
 
 import sys
 import zipfile
@@ -13,14 +13,14 @@ from tests.infra.test_package_zip import installer
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that is all of PATH, with an installer of libraries in it."""
+    """Return a folder that is the whole PATH, with an installer of libraries in it."""
     installer(tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path / "bin"
 
 
-def test_the_package_of_a_release_brings_its_libraries(tools: Path, tmp_path: Path) -> None:
-    """Under the name that the platform asks for."""
+def test_the_package_of_a_release_includes_its_libraries(tools: Path, tmp_path: Path) -> None:
+    """The file has the name that the platform requires."""
     assert tools.is_dir()
 
     release.write_package(tmp_path)
@@ -32,7 +32,7 @@ def test_the_package_of_a_release_brings_its_libraries(tools: Path, tmp_path: Pa
 def test_a_package_that_differs_when_it_is_built_again_is_refused(
     tools: Path, tmp_path: Path
 ) -> None:
-    """Nobody could tell then whether it was built from these sources."""
+    """Otherwise nobody could tell whether it was built from these sources."""
     program = tools / "uv"
     changed = program.read_text().replace("write_text(file)", "write_text(str(target))")
     program.write_text(changed)
@@ -42,7 +42,7 @@ def test_a_package_that_differs_when_it_is_built_again_is_refused(
 
 
 def test_the_digests_are_those_of_the_files(tmp_path: Path) -> None:
-    """In the form that `sha256sum --check` reads."""
+    """Their format is the one that `sha256sum --check` reads."""
     (tmp_path / "activity-scan.json").write_bytes(b"{}")
     (tmp_path / "released-package.zip").write_bytes(b"zip")
 
@@ -57,7 +57,7 @@ def test_the_digests_are_those_of_the_files(tmp_path: Path) -> None:
 def test_the_bill_of_materials_is_made_from_what_is_in_the_package(
     tools: Path, tmp_path: Path
 ) -> None:
-    """Requirements would list the versions of other Pythons, too."""
+    """The requirements would also list versions for other Pythons."""
     program = tools / "cyclonedx-py"
     program.write_text(
         f"""#!{sys.executable}
@@ -77,7 +77,7 @@ pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).write_text(" ".join(names))
 
 
 def test_without_its_program_there_is_no_bill_of_materials(tools: Path, tmp_path: Path) -> None:
-    """A release machine has it; whoever builds a release again need not."""
+    """The release machine has the program; whoever rebuilds a release does not need it."""
     assert tools.is_dir()
 
     assert not release.write_materials(tmp_path)

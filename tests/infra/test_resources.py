@@ -148,13 +148,13 @@ def waits_for(module: str) -> set[str]:
     """Return the names of the deployments that a module of the template waits for."""
     listed = bicep.template(infra.COLLECTOR)["resources"]
     (found,) = [it for it in listed if it["name"] == module]
-    # A module is named at the end of an id; a loop of modules by its own name.
+    # An id ends with its module's name; a loop of modules is given by its own name.
     return {re.sub(r"^.*'([\w-]+)'\)]$", r"\1", text) for text in found["dependsOn"]}
 
 
 @every_combination
-def test_values_that_the_compiler_does_not_check_are_right(name: str) -> None:
-    """It would let any text through in these places."""
+def test_values_that_the_compiler_does_not_check_are_valid(name: str) -> None:
+    """The compiler accepts any text in these places."""
     site = the(name, "Web/sites")["properties"]["functionAppConfig"]
     plan = the(name, "Web/serverfarms")
 
@@ -172,8 +172,8 @@ def test_values_that_the_compiler_does_not_check_are_right(name: str) -> None:
 
 
 @every_combination
-def test_the_package_is_deployed_into_a_container_that_is_made(name: str) -> None:
-    """Of the host's account, reached with the app's identity."""
+def test_the_package_is_deployed_into_a_container_of_the_template(name: str) -> None:
+    """The container is in the host's account and accessed with the app's identity."""
     storage = the(name, "Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
     (where,) = re.findall(r"^https://(\w+)\.blob\.[\w.]+/([\w-]+)$", storage["value"])
     made = {it["name"] for it in resources(name, "Storage/storageAccounts/blobServices/containers")}
@@ -186,8 +186,8 @@ def test_the_package_is_deployed_into_a_container_that_is_made(name: str) -> Non
 
 
 @every_combination
-def test_names_keep_the_rules_of_azure(name: str) -> None:
-    """For every environment name that azd allows."""
+def test_names_obey_azure_s_rules(name: str) -> None:
+    """This holds for every environment name that azd allows."""
     wrong = [
         it["name"]
         for kind, rule in NAMES.items()
@@ -199,8 +199,8 @@ def test_names_keep_the_rules_of_azure(name: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ["a", "A" * 64, "x_(1).", "0-0"])
-def test_odd_environments_get_names_that_keep_the_rules(environment: str) -> None:
-    """Short, long, and with every character that azd allows."""
+def test_odd_environments_get_names_that_obey_the_rules(environment: str) -> None:
+    """They are short, long, or have every character that azd allows."""
     found = accepted(environmentName=f"'{environment}'", networkIsolation="true")
 
     wrong = [
@@ -213,7 +213,7 @@ def test_odd_environments_get_names_that_keep_the_rules(environment: str) -> Non
 
 
 def test_two_environments_share_no_name_that_must_be_unique() -> None:
-    """Names that are unique in Azure are made of subscription, environment and region."""
+    """Globally unique names derive from subscription, environment and region."""
     one, other = (accepted(environmentName=f"'{it}'") for it in ("one", "other"))
 
     names = [
@@ -224,7 +224,7 @@ def test_two_environments_share_no_name_that_must_be_unique() -> None:
 
 
 def test_a_region_is_the_same_however_it_is_written() -> None:
-    """'West Europe', as the portal writes it, is not a second collector beside the first."""
+    """'West Europe', as the portal writes it, does not create a second collector."""
     found = accepted(location="'West Europe'")
 
     assert found["predictedResources"] == predicted("default")["predictedResources"]
@@ -238,7 +238,7 @@ def test_a_region_is_the_same_however_it_is_written() -> None:
     ],
 )
 def test_the_address_of_the_api_is_deployed_in_one_form(address: str) -> None:
-    """However much of it was copied."""
+    """The form does not depend on how much of it was copied."""
     found = accepted(apiUrl=f"'{address}'")
 
     assert found["predictedResources"] == predicted("default")["predictedResources"]
@@ -246,9 +246,9 @@ def test_the_address_of_the_api_is_deployed_in_one_form(address: str) -> None:
 
 @every_combination
 def test_the_released_template_makes_the_same_resources(name: str) -> None:
-    """Byte for byte, given the same names; only the group is made by the other template."""
+    """Given the same names, they are equal byte for byte; only the group comes from elsewhere."""
     released = infra.predict_release(infra.COMBINATIONS / f"{name}.bicepparam")
-    # The address of a package is a secret, which the compiler cannot see behind the outer template.
+    # A package's address is a secret, which the compiler cannot see behind the outer template.
     given = "param packageUri" in (infra.COMBINATIONS / f"{name}.bicepparam").read_text("utf-8")
     aside = {"Microsoft.Resources/resourceGroups"} | (
         set() if given else {"Microsoft.Web/sites/extensions"}
@@ -259,8 +259,8 @@ def test_the_released_template_makes_the_same_resources(name: str) -> None:
     assert released["outputs"] == predicted(name)["outputs"]
 
 
-def test_the_released_template_makes_its_names_of_its_group() -> None:
-    """Two groups of one subscription can have the same environment, and share no name."""
+def test_the_released_template_derives_its_names_from_its_group() -> None:
+    """Two groups of a subscription can have the same environment without sharing a name."""
     one, other = (infra.predict_in_group("default", group) for group in ("rg-one", "rg-other"))
 
     names = [
@@ -272,7 +272,7 @@ def test_the_released_template_makes_its_names_of_its_group() -> None:
 
 @every_combination
 def test_no_resource_is_made_twice(name: str) -> None:
-    """The compiler does not object; Azure would, or would keep the second one only."""
+    """The compiler accepts duplicates; Azure would refuse them or keep only the second."""
     ids = [it["id"].lower() for it in resources(name)]
 
     assert sorted(set(ids)) == sorted(ids)
@@ -280,20 +280,20 @@ def test_no_resource_is_made_twice(name: str) -> None:
 
 @every_combination
 def test_everything_is_made_in_the_one_group(name: str) -> None:
-    """The template touches nothing that it did not make."""
+    """The template changes nothing that it did not create."""
     group = predicted(name)["outputs"]["AZURE_RESOURCE_GROUP"]
 
     assert all(it["id"].startswith(f"{GROUP}{group}") for it in resources(name))
 
 
 def test_an_existing_group_is_left_as_it_is() -> None:
-    """Writing it would take its tags away."""
+    """Writing it would remove its tags."""
     assert "Resources/resourceGroups" not in types("odd-names")
     assert predicted("odd-names")["outputs"]["AZURE_RESOURCE_GROUP"] == "Security (Collectors)_1.x"
 
 
-def test_azd_can_predict_it() -> None:
-    """With what it asks for alone; where that fails, it leaves its checks out and says nothing."""
+def test_azd_can_predict_a_deployment() -> None:
+    """Its answers suffice; if the prediction fails, azd silently skips its checks."""
     found = as_azd_predicts(
         environmentName="contoso",
         location="westeurope",
@@ -307,8 +307,8 @@ def test_azd_can_predict_it() -> None:
 
 
 @every_combination
-def test_every_resource_that_can_carries_the_tags(name: str) -> None:
-    """The environment's, by which azd finds them."""
+def test_every_resource_that_supports_tags_has_them(name: str) -> None:
+    """Azd finds the environment's resources by them."""
     environment = {
         it["tags"]["azd-env-name"] for it in resources(name) if "location" in it and "tags" in it
     }
@@ -323,7 +323,7 @@ def test_every_resource_that_can_carries_the_tags(name: str) -> None:
 
 @every_combination
 def test_no_secret_is_in_a_value_or_an_output(name: str) -> None:
-    """Neither given, nor asked for by the template; telemetry's connection string opens nothing."""
+    """None is passed in or requested; telemetry's connection string grants no access."""
     text = text_of(name)
 
     assert set(re.findall(r"parameters\('(\w+)'\)", text)) == {"packageUri"}
@@ -336,7 +336,7 @@ def test_no_secret_is_in_a_value_or_an_output(name: str) -> None:
 
 
 def test_the_template_takes_no_secret_but_a_signed_address() -> None:
-    """None can be left in a deployment's history; the address of the package may carry a SAS."""
+    """A deployment's history keeps none; the package's address may contain a SAS."""
     declared = bicep.template(infra.COLLECTOR)["parameters"]
 
     assert [name for name, it in declared.items() if it["type"].startswith("secure")] == [
@@ -345,8 +345,8 @@ def test_the_template_takes_no_secret_but_a_signed_address() -> None:
 
 
 @every_combination
-def test_outputs_are_those_that_scripts_go_on_with(name: str) -> None:
-    """Each with a value, but for what was not chosen."""
+def test_outputs_are_those_that_the_scripts_use(name: str) -> None:
+    """Each has a value unless its option is off."""
     outputs = predicted(name)["outputs"]
     chosen = {
         "KEY_VAULT_NAME",
@@ -371,13 +371,13 @@ def test_a_deployment_without_an_address_says_that_alerts_reach_nobody() -> None
     REFUSED,
     ids=[" ".join(f"{name}={it}" for name, it in given.items()) for given, _ in REFUSED],
 )
-def test_what_contradicts_itself_is_refused(parameters: dict[str, str], said: str) -> None:
-    """Before anything is made, with a sentence that says what to change."""
+def test_contradictory_parameters_are_refused(parameters: dict[str, str], said: str) -> None:
+    """It fails before creating anything, with a sentence that says what to change."""
     assert said in refused(**parameters)
 
 
-def test_all_contradictions_are_told_at_once() -> None:
-    """Nobody fixes one only to meet the next."""
+def test_all_contradictions_are_reported_at_once() -> None:
+    """Nobody has to fix one only to meet the next."""
     told = refused(authMode="'federated'", deleteAfterDays="5", fixedOutboundAddress="true")
 
     assert all(it in told for it in ("mdaClientId", "deleteAfterDays is 5", "networkIsolation"))
@@ -390,7 +390,7 @@ def test_a_module_waits_for_what_it_needs(module: str) -> None:
 
 
 def test_events_wait_for_the_right_to_deliver_them() -> None:
-    """Else the first deployment is refused."""
+    """Otherwise Azure refuses the first deployment."""
     compiled = bicep.template(infra.INFRA / "modules" / "notifications.bicep")["resources"]
     (subscription,) = [it for it in compiled if it["type"].endswith("/eventSubscriptions")]
 

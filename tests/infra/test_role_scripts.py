@@ -1,4 +1,4 @@
-"""The scripts that an administrator runs once, in front of a directory kept in a file."""
+"""The scripts that an administrator runs once, against a directory kept in a file."""
 
 import re
 import shutil
@@ -56,7 +56,7 @@ def azure(folder: Path, **given: Any) -> Azure:
 
 
 def granted(tenant: Azure, principal: str = IDENTITY) -> list[dict[str, str]]:
-    """Return what an identity was granted, without the ids of the grants."""
+    """Return the grants of an identity, without their ids."""
     (found,) = [it for it in tenant.state()["servicePrincipals"] if it["id"] == principal]
     return [
         {key: value for key, value in grant.items() if key != "id"}
@@ -65,7 +65,7 @@ def granted(tenant: Azure, principal: str = IDENTITY) -> list[dict[str, str]]:
 
 
 def writes(tenant: Azure) -> int:
-    """Return how often something was written."""
+    """Return how often the scripts wrote something."""
     return len(tenant.calls("rest --only-show-errors --method post"))
 
 
@@ -79,7 +79,7 @@ def trusted(tenant: Azure) -> list[dict[str, Any]]:
 
 
 def test_the_role_is_granted(tmp_path: Path) -> None:
-    """The role for applications, not the one of the same name for users."""
+    """It is the role for applications, not the one of the same name for users."""
     tenant = azure(tmp_path)
 
     ran = tenant.run("grant-app-role.sh", "--principal-id", IDENTITY)
@@ -90,7 +90,7 @@ def test_the_role_is_granted(tmp_path: Path) -> None:
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
-    """And says so, with success: a pipeline may run it each time."""
+    """It says so and succeeds, so a pipeline may run it each time."""
     tenant = azure(tmp_path)
     tenant.run("grant-app-role.sh", "--principal-id", IDENTITY)
     before = writes(tenant)
@@ -101,8 +101,8 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     assert "nothing was changed" in ran.stdout
 
 
-def test_where_changes_are_made_is_said_first(tmp_path: Path) -> None:
-    """An administrator of several tenants sees the wrong one."""
+def test_the_tenant_is_printed_before_any_change(tmp_path: Path) -> None:
+    """An administrator of several tenants notices the wrong one."""
     tenant = azure(tmp_path)
 
     ran = tenant.run("grant-app-role.sh", "--principal-id", IDENTITY)
@@ -111,7 +111,7 @@ def test_where_changes_are_made_is_said_first(tmp_path: Path) -> None:
 
 
 def test_other_grants_are_left_alone(tmp_path: Path) -> None:
-    """Also those of the same role id for another API."""
+    """So are those of the same role id for another API."""
     other = [{**GRANTED, "resourceId": IDENTITY}, {**GRANTED, "appRoleId": NO_ROLE}]
     tenant = azure(tmp_path, servicePrincipals=[api(), identity(*other)])
 
@@ -122,7 +122,7 @@ def test_other_grants_are_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2, 4])
 def test_a_grant_is_found_on_every_page(tmp_path: Path, place: int) -> None:
-    """Identities with many grants are listed in pages."""
+    """Graph lists the grants of an identity in pages."""
     grants = [{**GRANTED, "resourceId": f"other-{number}"} for number in range(4)]
     grants.insert(place, GRANTED)
     tenant = azure(tmp_path, servicePrincipals=[api(), identity(*grants)], page=2)
@@ -155,10 +155,10 @@ def test_the_identity_of_a_function_app_is_looked_up(tmp_path: Path) -> None:
     ],
     ids=["none", "two", "no app"],
 )
-def test_an_app_without_one_identity_is_refused(
+def test_an_app_without_exactly_one_identity_is_refused(
     tmp_path: Path, app: State | None, said: str
 ) -> None:
-    """A grant to the wrong one of two would be silent."""
+    """A grant to the wrong one of two would go unnoticed."""
     tenant = azure(tmp_path, apps={"func-scan": app} if app else {})
 
     ran = tenant.run("grant-app-role.sh", "--app-name", "func-scan", "--resource-group", "rg")
@@ -167,8 +167,8 @@ def test_an_app_without_one_identity_is_refused(
     assert said in ran.stderr
 
 
-def test_a_missing_service_principal_of_the_api_is_made(tmp_path: Path) -> None:
-    """A tenant that never used the API lacks it."""
+def test_a_missing_service_principal_of_the_api_is_created(tmp_path: Path) -> None:
+    """A tenant that never used the API does not have it."""
     tenant = azure(tmp_path, servicePrincipals=[identity()], templates=[api()])
 
     ran = tenant.run("grant-app-role.sh", "--principal-id", IDENTITY)
@@ -178,7 +178,7 @@ def test_a_missing_service_principal_of_the_api_is_made(tmp_path: Path) -> None:
 
 
 def test_a_new_service_principal_of_the_api_is_waited_for(tmp_path: Path) -> None:
-    """A read may meet a copy of the directory that does not have it yet."""
+    """A replica of the directory may not have it yet."""
     tenant = azure(
         tmp_path,
         servicePrincipals=[identity()],
@@ -192,7 +192,7 @@ def test_a_new_service_principal_of_the_api_is_waited_for(tmp_path: Path) -> Non
 
 
 def test_a_registration_without_a_service_principal_gets_one(tmp_path: Path) -> None:
-    """Roles are granted to the service principal of a registration."""
+    """A registration's roles are granted to its service principal."""
     made = {"appId": CLIENT, "id": REGISTRATION_IDENTITY, "displayName": "scan"}
     tenant = azure(tmp_path, templates=[made])
 
@@ -204,7 +204,7 @@ def test_a_registration_without_a_service_principal_gets_one(tmp_path: Path) -> 
     ]
 
 
-def test_an_identity_that_was_just_made_is_waited_for(tmp_path: Path) -> None:
+def test_a_new_identity_is_waited_for(tmp_path: Path) -> None:
     """The directory knows a new identity only after some seconds."""
     tenant = azure(tmp_path, unknown_for={IDENTITY: 3})
 
@@ -214,8 +214,8 @@ def test_an_identity_that_was_just_made_is_waited_for(tmp_path: Path) -> None:
     assert ran.stderr.count(f"the directory does not know the identity {IDENTITY} yet") == 3
 
 
-def test_an_identity_that_never_comes_ends_the_waiting(tmp_path: Path) -> None:
-    """A client id in place of an object id looks like this, so it is said."""
+def test_the_script_gives_up_on_an_identity_that_never_appears(tmp_path: Path) -> None:
+    """A client id given as an object id looks like this, so the error says so."""
     tenant = azure(tmp_path)
 
     ran = tenant.run("grant-app-role.sh", "--principal-id", CLIENT, DIRECTORY_TRIES="3")
@@ -234,7 +234,7 @@ def test_an_identity_that_never_comes_ends_the_waiting(tmp_path: Path) -> None:
         ("get /servicePrincipals", "let you look up the service principal of Microsoft Cloud App"),
     ],
 )
-def test_a_refusal_names_the_role_that_it_takes(tmp_path: Path, denied: str, said: str) -> None:
+def test_a_refusal_names_the_required_role(tmp_path: Path, denied: str, said: str) -> None:
     """An administrator may have to activate a role first, or ask somebody who has it."""
     tenant = azure(tmp_path, denied=[denied])
 
@@ -246,7 +246,7 @@ def test_a_refusal_names_the_role_that_it_takes(tmp_path: Path, denied: str, sai
     assert "Graph said: ERROR: Forbidden" in ran.stderr
 
 
-def test_only_these_roles_can_grant(tmp_path: Path) -> None:
+def test_a_refused_grant_names_the_roles_that_can_grant(tmp_path: Path) -> None:
     """The refusal of the grant itself names them."""
     tenant = azure(tmp_path, denied=["post .*"])
 
@@ -256,7 +256,7 @@ def test_only_these_roles_can_grant(tmp_path: Path) -> None:
 
 
 def test_an_api_without_the_role_is_explained(tmp_path: Path) -> None:
-    """A tenant without a licence has the service principal and no such role."""
+    """A tenant without a licence has the service principal but not the role."""
     roles = [{"id": NO_ROLE, "value": ROLE, "allowedMemberTypes": ["User"]}]
     tenant = azure(tmp_path, servicePrincipals=[api(appRoles=roles), identity()])
 
@@ -295,7 +295,7 @@ GRANT, FEDERATE = "grant-app-role.sh", "federate-app.sh"
 def test_wrong_arguments_are_refused_before_anything_is_asked(
     tmp_path: Path, script: str, arguments: str, said: str
 ) -> None:
-    """With what is wrong, and without a call."""
+    """The error says what is wrong, and Azure is never called."""
     tenant = azure(tmp_path)
 
     ran = tenant.run(script, *arguments.split())
@@ -305,8 +305,8 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("script", [GRANT, FEDERATE])
-def test_help_is_given_without_signing_in(tmp_path: Path, script: str) -> None:
-    """Also on a machine where nobody is signed in."""
+def test_help_needs_no_sign_in(tmp_path: Path, script: str) -> None:
+    """It works on a machine where nobody is signed in."""
     tenant = azure(tmp_path, account=None)
 
     ran = tenant.run(script, "--help")
@@ -322,8 +322,8 @@ def test_help_is_given_without_signing_in(tmp_path: Path, script: str) -> None:
         (FEDERATE, f"--client-id {CLIENT} --principal-id {IDENTITY}"),
     ],
 )
-def test_nobody_signed_in_is_said(tmp_path: Path, script: str, arguments: str) -> None:
-    """With the command that signs in."""
+def test_a_signed_out_cli_is_reported(tmp_path: Path, script: str, arguments: str) -> None:
+    """The error names the command that signs in."""
     tenant = azure(tmp_path, account=None)
 
     ran = tenant.run(script, *arguments.split())
@@ -332,8 +332,8 @@ def test_nobody_signed_in_is_said(tmp_path: Path, script: str, arguments: str) -
     assert "nobody is signed in: run 'az login'" in ran.stderr
 
 
-def test_a_missing_command_line_is_said(tmp_path: Path) -> None:
-    """With where to get it."""
+def test_a_missing_azure_cli_is_reported(tmp_path: Path) -> None:
+    """The error says where to get it."""
     tenant = azure(tmp_path)
     programs = tmp_path / "few"
     programs.mkdir()
@@ -375,7 +375,7 @@ def test_a_registration_trusts_the_identity_and_is_granted_the_role(tmp_path: Pa
 
 
 def test_a_second_federation_changes_nothing(tmp_path: Path) -> None:
-    """A registration may have twenty credentials; none is added twice."""
+    """A registration may have twenty credentials, so none is added twice."""
     tenant = federated(tmp_path, page=1)
     tenant.run(FEDERATE, *FEDERATION)
     before = writes(tenant)
@@ -392,7 +392,7 @@ def test_a_second_federation_changes_nothing(tmp_path: Path) -> None:
     ids=lambda it: next(iter(it)),
 )
 def test_a_credential_that_differs_does_not_count(tmp_path: Path, other: dict[str, Any]) -> None:
-    """Entra compares all three, so one that differs in one does not serve."""
+    """Entra compares all three values, so one that differs in any is useless."""
     there = CREDENTIAL | {"name": "other"} | other
     tenant = federated(tmp_path, applications=[registration(federatedIdentityCredentials=[there])])
 
@@ -402,7 +402,7 @@ def test_a_credential_that_differs_does_not_count(tmp_path: Path, other: dict[st
 
 
 def test_the_grant_can_be_left_to_another_tenant(tmp_path: Path) -> None:
-    """Activities of another tenant: its administrator grants the role there."""
+    """To read another tenant's activities, its own administrator grants the role there."""
     tenant = federated(tmp_path)
 
     ran = tenant.run(FEDERATE, *FEDERATION, "--no-grant")
@@ -423,7 +423,7 @@ def test_a_registration_of_another_tenant_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_identity_of_another_tenant_is_not_trusted(tmp_path: Path) -> None:
-    """A credential for it could be added, and would never work."""
+    """A credential for it could be added but would never work."""
     tenant = federated(tmp_path, servicePrincipals=[api()])
 
     ran = tenant.run(FEDERATE, *FEDERATION, DIRECTORY_TRIES="2")
@@ -432,7 +432,7 @@ def test_an_identity_of_another_tenant_is_not_trusted(tmp_path: Path) -> None:
     assert f"this tenant has no identity with the object id {IDENTITY}" in ran.stderr
 
 
-def test_a_refused_credential_names_the_role_that_it_takes(tmp_path: Path) -> None:
+def test_a_refused_credential_names_the_required_role(tmp_path: Path) -> None:
     """Owners of the registration may add one, too."""
     tenant = federated(tmp_path, denied=["post /applications/.*"])
 
@@ -444,13 +444,13 @@ def test_a_refused_credential_names_the_role_that_it_takes(tmp_path: Path) -> No
 
 
 def quoted() -> list[str]:
-    """Return what the page about signing in shows of the scripts' words."""
+    """Return what the page about signing in quotes of the scripts' output."""
     page = (SCRIPTS.parents[1] / "docs/authentication.md").read_text("utf-8")
     return re.findall(r"^```text\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
-def test_the_page_shows_what_a_grant_says(tmp_path: Path) -> None:
-    """Word for word, with these ids."""
+def test_the_page_shows_what_a_grant_prints(tmp_path: Path) -> None:
+    """It matches word for word, with these ids."""
     tenant = azure(tmp_path)
 
     ran = tenant.run(GRANT, "--principal-id", IDENTITY)
@@ -458,8 +458,8 @@ def test_the_page_shows_what_a_grant_says(tmp_path: Path) -> None:
     assert quoted()[0] == ran.stderr + ran.stdout
 
 
-def test_the_page_shows_what_a_federation_says(tmp_path: Path) -> None:
-    """Word for word, with these ids; errors and results are two streams."""
+def test_the_page_shows_what_a_federation_prints(tmp_path: Path) -> None:
+    """It matches word for word, with these ids; errors and results are two streams."""
     tenant = federated(tmp_path)
 
     ran = tenant.run(FEDERATE, *FEDERATION)
@@ -473,8 +473,8 @@ named = pytest.mark.parametrize("script", SHELL_SCRIPTS, ids=lambda it: it.name)
 
 
 @named
-def test_a_script_has_no_finding(script: Path) -> None:
-    """What ShellCheck says of every shell script is mended, or silenced beside its reason."""
+def test_shellcheck_reports_nothing(script: Path) -> None:
+    """What ShellCheck finds is fixed, or silenced beside its reason."""
     ran = subprocess.run(
         [SHELLCHECK, "--external-sources", script],
         capture_output=True,
@@ -488,7 +488,7 @@ def test_a_script_has_no_finding(script: Path) -> None:
 
 @named
 def test_a_script_can_be_run_as_it_is(script: Path) -> None:
-    """Those that are run are executable and end at the first failure; those sourced are neither."""
+    """Scripts to run are executable and stop at the first failure; sourced ones are neither."""
     text = script.read_text("utf-8")
     is_run = text.startswith("#!/usr/bin/env bash\n")
 

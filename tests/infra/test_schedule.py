@@ -1,4 +1,4 @@
-"""The check of schedules: what the host accepts, when the timer fires, what nobody means."""
+"""The check of schedules: what the host accepts, when the timer fires, likely mistakes."""
 
 import json
 import re
@@ -33,7 +33,7 @@ GOOD = "0 */5 * * * *"
 
 
 def name(case: dict[str, Any]) -> str:
-    """Return a case's schedule, to name its test."""
+    """Return a case's schedule as the name of its test."""
     return str(case["schedule"]) or "nothing"
 
 
@@ -57,13 +57,13 @@ def test_a_schedule_fires_when_the_host_says(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [it for it in CASES if "refused" in it], ids=name)
 def test_a_schedule_that_the_host_refuses_is_refused(case: dict[str, Any]) -> None:
-    """Neither more nor less is accepted than what the host accepts."""
+    """The check accepts exactly what the host accepts."""
     with pytest.raises(ScheduleError):
         parse(case["schedule"])
 
 
 def test_every_case_has_a_verdict() -> None:
-    """No row of the file is left out by the two tests above."""
+    """The two tests above cover every row of the file."""
     assert len(CASES) == 40
     assert all(("fires" in it) != ("refused" in it) for it in CASES)
 
@@ -98,8 +98,8 @@ def test_every_case_has_a_verdict() -> None:
         ("0 ５ * * * *", None),
     ],
 )
-def test_the_grammar_is_read_to_its_edges(written: str, same: str | None) -> None:
-    """Signs, empty parts, prefixes of names, and steps that count as one."""
+def test_the_corners_of_the_grammar_are_read(written: str, same: str | None) -> None:
+    """They are signs, empty parts, prefixes of names, and steps that count as one."""
     if same is None:
         with pytest.raises(ScheduleError):
             parse(written)
@@ -127,7 +127,7 @@ def test_the_grammar_is_read_to_its_edges(written: str, same: str | None) -> Non
     ],
 )
 def test_a_refusal_says_which_field_and_why(schedule: str, said: str) -> None:
-    """A person can mend it without looking anything up."""
+    """A person can fix it without looking anything up."""
     with pytest.raises(ScheduleError, match=re.escape(said)):
         parse(schedule)
 
@@ -158,8 +158,8 @@ def test_a_refusal_says_which_field_and_why(schedule: str, said: str) -> None:
         ("0 */5 * * * S", "'S' is read as Sunday, but could also mean Saturday"),
     ],
 )
-def test_what_nobody_means_is_warned_of(schedule: str, said: str) -> None:
-    """The host accepts it in silence, so this check is the only one that speaks."""
+def test_a_likely_mistake_causes_a_warning(schedule: str, said: str) -> None:
+    """The host accepts it silently, so only this check reports it."""
     assert said in warned(schedule)
 
 
@@ -176,13 +176,13 @@ def test_what_nobody_means_is_warned_of(schedule: str, said: str) -> None:
         "0 */5 * * 1-12 0-6",
     ],
 )
-def test_an_ordinary_schedule_is_not_warned_of(schedule: str) -> None:
-    """A warning that comes without a cause is not read when it has one."""
+def test_an_ordinary_schedule_causes_no_warning(schedule: str) -> None:
+    """People stop reading a warning that appears without cause."""
     assert warned(schedule) == ""
 
 
-def test_a_gap_is_held_against_the_time_budget() -> None:
-    """Five minutes suit a budget of five; not one of six."""
+def test_a_gap_is_compared_with_the_time_budget() -> None:
+    """Five minutes suit a budget of five but not one of six."""
     assert warned(GOOD, budget="5") == ""
     assert "5 min after the previous run, which may take 6 min" in warned(GOOD, budget="6")
 
@@ -225,18 +225,18 @@ def test_what_fires_next_is_the_first_second_that_matches(schedule: str, start: 
     ]
 
 
-def test_gaps_are_measured_over_midnight() -> None:
+def test_gaps_are_measured_across_midnight() -> None:
     """The last time of a day and the first of the next are neighbours."""
     assert gaps(parse("0 30 0,23 * * *"), AFTER) == (timedelta(hours=1), timedelta(hours=23))
 
 
-def test_a_duration_is_spoken_in_two_units() -> None:
-    """Short enough for a sentence."""
+def test_a_duration_has_at_most_two_units() -> None:
+    """It is short enough for a sentence."""
     assert spoken(timedelta(days=2, hours=15, minutes=3)) == "2 d 15 h"
 
 
-def test_the_command_shows_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
-    """In UTC, which is the platform's time."""
+def test_the_command_shows_the_next_times(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are in UTC, which is the platform's time."""
     code = main([GOOD, "--next", "2", "--after", "2026-11-23T16:07:31+01:00"])
 
     printed = capsys.readouterr()
@@ -260,7 +260,7 @@ def test_the_command_shows_what_comes_next(capsys: pytest.CaptureFixture[str]) -
 def test_the_exit_code_tells_refused_from_accepted(
     capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
 ) -> None:
-    """A deployment stops at a refused schedule, and with --strict at a strange one."""
+    """A deployment stops at a refused schedule, and with --strict at a suspicious one."""
     ended = main(arguments)
 
     assert ended == code
@@ -269,7 +269,7 @@ def test_the_exit_code_tells_refused_from_accepted(
 
 @pytest.mark.parametrize("wrong", [["--time-budget", "four"], ["--after", "noon"]])
 def test_a_wrong_argument_is_named(capsys: pytest.CaptureFixture[str], wrong: list[str]) -> None:
-    """A typing error is no verdict on the schedule."""
+    """A typing error is not a verdict on the schedule."""
     with pytest.raises(SystemExit) as ended:
         main([GOOD, *wrong])
 
@@ -286,8 +286,8 @@ def test_the_script_needs_the_standard_library_only() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_the_example_s_schedule_is_what_one_means() -> None:
-    """The local settings show a schedule that needs no warning."""
+def test_the_example_s_schedule_causes_no_warning() -> None:
+    """The example is in the local settings."""
     example = json.loads((ROOT / "local.settings.example.json").read_text())["Values"]
 
     assert warned(example["SCAN_SCHEDULE"]) == ""

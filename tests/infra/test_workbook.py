@@ -1,4 +1,4 @@
-"""The workbook: valid as a document, and every query reads what a report line has."""
+"""The workbook is a valid document, and its queries read only fields that reports have."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def parameters() -> dict[str, dict[str, Any]]:
 
 
 def queried() -> dict[str, dict[str, Any]]:
-    """Return everything that asks the workspace, by title; the list of scans is one of them."""
+    """Return everything that queries the workspace, by title; the list of scans is one."""
     asking = {content["title"]: content for content in contents(3)}
     return asking | {name: it for name, it in parameters().items() if "query" in it}
 
@@ -64,8 +64,8 @@ def queried() -> dict[str, dict[str, Any]]:
 every_query = pytest.mark.parametrize("title", list(queried()))
 
 
-def test_it_is_a_workbook() -> None:
-    """Of the one version there is; every item is of a known type, and named once."""
+def test_the_file_is_a_workbook() -> None:
+    """It has the only version there is; every item has a known type and a unique name."""
     names = [item["name"] for item in BOOK["items"]]
 
     assert BOOK["version"] == "Notebook/1.0"
@@ -74,8 +74,8 @@ def test_it_is_a_workbook() -> None:
     assert len(names) == len(set(names))
 
 
-def test_it_shows_what_a_person_looks_for() -> None:
-    """Lag, activities, late ones, requests of the budget, growth, outcomes, state."""
+def test_the_workbook_shows_the_state_of_a_scan() -> None:
+    """Its charts: lag, activities, late ones, requests, growth, outcomes, state."""
     read = {field for it in contents(3) for field in fields_read(it["query"])}
 
     assert read >= SHOWN
@@ -83,7 +83,7 @@ def test_it_shows_what_a_person_looks_for() -> None:
 
 @every_query
 def test_a_query_of_the_workbook_reads_only_fields_that_a_report_has(title: str) -> None:
-    """A field that is spelled wrong would be an empty chart."""
+    """A misspelled field would give an empty chart."""
     read = fields_read(queried()[title]["query"])
 
     assert {"event", "scan"} <= read <= report_names()
@@ -91,7 +91,7 @@ def test_a_query_of_the_workbook_reads_only_fields_that_a_report_has(title: str)
 
 @every_query
 def test_a_query_of_the_workbook_reads_the_reports_of_one_app(title: str) -> None:
-    """And stands a workspace whose tables do not exist yet."""
+    """It also tolerates a workspace whose tables do not exist yet."""
     steps = queried()[title]["query"].splitlines()
 
     assert re.fullmatch(r"union isfuzzy=true \(datatable\([\w:, ]+\)\[\]\), AppTraces", steps[0])
@@ -100,14 +100,14 @@ def test_a_query_of_the_workbook_reads_the_reports_of_one_app(title: str) -> Non
 
 
 @every_query
-def test_a_query_of_the_workbook_has_the_shape_of_one(title: str) -> None:
-    """Brackets and quotes have their pairs, and no step is empty."""
+def test_a_query_of_the_workbook_is_well_formed(title: str) -> None:
+    """Brackets and quotes match, and no step is empty."""
     assert flaws(queried()[title]["query"]) == []
 
 
 @every_query
-def test_a_query_names_only_parameters_that_there_are(title: str) -> None:
-    """What is in braces is replaced, or stays as it is and breaks the query."""
+def test_a_query_names_only_parameters_that_exist(title: str) -> None:
+    """The workbook leaves an unknown name in braces as it is, which breaks the query."""
     named = set(re.findall(r"\{(\w+)(?::\w+)?\}", json.dumps(queried()[title])))
 
     assert named <= set(parameters())
@@ -115,7 +115,7 @@ def test_a_query_names_only_parameters_that_there_are(title: str) -> None:
 
 @every_query
 def test_a_query_asks_the_chosen_workspace_about_the_chosen_time(title: str) -> None:
-    """Both are parameters, so that the workbook serves wherever it is opened."""
+    """Both are parameters, so the workbook works wherever it is opened."""
     query = queried()[title]
 
     assert query["crossComponentResources"] == ["{Workspace}"]
@@ -125,13 +125,13 @@ def test_a_query_asks_the_chosen_workspace_about_the_chosen_time(title: str) -> 
 
 @pytest.mark.parametrize("content", contents(3), ids=lambda it: str(it["title"]))
 def test_a_chart_follows_the_choice_of_scans(content: dict[str, Any]) -> None:
-    """All of them, or those that are chosen."""
+    """It shows all scans, or the chosen ones."""
     assert '| where "*" in ({Scan}) or Scan in ({Scan})' in content["query"].splitlines()
     assert parameters()["Scan"]["typeSettings"]["selectAllValue"] == "*"
 
 
 def test_the_file_holds_no_resource() -> None:
-    """Ids are put in where it is deployed."""
+    """The deployment inserts the ids."""
     assert "/subscriptions/" not in SOURCE
     assert parameters()["Workspace"]["value"] == "WORKSPACE_ID"
     assert parameters()["App"]["value"] == "APP_NAME"
@@ -139,8 +139,8 @@ def test_the_file_holds_no_resource() -> None:
 
 
 @pytest.mark.compiler
-def test_it_is_deployed_with_its_workspace_and_its_app() -> None:
-    """Still a document after what it lacked was put in, and found beside the telemetry."""
+def test_the_workbook_is_deployed_with_its_workspace_and_its_app() -> None:
+    """It is still a valid document with the ids, and listed beside the telemetry."""
     (workbook,) = predict("workbook")
     deployed = json.loads(workbook["properties"]["serializedData"])
     given = {it["name"]: it.get("value") for it in deployed["items"][1]["content"]["parameters"]}
@@ -152,8 +152,8 @@ def test_it_is_deployed_with_its_workspace_and_its_app() -> None:
 
 
 @pytest.mark.compiler
-def test_it_keeps_its_name_from_deployment_to_deployment() -> None:
-    """A GUID, as the service wants it; another app's workbook has another."""
+def test_the_workbook_keeps_its_name_in_every_deployment() -> None:
+    """It is a GUID, as the service requires; another app's workbook has another."""
     (once,) = predict("workbook")
     (again,) = predict("workbook", appName="func-renamed")
     (other,) = predict("workbook", resourceToken="other")
@@ -163,8 +163,8 @@ def test_it_keeps_its_name_from_deployment_to_deployment() -> None:
 
 
 @pytest.mark.compiler
-def test_its_title_is_what_the_portal_lists() -> None:
-    """The tag that replaces a GUID in lists says the same as the title."""
+def test_the_portal_lists_the_title_of_the_workbook() -> None:
+    """Lists show a tag in place of the GUID, and it equals the title."""
     (workbook,) = predict("workbook")
 
     assert workbook["tags"]["hidden-title"] == workbook["properties"]["displayName"]
@@ -173,6 +173,6 @@ def test_its_title_is_what_the_portal_lists() -> None:
 
 @pytest.mark.parametrize("query", fences(ROOT / "docs/monitoring.md", "kusto"))
 def test_documented_queries_read_only_fields_that_a_report_has(query: str) -> None:
-    """Those that a person copies."""
+    """People copy these queries."""
     assert fields_read(query) <= report_names()
     assert flaws(query) == []

@@ -1,4 +1,4 @@
-"""The workflows of the repository: what they may, what they run, what they name."""
+"""The workflows of the repository: their permissions, what they run, and what they name."""
 
 import os
 import re
@@ -20,7 +20,7 @@ named = pytest.mark.parametrize("file", FILES, ids=lambda it: it.stem)
 
 
 def workflow(file: Path) -> dict[str, Any]:
-    """Return a workflow; its `on` is read as true, as YAML has it."""
+    """Return a workflow; YAML reads its key `on` as true."""
     read: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
     return read
 
@@ -42,7 +42,7 @@ def deploy_step() -> dict[str, Any]:
 
 
 def deploy_arguments(folder: Path, **env: str) -> list[str]:
-    """Run the step that deploys in front of a script that only says how it was called."""
+    """Run the step that deploys with a script that only records how it was called."""
     script = folder / "infra/scripts/deploy.sh"
     script.parent.mkdir(parents=True)
     script.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
@@ -61,7 +61,7 @@ def deploy_arguments(folder: Path, **env: str) -> list[str]:
 
 @named
 def test_a_workflow_may_only_read(file: Path) -> None:
-    """A job that signs in, attests or publishes a release may do that one thing more."""
+    """A job that signs in, attests or publishes a release may do that in addition."""
     assert workflow(file)["permissions"] == {"contents": "read"}
     for job in jobs(file):
         needed = {"contents": "read"}
@@ -77,15 +77,15 @@ def test_a_workflow_may_only_read(file: Path) -> None:
 
 @named
 def test_no_secret_is_kept_for_a_workflow(file: Path) -> None:
-    """Signing in is by OIDC; nothing has to be renewed, and nothing can be stolen."""
+    """It signs in with OIDC, so nothing has to be renewed and nothing can be stolen."""
     text = file.read_text("utf-8")
 
     assert not re.search(r"\bsecrets\.|creds:|client-secret|publish-profile|password", text)
 
 
 @named
-def test_what_is_checked_out_keeps_no_credential(file: Path) -> None:
-    """A step that runs code of a pull request cannot use it."""
+def test_a_checkout_keeps_no_credential(file: Path) -> None:
+    """Code of a pull request that a step runs cannot use it."""
     checkouts = [
         step for step in steps(file) if step.get("uses", "").startswith("actions/checkout")
     ]
@@ -94,29 +94,29 @@ def test_what_is_checked_out_keeps_no_credential(file: Path) -> None:
 
 
 @named
-def test_text_from_outside_is_no_part_of_a_script(file: Path) -> None:
-    """A variable or input comes as an environment variable: it is data and never a command."""
+def test_text_from_outside_is_not_part_of_a_script(file: Path) -> None:
+    """A variable or input is passed through the environment: it is data, never a command."""
     assert [step["run"] for step in steps(file) if "${{" in step.get("run", "")] == []
 
 
 @named
-def test_actions_are_of_a_known_origin_and_pinned(file: Path) -> None:
-    """The platform's own and Microsoft's, each by its commit: a tag can be moved."""
+def test_actions_have_a_known_origin_and_are_pinned(file: Path) -> None:
+    """They are GitHub's or Microsoft's, each pinned to a commit: a tag can be moved."""
     used = re.findall(r"uses: (.*)", file.read_text("utf-8"))
 
     pinned = r"(actions|azure)/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
     assert all(re.fullmatch(pinned, name) for name in used), used
 
 
-def test_what_is_pinned_is_kept_current() -> None:
-    """Actions and requirements; a pin that nobody renews keeps its faults."""
+def test_pins_are_kept_current() -> None:
+    """This covers actions and requirements; a pin that nobody renews keeps its bugs."""
     updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text("utf-8"))["updates"]
 
     assert {it["package-ecosystem"] for it in updates} == {"github-actions", "pip"}
 
 
 def test_a_release_is_attested_unless_the_repository_is_private() -> None:
-    """There attestations need another plan; the log says so."""
+    """Private repositories need another plan for attestations; the log says so."""
     conditions = [step["if"] for step in steps(FOLDER / "release.yml") if "if" in step]
 
     private = "github.event.repository.private"
@@ -124,7 +124,7 @@ def test_a_release_is_attested_unless_the_repository_is_private() -> None:
 
 
 def test_an_action_has_one_version_in_all_workflows() -> None:
-    """Two versions would be two behaviours."""
+    """Two versions could behave differently."""
     used = {step["uses"] for file in FILES for step in steps(file) if "uses" in step}
 
     assert len({name.partition("@")[0] for name in used}) == len(used)
@@ -132,7 +132,7 @@ def test_an_action_has_one_version_in_all_workflows() -> None:
 
 @named
 def test_programs_of_this_repository_exist(file: Path) -> None:
-    """And can be run."""
+    """They are executable, too."""
     text = "\n".join(step.get("run", "") for step in steps(file))
     scripts = re.findall(r"\binfra/[\w/.-]+\.(?:sh|py)\b", text)
     targets = re.findall(r"^make (\w+)", text, re.MULTILINE)
@@ -145,20 +145,20 @@ def test_programs_of_this_repository_exist(file: Path) -> None:
 
 @named
 def test_the_compiler_has_the_version_of_the_predictions(file: Path) -> None:
-    """Another one may predict the same deployment in other words."""
+    """Another version may word the prediction of the same deployment differently."""
     text = file.read_text("utf-8")
 
     assert re.findall(r"az bicep install --version v([\d.]+)", text) == [COMPILER]
 
 
 @named
-def test_a_job_ends(file: Path) -> None:
+def test_a_job_has_a_timeout(file: Path) -> None:
     """One that hangs is stopped."""
     assert all(0 < job["timeout-minutes"] <= 60 for job in jobs(file))
 
 
 def test_deployments_wait_for_each_other() -> None:
-    """Those to one environment; none is cut off in the middle."""
+    """Those to the same environment do; none is cancelled midway."""
     concurrency = workflow(FOLDER / "deploy.yml")["concurrency"]
 
     assert concurrency["cancel-in-progress"] is False
@@ -166,14 +166,14 @@ def test_deployments_wait_for_each_other() -> None:
 
 
 def test_a_deployment_is_to_a_protected_environment() -> None:
-    """Who may deploy is said by the environment's rules; the OIDC subject names it."""
+    """The environment's rules say who may deploy, and the OIDC subject names it."""
     (job,) = jobs(FOLDER / "deploy.yml")
 
     assert job["environment"] == "${{ inputs.environment || 'production' }}"
 
 
 def test_deployments_are_started_by_hand_or_by_a_release() -> None:
-    """Never by a pull request."""
+    """A pull request never starts one."""
     started = yaml.load((FOLDER / "deploy.yml").read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - our own file; this loader makes text only
 
     assert set(started["on"]) == {"workflow_dispatch", "push"}
@@ -181,7 +181,7 @@ def test_deployments_are_started_by_hand_or_by_a_release() -> None:
 
 
 def test_the_deployment_is_given_the_variables_of_the_environment(tmp_path: Path) -> None:
-    """Whatever characters they have."""
+    """They may contain any characters."""
     arguments = deploy_arguments(
         tmp_path,
         WHAT="all",
@@ -199,14 +199,14 @@ def test_the_deployment_is_given_the_variables_of_the_environment(tmp_path: Path
 
 
 def test_an_upgrade_of_the_code_needs_no_more_than_a_name(tmp_path: Path) -> None:
-    """What the infrastructure is like stays as it is."""
+    """The infrastructure stays as it is."""
     arguments = deploy_arguments(tmp_path, WHAT="package-only", AZURE_ENV_NAME="prod")
 
     assert arguments == ["--environment", "prod", "--package-only"]
 
 
 def test_the_package_is_loaded_with_the_python_of_azure() -> None:
-    """Every job that runs the tests has 3.13 beside its own."""
+    """Every job that runs the tests has 3.13 beside its own version."""
     (setup,) = [
         step["with"]["python-version"]
         for step in steps(FOLDER / "ci.yml")
