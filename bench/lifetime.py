@@ -22,7 +22,7 @@ from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import committing
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose
-from shared.core.state.planning import sweeps_due, unswept
+from shared.core.state.sweeps import sweeps_due, unswept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

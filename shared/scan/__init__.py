@@ -38,18 +38,10 @@ from shared.core.state import committing, pacing
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose, gives_way, gone, passed
 from shared.core.state.layout import part_name, stamp
-from shared.core.state.planning import (
-    covered,
-    is_crowded,
-    is_looked_at_again,
-    is_sweep,
-    out_of_reach,
-    ripest,
-    room_in,
-    to_halve,
-    unswept,
-)
+from shared.core.state.planning import covered, is_sweep, out_of_reach
 from shared.core.state.report import Outcome, Tally
+from shared.core.state.rooms import is_crowded, ripest, room_in, to_halve
+from shared.core.state.sweeps import is_looked_at_again, unswept
 from shared.ports import Ports
 from shared.scan.claiming import Claim, claim
 from shared.scan.stepping import Landing, Tools, Untimely, run_step, sealed

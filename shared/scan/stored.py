@@ -11,7 +11,7 @@ from shared.core.errors import PartUnreadable
 from shared.core.intervals import within
 from shared.core.model import FIRST_PASS, HOUR_MS, Axis, Ledger, Slice, StoredPart
 from shared.core.slices.sifting import NOTHING, Index, Stored
-from shared.core.state.planning import cut_for_reading
+from shared.core.state.sweeps import cut_for_reading
 from shared.ports import ResultStore
 
 

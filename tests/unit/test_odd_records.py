@@ -320,7 +320,7 @@ def test_sweeps_know_activities_without_a_usable_time(
 
     with (
         patch("shared.core.slices.traversal.PART_PAGES", 3),
-        patch("shared.core.state.planning.SWEEP_BYTES", 3_000),
+        patch("shared.core.state.sweeps.SWEEP_BYTES", 3_000),
     ):
         for _ in range(60):
             world.run(by)

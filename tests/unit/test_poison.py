@@ -271,12 +271,12 @@ def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
     """At once, and not after its next fault: one bad record costs a second."""
     world = world_of(10)
     poison(world, BAD)
-    monkeypatch.setattr("shared.core.state.planning.OPEN_SLICES", 1)
+    monkeypatch.setattr("shared.core.state.rooms.OPEN_SLICES", 1)
     world.run(how(fresh=6 * HOUR))
     while not blocked(world):
         live(world, 0.01, how(fresh=6 * HOUR))
     cramped = blocked(world)
-    monkeypatch.setattr("shared.core.state.planning.OPEN_SLICES", 64)
+    monkeypatch.setattr("shared.core.state.rooms.OPEN_SLICES", 64)
 
     world.clock.advance(MINUTE)
     world.run(how(fresh=6 * HOUR))

@@ -8,8 +8,8 @@ from shared.core.model import Pacing, Policy
 from shared.core.state import pacing
 from shared.core.state.capacity import limit_per_day
 from shared.core.state.ledger import decode
-from shared.core.state.planning import sweeps_due
 from shared.core.state.report import Tally
+from shared.core.state.sweeps import sweeps_due
 from shared.ports import Ports
 from shared.scan import scan_once
 from shared.settings import read_settings

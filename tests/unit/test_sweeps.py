@@ -365,7 +365,7 @@ def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
 
 def test_a_sweep_is_cut_so_that_what_it_reads_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the bounds of parts, at least one of them."""
-    monkeypatch.setattr("shared.core.state.planning.SWEEP_BYTES", 20_000)
+    monkeypatch.setattr("shared.core.state.sweeps.SWEEP_BYTES", 20_000)
     tenant = Tenant.of([START + 10_000 * n for n in range(700)], record_size=900)
     world = world_of(tenant)
 

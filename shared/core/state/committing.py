@@ -18,8 +18,9 @@ from shared.core.state import proof
 from shared.core.state.capacity import noted
 from shared.core.state.ledger import opened, replaced
 from shared.core.state.manifest import Manifest, Requests, part_of
-from shared.core.state.planning import credited, final, out_of_reach
+from shared.core.state.planning import final, out_of_reach
 from shared.core.state.proof import proof_in, with_proof
+from shared.core.state.sweeps import credited
 
 change = msgspec.structs.replace
 

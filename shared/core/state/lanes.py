@@ -17,16 +17,15 @@ from shared.core.slices.opening import open_slice
 from shared.core.slices.traversal import PART_PAGES
 from shared.core.state.capacity import capacity, first_per_day
 from shared.core.state.planning import (
-    OPEN_SLICES,
     REACH_WARNING_MS,
     cells,
     due,
     last_hour,
-    next_sweep,
     reached_from,
-    room_in,
     uncovered,
 )
+from shared.core.state.rooms import OPEN_SLICES, room_in
+from shared.core.state.sweeps import next_sweep
 
 Lane = Literal["oldest", "fresh", "free"]
 

@@ -14,15 +14,9 @@ from shared.core.model import HOUR_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, S
 from shared.core.slices.transitions import Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
 from shared.core.state.fitting import fitted_line, summed_up
-from shared.core.state.planning import (
-    BLOCKED_SWEEPS,
-    accounted_for,
-    final,
-    is_sweep,
-    soon_out_of_reach,
-    sweeps_due,
-    uncovered,
-)
+from shared.core.state.planning import accounted_for, final, is_sweep, soon_out_of_reach, uncovered
+from shared.core.state.rooms import BLOCKED_SWEEPS
+from shared.core.state.sweeps import sweeps_due
 
 HOUR_SECONDS = 3_600
 

@@ -1,0 +1,59 @@
+"""Room for open and for blocked slices, and what gives way when there is none."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.core.model import FIRST_PASS, Ledger, Slice
+from shared.core.slices.opening import open_slice
+from shared.core.slices.retreat import Room
+from shared.core.state import ledger as ledgers
+from shared.core.state import rooms
+from tests.fakes import MINUTE, NOW, policy
+
+HOW = policy()
+
+
+def pieces(count: int, *, pass_name: str = FIRST_PASS, **changes: Any) -> tuple[Slice, ...]:
+    """Return so many open slices, with changes."""
+    starts = range(NOW, NOW + count * MINUTE, MINUTE)
+    opened = [open_slice((it, it + 1000), pass_name=pass_name, policy=HOW) for it in starts]
+    return tuple(msgspec.structs.replace(it, **changes) for it in opened)
+
+
+def ledger_of(*opened: Slice) -> Ledger:
+    """Return a ledger with these slices open."""
+    return msgspec.structs.replace(ledgers.begin(HOW, NOW), open=opened)
+
+
+@pytest.mark.parametrize(("count", "room"), [(63, True), (64, False)])
+def test_no_more_than_64_slices_are_open_and_not_blocked(count: int, room: bool) -> None:  # noqa: FBT001
+    """Blocked ones do not count."""
+    ledger = ledger_of(*pieces(count), *pieces(64, blocked=True))
+
+    assert rooms.room_in(ledger).open is room
+
+
+def test_blocked_sweeps_take_no_room_of_the_first_pass() -> None:
+    """Nor the first pass theirs."""
+    blocked = pieces(16, pass_name="sweep-2h", blocked=True)
+    ledger = ledger_of(*blocked)
+
+    assert rooms.room_in(ledger) == Room(open=True, blocked=True)
+    assert rooms.room_in(ledger, sweeps=True) == Room(open=True, blocked=False)
+
+
+def test_a_slice_that_was_blocked_for_want_of_room_is_halved_once_there_is_room() -> None:
+    """Two halves need two places."""
+    (cramped,) = pieces(1, blocked=True, cramped=True)
+
+    assert rooms.to_halve(ledger_of(cramped, *pieces(62))) == cramped
+    assert rooms.to_halve(ledger_of(cramped, *pieces(63))) is None
+
+
+def test_nothing_gives_way_while_there_is_room() -> None:
+    """However poisoned it is."""
+    poisoned = pieces(15, pass_name="sweep-2h", blocked=True, poisoned=NOW)
+
+    assert rooms.ripest(ledger_of(*poisoned), sweeps=True) is None

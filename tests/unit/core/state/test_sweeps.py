@@ -1,0 +1,212 @@
+"""What sweeps are due, what each asks for, and what it counts as."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.intervals import merge
+from shared.core.model import (
+    FIRST_PASS,
+    Doubt,
+    Ledger,
+    Policy,
+    StoredPart,
+)
+from shared.core.slices.opening import open_slice
+from shared.core.state import lanes, sweeps
+from shared.core.state import ledger as ledgers
+from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
+
+NOBODY: frozenset[tuple[int, int]] = frozenset()
+SWEPT = policy(
+    lookback=20 * DAY, sweeps=(("sweep-2h", 2 * HOUR), ("sweep-24h", DAY), ("sweep-8d", 8 * DAY))
+)
+
+
+@pytest.mark.parametrize(
+    ("pass_name", "age", "doubtful", "counts_as"),
+    [
+        ("first", HOUR, False, ("first",)),
+        ("first", 2 * HOUR - 1, False, ("first",)),
+        ("first", 2 * HOUR, False, ("first", "sweep-2h")),
+        ("first", 9 * DAY, False, ("first", "sweep-2h", "sweep-24h", "sweep-8d")),
+        ("first", 9 * DAY, True, ("first",)),
+        ("sweep-24h", DAY, False, ("sweep-24h", "sweep-2h")),
+        ("sweep-24h", 8 * DAY, False, ("sweep-24h", "sweep-2h", "sweep-8d")),
+        ("sweep-24h", 8 * DAY, True, ("sweep-24h", "sweep-2h")),
+        ("rescan-7", 2 * HOUR, False, ("rescan-7", "sweep-2h")),
+    ],
+)
+def test_a_look_counts_as_every_sweep_whose_age_it_had(
+    pass_name: str,
+    age: int,
+    doubtful: bool,  # noqa: FBT001
+    counts_as: tuple[str, ...],
+) -> None:
+    """By its first request; one in doubt is only what it set out to be."""
+    credited = sweeps.credited(
+        pass_name, end=NOW, first_request=NOW + age, doubtful=doubtful, policy=SWEPT
+    )
+
+    assert credited == counts_as
+
+
+def swept_ledger(first: tuple[int, int], **changes: Any) -> Ledger:
+    """Return a ledger whose first pass has covered one stretch."""
+    ledger = msgspec.structs.replace(ledgers.begin(SWEPT, NOW), coverage={FIRST_PASS: (first,)})
+    return msgspec.structs.replace(ledger, **changes)
+
+
+def test_of_several_due_sweeps_over_one_interval_only_the_oldest_is_due() -> None:
+    """Each stretch has one, the oldest first."""
+    ledger = swept_ledger((NOW - 10 * DAY, NOW - HOUR))
+
+    due = list(sweeps.sweeps_due(ledger, NOW, SWEPT))
+
+    assert due == [
+        ("sweep-8d", (NOW - 10 * DAY, NOW - 8 * DAY)),
+        ("sweep-24h", (NOW - 8 * DAY, NOW - DAY)),
+        ("sweep-2h", (NOW - DAY, NOW - 2 * HOUR)),
+    ]
+
+
+@given(
+    first=st.tuples(st.integers(0, 15 * 24), st.integers(1, 15 * 24)),
+    done=st.lists(st.tuples(st.integers(0, 15 * 24), st.integers(1, 24)), max_size=3),
+    later=st.integers(0, HOUR - 1),
+)
+def test_a_sweep_wants_what_is_covered_old_enough_and_not_swept(
+    first: tuple[int, int], done: list[tuple[int, int]], later: int
+) -> None:
+    """Hour by hour, against a plain model of it."""
+    origin, now = NOW - 15 * DAY, NOW + later
+    looked = {n for n in range(first[0], sum(first)) if origin + (n + 1) * HOUR <= NOW}
+    hours = {name: set[int]() for name, _ in SWEPT.sweeps}
+    for (at, length), (name, _) in zip(done, SWEPT.sweeps, strict=False):
+        hours[name] = set(range(at, at + length))
+    coverage = {
+        name: merge((origin + n * HOUR, origin + (n + 1) * HOUR) for n in it)
+        for name, it in {FIRST_PASS: looked, **hours}.items()
+    }
+    ledger = msgspec.structs.replace(ledgers.begin(SWEPT, NOW), coverage=coverage)
+
+    due = list(sweeps.sweeps_due(ledger, now, SWEPT))
+
+    expected = {}
+    for place, (name, age) in enumerate(SWEPT.sweeps):
+        done_by_older = set[int]().union(*(hours[it] for it, _ in SWEPT.sweeps[place:]))
+        for n in looked - done_by_older:
+            if origin + (n + 1) * HOUR <= (now - age) // HOUR * HOUR:
+                expected[n] = name
+    found = [
+        (n, name)
+        for name, (start, end) in due
+        for n in range((start - origin) // HOUR, (end - origin) // HOUR)
+    ]
+    assert {edge % HOUR for _, bounds in due for edge in bounds} <= {0}
+    assert len(found) == len(expected)
+    assert dict(found) == expected
+
+
+def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
+    """As every slice does; it opens one at a time, after everything else."""
+    ledger = swept_ledger((NOW - 20 * DAY, NOW))
+
+    piece = lanes.choose(ledger, NOW, SWEPT, busy=NOBODY)
+
+    assert piece
+    assert (piece.pass_name, piece.start, piece.end) == (
+        "sweep-8d",
+        NOW - 20 * DAY,
+        NOW - 20 * DAY + HOUR,
+    )
+    opened = msgspec.structs.replace(ledger, open=(piece,))
+    busy = frozenset({(piece.start, piece.end)})
+    assert lanes.choose(opened, NOW, SWEPT, busy=busy) is None
+
+
+def by_created(name: str, **changes: Any) -> int | None:
+    """Return from when on a sweep by `created` asks, where the one before has looked."""
+    how = policy(sweeps=SWEPT.sweeps, sweep_by="created")
+    start = NOW - 9 * DAY
+    done = ((start, start + HOUR),)
+    coverage = {FIRST_PASS: done, "sweep-2h": done, "sweep-24h": done}
+    ledger = swept_ledger(done[0], **{"coverage": coverage, **changes})
+    piece = open_slice(done[0], pass_name=name, policy=how)
+    return sweeps.since(ledger, piece, how)
+
+
+def test_a_sweep_by_created_begins_where_the_last_look_began() -> None:
+    """Less a quarter of an hour, since clocks differ."""
+    assert by_created("sweep-24h") == NOW - 9 * DAY + 2 * HOUR - 15 * MINUTE
+
+
+@pytest.mark.parametrize("name", ["sweep-2h", "sweep-8d"])
+def test_the_first_and_the_oldest_sweep_ask_for_everything(name: str) -> None:
+    """Nothing stands on `created` alone."""
+    assert by_created(name) is None
+
+
+def test_a_sweep_over_doubt_or_without_an_earlier_look_asks_for_everything() -> None:
+    """What the look before did not prove is no beginning."""
+    start = NOW - 9 * DAY
+    doubt = (Doubt(start=start + 5, end=start + 6, reason="x"),)
+    partly = {FIRST_PASS: ((start, NOW),), "sweep-2h": ((start + 1, NOW),)}
+
+    assert by_created("sweep-24h", doubt=doubt) is None
+    assert by_created("sweep-24h", coverage=partly) is None
+
+
+def stored_part(start: int, end: int, megabytes: int) -> StoredPart:
+    """Return a part of the hour before NOW, bounds in minutes."""
+    first = NOW - HOUR
+    return StoredPart(
+        name=f"{start}",
+        size=megabytes * 1024 * 1024,
+        start=first + start * MINUTE,
+        end=first + end * MINUTE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "minutes"),
+    [
+        ([], 60),
+        ([(0, 60, 64)], 60),
+        ([(0, 60, 65)], 60),
+        ([(0, 20, 40), (20, 40, 24), (40, 60, 1)], 40),
+        ([(0, 20, 40), (20, 40, 25), (40, 60, 1)], 20),
+        ([(0, 20, 90), (20, 60, 1)], 20),
+        ([(0, 60, 30), (0, 60, 30), (30, 60, 30)], 60),
+    ],
+)
+def test_a_sweep_is_cut_so_that_it_reads_64_megabytes(
+    parts: list[tuple[int, int, int]], minutes: int
+) -> None:
+    """At the bounds of parts; it reads at least one, however large."""
+    start = NOW - HOUR
+    for direction in ("asc", "desc"):
+        how: Policy = policy(direction=direction)
+        whole = open_slice((start, NOW), pass_name="sweep-24h", policy=how)
+
+        cut = sweeps.cut_for_reading(whole, [stored_part(*it) for it in parts])
+
+        assert cut == open_slice(
+            (start, start + minutes * MINUTE), pass_name="sweep-24h", policy=how
+        )
+
+
+def test_what_no_sweep_will_reach_is_told() -> None:
+    """Covered, past the reach, and never seen by the last sweep."""
+    reached = NOW - SWEPT.reach + 2 * HOUR
+    ledger = swept_ledger((reached - 5 * HOUR, NOW), settled_until=reached - 9 * HOUR)
+    done = msgspec.structs.replace(
+        ledger, coverage={**ledger.coverage, "sweep-8d": ((reached - 4 * HOUR, NOW),)}
+    )
+
+    assert list(sweeps.unswept(ledger, NOW, SWEPT)) == [(reached - 5 * HOUR, reached)]
+    assert list(sweeps.unswept(done, NOW, SWEPT)) == [(reached - 5 * HOUR, reached - 4 * HOUR)]
+    assert list(sweeps.unswept(ledger, NOW, policy(sweeps=()))) == []
