@@ -1,4 +1,4 @@
-"""What sweeps have looked at counts by its age, whatever `SCAN_SWEEPS` says now."""
+"""Sweeps that have run count by their age, whatever `SCAN_SWEEPS` says now."""
 
 import json
 from typing import Any
@@ -54,7 +54,7 @@ def last_manifest(world: World) -> dict[str, Any]:
 @pytest.mark.parametrize("after", [SHORT, LONG, SINGLE, NONE])
 @pytest.mark.parametrize("before", [SHORT, LONG, SINGLE, NONE])
 def test_changed_sweeps_put_nothing_in_doubt(before: Sweeps, after: Sweeps) -> None:
-    """Neither when they change nor when they change back, however old the history is."""
+    """This holds when they change and change back, however old the history is."""
     world = World([])
     for sweeps in (before, after, before):
         live(world, 40, how(sweeps))
@@ -64,7 +64,7 @@ def test_changed_sweeps_put_nothing_in_doubt(before: Sweeps, after: Sweeps) -> N
 
 
 def test_a_younger_last_sweep_asks_for_nothing_that_an_older_one_has_looked_at() -> None:
-    """What was final stays final."""
+    """Time that was final stays final."""
     world = World([])
     live(world, 20, how(LONG))
     before = len(manifests(world, "sweep-8h"))
@@ -80,7 +80,7 @@ def test_a_younger_last_sweep_asks_for_nothing_that_an_older_one_has_looked_at()
 
 
 def test_an_older_last_sweep_looks_again_at_what_the_api_still_shows() -> None:
-    """A younger sweep does not count as it."""
+    """A younger sweep does not count as an older one."""
     world = World([])
     live(world, 20, how(SHORT))
 
@@ -91,7 +91,7 @@ def test_an_older_last_sweep_looks_again_at_what_the_api_still_shows() -> None:
 
 
 def test_nothing_is_copied_from_one_sweep_to_another() -> None:
-    """A manifest never states coverage of a pass that no look of its age grew."""
+    """A manifest never claims coverage of a pass from looks of another age."""
     world = World([])
     live(world, 20, how(LONG))
 
@@ -104,7 +104,7 @@ def test_nothing_is_copied_from_one_sweep_to_another() -> None:
 
 @pytest.mark.parametrize("sweeps", [SHORT, NONE])
 def test_final_is_what_no_pass_looks_at_again(sweeps: Sweeps) -> None:
-    """No later manifest of the same settings is about time that one called final."""
+    """No later manifest with the same settings covers time that one called final."""
     world = World([])
     live(world, 15, how(sweeps))
 
@@ -150,7 +150,7 @@ def with_later_ones() -> Tenant:
 
 
 def test_a_partial_look_is_never_credited_as_a_whole_one() -> None:
-    """It is kept under a name of its own, and only there."""
+    """It is recorded under its own name, and only there."""
     world = world_with(with_later_ones())
 
     live(world, 14, how(CREATED, sweep_by="created"))
@@ -161,7 +161,7 @@ def test_a_partial_look_is_never_credited_as_a_whole_one() -> None:
 
 
 def test_a_partial_look_is_the_base_of_the_next_one() -> None:
-    """Which asks only for what was ingested since."""
+    """The next one asks only for what was ingested since."""
     world = world_with(with_later_ones())
 
     live(world, 14, how(CREATED, sweep_by="created"))
@@ -172,7 +172,7 @@ def test_a_partial_look_is_the_base_of_the_next_one() -> None:
 
 @pytest.mark.parametrize("by", ["created", "full"])
 def test_a_partial_look_does_not_become_the_last_sweep(by: str) -> None:
-    """Also when the settings make its age the last one: a whole look follows."""
+    """A whole look follows even if the settings make its age the last one."""
     world = world_with(with_later_ones())
     live(world, 9, how(CREATED, sweep_by="created"))
     asked = len(manifests(world, "sweep-4h"))
@@ -188,7 +188,7 @@ def test_a_partial_look_does_not_become_the_last_sweep(by: str) -> None:
 
 
 def test_a_partial_look_counts_for_younger_sweeps() -> None:
-    """They need no look of their own over its time."""
+    """They need no look of their own at its time."""
     world = world_with(with_later_ones())
     live(world, 9, how(CREATED, sweep_by="created"))
     swept = {it["start"] for it in manifests(world, "sweep-6h")}
@@ -226,7 +226,7 @@ def lives() -> World:
 
 
 def test_before_settled_until_nothing_is_added_any_more() -> None:
-    """And it never goes back, so a reader that has seen it can close what lies before."""
+    """It never goes back, so a reader that has seen it can close what lies before."""
     world, settled = lives(), 0
 
     for _, content in sorted(world.results.manifests.items()):
@@ -240,7 +240,7 @@ def test_before_settled_until_nothing_is_added_any_more() -> None:
 
 
 def test_settled_until_is_the_hour_at_the_edge_of_the_reach() -> None:
-    """When nothing waits."""
+    """This is so if nothing is pending."""
     world = World([])
     live(world, 50, how(SHORT))
     world.clock.advance(-HOUR + 20 * MINUTE)
@@ -253,7 +253,7 @@ def test_settled_until_is_the_hour_at_the_edge_of_the_reach() -> None:
 
 @pytest.mark.parametrize("reach", [20 * HOUR, 60 * HOUR])
 def test_settled_until_survives_another_reach(reach: int) -> None:
-    """It never goes back, and a shorter reach moves it on."""
+    """It never goes back, and a shorter reach advances it."""
     world = World([])
     live(world, 40, how(SHORT))
     before = world.ledgers.value()["settled_until"]
@@ -266,8 +266,8 @@ def test_settled_until_survives_another_reach(reach: int) -> None:
     assert doubt_seconds(world, how(SHORT)) == 0
 
 
-def test_a_ledger_says_the_same_when_it_is_read_from_the_manifests() -> None:
-    """Totals included; `verify` finds nothing, and a rebuilt ledger is the lost one."""
+def test_a_ledger_read_from_the_manifests_equals_the_original() -> None:
+    """Its totals do, too; `verify` finds nothing, and a rebuilt ledger equals the lost one."""
     world = lives()
     lost = world.ledgers.value()
 
@@ -286,7 +286,7 @@ def test_a_ledger_says_the_same_when_it_is_read_from_the_manifests() -> None:
     "name", ["settled_until", "totals", "lost", "doubt", "parts_by_hour", "coverage"]
 )
 def test_verify_finds_what_was_changed_in_the_ledger(name: str) -> None:
-    """Whatever of it the manifests prove."""
+    """It compares everything that the manifests prove."""
     world = lives()
     value = world.ledgers.value()
     more = {"start": NOW, "end": NOW + 1, "reason": "x"}
@@ -306,7 +306,7 @@ def test_verify_finds_what_was_changed_in_the_ledger(name: str) -> None:
 
 
 def test_what_was_declared_lost_long_ago_is_still_reported() -> None:
-    """The totals keep it."""
+    """The totals include it."""
     world = lives()
 
     fields = report_fields(world.tally, how(SHORT), "idle", duration=0)

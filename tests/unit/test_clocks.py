@@ -1,4 +1,4 @@
-"""Clocks that are wrong, step, or differ: what the scan covers, and when it stops."""
+"""Clocks that are wrong, step or differ: what the scan covers, and when it stops."""
 
 import json
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ class Clocks:
             self.world.clock.advance(5 * MINUTE - self.world.clock.elapsed() % (5 * MINUTE))
 
     def steps(self, by: int, *, at: int = 1) -> None:
-        """Let the local clock step while the API answers that request of the next run."""
+        """Make the local clock step while the API answers that request of the next run."""
         number = len(self.world.api.asked) + at
 
         def step(_asked: dict[str, Any]) -> Reply | None:
@@ -62,7 +62,7 @@ class Clocks:
         self.world.api.always = step
 
     def assert_honest(self) -> None:
-        """Assert that what is covered has settled, is stored, and nothing is lost or doubted."""
+        """Assert that covered time has settled and is stored, and nothing is lost or in doubt."""
         value = self.world.ledgers.value()
         assert (value["lost"], value["doubt"]) == ([], [])
         stored = {record["timestamp"] for record in self.world.followed()}
@@ -86,8 +86,8 @@ class Clocks:
 
 @pytest.mark.parametrize("step", [HOUR, 9 * DAY, -HOUR, 2 * MINUTE])
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_a_clock_that_steps_in_a_run_completes_no_future(step: int, lanes: int) -> None:
-    """The run keeps its own time and ends; the next one claims with the clock as it is then."""
+def test_a_clock_that_steps_in_a_run_does_not_complete_the_future(step: int, lanes: int) -> None:
+    """The run keeps its own time and ends; the next one claims with the new time."""
     clocks = Clocks()
     clocks.steps(step)
 
@@ -104,7 +104,7 @@ def test_a_clock_that_steps_in_a_run_completes_no_future(step: int, lanes: int) 
 
 
 def test_a_step_of_seconds_changes_nothing() -> None:
-    """Clocks are corrected by that much every day."""
+    """Every day, clocks are corrected by that much."""
     clocks = Clocks()
     clocks.steps(50_000)
 
@@ -113,8 +113,8 @@ def test_a_step_of_seconds_changes_nothing() -> None:
     clocks.assert_honest()
 
 
-def test_a_clock_that_steps_credits_no_sweep() -> None:
-    """A look that seems to begin days later counted as every sweep."""
+def test_a_clock_that_steps_does_not_credit_a_sweep() -> None:
+    """A look that seems to begin days later would otherwise count as every sweep."""
     clocks = Clocks()
     clocks.steps(9 * DAY)
     how = policy(sweeps=(("sweep-24h", DAY), ("sweep-8d", 8 * DAY)))
@@ -127,7 +127,7 @@ def test_a_clock_that_steps_credits_no_sweep() -> None:
 @pytest.mark.parametrize("storage", [0, None])
 @pytest.mark.parametrize("wrong", [31 * DAY, 9 * DAY, -9 * DAY])
 def test_a_clock_that_is_days_wrong_loses_nothing(wrong: int, storage: int | None) -> None:
-    """On the very first run, too: the origin comes from the clock that proves right."""
+    """This includes the very first run: the origin follows the clock that proves right."""
     clocks = Clocks(wrong=wrong, storage=storage)
 
     list(clocks.live(1))
@@ -144,7 +144,7 @@ def test_a_clock_that_is_days_wrong_loses_nothing(wrong: int, storage: int | Non
 
 @pytest.mark.parametrize("behind", [2 * DAY, -2 * DAY, 30 * DAY, -40 * DAY])
 def test_a_date_more_than_a_day_away_ends_the_run_and_touches_no_slice(behind: int) -> None:
-    """By one of the two clocks everything would be settled, or past the API's reach."""
+    """By one of the two clocks everything has settled or is past the API's reach."""
     clocks = Clocks()
     clocks.world.api.latency = 30_000
     clocks.world.run(policy(sweeps=(), budget=61_000))
@@ -172,7 +172,7 @@ def test_a_date_more_than_a_day_away_ends_the_run_and_touches_no_slice(behind: i
 
 @pytest.mark.parametrize("answer", [status(503), status(429), status(401), status(400)])
 def test_the_date_of_any_answer_counts(answer: Answer) -> None:
-    """A clock that is wrong has other faults in its wake, such as refused tokens."""
+    """A wrong clock causes other faults, too, such as refused tokens."""
     clocks = Clocks()
     dated = Answer(status=answer.status, body=b"", date=NOW - 3 * DAY)
     clocks.world.api.always = lambda _: dated
@@ -184,7 +184,7 @@ def test_the_date_of_any_answer_counts(answer: Answer) -> None:
 
 @pytest.mark.parametrize("behind", [MINUTE, 3 * MINUTE, 10 * MINUTE, HOUR, 12 * HOUR])
 def test_time_settles_by_the_api_s_clock_when_that_is_behind(behind: int) -> None:
-    """The newest activities come that much later, and no request is wasted on them."""
+    """The newest activities are scanned that much later, and no request is wasted on them."""
     clocks = Clocks(api=-behind)
 
     list(clocks.live(3))
@@ -223,7 +223,7 @@ def test_the_reach_ends_by_the_later_clock() -> None:
 
 
 def test_an_offset_left_by_a_wrong_clock_holds_nothing_up() -> None:
-    """It is only corrected by an answer, so a request is sent in spite of it."""
+    """Only an answer corrects it, so a request is sent regardless."""
     clocks = Clocks(wrong=10 * HOUR, storage=None)
     list(clocks.live(0.2))
     clocks.set_right()
@@ -245,8 +245,8 @@ def test_neither_storage_nor_api_needs_to_state_a_date() -> None:
     assert clocks.world.ledgers.value()["api_clock"] is None
 
 
-def test_every_answer_is_the_slice_s_last_one() -> None:
-    """Also one that is no page: how long the API still reached the slice is known from it."""
+def test_every_answer_counts_as_the_slice_s_last() -> None:
+    """Even an answer that is not a page shows how long the API still reached the slice."""
     clocks = Clocks()
     clocks.world.api.always = lambda _: Answer(status=503, body=b"", date=clocks.time() + MINUTE)
 

@@ -1,4 +1,4 @@
-"""Where the API contradicts itself: what is stored all the same, and what is in doubt."""
+"""Where the API contradicts itself, what it shows is stored and the rest is in doubt."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def identities(world: World) -> list[Identity]:
 
 
 def around(crowd: list[tuple[int, int]]) -> Tenant:
-    """Return a tenant with a crowd on X and a dozen activities on either side of it."""
+    """Return a tenant with many activities on X and a dozen on either side of it."""
     others = [(X + 1000 * n, X + 1000 * n + 200_000) for n in (*range(-12, 0), *range(1, 13))]
     return Tenant.of([*others, *crowd], record_size=900)
 
@@ -50,7 +50,7 @@ CROWD = [(X, X + 200_000 + 10 * n) for n in range(37)]
 @DIRECTIONS
 @pytest.mark.parametrize("dense", ["repeat", "empty", "black-hole"])
 def test_a_dense_millisecond_is_read_whole(direction: str, dense: str) -> None:
-    """It is paged by the time of ingestion, whichever way the API fails at it."""
+    """It is paged by the time of ingestion, however the API fails at it."""
     tenant = around(CROWD)
     world = world_of(tenant, dense=dense)
 
@@ -67,7 +67,7 @@ def test_a_dense_millisecond_is_read_whole(direction: str, dense: str) -> None:
 def test_a_dense_millisecond_is_read_whole_where_empty_pages_have_no_data(
     direction: str, empty: str, sorts: str, *, alone: bool
 ) -> None:
-    """A page that says that there is more, and lacks `data`, hides nothing that it passes over."""
+    """A page that announces more and lacks `data` hides nothing that it skips."""
     tenant = Tenant.of(CROWD, record_size=900) if alone else around(CROWD)
     world = world_of(tenant, dense="empty", empty_data=empty, sorts=sorts)
 
@@ -80,7 +80,7 @@ def test_a_dense_millisecond_is_read_whole_where_empty_pages_have_no_data(
 @DIRECTIONS
 @pytest.mark.parametrize("dense", ["repeat", "empty", "black-hole"])
 def test_dense_milliseconds_side_by_side_are_read_whole(direction: str, dense: str) -> None:
-    """Each of them holds the scan up, and none for good."""
+    """Each delays the scan, and none stops it."""
     crowd = [(X + n % 3, X + 200_000 + 10 * n) for n in range(60)]
     tenant = around(crowd)
     world = world_of(tenant, dense=dense)
@@ -95,7 +95,7 @@ def test_dense_milliseconds_side_by_side_are_read_whole(direction: str, dense: s
 def test_a_dense_millisecond_is_read_where_the_continuation_stays_on_the_event_time(
     direction: str,
 ) -> None:
-    """Then the last record's own time of ingestion is where the next query begins."""
+    """The next query begins at the last record's own time of ingestion."""
     tenant = around(CROWD)
     world = world_of(tenant, cursor_field="date")
 
@@ -106,7 +106,7 @@ def test_a_dense_millisecond_is_read_where_the_continuation_stays_on_the_event_t
 
 @DIRECTIONS
 def test_more_activities_on_both_times_than_a_page_holds_are_in_doubt(direction: str) -> None:
-    """One page of them is stored; the millisecond is named in ledger and manifest."""
+    """One page of them is stored; ledger and manifest name the millisecond."""
     tenant = around([(X, X + 200_000)] * 23)
     world = world_of(tenant)
 
@@ -125,7 +125,7 @@ def test_more_activities_on_both_times_than_a_page_holds_are_in_doubt(direction:
 
 @pytest.mark.parametrize("length", [1, 12])
 def test_a_black_hole_that_another_sort_order_shows_loses_nothing(length: int) -> None:
-    """The known fault: `gte` = X finds nothing, although activities lie on X."""
+    """It is the known fault: `gte` = X finds nothing, although activities lie on X."""
     tenant = Tenant.of([(X + n, X + 200_000 + n) for n in range(length)], record_size=900)
     hole = START  # a query begins there
     tenant.add((hole, hole + 200_000))
@@ -138,7 +138,7 @@ def test_a_black_hole_that_another_sort_order_shows_loses_nothing(length: int) -
 
 
 def test_a_black_hole_that_nothing_shows_costs_one_millisecond() -> None:
-    """What lies after it is found; the millisecond itself is in doubt."""
+    """Later activities are found, and the millisecond itself is in doubt."""
     hole = START  # a query begins there
     tenant = Tenant.of([hole, X, X + 5], record_size=900)
     world = world_of(
@@ -154,7 +154,7 @@ def test_a_black_hole_that_nothing_shows_costs_one_millisecond() -> None:
 
 @DIRECTIONS
 def test_a_quiet_tenant_whose_total_is_noise_costs_three_probes_a_slice(direction: str) -> None:
-    """Nothing is there, and the API counts something: doubt, at a bounded price."""
+    """The API counts something that is not there: the doubt has a bounded price."""
     world = world_of(Tenant(), total="phantom")
 
     world.run_until_idle(first_pass(direction=direction))
@@ -166,7 +166,7 @@ def test_a_quiet_tenant_whose_total_is_noise_costs_three_probes_a_slice(directio
     assert [(it["start"], it["end"]) for it in doubt] == [(START, NOW - 10 * MINUTE)]
 
 
-def test_probes_that_show_records_are_taken() -> None:
+def test_records_that_probes_show_are_stored() -> None:
     """The other direction finds what the first two queries did not."""
     tenant = Tenant.of([X, X + 9_000, X + 18_000], record_size=900)
     world = world_of(tenant)
@@ -189,7 +189,7 @@ def _upwards_over(asked: dict[str, Any], at: int) -> bool:
 
 
 class Damaging(FakeApi):
-    """Some of its pages lose their `data`: one letter of the name is another."""
+    """An API that garbles the name of `data` on some pages."""
 
     damaged = 0
 
@@ -202,7 +202,7 @@ class Damaging(FakeApi):
 
 
 def test_a_page_that_lost_its_data_loses_no_activity() -> None:
-    """Its cursor moves on, past what was on it; it is asked for again."""
+    """Its cursor skips what was on it, so it is requested again."""
     world = World([])
     world.source = world.api = api = Damaging(range(START, NOW - HOUR, 5_000), clock=world.clock)
 

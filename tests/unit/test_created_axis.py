@@ -12,10 +12,10 @@ from tests.unit.test_sweeps import how, live, with_late_ones
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("cursor_field", ["created", "date"])
-def test_activities_are_stored_by_when_they_were_ingested(
+def test_activities_are_stored_by_their_time_of_ingestion(
     direction: str, cursor_field: str
 ) -> None:
-    """Also where the API keeps the cursor of such a scan on the event time."""
+    """This holds even if the API keeps the cursor of such a scan on the event time."""
     rng = random.Random(3)
     start = NOW - 2 * HOUR
     tenant = Tenant.of(
@@ -40,8 +40,8 @@ def test_a_dense_instant_of_ingestion_is_paged_by_the_event_time() -> None:
     assert identities(world) == tenant.truth()
 
 
-def test_a_dense_event_time_is_no_matter_by_ingestion() -> None:
-    """Many activities of one event time have many times of ingestion."""
+def test_a_dense_event_time_does_not_matter_by_ingestion() -> None:
+    """Activities with the same event time have many times of ingestion."""
     tenant = around(CROWD)
     world = world_of(tenant)
 
@@ -50,8 +50,8 @@ def test_a_dense_event_time_is_no_matter_by_ingestion() -> None:
     assert identities(world) == tenant.truth()
 
 
-def test_what_comes_late_is_not_late_by_ingestion() -> None:
-    """It is stored by the first pass; sweeps find nothing."""
+def test_late_activities_are_not_late_by_ingestion() -> None:
+    """The first pass stores them, and sweeps find nothing."""
     tenant = with_late_ones()
     world = world_of(tenant)
 
@@ -63,7 +63,7 @@ def test_what_comes_late_is_not_late_by_ingestion() -> None:
     assert late == []
 
 
-def test_what_shows_late_although_it_was_ingested_is_found_by_a_sweep() -> None:
+def test_a_sweep_finds_ingested_activities_that_the_api_shows_late() -> None:
     """The API's index lags behind its own clock now and then."""
     tenant = with_late_ones()
     world = world_of(tenant)

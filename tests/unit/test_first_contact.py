@@ -1,4 +1,4 @@
-"""First contact with a tenant whose API refuses or ignores what a query asks for."""
+"""First contact with a tenant whose API refuses or ignores parts of a query."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def asked(world: World) -> list[dict[str, Any]]:
 
 
 def limits(world: World) -> list[int]:
-    """Return the limits that were asked for, without repetitions in a row."""
+    """Return the limits that requests asked for, without consecutive repetitions."""
     every = [it["limit"] for it in asked(world)]
     return [it for place, it in enumerate(every) if not place or every[place - 1] != it]
 
@@ -41,8 +41,8 @@ def refusing(*names: str) -> World:
     return contact(refuses=frozenset(names))
 
 
-def test_a_refused_limit_is_asked_for_no_more() -> None:
-    """One refusal, one question with 500, and a warning with the API's own words."""
+def test_a_refused_limit_is_not_asked_for_again() -> None:
+    """One refusal, one request with 500, and a warning with the API's own words."""
     world = refusing("limit")
 
     world.run_until_idle(first_pass(concurrency=3))
@@ -54,8 +54,8 @@ def test_a_refused_limit_is_asked_for_no_more() -> None:
     assert identities(world) == world.source.tenant.truth()  # type: ignore[attr-defined]
 
 
-def test_what_was_learned_is_warned_of_once() -> None:
-    """With what was sent, and with what the API said to it."""
+def test_what_was_learned_causes_one_warning() -> None:
+    """It includes what was sent and what the API answered."""
     world = refusing("limit")
 
     world.run(first_pass())
@@ -69,7 +69,7 @@ def test_what_was_learned_is_warned_of_once() -> None:
 
 
 def test_a_refused_sort_field_is_left_out() -> None:
-    """`date` is what the API sorts by anyway."""
+    """The API sorts by `date` anyway."""
     world = refusing("sortField")
 
     world.run_until_idle(first_pass())
@@ -103,7 +103,7 @@ def test_a_refused_order_is_left_out_where_it_is_the_default() -> None:
 def test_only_a_query_that_is_refused_in_every_form_is_a_refusal(
     how_asked: Policy, tried: int
 ) -> None:
-    """It names each attempt and the API's own words; the next run tries them all again."""
+    """The error has each attempt and the API's words; the next run tries them all again."""
     world = World([])
     world.api.always = lambda _: status(400, '{"detail":"bad filter"}')
 
@@ -116,7 +116,7 @@ def test_only_a_query_that_is_refused_in_every_form_is_a_refusal(
 
 
 def test_what_was_refused_is_tried_again_once_a_day() -> None:
-    """And used again as soon as the API accepts it."""
+    """It is used again as soon as the API accepts it."""
     world = refusing("limit")
     live(world, 49, first_pass())
 
@@ -128,7 +128,9 @@ def test_what_was_refused_is_tried_again_once_a_day() -> None:
     assert {it["limit"] for it in asked(world)[begun:]} == {5000}
 
 
-def test_a_new_version_of_the_program_tries_in_full_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_version_of_the_program_tries_the_full_query_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It may ask for it in another way."""
     world = refusing("limit")
     monkeypatch.setattr(shared.scan, "__version__", "0.0.1")
@@ -144,8 +146,8 @@ def test_a_new_version_of_the_program_tries_in_full_again(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("how_dead", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, 12))
-def test_a_run_that_dies_on_trial_goes_on_with_it(at: int, how_dead: str) -> None:
-    """What is on trial is in the ledger, so that no refusal is met for ever."""
+def test_a_trial_resumes_after_its_run_dies(at: int, how_dead: str) -> None:
+    """The ledger has the trial, so no refusal repeats forever."""
     world = refusing("sortField")
     world.ledgers.effects = Effects(at=at, how=how_dead)
     with pytest.raises(Crash):
@@ -173,8 +175,8 @@ def test_a_budget_of_one_request_gets_past_a_refusal() -> None:
     assert world.ledgers.value()["api_facts"]["trial"] is None
 
 
-def test_one_slice_that_is_refused_for_ever_stops_no_other() -> None:
-    """The API has served this very form to others, so the refusal is about the slice."""
+def test_a_slice_that_is_always_refused_stops_no_other() -> None:
+    """The API has answered this form for others, so the refusal is about the slice."""
     world = World([NOW - 3 * HOUR + 60_000 * n for n in range(170)])
     poisoned = NOW - 2 * HOUR
 
@@ -199,8 +201,8 @@ def test_one_slice_that_is_refused_for_ever_stops_no_other() -> None:
     assert {it["limit"] for it in world.api.asked[-20:]} == {5000}
 
 
-def test_a_single_400_in_mid_scan_costs_one_slice_a_moment() -> None:
-    """A gateway's 400 is not what the API thinks of our queries."""
+def test_a_single_400_in_mid_scan_delays_one_slice() -> None:
+    """A gateway's 400 is not the API's verdict on our queries."""
     world = World([NOW - 3 * HOUR + 60_000 * n for n in range(170)])
     world.api.replies[5] = status(400, "<html>Bad Request</html>")
 
@@ -215,7 +217,7 @@ def test_a_single_400_in_mid_scan_costs_one_slice_a_moment() -> None:
 def test_a_dense_millisecond_that_cannot_be_paged_is_in_doubt(
     refused: list[str], direction: str
 ) -> None:
-    """What one page shows of it is stored, the rest of the slice is complete, no run fails."""
+    """Its one page is stored, the rest of the slice is complete, and no run fails."""
     tenant = around(CROWD)
     world = world_of(tenant, refuses=frozenset(refused))
 
@@ -230,7 +232,7 @@ def test_a_dense_millisecond_that_cannot_be_paged_is_in_doubt(
 
 
 def test_a_dense_millisecond_whose_second_page_is_refused_is_in_doubt() -> None:
-    """Behind a cursor one plain page would show again what is stored; so none is asked for."""
+    """No plain page is requested: behind a cursor it would repeat what is stored."""
     tenant = around(CROWD)
     world = world_of(tenant, refuses=frozenset({"created-filter"}))
 
@@ -243,7 +245,7 @@ def test_a_dense_millisecond_whose_second_page_is_refused_is_in_doubt() -> None:
 
 
 def test_a_black_hole_whose_probes_are_refused_is_in_doubt() -> None:
-    """The API refuses the very queries that would settle what it contradicts itself about."""
+    """The API refuses the very queries that would resolve its contradiction."""
     tenant = around(CROWD[:3])
     world = world_of(
         tenant,
@@ -263,7 +265,7 @@ START = NOW - 2 * HOUR
 
 
 def test_sweeps_whose_filter_is_refused_ask_for_everything() -> None:
-    """It costs requests and no activity, and the next ones do not try for a day."""
+    """It costs requests but no activity, and later sweeps do not try for a day."""
     tenant = with_late_ones()
     sweeps = (("sweep-2h", 2 * HOUR), ("sweep-4h", 4 * HOUR), ("sweep-24h", DAY))
     by = how(sweep_by="created", sweeps=sweeps)
@@ -280,8 +282,8 @@ def test_sweeps_whose_filter_is_refused_ask_for_everything() -> None:
     assert {it["limit"] for it in asked(world)} == {5000}
 
 
-def test_a_limit_that_is_not_reached_is_asked_for_no_more() -> None:
-    """Pages that promise more and hold 500 show what the API's own limit is."""
+def test_a_limit_that_is_not_reached_is_not_asked_for_again() -> None:
+    """Pages of 500 that announce more reveal the API's own limit."""
     tenant = Tenant.of([NOW - 2 * HOUR + 100 * n for n in range(9_000)], record_size=300)
     world = world_of(tenant)
     world.source.switches = Switches(page_cap=500)  # type: ignore[attr-defined]
@@ -293,8 +295,8 @@ def test_a_limit_that_is_not_reached_is_asked_for_no_more() -> None:
     assert warning == f"pages hold up to 499 activities although 5000 were asked for: {LEARNED}"
 
 
-def test_a_limit_that_is_ignored_is_warned_of() -> None:
-    """Asking for less would not make an answer lighter."""
+def test_an_ignored_limit_causes_a_warning() -> None:
+    """Asking for less would not make an answer smaller."""
     tenant = Tenant.of([NOW - 2 * HOUR + 100 * n for n in range(9_000)], record_size=300)
     world = world_of(tenant)
     ignoring = Switches(page_cap=3000, ignores=frozenset({"limit"}))
@@ -307,8 +309,8 @@ def test_a_limit_that_is_ignored_is_warned_of() -> None:
     assert warning.startswith("pages hold up to 2999 activities although 1000 were asked for")
 
 
-def test_a_sort_field_that_is_ignored_inside_a_millisecond_is_asked_for_no_more() -> None:
-    """Its activities cannot be paged, so the millisecond is in doubt; the next is one request."""
+def test_a_sort_field_that_is_ignored_inside_a_millisecond_is_not_asked_for_again() -> None:
+    """The millisecond cannot be paged, so it is in doubt; the next one is one request."""
     crowd = [(X, X + 200_000 + 10 * (n * 7 % 37)) for n in range(37)]
     other = [(X + 60_000, created + 60_000) for _, created in crowd]
     tenant = around([*crowd, *other])
@@ -326,7 +328,7 @@ def test_a_sort_field_that_is_ignored_inside_a_millisecond_is_asked_for_no_more(
     ("total", "short"), [(1, 0), (12, 0), (40, 0), (41, 1), (100_000, 1), (None, 0)]
 )
 def test_a_slice_that_ends_far_short_of_its_total_is_counted(total: int | None, short: int) -> None:
-    """`total` is an estimate, so that it is off by a little says nothing."""
+    """`total` is an estimate, so a small difference means nothing."""
     world = World([])
     start = NOW - 2 * HOUR
     data = [{"_id": str(n), "timestamp": start + n, "created": start} for n in range(10)]

@@ -1,4 +1,4 @@
-"""The formats that others read: golden files, schemas, and what is refused."""
+"""The formats that others read: golden files, schemas, and invalid input."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ COMPRESSED = {"id", "size", "sha256", "previous", "bytes"}
 
 
 def comparable(content: bytes) -> list[Any]:
-    """Return a file's values, in order, without what the compressor decides."""
+    """Return a file's values, in order, without those that depend on the compressor."""
 
     def without(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         return [(name, None if name in COMPRESSED else inner(name, value)) for name, value in pairs]
@@ -105,7 +105,7 @@ def read(name: str) -> bytes:
 
 @pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, "part-1.jsonl"])
 def test_what_is_written_has_not_changed(name: str) -> None:
-    """A changed format needs a new version, a migration and files of its own."""
+    """A changed format needs a new version, a migration and golden files of its own."""
     assert comparable(golden()[name]) == comparable(read(name))
 
 
@@ -127,7 +127,7 @@ def test_a_released_manifest_is_read_and_written_as_it_was(name: str) -> None:
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_a_released_history_is_read_and_written_as_it_was(name: str) -> None:
-    """It could be made again, which takes the runs a while."""
+    """It could be rebuilt, but that takes the runs a while."""
     history = histories.decode(read(name))
 
     assert history is not None
@@ -141,7 +141,7 @@ def test_golden_files_follow_their_schema(name: str) -> None:
 
 
 def test_every_ledger_and_manifest_of_a_scan_follows_its_schema() -> None:
-    """Not only at its end: after every save."""
+    """It is checked after every save, not only at the end."""
     world = World([NOW - 3 * HOUR + 31_000 * n for n in range(300)], page=9)
 
     world.run_until_idle()
@@ -164,7 +164,7 @@ def test_the_documents_are_made_from_the_types() -> None:
 
 
 def test_a_ledger_of_a_newer_version_is_refused() -> None:
-    """It says which version it has, and is left as it is."""
+    """The error names its version, and the ledger is left as it is."""
     value = {**json.loads(read("ledger-1.json")), "version": 2, "min_reader": 2, "more": True}
 
     with pytest.raises(LedgerTooNew, match="version 2"):
@@ -175,14 +175,14 @@ def test_a_ledger_of_a_newer_version_is_refused() -> None:
     "content",
     [b"", b"{", b"null", b"[]", b"{}", b'{"version": 1}', b"\xff\xfe", b'{"version": "1"}'],
 )
-def test_what_is_no_ledger_is_refused(content: bytes) -> None:
-    """It is never taken for a scan that has done nothing yet."""
+def test_content_that_is_not_a_ledger_is_refused(content: bytes) -> None:
+    """It is never mistaken for a scan that has not begun."""
     with pytest.raises(LedgerUnreadable, match="never reset"):
         ledgers.decode(content)
 
 
-def test_a_ledger_with_a_field_that_nobody_knows_is_refused() -> None:
-    """What is not understood could matter."""
+def test_a_ledger_with_an_unknown_field_is_refused() -> None:
+    """The field could matter."""
     value = {**json.loads(read("ledger-1.json")), "surprise": 1}
 
     with pytest.raises(LedgerUnreadable, match="surprise"):
@@ -190,7 +190,7 @@ def test_a_ledger_with_a_field_that_nobody_knows_is_refused() -> None:
 
 
 def test_a_ledger_without_one_of_its_fields_is_refused() -> None:
-    """Half a state is no state."""
+    """An incomplete state is not a state."""
     value = json.loads(read("ledger-1.json"))
     del value["coverage"]
 
@@ -198,7 +198,7 @@ def test_a_ledger_without_one_of_its_fields_is_refused() -> None:
         ledgers.decode(json.dumps(value).encode())
 
 
-def test_a_manifest_with_a_field_that_nobody_knows_is_refused() -> None:
+def test_a_manifest_with_an_unknown_field_is_refused() -> None:
     """The same holds for manifests."""
     value = {**json.loads(read("manifest-1.json")), "surprise": 1}
 
@@ -208,7 +208,7 @@ def test_a_manifest_with_a_field_that_nobody_knows_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [0, 2])
 def test_a_manifest_of_another_version_is_refused(version: int) -> None:
-    """Even when it has the fields of this one: they may mean something else."""
+    """It is refused even if it has this version's fields: they may mean something else."""
     value = {**json.loads(read("manifest-1.json")), "version": version}
 
     with pytest.raises(msgspec.ValidationError, match=f"version {version}, and"):
@@ -216,21 +216,21 @@ def test_a_manifest_of_another_version_is_refused(version: int) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"[]", b"{}", b"<html>", b"\xff\xfe"])
-def test_what_is_no_manifest_is_refused(content: bytes) -> None:
-    """With the error that `verify` and `ledger rebuild` expect."""
+def test_content_that_is_not_a_manifest_is_refused(content: bytes) -> None:
+    """The error is the one that `verify` and `ledger rebuild` expect."""
     with pytest.raises(msgspec.DecodeError):
         manifests.decode(content)
 
 
 def test_a_manifest_is_chained_to_the_one_before() -> None:
-    """By the hash of its bytes, as the golden files are."""
+    """Its `previous` is a hash of bytes, here of the golden files."""
     first, second = read("manifest-1.json"), manifests.decode(read("manifest-1-empty.json"))
 
     assert (second.number, second.previous) == (2, manifests.digest(first))
 
 
 def test_records_are_lines_of_the_part() -> None:
-    """As the API sent them, one a line."""
+    """Each line is a record as the API sent it."""
     expected = [json.dumps(activity(NOW - HOUR + 7_000 * n)).encode() for n in range(11)]
 
     assert read("part-1.jsonl").splitlines() == expected

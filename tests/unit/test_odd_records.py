@@ -1,4 +1,4 @@
-"""Records in forms that the API's documentation does not have: each is stored once."""
+"""Records in forms that the API's documentation does not mention are each stored once."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ MODES = st.fixed_dictionaries(
 
 
 def scanned(tenant: Tenant, direction: str, switches: dict[str, Any]) -> World:
-    """Return a world whose first pass over the tenant is through."""
+    """Return a world whose first pass over the tenant is finished."""
     world = World([])
     chosen = Switches(minimum_limit=1, tail_drop_few=1, **switches)
     world.source = SimulatedApi(tenant, world.clock, chosen)
@@ -58,7 +58,7 @@ def assert_sound(world: World) -> None:
 
 @pytest.mark.parametrize("value", [b"true", b"null", b'"text"', b'"aGVsbG8="', b"7", b"{}"])
 def test_an_activity_with_a_field_named_irregular_is_stored_once(value: bytes) -> None:
-    """Whatever the field holds; sweeps and `verify` read the line back."""
+    """The field's value does not matter; sweeps and `verify` read the line back."""
     at = START + 7 * MINUTE
     given = b'{"_id":"a","timestamp":%d,"created":%d,"irregular":%b}' % (at, at + 1, value)
     world = world_of(Tenant.of([Planned(timestamp=at, created=at + 1, raw=given)]))
@@ -74,7 +74,7 @@ def test_an_activity_with_a_field_named_irregular_is_stored_once(value: bytes) -
 
 
 def some_times(rng: random.Random, page: int) -> list[tuple[int, int]]:
-    """Return times of some activities, a crowd among them; no two share both times."""
+    """Return times of some activities, many of them close together; no two share both times."""
     spread = [START + rng.randrange(90) * 20_007 for _ in range(rng.choice([3, 60]))]
     crowd = [START + 7 * MINUTE + 123] * rng.choice([0, page - 1, 3 * page])
     return [(at, at + 200_000 + 11 * n) for n, at in enumerate([*spread, *crowd])]
@@ -85,7 +85,7 @@ def some_times(rng: random.Random, page: int) -> list[tuple[int, int]]:
 def test_nulls_cost_nothing_but_their_own_place(
     seed: int, direction: str, modes: dict[str, Any]
 ) -> None:
-    """Every other activity is stored once, and where each null may have been is in doubt."""
+    """All other activities are stored once, and each null's possible place is in doubt."""
     rng = random.Random(seed)
     times = some_times(rng, modes["page_cap"])
     nulls = set(rng.sample(range(len(times)), rng.choice([1, len(times) // 3, len(times)])))
@@ -118,7 +118,7 @@ def null(at: int) -> Planned:
 
 @DIRECTIONS
 def test_the_stretch_between_a_null_s_neighbours_is_in_doubt(direction: str) -> None:
-    """Both neighbours' milliseconds are in it; the null is counted."""
+    """It includes both neighbours' milliseconds, and the null is counted."""
     at = START + 7 * MINUTE
     tenant = Tenant.of([at, null(at + 50), at + 90, at + 1_000], record_size=900)
 
@@ -133,7 +133,7 @@ def test_the_stretch_between_a_null_s_neighbours_is_in_doubt(direction: str) -> 
 
 @DIRECTIONS
 def test_at_a_page_s_edge_the_cursor_is_the_null_s_neighbour(direction: str) -> None:
-    """The slice's own edge, where it is the first page or the last."""
+    """On the first or last page, the slice's own edge takes its place."""
     first = START + 5 * MINUTE
     tenant = Tenant.of([first + 1_000 * n for n in range(1, 9)], record_size=900)
     tenant.add(null(first + 10), null(first + 9_000))
@@ -145,14 +145,14 @@ def test_at_a_page_s_edge_the_cursor_is_the_null_s_neighbour(direction: str) -> 
 
 @DIRECTIONS
 def test_a_page_of_nulls_only_puts_what_remains_of_its_query_in_doubt(direction: str) -> None:
-    """And nothing else: the slices beside it are as they were."""
+    """The slices beside it are not affected."""
     world = scanned(Tenant.of([null(START + 67 * MINUTE)]), direction, {})
 
     assert doubts(world) == [(START + 65 * MINUTE, START + 70 * MINUTE)]
 
 
 def test_nulls_on_a_page_that_is_not_sorted_may_be_anywhere_on_it() -> None:
-    """Its records are not their neighbours."""
+    """The records beside them do not bound them."""
     at = START + 67 * MINUTE
     shown = [{"_id": f"{n}", "timestamp": at + n, "created": at + n} for n in (5, 1, 9)]
     world = World([at])
@@ -171,7 +171,7 @@ def test_nulls_on_a_page_that_is_not_sorted_may_be_anywhere_on_it() -> None:
 def test_a_null_beside_a_single_record_is_in_doubt_however_the_api_sorts(
     direction: str, sorts: str, minute: int
 ) -> None:
-    """Such a page does not tell its direction, so its slice is in doubt on either side."""
+    """Such a page does not reveal its direction, so both sides of its slice are in doubt."""
     tenant = Tenant.of([START + 7 * MINUTE], record_size=900)
     tenant.add(null(START + minute * MINUTE))
 
@@ -187,7 +187,7 @@ def _is_about(asked: dict[str, Any], at: int) -> bool:
     return inside
 
 
-def test_a_sweep_that_is_shown_the_records_settles_the_doubt() -> None:
+def test_a_sweep_that_gets_the_records_resolves_the_doubt() -> None:
     """It stores what was null before, once."""
     at = START + 7 * MINUTE
     tenant = Tenant.of([at, at + 50, at + 90], record_size=900)
@@ -209,7 +209,7 @@ def test_a_sweep_that_is_shown_the_records_settles_the_doubt() -> None:
 
 
 def test_many_nulls_make_few_stretches_in_doubt() -> None:
-    """Ledger and manifests stay small: stretches that are near become one."""
+    """Nearby stretches are merged, so ledger and manifests stay small."""
     at = START + 5 * MINUTE
     nulls = [at + 100 * n for n in range(2_900) if n % 3 == 0]
     tenant = Tenant.of([at + 100 * n for n in range(2_900) if n % 3], record_size=900)
@@ -241,7 +241,7 @@ def test_empty_answers_without_data_are_empty_pages(empty: str, total: str) -> N
 def test_an_answer_without_data_that_counts_activities_goes_through_the_probes(
     direction: str, empty: str
 ) -> None:
-    """What they show is stored; what they leave contradictory is in doubt."""
+    """What the probes show is stored; what stays contradictory is in doubt."""
     quiet = scanned(Tenant(), direction, {"empty_data": empty, "total": "phantom"})
     crowded = Tenant.of([(START, START + 200_000 + 11 * n) for n in range(37)], record_size=900)
     busy = scanned(crowded, direction, {"empty_data": empty, "dense": "black-hole", "page_cap": 10})
@@ -270,7 +270,7 @@ def stored_ids(world: World) -> list[str]:
 def test_activities_without_a_usable_time_are_stored_once(  # noqa: PLR0913 - what is drawn
     *, seed: int, direction: str, modes: dict[str, Any], share: float, lacks: str, pages: int
 ) -> None:
-    """Within a page, across pages, in dense queries, and when parts close early."""
+    """This holds within a page, across pages, in dense queries, and when parts close early."""
     times = some_times(random.Random(seed), modes["page_cap"])
     tenant = Tenant.of(times, record_size=900)
 
@@ -297,7 +297,7 @@ def test_activities_without_a_usable_time_are_stored_once(  # noqa: PLR0913 - wh
 def test_sweeps_know_activities_without_a_usable_time(
     *, seed: int, direction: str, axis: str, tail_drop: TailDrop, share: float
 ) -> None:
-    """Parts that closed early and sweeps that are cut at their bounds included."""
+    """This includes parts that closed early and sweeps that are cut at their bounds."""
     rng = random.Random(seed)
     times = some_times(rng, 5)
     late = rng.sample(times, len(times) // 4)
@@ -335,7 +335,7 @@ def test_sweeps_know_activities_without_a_usable_time(
 
 @DIRECTIONS
 def test_a_slice_that_would_remember_too_much_is_closed(direction: str) -> None:
-    """What remains of it is in doubt; a sweep stores it, as much at a time."""
+    """The rest is in doubt; sweeps store it, at most as much at a time."""
     plan = [START + 65 * MINUTE + 1_000 * n for n in range(40)]
     tenant = Tenant.of(plan, record_size=900)
     world = world_of(tenant)
@@ -356,7 +356,7 @@ def test_a_slice_that_would_remember_too_much_is_closed(direction: str) -> None:
 
 
 def test_halves_of_a_slice_know_what_its_part_holds() -> None:
-    """The API shows an activity without a position again after faults halved its slice."""
+    """After faults halve a slice, the API repeats an activity without a position."""
     at = START + 65 * MINUTE
     odd = {"_id": "odd", "created": at}
     goes_on = {"date": {"gte": at + 1_000, "lte": START + 70 * MINUTE - 1}}
@@ -379,7 +379,7 @@ def test_halves_of_a_slice_know_what_its_part_holds() -> None:
 def test_a_record_without_a_position_among_others_that_were_not_asked_for_is_dropped(
     direction: str,
 ) -> None:
-    """Beside one that was asked for it is stored: rather that than lose it."""
+    """Beside a requested one it is stored, as a surplus record is better than a lost one."""
     at = START + 65 * MINUTE
     before = {"_id": "before", "timestamp": START - 9, "created": at}
     inside = {"_id": "inside", "timestamp": at, "created": at}
@@ -423,7 +423,7 @@ def _unplaced_world(tenant: Tenant) -> World:
 
 
 def test_what_a_sweep_no_longer_finds_is_counted_without_those_that_have_no_position() -> None:
-    """Which of these lie inside a slice is not known."""
+    """It is unknown which of those lie inside a slice."""
     at = START + 7 * MINUTE
     tenant = Tenant.of([at + 1_000 * n for n in range(20)], record_size=900)
     world = world_of(tenant)

@@ -1,4 +1,4 @@
-"""Time for which the API never answers with a page: it costs itself, and nothing else."""
+"""Time for which the API never answers with a page holds nothing else up."""
 
 import json
 import random
@@ -39,7 +39,7 @@ def how(**changes: Any) -> Policy:
 def poison(
     world: World, *seconds: int, reply: Reply = HTML, until: int | None = None
 ) -> Callable[[dict[str, Any]], Reply | None]:
-    """Let the API answer so whenever a query touches one of these instants."""
+    """Let the API give this answer whenever a query touches one of these instants."""
 
     def always(asked: dict[str, Any]) -> Reply | None:
         bounds = asked["filters"]["date"]
@@ -69,7 +69,7 @@ def doubted(world: World) -> list[tuple[int, int]]:
 
 
 def newest(world: World) -> int:
-    """Return how far behind the end of the newest coverage is."""
+    """Return how old the end of the newest coverage is."""
     return world.clock.now() - int(world.ledgers.value()["coverage"]["first"][-1][1])
 
 
@@ -81,7 +81,7 @@ def blocked(world: World, pass_name: str = "") -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("lanes", "direction"), [(1, "asc"), (3, "desc"), (6, "asc")])
 def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None:
-    """A hundred poisoned seconds at once, and nobody will ever look at them again."""
+    """A hundred seconds are poisoned at once, and no sweep will ever look at them again."""
     world = world_of(step=MINUTE)
     poison(world, *(ORIGIN + 90_000 * number for number in range(100)))
 
@@ -102,7 +102,7 @@ def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None
 def test_hours_for_which_the_api_never_answers_hold_up_no_other_time(
     reply: Reply, direction: str
 ) -> None:
-    """They have more slices than there is room for; once they heal, all is there."""
+    """They need more slices than there is room for; once they recover, everything is stored."""
     world = world_of(18, step=10 * MINUTE)
     poison(world, *range(NOW + HOUR, NOW + 12 * HOUR, MINUTE), reply=reply)
     by = how(direction=direction)
@@ -120,7 +120,7 @@ def test_hours_for_which_the_api_never_answers_hold_up_no_other_time(
 
 @pytest.mark.parametrize("reply", [HTML, CUT, status(500), NoAnswer(kind="timeout", detail="")])
 def test_a_second_that_stays_poisoned_for_a_day_is_finished_in_doubt(reply: Reply) -> None:
-    """The sweeps will look at it again; until then it holds nothing up."""
+    """Sweeps will look at it again; until then it holds nothing up."""
     world = world_of(48)
     poison(world, BAD, reply=reply)
     by = how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY)))
@@ -135,8 +135,8 @@ def test_a_second_that_stays_poisoned_for_a_day_is_finished_in_doubt(reply: Repl
     assert blocked(world, "first") == []
 
 
-def test_poison_that_heals_is_stored_by_a_later_sweep() -> None:
-    """What was in doubt is looked at again, and the doubt is gone."""
+def test_a_poisoned_second_that_recovers_is_stored_by_a_later_sweep() -> None:
+    """The sweep looks at the doubt again and removes it."""
     world = world_of(24 * 5, step=HOUR)
     world.api.truth = sorted([*world.api.truth, BAD])
     poison(world, BAD, until=NOW + 3 * DAY)
@@ -148,8 +148,8 @@ def test_poison_that_heals_is_stored_by_a_later_sweep() -> None:
     assert BAD in {record["timestamp"] for record in world.followed()}
 
 
-def test_where_no_sweep_will_look_again_poison_is_retried_until_the_reach() -> None:
-    """A day is not the end of it: what heals after three days is stored."""
+def test_without_a_later_sweep_poison_is_retried_until_the_reach_ends() -> None:
+    """It is not given up after a day: what recovers after three days is stored."""
     world = world_of(24 * 4, step=HOUR)
     world.api.truth = sorted([*world.api.truth, BAD])
     poison(world, BAD, until=NOW + 3 * DAY)
@@ -165,7 +165,7 @@ def test_where_no_sweep_will_look_again_poison_is_retried_until_the_reach() -> N
 
 
 def test_what_a_poisoned_second_showed_is_stored() -> None:
-    """Its first page came, the second never does."""
+    """Its first page arrives, but its second never does."""
     second = ORIGIN + 20 * MINUTE
     world = world_of(30, step=30 * MINUTE)
     shown = [second + 7 * number for number in range(60)]
@@ -187,7 +187,7 @@ def test_what_a_poisoned_second_showed_is_stored() -> None:
 def test_an_outage_leaves_no_doubt(
     hours: int, good: float, sweeps: tuple[tuple[str, int], ...]
 ) -> None:
-    """HTML with status 200 for hours, and hardly a page in between."""
+    """For hours, nearly every answer is HTML with status 200."""
     rng = random.Random(hours)
     world = world_of(hours + 4)
     live(world, 1, how(sweeps=sweeps))
@@ -205,7 +205,7 @@ def test_an_outage_leaves_no_doubt(
     assert {at for at in world.api.truth if at < world.clock.now() - HOUR} <= stored
 
 
-def test_every_second_answer_is_html_and_nothing_is_doubted() -> None:
+def test_html_in_every_second_answer_causes_no_doubt() -> None:
     """Slices are delayed and cut, and then answered."""
     world = world_of(14)
     world.api.always = lambda _: HTML if len(world.api.asked) % 2 else None
@@ -217,7 +217,7 @@ def test_every_second_answer_is_html_and_nothing_is_doubted() -> None:
 
 
 def test_three_malformed_answers_in_a_row_on_different_slices_end_the_run() -> None:
-    """As three transient faults do: the API is not well."""
+    """Three transient faults do the same: the API is not well."""
     world = world_of()
     world.api.always = lambda _: HTML
 
@@ -227,7 +227,7 @@ def test_three_malformed_answers_in_a_row_on_different_slices_end_the_run() -> N
 
 
 def test_pages_that_contradict_themselves_end_no_run() -> None:
-    """They are pages: shorter slices may get around what is wrong with them."""
+    """They are pages, and shorter slices may avoid what is wrong with them."""
     world = world_of()
     strange = page_of({"data": [{"_id": "x", "timestamp": 5, "created": 6}], "hasNext": False})
     world.api.always = lambda _: strange
@@ -237,8 +237,8 @@ def test_pages_that_contradict_themselves_end_no_run() -> None:
     assert len(world.api.asked) > 3
 
 
-def test_poison_here_and_there_ends_no_run() -> None:
-    """The third try goes to a slice that had no fault, and shows that the API is well."""
+def test_scattered_poison_ends_no_run() -> None:
+    """The third try goes to a slice without faults, and shows that the API is well."""
     world = world_of()
     poison(world, *(ORIGIN + HOUR * number + 1_000 for number in range(3)))
 
@@ -247,8 +247,8 @@ def test_poison_here_and_there_ends_no_run() -> None:
     assert "faults" not in outcomes
 
 
-def test_errors_of_our_own_lead_to_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defect of this program is not the API's; the second waits for a version without it."""
+def test_defects_of_this_program_cause_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is not the API's fault, and waits for a version that is fixed."""
     world = world_of(30, step=20 * MINUTE)
     world.api.truth = sorted([*world.api.truth, BAD])
 
@@ -268,7 +268,7 @@ def test_errors_of_our_own_lead_to_no_doubt(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At once, and not after its next fault: one bad record costs a second."""
+    """It is halved at once rather than after its next fault: a bad record costs a second."""
     world = world_of(10)
     poison(world, BAD)
     monkeypatch.setattr("shared.core.state.rooms.OPEN_SLICES", 1)
@@ -289,7 +289,7 @@ def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
 
 
 def test_archived_parts_block_16_sweeps_and_nothing_else() -> None:
-    """No further sweep is opened, and the report says so; the first pass goes on."""
+    """The report says so and no further sweep opens; the first pass continues."""
     world = world_of(72, step=10 * MINUTE)
     by = how(sweeps=SWEEPS)
 
@@ -309,7 +309,7 @@ def test_archived_parts_block_16_sweeps_and_nothing_else() -> None:
 
 
 def test_poison_that_a_sweep_meets_is_left_to_the_next_sweep_after_three_faults() -> None:
-    """The last sweep retries it; the sweeps of other time go on."""
+    """The last sweep retries it; the sweeps of other time continue."""
     world = world_of(40, step=10 * MINUTE)
     bad = NOW - HOUR + 1_234
     world.run(how(sweeps=SWEEPS))
@@ -329,8 +329,8 @@ def test_poison_that_a_sweep_meets_is_left_to_the_next_sweep_after_three_faults(
 
 
 @pytest.mark.parametrize("lanes", [1, 6])
-def test_one_slice_of_a_sweep_is_in_work_at_a_time(lanes: int) -> None:
-    """After an outage, too, and whatever was cut: the halves follow one another."""
+def test_a_sweep_works_on_one_slice_at_a_time(lanes: int) -> None:
+    """This holds after an outage, too: the halves of a cut slice follow one another."""
     world = world_of(30, step=MINUTE)
     by = how(sweeps=SWEEPS, concurrency=lanes)
     live(world, 8, how(), every=20 * MINUTE)

@@ -1,4 +1,4 @@
-"""A ledger put back to before an interrupted commit is named as that, and can be rebuilt."""
+"""A ledger restored to before an interrupted commit is reported as such, and can be rebuilt."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def every(step: int) -> list[int]:
 
 
 def interrupted_and_put_back() -> World:
-    """Return a scan killed after its first part appeared, its ledger put back to before that."""
+    """Return a scan killed after its first part appeared, its ledger restored to before that."""
     effects = Effects()
     world = World(every(60_000))
     world.share(effects)
@@ -32,8 +32,8 @@ def interrupted_and_put_back() -> World:
     return world
 
 
-def test_a_ledger_put_back_to_before_an_interrupted_commit_is_named_as_that() -> None:
-    """The part is this scan's own: nobody has to look for another program."""
+def test_a_ledger_restored_to_before_an_interrupted_commit_is_reported_as_such() -> None:
+    """The part is this scan's own, so nobody has to look for another program."""
     world = interrupted_and_put_back()
     ((name, content),) = world.results.parts.items()
 
@@ -44,8 +44,8 @@ def test_a_ledger_put_back_to_before_an_interrupted_commit_is_named_as_that() ->
     assert world.ledgers.value()["claimed_until"] == 0
 
 
-def test_a_ledger_put_back_before_an_interrupted_commit_can_be_rebuilt() -> None:
-    """The rebuilt one adopts the part."""
+def test_a_ledger_restored_to_before_an_interrupted_commit_can_be_rebuilt() -> None:
+    """The rebuilt ledger adopts the part."""
     world = interrupted_and_put_back()
     with pytest.raises(LedgerRolledBack):
         world.run()
@@ -58,8 +58,8 @@ def test_a_ledger_put_back_before_an_interrupted_commit_can_be_rebuilt() -> None
     world.assert_complete(*first)
 
 
-def test_a_part_that_another_program_wrote_is_not_called_a_put_back_ledger() -> None:
-    """It has no block ids of a scan."""
+def test_another_program_s_part_is_not_reported_as_a_restored_ledger() -> None:
+    """Its block ids are not a scan's."""
     effects = Effects()
     world = World(every(60_000))
     world.share(effects)

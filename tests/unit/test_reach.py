@@ -1,4 +1,4 @@
-"""The edge of the API's reach: what is closed, what is lost, and that nothing is lost earlier."""
+"""The edge of the API's reach: what is closed there, what is lost, and nothing lost earlier."""
 
 import json
 from dataclasses import replace
@@ -39,7 +39,7 @@ def edge(world: World) -> int:
 
 
 def test_time_that_passed_the_reach_is_declared_lost_without_a_request() -> None:
-    """After an outage longer than the reach: one manifest, and the bounds in the ledger."""
+    """After an outage longer than the reach, one manifest states it and the ledger its bounds."""
     world = World([])
     world.run(how())
     asked, covered = len(world.api.asked), stretches(world, "covered")[-1][1]
@@ -59,7 +59,7 @@ def test_time_that_passed_the_reach_is_declared_lost_without_a_request() -> None
 
 
 def test_nothing_is_declared_lost_before_it_passes_the_edge() -> None:
-    """Even where no slice may begin any more; that could not be undone."""
+    """A loss cannot be undone, so this holds even where no slice may begin any more."""
     world = World([])
     world.run(how())
     covered = stretches(world, "covered")[-1][1]
@@ -76,7 +76,7 @@ def test_nothing_is_declared_lost_before_it_passes_the_edge() -> None:
 
 
 def begun(direction: str = "asc") -> tuple[World, Policy, dict[str, Any]]:
-    """Return a world whose scan has one slice open, with one page, and its policy."""
+    """Return a world whose scan has one open slice with one page, and its policy."""
     world = World(range(NOW - 2 * HOUR, NOW, 10_000))
     plan = how(direction=direction, reach=8 * HOUR, lookback=2 * HOUR, fresh=0, budget=20_000)
     plan = replace(plan, requests_per_minute=1)
@@ -104,7 +104,7 @@ def test_a_begun_slice_that_passes_the_edge_is_closed_at_its_cursor(direction: s
 
 
 def test_an_answer_that_comes_too_late_does_not_cost_what_was_known_before_it() -> None:
-    """It proves nothing, so the slice is closed where it stood when the request went out."""
+    """It proves nothing, so the slice closes where it stood before the request."""
     world, plan, piece = begun()
     world.clock.wall = piece["start"] + 6 * HOUR - 10_000
     world.api.latency = 11_000
@@ -118,7 +118,7 @@ def test_an_answer_that_comes_too_late_does_not_cost_what_was_known_before_it() 
 
 
 def test_a_slice_that_never_got_a_page_is_dropped_at_the_edge_and_its_time_declared_lost() -> None:
-    """As soon as it has passed, and not an hour of retries later."""
+    """This happens as soon as it has passed, not after an hour of retries."""
     world = World([])
     world.run(how())
     covered = stretches(world, "covered")[-1][1]
@@ -136,7 +136,7 @@ def test_a_slice_that_never_got_a_page_is_dropped_at_the_edge_and_its_time_decla
 
 
 def test_everything_before_the_edge_is_covered_or_lost_after_a_run() -> None:
-    """A scan that sends too little leaves no time undecided behind the edge."""
+    """A scan with too few requests leaves no time undecided behind the edge."""
     world = World([])
     world.api.always = lambda body: page_of(_endless(body))
     plan = how(requests_per_minute=2, reach=12 * HOUR, slice_length=5 * MINUTE)

@@ -1,4 +1,4 @@
-"""A ledger made again from the manifests: the scan goes on without loss or duplicate."""
+"""After its ledger is rebuilt from the manifests, the scan resumes without loss or duplicate."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def made_again(world: World, by: Policy | None = None) -> Rebuilt:
 
 
 def without_ledger(world: World) -> None:
-    """Lose the ledger, and with it what was staged."""
+    """Lose the ledger and all staged blocks."""
     world.ledgers.content = None
 
 
@@ -56,8 +56,8 @@ def comparable(value: dict[str, Any]) -> dict[str, Any]:
     return {name: value[name] for name in names}
 
 
-def test_a_rebuilt_ledger_is_the_lost_one() -> None:
-    """Coverage, losses, doubt, counts of parts, head of the chain, origin and scope."""
+def test_a_rebuilt_ledger_equals_the_lost_one() -> None:
+    """It has the coverage, losses, doubt, counts of parts, head, origin and scope."""
     world = world_with(with_late_ones())
     live(world, 5, how())
     lost = world.ledgers.value()
@@ -70,8 +70,8 @@ def test_a_rebuilt_ledger_is_the_lost_one() -> None:
     assert world.ledgers.value()["epoch"] > lost["epoch"]
 
 
-def test_a_scan_goes_on_from_a_rebuilt_ledger() -> None:
-    """Sweeps included: no loss, no duplicate."""
+def test_a_scan_resumes_from_a_rebuilt_ledger() -> None:
+    """Its sweeps cause neither loss nor duplicate."""
     tenant = with_late_ones()
     world = world_with(tenant)
     live(world, 5, how())
@@ -83,8 +83,8 @@ def test_a_scan_goes_on_from_a_rebuilt_ledger() -> None:
     assert identities(world) == tenant.truth()
 
 
-def test_a_ledger_lost_at_any_effect_is_made_again() -> None:
-    """Killed there, the ledger gone, rebuilt: the same truth, once."""
+def test_a_ledger_lost_at_any_effect_can_be_rebuilt() -> None:
+    """The run is killed, the ledger lost and rebuilt: each activity is stored once."""
     undisturbed = World(TRUTH, page=9)
     effects = Effects()
     undisturbed.share(effects)
@@ -112,7 +112,7 @@ def test_a_ledger_lost_at_any_effect_is_made_again() -> None:
 
 
 def test_an_adopted_part_is_in_doubt_until_a_sweep_has_looked() -> None:
-    """Nobody remembers the requests that filled it."""
+    """Nothing recorded the requests that filled it."""
     world = killed_in_a_commit()
     write(world.ledgers, made_again(world))
 
@@ -127,7 +127,7 @@ def test_an_adopted_part_is_in_doubt_until_a_sweep_has_looked() -> None:
 
 
 def lost_in_the_first_commit(effect: str, how: Policy) -> World:
-    """Return a scan whose ledger was lost after that effect of its very first commit."""
+    """Return a scan whose ledger was lost after that effect of its first commit."""
     undisturbed = World(TRUTH, page=9)
     effects = Effects()
     undisturbed.share(effects)
@@ -146,7 +146,7 @@ def lost_in_the_first_commit(effect: str, how: Policy) -> World:
 def test_a_ledger_lost_in_the_very_first_commit_keeps_its_origin(
     effect: str, lookback: int
 ) -> None:
-    """However much later it is made again, and however long the lookback is by then."""
+    """This holds however late it is rebuilt and however long the lookback is by then."""
     world = lost_in_the_first_commit(effect, policy(lookback=3 * HOUR))
     line = json.dumps({"event": "scan", "covered_until": ORIGIN})
     world.clock.advance(5 * DAY)
@@ -164,7 +164,7 @@ def test_a_ledger_lost_in_the_very_first_commit_keeps_its_origin(
 
 
 def test_without_a_run_log_the_part_alone_says_where_the_scan_began() -> None:
-    """Its start less the lookback: never too late."""
+    """The origin is its start less the lookback, so it is never too late."""
     world = lost_in_the_first_commit("commit part", policy())
     world.clock.advance(5 * DAY)
 
@@ -175,7 +175,7 @@ def test_without_a_run_log_the_part_alone_says_where_the_scan_began() -> None:
 
 
 def test_a_ledger_lost_before_anything_was_stored_begins_where_the_run_log_says() -> None:
-    """The first report says what is covered from the origin on."""
+    """The first report states the origin."""
     lines = [json.dumps({"covered_until": ORIGIN + 5}), json.dumps({"covered_until": NOW})]
 
     made = rebuild(World([]).results, policy(lookback=HOUR), NOW, Silent(), report_lines=lines)
@@ -184,7 +184,7 @@ def test_a_ledger_lost_before_anything_was_stored_begins_where_the_run_log_says(
 
 
 def test_a_run_log_does_not_move_an_origin_that_a_manifest_states() -> None:
-    """The manifests are the better witness."""
+    """Manifests are the better evidence."""
     world = World(TRUTH, page=9)
     world.run()
     line = json.dumps({"covered_until": ORIGIN - DAY})
@@ -194,8 +194,8 @@ def test_a_run_log_does_not_move_an_origin_that_a_manifest_states() -> None:
     assert made.ledger.origin == ORIGIN
 
 
-def test_a_ledger_that_is_there_is_never_replaced() -> None:
-    """Even where it is an older or a broken one."""
+def test_an_existing_ledger_is_never_replaced() -> None:
+    """This holds even if it is an older or broken one."""
     world = World(TRUTH, page=9)
     world.run()
     rebuilt = made_again(world)
@@ -222,7 +222,7 @@ def test_a_broken_chain_is_refused(damage: str) -> None:
 
 
 def test_a_stray_manifest_far_ahead_is_refused_at_once() -> None:
-    """With the gap before it, which is told once."""
+    """The error reports the gap before it, once."""
     world = World(TRUTH, page=9)
     world.run()
     last = max(world.results.manifests)
@@ -233,7 +233,7 @@ def test_a_stray_manifest_far_ahead_is_refused_at_once() -> None:
 
 
 def test_two_unlisted_parts_are_refused() -> None:
-    """One commit leaves at most one; the names are told."""
+    """One commit leaves at most one; the error names both."""
     world = World(TRUTH, page=9)
     world.run()
     for name in ("scan=all/x", "scan=all/y"):
@@ -255,7 +255,7 @@ LOST_METADATA: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("metadata", LOST_METADATA)
 def test_a_copy_without_metadata_is_rebuilt_like_the_original(metadata: dict[str, str]) -> None:
-    """Killed at any effect, copied, and the ledger gone: the same truth, once."""
+    """Killed at any effect, copied and rebuilt, it still has each activity once."""
     undisturbed = World(TRUTH, page=9)
     effects = Effects()
     undisturbed.share(effects)
@@ -280,7 +280,7 @@ def test_a_copy_without_metadata_is_rebuilt_like_the_original(metadata: dict[str
         world.assert_complete(origin, end)
 
 
-def test_folders_in_a_listing_do_not_keep_a_ledger_from_being_rebuilt() -> None:
+def test_folders_in_a_listing_do_not_prevent_a_rebuild() -> None:
     """An account with a hierarchical namespace lists them among the parts."""
     world = World(TRUTH, page=9)
     world.results.lists_folders = True
@@ -295,7 +295,7 @@ def test_folders_in_a_listing_do_not_keep_a_ledger_from_being_rebuilt() -> None:
 
 @pytest.mark.parametrize("place", ["first block", "trailer", "length", "block list"])
 def test_an_unlisted_part_that_is_damaged_is_not_adopted(place: str) -> None:
-    """Each block is compared with its id before it is unpacked, and all with the trailer."""
+    """Each block must match its id before it is unpacked, and all must match the trailer."""
     world = killed_in_a_commit()
     (name,) = set(world.results.parts) - listed(world)
     content = bytearray(world.results.parts[name])
@@ -337,7 +337,7 @@ def listed(world: World) -> set[str]:
     "metadata", [{}, {"start": "1", "end": "x", "pass": "first", "records": "1"}]
 )
 def test_a_blob_that_no_scan_wrote_is_not_adopted(metadata: dict[str, str]) -> None:
-    """It is named, so that a person can move it away."""
+    """The error names it, so that a person can move it away."""
     world = World(TRUTH, page=9)
     world.run()
     world.results.parts["scan=all/stranger"] = b"?"

@@ -1,4 +1,4 @@
-"""How runs use the request budget: all of it while there is work, and never more."""
+"""Runs use the whole request budget while there is work, and never more."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.world import World
 
 
 class Stopwatch:
-    """A source that notes when each request is sent."""
+    """A source that records when each request is sent."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -51,7 +51,7 @@ def test_runs_back_to_back_send_95_per_cent_of_the_limit(
 
 @pytest.mark.parametrize("per_minute", [1, 2, 4, 9, 25])
 def test_a_run_with_work_due_does_not_end_because_of_its_own_pacing(per_minute: int) -> None:
-    """It waits for its next slot, however small its budget of requests."""
+    """It waits for its next slot, however small its request budget is."""
     world, source = backlog()
     how = policy(sweeps=(), lookback=19 * HOUR, requests_per_minute=per_minute)
 
@@ -64,7 +64,7 @@ def test_a_run_with_work_due_does_not_end_because_of_its_own_pacing(per_minute: 
 
 
 def test_a_resumed_scan_is_no_faster_than_its_limit() -> None:
-    """The requests that a pause left unused are not sent in a rush."""
+    """It does not send the requests that a pause left unused in a rush."""
     world, source = backlog()
     how = policy(sweeps=(), lookback=19 * HOUR, requests_per_minute=25, budget=40_000)
 
@@ -92,7 +92,7 @@ def test_a_slot_that_comes_after_the_time_budget_is_left_to_the_next_run() -> No
 
 @pytest.mark.parametrize(("wait", "ends"), [("5", False), ("6", True)])
 def test_only_a_throttle_of_a_few_seconds_is_waited_for(wait: str, ends: bool) -> None:  # noqa: FBT001
-    """A longer one ends the run; the ledger remembers it."""
+    """A longer throttle ends the run, and the ledger remembers it."""
     world, source = backlog()
     world.api.replies[1] = status(429, retry_after=wait)
 

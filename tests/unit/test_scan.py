@@ -40,7 +40,7 @@ def every(step: int) -> list[int]:
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("lanes", [1, 3, 6])
 def test_a_scan_stores_every_activity_once(direction: str, lanes: int) -> None:
-    """Whatever the direction and the number of lanes, the feed equals the truth."""
+    """The feed equals the truth for either direction and any number of lanes."""
     world = World(every(7_777), page=9)
 
     world.run_until_idle(policy(direction=direction, concurrency=lanes))
@@ -61,7 +61,7 @@ def test_an_empty_tenant_is_covered_without_a_part() -> None:
 
 
 def test_a_single_activity_is_stored() -> None:
-    """One activity on the first millisecond of a slice."""
+    """It is on the first millisecond of a slice."""
     world = World([NOW - HOUR])
 
     world.run()
@@ -71,7 +71,7 @@ def test_a_single_activity_is_stored() -> None:
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_a_page_boundary_on_the_last_record_loses_nothing(direction: str) -> None:
-    """Exactly one page, exactly two pages, and one record more."""
+    """The slice has exactly one page, exactly two, or one record more."""
     start = NOW - 2 * HOUR
     for count in (9, 10, 11, 20, 21):
         world = World([start + 1000 * n for n in range(count)], page=10)
@@ -125,7 +125,7 @@ def test_the_continuation_goes_back_verbatim() -> None:
 
 
 def test_a_scan_that_runs_out_of_budget_resumes_from_the_saved_continuation() -> None:
-    """The next invocation asks where the last one stopped, not from the slice's start."""
+    """The next run asks where the last one stopped, not from the slice's start."""
     start = NOW - HOUR
     world = World([start + 1000 * n for n in range(250)], page=10)
     world.api.latency = 3_000
@@ -144,7 +144,7 @@ def test_a_scan_that_runs_out_of_budget_resumes_from_the_saved_continuation() ->
 
 
 def test_a_changed_slice_length_between_two_runs_changes_no_record() -> None:
-    """What is open and covered is subtracted; the new grid fills what is left."""
+    """Open and covered time is subtracted, and the new grid fills the rest."""
     world = World(every(5_000), page=9)
     world.api.latency = 1_000
     world.run(policy(budget=30_000))
@@ -157,7 +157,7 @@ def test_a_changed_slice_length_between_two_runs_changes_no_record() -> None:
 
 
 def test_a_claim_that_another_run_holds_is_respected() -> None:
-    """The run reports busy, asks nothing and leaves the ledger as it is."""
+    """The run reports busy, sends no request and leaves the ledger as it is."""
     world = World(every(60_000))
     world.share(Effects(at=5))
     with pytest.raises(Crash):
@@ -197,7 +197,7 @@ def test_a_claim_far_in_the_future_counts_as_expired() -> None:
 
 @pytest.mark.parametrize("wrong", [HOUR, -HOUR])
 def test_a_clock_that_is_an_hour_wrong_loses_nothing(wrong: int) -> None:
-    """Never later than the storage service's clock; an hour slow only delays. It is reported."""
+    """The storage clock caps a fast one, and a slow one only delays. Both are reported."""
     world = World(every(30_000), page=9)
     world.ledgers.date = lambda: world.clock.wall - wrong
     world.clock.wall = NOW + wrong
@@ -214,7 +214,7 @@ def test_a_clock_that_is_an_hour_wrong_loses_nothing(wrong: int) -> None:
     world.assert_complete(start, world.ledgers.value()["coverage"]["first"][0][1])
 
 
-def test_two_runs_that_claim_at_the_same_instant_are_one_and_one_busy() -> None:
+def test_of_two_runs_that_claim_at_the_same_instant_one_is_busy() -> None:
     """Both have read the free ledger; one save is refused, and that run does nothing."""
     world = World(every(60_000), page=9)
     second: list[str] = []
@@ -232,8 +232,8 @@ def test_two_runs_that_claim_at_the_same_instant_are_one_and_one_busy() -> None:
     world.assert_complete(NOW - HOUR, world.ledgers.value()["coverage"]["first"][0][1])
 
 
-def test_two_first_runs_at_the_same_instant_are_one_and_one_busy() -> None:
-    """Even without a ledger: its creation is create-only."""
+def test_of_two_first_runs_at_the_same_instant_one_is_busy() -> None:
+    """Without a ledger, its creation is create-only."""
     world = World(every(60_000), page=9)
     second: list[str] = []
     world.share(Effects(at=1, meanwhile=lambda: second.append(world.run())))
@@ -245,7 +245,7 @@ def test_two_first_runs_at_the_same_instant_are_one_and_one_busy() -> None:
 
 
 def test_a_step_slower_than_the_whole_budget_is_ended_and_asks_for_less() -> None:
-    """Its request gets what the budget leaves; after three in a row the limit is halved."""
+    """Its request gets the rest of the budget; three such steps in a row halve the limit."""
     world = World(every(60_000))
     world.api.latency = 60_000
     how = policy(budget=30_000, lookback=HOUR, concurrency=3)
@@ -259,8 +259,8 @@ def test_a_step_slower_than_the_whole_budget_is_ended_and_asks_for_less() -> Non
     assert world.tally.faults > 0
 
 
-def test_the_time_budget_bounds_every_iteration() -> None:
-    """Whatever the latency, no step begins that is not expected to end in time."""
+def test_the_time_budget_bounds_every_run() -> None:
+    """Whatever the latency, no step begins unless it should end in time."""
     world = World(every(2_000), page=10)
     for latency in (500, 4_000, 9_000):
         world.api.latency = latency
@@ -286,7 +286,7 @@ def test_a_missing_ledger_beside_manifests_stops_the_run_untouched() -> None:
 
 
 def test_a_missing_ledger_beside_a_part_stops_the_run() -> None:
-    """A part without a manifest is a trace of an interrupted commit."""
+    """A part without a manifest is left over from an interrupted commit."""
     world = World([])
     world.results.parts["scan=all/x.jsonl.gz"] = b""
 
@@ -294,8 +294,8 @@ def test_a_missing_ledger_beside_a_part_stops_the_run() -> None:
         world.run()
 
 
-def test_a_ledger_put_back_to_an_older_idle_copy_stops_the_run_untouched() -> None:
-    """The chain goes on past its head: somebody rolled it back."""
+def test_a_ledger_restored_to_an_older_idle_copy_stops_the_run() -> None:
+    """The chain continues past its head, so somebody rolled the ledger back."""
     world = World(every(60_000))
     world.run(policy(lookback=HOUR))
     older = world.ledgers.content
@@ -309,8 +309,8 @@ def test_a_ledger_put_back_to_an_older_idle_copy_stops_the_run_untouched() -> No
     assert older == world.ledgers.content
 
 
-def test_a_ledger_put_back_to_an_older_committing_copy_stops_the_run_untouched() -> None:
-    """Its own commit is there, and one more that it knows nothing of."""
+def test_a_ledger_restored_to_an_older_committing_copy_stops_the_run() -> None:
+    """The chain has its own commit, and one more that it does not know."""
     world = World(every(60_000))
     world.run()
     older = next(c for c in world.ledgers.history if json.loads(c)["committing"])
@@ -323,8 +323,8 @@ def test_a_ledger_put_back_to_an_older_committing_copy_stops_the_run_untouched()
     assert older == world.ledgers.content
 
 
-def test_a_ledger_put_back_by_one_commit_is_repaired() -> None:
-    """The newest committing copy does its own commit again, and recognises it."""
+def test_a_ledger_restored_to_its_last_commit_is_repaired() -> None:
+    """The newest committing copy repeats its own commit and recognises it."""
     world = World(every(60_000))
     world.run()
     world.ledgers.content = [c for c in world.ledgers.history if json.loads(c)["committing"]][-1]
@@ -336,7 +336,7 @@ def test_a_ledger_put_back_by_one_commit_is_repaired() -> None:
 
 
 def test_a_chain_whose_head_is_gone_stops_the_run() -> None:
-    """Ledger and manifests are not of one history."""
+    """Ledger and manifests do not belong to one history."""
     world = World(every(60_000))
     world.run()
     del world.results.manifests[max(world.results.manifests)]
@@ -354,10 +354,8 @@ def test_a_chain_whose_head_is_gone_stops_the_run() -> None:
         (b'{"version":2,"min_reader":2}', LedgerTooNew),
     ],
 )
-def test_a_ledger_that_cannot_be_used_stops_the_run_untouched(
-    content: bytes, error: type[ScanError]
-) -> None:
-    """It is never reset, and nothing is asked."""
+def test_an_unusable_ledger_stops_the_run(content: bytes, error: type[ScanError]) -> None:
+    """The run never resets it, and sends no request."""
     world = World(every(60_000))
     world.ledgers.content = content
 
@@ -369,7 +367,7 @@ def test_a_ledger_that_cannot_be_used_stops_the_run_untouched(
 
 
 def test_changed_filters_are_refused_before_anything_is_asked() -> None:
-    """Coverage under other filters would be a lie; the message offers both ways out."""
+    """Coverage from other filters would be false; the message offers both ways out."""
     world = World(every(60_000))
     world.run()
     before, asked = world.ledgers.content, len(world.api.asked)
@@ -382,7 +380,7 @@ def test_changed_filters_are_refused_before_anything_is_asked() -> None:
 
 
 def test_accepted_filters_are_recorded_in_ledger_and_manifests() -> None:
-    """The change is visible for ever."""
+    """The change stays visible forever."""
     world = World(every(60_000))
     world.run()
     world.clock.advance(10 * MINUTE)
@@ -397,8 +395,8 @@ def test_accepted_filters_are_recorded_in_ledger_and_manifests() -> None:
     assert world.api.asked[-1]["filters"]["service"] == filters["service"]
 
 
-def test_a_throttle_makes_the_whole_scan_wait_across_invocations() -> None:
-    """The wait is in the ledger; a run before it is over asks nothing."""
+def test_a_throttle_makes_the_whole_scan_wait_across_runs() -> None:
+    """The ledger records the wait, and a run before its end sends no request."""
     world = World(every(60_000))
     world.api.replies[2] = status(429, retry_after="90")
 
@@ -430,7 +428,7 @@ def test_a_throttle_that_says_0_is_waited_out_for_longer_and_longer() -> None:
 
 
 def test_requests_on_their_way_meet_one_throttle_together() -> None:
-    """Three lanes are refused at once: that is one throttle, and not three in a row."""
+    """Three lanes are refused at once: that is one throttle, not three in a row."""
     world = World(every(60_000))
     world.api.always = lambda _: status(429, retry_after="20")
 
@@ -441,7 +439,7 @@ def test_requests_on_their_way_meet_one_throttle_together() -> None:
     assert world.ledgers.value()["pacing"]["not_before"] == world.clock.now() + 20_000
 
 
-def test_a_page_ends_the_growing_of_waits() -> None:
+def test_a_page_resets_the_growing_waits() -> None:
     """The next throttle is again waited out for as long as it says."""
     world = World(every(60_000))
     world.api.replies = {1: status(429, retry_after="2"), 2: status(429, retry_after="2")}
@@ -453,8 +451,8 @@ def test_a_page_ends_the_growing_of_waits() -> None:
     assert world.ledgers.value()["pacing"]["not_before"] == world.clock.now() + 90_000
 
 
-def test_an_answer_503_is_asked_again_no_sooner_than_it_says() -> None:
-    """Its slice waits; the others go on."""
+def test_a_503_is_retried_no_sooner_than_it_says() -> None:
+    """Its slice waits while the others continue."""
     world = World(every(60_000))
     world.api.replies[1] = status(503, retry_after="1200")
 
@@ -490,8 +488,8 @@ FAULTS: dict[str, Reply] = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_fault_now_and_then_costs_no_activity(kind: str) -> None:
-    """Every fourth answer is broken; the slice backs off and is asked again."""
+def test_an_occasional_fault_costs_no_activity(kind: str) -> None:
+    """Every fourth answer is broken; the slice backs off and asks again."""
     world = World(every(20_000), page=9)
     world.api.replies = dict.fromkeys(range(2, 4000, 4), FAULTS[kind])
 
@@ -501,7 +499,7 @@ def test_a_fault_now_and_then_costs_no_activity(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind != "contradiction"])
-def test_a_poisoned_slice_holds_up_no_other_and_heals(kind: str) -> None:
+def test_a_poisoned_slice_holds_up_no_other_and_recovers(kind: str) -> None:
     """It is bisected down to a second and blocked; all other time is covered meanwhile."""
     poison = NOW - 2 * HOUR + 1_234_000
     world = World(every(20_000), page=9)
@@ -525,8 +523,8 @@ def test_a_poisoned_slice_holds_up_no_other_and_heals(kind: str) -> None:
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
 
 
-def test_an_answer_that_makes_no_sense_is_kept_for_people() -> None:
-    """Its first megabyte, with what it answered; a hundred of them at most."""
+def test_a_malformed_answer_is_quarantined() -> None:
+    """At most a hundred are kept, each with its fault and its first megabyte."""
     world = World(every(60_000))
     body = b"<html>" + b"x" * 2_000_000
     world.api.always = lambda _: Answer(status=200, body=body)
@@ -545,8 +543,8 @@ def test_an_answer_that_makes_no_sense_is_kept_for_people() -> None:
     assert about["slice"].startswith("202611")
 
 
-def test_a_blob_that_stands_in_the_way_of_a_part_holds_up_its_slice_alone() -> None:
-    """An archived or leased blob has the part's name: the slice is tried again hourly."""
+def test_a_blob_in_the_place_of_a_part_holds_up_only_its_slice() -> None:
+    """An archived or leased blob has the part's name, so the slice is retried hourly."""
     truth = [NOW - 3 * HOUR + 47_000 * n for n in range(225)]
     undisturbed, world = World(truth), World(truth)
     undisturbed.run_until_idle()
@@ -566,8 +564,8 @@ def test_a_blob_that_stands_in_the_way_of_a_part_holds_up_its_slice_alone() -> N
     world.assert_complete(origin, end)
 
 
-def test_faults_of_the_network_keep_no_answer() -> None:
-    """There is none."""
+def test_network_faults_quarantine_nothing() -> None:
+    """There is no answer to keep."""
     world = World(every(60_000))
     world.api.always = lambda _: status(503, "<html>")
 
@@ -577,7 +575,7 @@ def test_faults_of_the_network_keep_no_answer() -> None:
 
 
 def test_a_continuation_that_the_api_refuses_is_dropped() -> None:
-    """400 to its own `nextQueryFilters`: the slice is asked for afresh from its cursor."""
+    """After a 400 to its own `nextQueryFilters`, the slice resumes at its cursor without it."""
     world = World(every(7_777), page=9)
     own = [status(400, '{"detail":"bad cursor"}')]
     world.api.always = lambda it: own.pop() if own and it["filters"]["date"]["gte"] % 1000 else None
@@ -589,7 +587,7 @@ def test_a_continuation_that_the_api_refuses_is_dropped() -> None:
 
 
 def test_a_query_that_the_api_refuses_fails_the_run() -> None:
-    """400 to our own filters is a matter of SCAN_FILTERS."""
+    """A 400 to our own filters is about SCAN_FILTERS."""
     world = World(every(60_000))
     world.api.always = lambda _: status(400, '{"detail":"bad filter"}')
 
@@ -597,8 +595,8 @@ def test_a_query_that_the_api_refuses_fails_the_run() -> None:
         world.run()
 
 
-def test_declared_loss_is_warned_of() -> None:
-    """Once, with its bounds, in the report of the run that declares it."""
+def test_a_declared_loss_causes_a_warning() -> None:
+    """It is in the report of the run that declares it, once, with its bounds."""
     world = World([])
     world.run(policy(lookback=HOUR))
     world.clock.advance(30 * DAY)
@@ -610,8 +608,8 @@ def test_declared_loss_is_warned_of() -> None:
     assert declared[0].startswith("20261123T115000000Z to ")
 
 
-def test_three_faults_in_a_row_on_different_slices_end_the_iteration() -> None:
-    """An API that is not well is left in peace until the next tick."""
+def test_three_faults_in_a_row_on_different_slices_end_the_run() -> None:
+    """A run leaves an unhealthy API alone until the next tick."""
     world = World(every(60_000))
     world.api.always = lambda _: status(503)
 
@@ -639,7 +637,7 @@ def test_an_outage_of_hours_is_survived() -> None:
 
 @pytest.mark.parametrize("code", [301, 302, 403, 404, 410])
 def test_a_refusal_fails_the_run_and_frees_the_claim(code: int) -> None:
-    """Nothing advances, and the next run may begin as soon as access is mended."""
+    """Nothing advances, and the next run may begin as soon as access is fixed."""
     world = World(every(60_000))
     world.api.replies[1] = status(code, '{"detail":"Insufficient role based permissions"}')
 
@@ -653,7 +651,7 @@ def test_a_refusal_fails_the_run_and_frees_the_claim(code: int) -> None:
 
 
 def test_an_expired_token_is_renewed_once() -> None:
-    """A 401 in mid-scan signs in anew; the slice is asked for again."""
+    """After a 401 in mid-scan the run signs in again and repeats the request."""
     world = World(every(60_000))
     world.api.renewable = True
     world.api.replies[3] = status(401, '{"detail":"Invalid token"}')
@@ -666,7 +664,7 @@ def test_an_expired_token_is_renewed_once() -> None:
 
 @pytest.mark.parametrize("renewable", [True, False])
 def test_a_token_that_stays_refused_fails_the_run(renewable: bool) -> None:  # noqa: FBT001
-    """A fixed token at once, a renewable one after signing in anew."""
+    """A fixed token fails it at once, a renewable one after signing in again."""
     world = World(every(60_000))
     world.api.renewable = renewable
     world.api.always = lambda _: status(401)
@@ -692,8 +690,8 @@ def test_staged_blocks_that_expired_make_their_slice_start_over() -> None:
     world.assert_complete(start, world.ledgers.value()["coverage"]["first"][0][1])
 
 
-def test_committing_blocks_that_expired_make_their_slice_start_over() -> None:
-    """Killed between the save and the commit, and resumed after more than a week."""
+def test_blocks_that_expired_during_a_commit_make_their_slice_start_over() -> None:
+    """The run dies between the save and the commit; the next is over a week later."""
     world = World(every(60_000))
     kinds = Effects()
     world.share(kinds)
@@ -723,7 +721,7 @@ def commits_of(world: World) -> list[list[str]]:
 
 
 def test_a_trailer_is_staged_before_the_save_that_begins_the_commit() -> None:
-    """That save fixes the block list; what it lists must be there."""
+    """That save fixes the block list, so every block on it must exist."""
     before = commits_of(World(every(60_000)))
 
     assert len(before) > 5
@@ -742,8 +740,8 @@ def test_a_slice_without_records_has_no_trailer() -> None:
     assert "stage block" not in effects.done
 
 
-def test_a_part_says_how_long_its_content_is() -> None:
-    """Azure Data Explorer asks for it, and otherwise guesses."""
+def test_a_part_states_the_length_of_its_content() -> None:
+    """Azure Data Explorer reads it, and would guess otherwise."""
     world = World(every(60_000))
 
     world.run()
@@ -793,7 +791,7 @@ def killed_before_its_first_commit() -> World:
 
 @pytest.mark.parametrize("lost", ["nothing", "trailer"])
 def test_a_trailer_that_the_service_lost_is_staged_again_once(lost: str) -> None:
-    """It follows from the blocks that the ledger lists; the commit is tried before that."""
+    """It is derived from the ledger's blocks; the commit is tried first."""
     world = killed_before_its_first_commit()
     ((name, staged),) = world.results.staged.items()
     if lost == "trailer":
@@ -810,7 +808,7 @@ def test_a_trailer_that_the_service_lost_is_staged_again_once(lost: str) -> None
 
 
 def test_a_page_that_the_service_lost_makes_its_slice_start_over() -> None:
-    """Only a trailer can be made again: after a second refusal the slice is asked for again."""
+    """Only a trailer can be recreated, so a second refusal makes the slice start over."""
     world = killed_before_its_first_commit()
     ((_, staged),) = world.results.staged.items()
     del staged[min(staged)]
@@ -820,10 +818,10 @@ def test_a_page_that_the_service_lost_makes_its_slice_start_over() -> None:
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
 
 
-def test_a_part_that_never_divides_ends_in_doubt_at_its_most_blocks(
+def test_a_part_that_never_divides_ends_in_doubt_at_its_maximum_of_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The ledger stays small; all other time is read as usual."""
+    """The ledger stays small, and all other time is read as usual."""
     monkeypatch.setattr(traversal, "PART_BLOCKS", 20)
     crowded = NOW - 2 * HOUR + 600_000
     others = [crowded + 60_000 * n for n in range(-9, 10) if n]
@@ -840,11 +838,13 @@ def test_a_part_that_never_divides_ends_in_doubt_at_its_most_blocks(
     assert doubt["reason"] == traversal.UNDIVIDED
     found = Counter(it["timestamp"] for it in world.followed())
     assert {at: found.pop(at) for at in others} == dict.fromkeys(others, 1)
-    assert found == {crowded: 18 * 9}  # Blocks of a page each, beside that of the slice's start.
+    assert found == {
+        crowded: 18 * 9
+    }  # Each page is a block, in addition to the one at the slice's start.
 
 
 def test_a_manifest_of_another_program_stops_the_run() -> None:
-    """What is written once and differs is never overwritten."""
+    """A write-once blob that differs is never overwritten."""
     world = World(every(60_000))
     effects = Effects()
     world.share(effects)
@@ -864,7 +864,7 @@ def test_a_manifest_of_another_program_stops_the_run() -> None:
 
 
 def test_a_first_pass_over_old_time_counts_as_the_sweeps_of_its_age() -> None:
-    """A look that began more than two hours after the slice's end needs no two-hour sweep."""
+    """A look that begins over two hours after the slice's end replaces the two-hour sweep."""
     world = World(every(60_000))
 
     world.run()
@@ -874,8 +874,8 @@ def test_a_first_pass_over_old_time_counts_as_the_sweeps_of_its_age() -> None:
     assert "sweep-24h" not in coverage
 
 
-def test_fresh_time_goes_first_and_the_oldest_has_its_lane() -> None:
-    """With one lane every fifth request serves the oldest slice."""
+def test_fresh_time_goes_first_and_the_oldest_gets_its_share() -> None:
+    """With one lane, every fifth request serves the oldest slice."""
     world = World([])
 
     world.run()
@@ -886,8 +886,8 @@ def test_fresh_time_goes_first_and_the_oldest_has_its_lane() -> None:
     assert asked[:4] == sorted(asked[:4], reverse=True)
 
 
-def test_requests_keep_to_the_budget_across_invocations() -> None:
-    """Never more than the share of any 60 seconds, though each run begins afresh."""
+def test_requests_keep_to_the_budget_across_runs() -> None:
+    """No 60 seconds exceed the share, though each run is a new process."""
     world = World(every(1_000), page=10)
     sent: list[int] = []
     world.api.always = lambda _: sent.append(world.clock.now())
@@ -900,8 +900,8 @@ def test_requests_keep_to_the_budget_across_invocations() -> None:
     assert len(sent) > 150
 
 
-def test_a_changed_lookback_is_told_and_ignored() -> None:
-    """The origin is fixed on the first run."""
+def test_a_changed_lookback_is_reported_and_ignored() -> None:
+    """The first run fixes the origin."""
     world = World(every(60_000))
     world.run()
 
@@ -927,7 +927,7 @@ def _with_part(world: World) -> list[int]:
 
 @pytest.mark.parametrize("sweeps", [(("sweep-2h", 2 * HOUR),), ()])
 def test_the_ledger_counts_the_parts_of_every_hour(sweeps: tuple[tuple[str, int], ...]) -> None:
-    """A sweep that finds fewer parts than were committed must not take their records for late."""
+    """A sweep that finds fewer parts than were committed must not consider their records late."""
     world = World(every(60_000))
 
     world.run_until_idle(policy(sweeps=sweeps))

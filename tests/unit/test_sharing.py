@@ -33,7 +33,7 @@ def scans(count: int, **settings: str) -> tuple[Policy, ...]:
 
 
 class App:
-    """Scans of one app, one API and one clock.
+    """Scans of one app that share an API and a clock.
 
     Attributes:
         sent: when each request was sent.
@@ -77,10 +77,10 @@ class App:
 
 @pytest.mark.parametrize("latency", [0, 3_000])
 @pytest.mark.parametrize(("count", "per_minute"), [(2, 25), (20, 25), (40, 25), (6, 2)])
-def test_no_minute_and_no_hour_hold_more_requests_than_the_tenant_allows(
+def test_no_minute_or_hour_has_more_requests_than_the_tenant_allows(
     count: int, per_minute: int, latency: int
 ) -> None:
-    """However many scans there are, and though each has a backlog and a burst of its own."""
+    """Neither the number of scans nor their backlogs and bursts matter."""
     app = App(scans(count, SCAN_REQUESTS_PER_MINUTE=str(per_minute)), per_minute, latency)
 
     for _ in range(13):
@@ -92,7 +92,7 @@ def test_no_minute_and_no_hour_hold_more_requests_than_the_tenant_allows(
 
 
 def test_every_scan_gets_its_turn_where_a_minute_is_too_short_for_all() -> None:
-    """A scan waits before it begins for as long as others have left of their time."""
+    """Before it begins, a scan waits for as long as the others have left of their time."""
     app = App(scans(48, SCAN_SLICE="15m"), 25, 3_000)
 
     for _ in range(12):
@@ -107,7 +107,7 @@ def test_every_scan_gets_its_turn_where_a_minute_is_too_short_for_all() -> None:
 def test_as_many_scans_as_the_documentation_says_keep_up_with_their_sweeps(
     count: int, settings: dict[str, str]
 ) -> None:
-    """A few hours of an app whose scans are quiet and whose API is slow."""
+    """The app's scans are quiet and its API is slow, for a few hours."""
     app = App(scans(count, SCAN_SWEEPS="2h,3h", **settings), 25, 3_000)
 
     for _ in range(60):
@@ -130,10 +130,10 @@ def test_as_many_scans_as_the_documentation_says_keep_up_with_their_sweeps(
         (3, 1, (1, 20)),
     ],
 )
-def test_a_share_below_one_a_minute_is_one_of_the_hour(
+def test_a_share_below_one_a_minute_is_counted_per_hour(
     count: int, per_minute: int, share: tuple[int, int | None]
 ) -> None:
-    """Rounded down, so that together the shares are never more than the whole."""
+    """It is rounded down, so that the shares together never exceed the whole."""
     policies = scans(count, SCAN_REQUESTS_PER_MINUTE=str(per_minute))
 
     assert {(it.requests_per_minute, it.requests_per_hour) for it in policies} == {share}
@@ -141,8 +141,8 @@ def test_a_share_below_one_a_minute_is_one_of_the_hour(
 
 
 @pytest.mark.parametrize("per_hour", [1, 7, 37, 59])
-def test_no_hour_holds_more_than_a_share_of_it(per_hour: int) -> None:
-    """Each request waits for one gap after the last, also after a rest."""
+def test_no_hour_has_more_requests_than_the_share(per_hour: int) -> None:
+    """Each request waits for one gap after the last, even after a rest."""
     state, now, sent = Pacing(), NOW, list[int]()
 
     for number in range(200):
@@ -154,8 +154,8 @@ def test_no_hour_holds_more_than_a_share_of_it(per_hour: int) -> None:
     assert max(sum(at <= it < at + HOUR for it in sent) for at in sent) == per_hour
 
 
-def test_a_run_that_cannot_wait_for_its_slot_is_waiting_and_not_out_of_budget() -> None:
-    """Starting it again at once would be in vain."""
+def test_a_run_that_cannot_wait_for_its_slot_ends_as_waiting() -> None:
+    """Starting it again at once would be useless, unlike after it ran out of time."""
     world = World([])
     how = scans(40)[0]
     assert world.run(how) == "waiting"

@@ -1,4 +1,4 @@
-"""An API that does not sort in the direction that it is asked for."""
+"""An API that sorts in another direction than the one requested."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def world_of(tenant: Tenant, sorts: Sorts, **switches: Any) -> World:
 
 
 def asked(world: World) -> list[str]:
-    """Return the directions that the API was asked for, in order."""
+    """Return the directions that requests asked for, in order."""
     assert isinstance(world.source, SimulatedApi)
     return [it["sortDirection"] for it in world.source.asked if it["sortField"] == "date"]
 
@@ -39,8 +39,8 @@ def busy() -> Tenant:
 
 @DIRECTIONS
 @pytest.mark.parametrize("sorts", ["asc", "desc", "reversed"])
-def test_it_costs_no_request_more(sorts: Sorts, direction: str) -> None:
-    """The first page shows how the API sorts, and is used as it is."""
+def test_another_sort_direction_costs_no_extra_request(sorts: Sorts, direction: str) -> None:
+    """The first page shows how the API sorts and is used as it is."""
     usual, odd = world_of(busy(), "as-asked"), world_of(busy(), sorts)
     by = policy(lookback=2 * HOUR, sweeps=(), direction=direction)
 
@@ -54,7 +54,7 @@ def test_it_costs_no_request_more(sorts: Sorts, direction: str) -> None:
 
 
 @DIRECTIONS
-def test_it_is_noticed_once_and_then_asked_that_way(direction: str) -> None:
+def test_another_sort_direction_is_learned_once_and_then_requested(direction: str) -> None:
     """The ledger remembers it, and the report warns."""
     other = {"asc": "desc", "desc": "asc"}[direction]
     world = world_of(busy(), "desc" if direction == "asc" else "asc")
@@ -69,8 +69,8 @@ def test_it_is_noticed_once_and_then_asked_that_way(direction: str) -> None:
     assert [it for it in world.tally.warnings if "#sort-direction" in it]
 
 
-def test_the_documented_way_is_tried_again_after_a_day() -> None:
-    """Once; what it shows then is believed for another day."""
+def test_the_configured_direction_is_tried_again_after_a_day() -> None:
+    """One request tries it, and the result holds for another day."""
     world = world_of(Tenant.of([NOW - 2 * HOUR + 7_001 * n for n in range(30_000)]), "desc")
     by = policy(lookback=2 * HOUR, sweeps=())
     days = []
@@ -86,7 +86,7 @@ def test_the_documented_way_is_tried_again_after_a_day() -> None:
     assert all(len(day) > 200 for day in days)
 
 
-def test_a_new_version_tries_the_documented_way_again() -> None:
+def test_a_new_version_tries_the_configured_direction_again() -> None:
     """It may ask in another way, or the API may be fixed by then."""
     world = world_of(busy(), "desc")
     by = policy(lookback=2 * HOUR, sweeps=())
@@ -102,7 +102,7 @@ def test_a_new_version_tries_the_documented_way_again() -> None:
 
 
 def test_an_api_that_obeys_again_is_asked_as_the_settings_say() -> None:
-    """What was learned is forgotten."""
+    """The scan forgets what it had learned."""
     world = world_of(busy(), "desc")
     by = policy(lookback=2 * HOUR, sweeps=())
     world.run(by)
@@ -119,7 +119,7 @@ def test_an_api_that_obeys_again_is_asked_as_the_settings_say() -> None:
 @pytest.mark.parametrize("sorts", ["asc", "desc", "reversed"])
 @pytest.mark.parametrize("dense", ["repeat", "empty"])
 def test_a_dense_millisecond_is_read_whole(sorts: Sorts, dense: str, direction: str) -> None:
-    """Also where the API sorts by the other time in its own direction."""
+    """This includes an API that sorts by the other time in its own direction."""
     tenant = Tenant.of(CROWD, record_size=900)
     tenant.add(*[START + 64 * MINUTE + 1_000 * n for n in range(-12, 12)])
     world = world_of(tenant, sorts, dense=dense)
@@ -133,8 +133,8 @@ def test_a_dense_millisecond_is_read_whole(sorts: Sorts, dense: str, direction: 
 
 @DIRECTIONS
 @pytest.mark.parametrize("at", [0, 500, 999])
-def test_the_millisecond_shown_is_asked_for_where_no_cursor_moves(at: int, direction: str) -> None:
-    """A page of one instant, and filters that go on as they were: it is dense, and alone."""
+def test_a_millisecond_is_dense_where_the_cursor_does_not_move(at: int, direction: str) -> None:
+    """The page has a single instant and its continuation equals the query's filters."""
     dense = START + 64 * MINUTE + at
     crowd = [{"_id": f"{n}", "timestamp": dense, "created": dense + n} for n in range(25)]
     world = World([])

@@ -1,4 +1,4 @@
-"""Answers in forms that nobody sent yet: each is its slice's trouble, and never the run's."""
+"""Answers in unseen forms: each is a fault of its slice and never of the run."""
 
 import json
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ BODIES = {
 @pytest.mark.parametrize("code", [200, 500, 503])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_strange_body_is_a_fault_of_its_slice(body: bytes, code: int) -> None:
-    """The slice backs off with one line of text, the claim is free, and all heals afterwards."""
+    """The slice backs off with one line of text, the claim is free, and the slice recovers."""
     world = World([NOW - 2 * HOUR])
     world.api.replies[1] = Answer(status=code, body=body)
 
@@ -77,7 +77,7 @@ def test_a_strange_body_is_a_fault_of_its_slice(body: bytes, code: int) -> None:
 @pytest.mark.parametrize("code", [301, 400, 403, 404])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_refusal_with_a_strange_body_is_a_refusal(body: bytes, code: int) -> None:
-    """What it says is shown on one line, as far as it can be read."""
+    """Its text is shown on one line, as far as it can be read."""
     world = World([])
     world.api.always = lambda _: Answer(status=code, body=body, location="x\r\n" * 9_000)
 
@@ -89,8 +89,8 @@ def test_a_refusal_with_a_strange_body_is_a_refusal(body: bytes, code: int) -> N
     assert world.ledgers.value()["claimed_until"] == 0
 
 
-def test_a_body_in_another_encoding_says_what_it_can() -> None:
-    """A gateway may speak the language of its operator."""
+def test_a_body_in_another_encoding_is_shown_as_far_as_it_can_be_read() -> None:
+    """A gateway may answer in its operator's language."""
     world = World([])
     world.api.always = lambda _: Answer(status=503, body=LATIN)
 
@@ -100,7 +100,7 @@ def test_a_body_in_another_encoding_says_what_it_can() -> None:
 
 
 def test_a_record_with_a_bad_byte_is_stored_with_all_its_bytes() -> None:
-    """It costs its page nothing; only around the records a bad byte makes the page a fault."""
+    """The page is still valid; a bad byte outside the records makes it a fault."""
     world = World([])
     bad = RECORD.replace(b'"a"', b'"a\xff"')
     world.api.replies[1] = Answer(status=200, body=page(bad))
@@ -111,7 +111,7 @@ def test_a_record_with_a_bad_byte_is_stored_with_all_its_bytes() -> None:
 
 
 class Raises(InMemoryResults):
-    """Storage whose adapter has a defect that one slice meets."""
+    """Storage whose adapter has a defect that affects one slice."""
 
     def __init__(self, problem: Exception) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ def test_an_unexpected_error_of_a_step_is_a_fault_of_its_slice(problem: Exceptio
 
 
 def test_an_unexpected_error_before_an_answer_does_not_show_its_text() -> None:
-    """The libraries repeat what they were given, and that may be the token."""
+    """Libraries repeat what they were given, and that may be the token."""
     world = World([NOW - HOUR])
     world.api.replies[1] = ValueError("Invalid header value b'Bearer secret'")
 
@@ -167,8 +167,8 @@ def test_an_unexpected_error_before_an_answer_does_not_show_its_text() -> None:
     assert world.ledgers.quarantine == {}
 
 
-def test_an_error_that_every_step_meets_ends_the_run_as_three_faults() -> None:
-    """A defect of ours must not use up the tenant's requests."""
+def test_an_error_in_every_step_ends_the_run_as_three_faults_do() -> None:
+    """A defect of this program must not use up the tenant's requests."""
     world = World([])
     world.api.always = lambda _: ZeroDivisionError()
 
@@ -178,7 +178,7 @@ def test_an_error_that_every_step_meets_ends_the_run_as_three_faults() -> None:
 
 
 @pytest.mark.parametrize("problem", [MemoryError(), StoreUnavailable("down"), TokenRefused("no")])
-def test_an_error_that_is_no_slices_trouble_ends_the_run_and_frees_the_claim(
+def test_an_error_outside_any_slice_ends_the_run_and_frees_the_claim(
     problem: Exception,
 ) -> None:
     """The ledger's last state is known, so the next run may begin at once."""
@@ -193,7 +193,7 @@ def test_an_error_that_is_no_slices_trouble_ends_the_run_and_frees_the_claim(
 
 
 class Unsure(InMemoryLedger):
-    """A ledger whose third save happens, and nobody learns of it."""
+    """A ledger whose third save succeeds although the answer is lost."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ def test_a_run_that_does_not_know_what_is_saved_leaves_the_ledger_alone() -> Non
 
 
 class Keepless(InMemoryLedger):
-    """A ledger's store that has no room for strange answers."""
+    """A ledger store that cannot keep strange answers."""
 
     def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Refuse."""
@@ -229,7 +229,7 @@ class Keepless(InMemoryLedger):
         raise StoreUnavailable("quarantine: 409 BlobImmutableDueToPolicy")
 
 
-def test_an_answer_that_cannot_be_kept_is_warned_of() -> None:
+def test_an_answer_that_cannot_be_kept_causes_a_warning() -> None:
     """The scan does not depend on its quarantine."""
     world = World([NOW - HOUR])
     world.ledgers = Keepless()
@@ -292,10 +292,10 @@ ANSWERS = st.one_of(
 @given(
     answers=st.lists(ANSWERS, min_size=1, max_size=6), direction=st.sampled_from(["asc", "desc"])
 )
-def test_no_answer_ends_a_run_but_a_refusal(
+def test_no_answer_except_a_refusal_ends_a_run(
     answers: list[Answer | NoAnswer], direction: str
 ) -> None:
-    """Whatever comes back, the claim is free, the ledger reads, and the report is one line."""
+    """Whatever the API answers, the claim is free and ledger and report stay valid."""
     world = World([NOW - 2 * HOUR], page=3)
     how = policy(direction=direction, sweeps=())
     world.api.replies = dict(enumerate(answers, 1))

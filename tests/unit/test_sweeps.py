@@ -1,4 +1,4 @@
-"""Sweeps: a later second look that stores what came late, once, and counts what it saw."""
+"""A sweep is a later second look: it stores late activities once and counts what it saw."""
 
 import json
 import time
@@ -36,7 +36,7 @@ def how(**changes: Any) -> Policy:
 
 
 def live(world: World, hours: int, by: Policy) -> None:
-    """Run a run every five minutes for some hours."""
+    """Run every five minutes for some hours."""
     for _ in range(hours * 12):
         world.run(by)
         world.clock.advance(5 * MINUTE)
@@ -70,7 +70,7 @@ def with_late_ones() -> Tenant:
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("sweep_by", ["full", "created"])
-def test_what_comes_late_is_stored_once(direction: str, lanes: int, sweep_by: str) -> None:
+def test_late_activities_are_stored_once(direction: str, lanes: int, sweep_by: str) -> None:
     """After the last sweep the feed equals the truth."""
     tenant = with_late_ones()
     world = world_of(tenant)
@@ -87,7 +87,7 @@ def test_what_comes_late_is_stored_once(direction: str, lanes: int, sweep_by: st
 
 
 def test_a_sweep_that_finds_nothing_new_writes_no_part() -> None:
-    """Its manifest says that it looked, and at how many records that it knew."""
+    """Its manifest says that it looked and how many records it already knew."""
     tenant = Tenant.of([START + 20_000 * n for n in range(360)], record_size=900)
     world = world_of(tenant)
 
@@ -98,8 +98,8 @@ def test_a_sweep_that_finds_nothing_new_writes_no_part() -> None:
     assert sum(it["counts"]["known"] for it in manifests(world, "sweep-2h")) > 100
 
 
-def test_a_sweep_tells_how_late_activities_are() -> None:
-    """Counted by classes of lateness, so that settle and the ages can be chosen from facts."""
+def test_a_sweep_counts_activities_by_how_late_they_are() -> None:
+    """The classes of lateness let people choose settle and ages from facts."""
     tenant = with_late_ones()
     world = world_of(tenant)
 
@@ -114,7 +114,7 @@ def test_a_sweep_tells_how_late_activities_are() -> None:
 
 
 def test_of_several_due_sweeps_only_the_oldest_runs() -> None:
-    """After a day's standstill an hour is looked at once more, and not twice."""
+    """After a day without runs an hour is looked at once more, not twice."""
     tenant = Tenant.of([START + 20_000 * n for n in range(300)], record_size=900)
     world = world_of(tenant)
     world.run(how())
@@ -128,8 +128,8 @@ def test_of_several_due_sweeps_only_the_oldest_runs() -> None:
     assert coverage["sweep-2h"][0][0] == coverage["sweep-24h"][0][0] == START
 
 
-def test_a_first_look_at_old_time_is_its_own_sweep() -> None:
-    """A backlog is read once: nothing that old can come late for the sweeps it counts as."""
+def test_a_first_look_at_old_time_counts_as_its_sweeps() -> None:
+    """A backlog is read once: nothing that old can be late for the sweeps it counts as."""
     tenant = Tenant.of([NOW - 5 * DAY + MINUTE * n for n in range(500)], record_size=900)
     world = world_of(tenant)
 
@@ -193,7 +193,7 @@ def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: st
 
 
 def test_parts_that_keep_vanishing_never_stop_the_first_pass() -> None:
-    """A consumer moves every part away: sweeps are held up, and nothing else is."""
+    """A consumer moves every part away, which delays sweeps but nothing else."""
     tenant = Tenant.of([START + 600_000 * n for n in range(700)], record_size=900)
     world = world_of(tenant)
 
@@ -210,7 +210,7 @@ def test_parts_that_keep_vanishing_never_stop_the_first_pass() -> None:
 
 
 def test_a_blob_that_no_scan_wrote_disturbs_no_sweep() -> None:
-    """It says no bounds; only `verify` has something to say about it."""
+    """Its name has no bounds; only `verify` reports it."""
     tenant = with_late_ones()
     world = world_of(tenant)
     world.run(how())
@@ -225,7 +225,7 @@ def test_a_blob_that_no_scan_wrote_disturbs_no_sweep() -> None:
 
 @pytest.mark.parametrize("loss", ["all", "some", "other case", "no numbers"])
 def test_sweeps_work_on_a_store_that_was_copied_without_metadata(loss: str) -> None:
-    """Which part may hold what follows from the names."""
+    """The names say which part may hold a record."""
     tenant = with_late_ones()
     world = world_of(tenant)
     for _ in range(28):
@@ -246,7 +246,7 @@ LOSSES: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
 
 
 def test_sweeps_work_on_a_store_that_lists_folders() -> None:
-    """As an account with a hierarchical namespace does."""
+    """An account with a hierarchical namespace does so."""
     tenant = with_late_ones()
     world = world_of(tenant)
     world.results.lists_folders = True
@@ -257,7 +257,7 @@ def test_sweeps_work_on_a_store_that_lists_folders() -> None:
 
 
 def test_sweeps_come_after_everything_else() -> None:
-    """While the first pass has work, no sweep is asked for."""
+    """While the first pass has work, no sweep sends a request."""
     tenant = Tenant.of([START + 20_000 * n for n in range(300)], record_size=900)
     world = world_of(tenant)
     live(world, 3, how())
@@ -275,7 +275,7 @@ def test_sweeps_come_after_everything_else() -> None:
 
 
 def test_a_sweep_by_created_asks_only_for_what_came_since_the_last_look() -> None:
-    """But for the first look, and for the oldest sweep, which stays full."""
+    """The first look and the oldest sweep are exceptions: both ask for everything."""
     ages = (("sweep-2h", 2 * HOUR), ("sweep-6h", 6 * HOUR), ("sweep-24h", DAY))
     tenant = with_late_ones()
     world = world_of(tenant)
@@ -307,7 +307,7 @@ def test_time_that_no_sweep_reached_is_declared_in_doubt() -> None:
 
 
 def test_a_sweep_of_many_pages_reads_each_part_once() -> None:
-    """What parts hold is read at its first step, and kept for the others of the run."""
+    """The first step reads what parts hold and keeps it for the run's other steps."""
     tenant = Tenant.of([START + 10_000 * n for n in range(360)], record_size=900)
     world = world_of(tenant)
     world.run(how())
@@ -340,8 +340,8 @@ class Watched(FakeApi):
         return answer
 
 
-def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
-    """However many lanes there are, and after an outage, too: its index exists once."""
+def test_a_sweep_works_on_one_slice_at_a_time() -> None:
+    """There is only one index, whatever the number of lanes, even after an outage."""
     world = World([])
     world.source = world.api = api = Watched(range(START, NOW, 20_000), clock=world.clock, page=20)
     world.run_until_idle(how(sweeps=()))
@@ -364,7 +364,7 @@ def test_one_slice_of_a_sweep_is_in_work_at_a_time() -> None:
 
 
 def test_a_sweep_is_cut_so_that_what_it_reads_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the bounds of parts, at least one of them."""
+    """It is cut at the bounds of parts and covers at least one part."""
     monkeypatch.setattr("shared.core.state.sweeps.SWEEP_BYTES", 20_000)
     tenant = Tenant.of([START + 10_000 * n for n in range(700)], record_size=900)
     world = world_of(tenant)
@@ -403,7 +403,7 @@ TRAILER_BYTES = 10
 
 
 def _with_other_content(part: bytes) -> bytes:
-    """Return the part with one bit flipped that only the trailer's checksum can tell."""
+    """Return the part with one flipped bit that only the trailer's checksum detects."""
     for at in range(200, len(part)):
         flipped = part[:at] + bytes([part[at] ^ 1]) + part[at + 1 :]
         deflate = zlib.decompressobj(wbits=-15)

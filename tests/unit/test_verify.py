@@ -1,4 +1,4 @@
-"""`verify` finds what was done to a store, and nothing where nothing was done."""
+"""`verify` finds every kind of damage, and reports nothing about a sound store."""
 
 import gzip
 import itertools
@@ -55,7 +55,7 @@ def some_manifest(world: World) -> int:
 
 
 def test_a_sound_store_has_no_finding(world: World) -> None:
-    """Everything is read, and counted."""
+    """The check reads and counts everything."""
     checked = check(world)
 
     assert checked.findings == []
@@ -66,8 +66,8 @@ def test_a_sound_store_has_no_finding(world: World) -> None:
     assert checked.bytes == sum(map(len, world.results.parts.values()))
 
 
-def test_folders_in_a_listing_are_no_finding(world: World) -> None:
-    """An account with a hierarchical namespace lists them, empty ones too."""
+def test_folders_in_a_listing_are_not_a_finding(world: World) -> None:
+    """An account with a hierarchical namespace lists them, even empty ones."""
     world.results.lists_folders = True
     world.results.folders["scan=all/date=2026-01-01/hour=05"] = None
 
@@ -75,13 +75,13 @@ def test_folders_in_a_listing_are_no_finding(world: World) -> None:
 
 
 def test_an_empty_store_is_sound() -> None:
-    """A scan that has not begun yet."""
+    """The scan has not begun yet."""
     assert check(World([])).is_sound
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
 def test_a_flipped_byte_of_a_part_is_found(world: World, share: float) -> None:
-    """Wherever it is: in a header, in the data, in a checksum."""
+    """The byte may be in a header, in the data or in a checksum."""
     name = some_part(world)
     content = bytearray(world.results.parts[name])
     content[int(len(content) * share)] ^= 1
@@ -279,7 +279,7 @@ DAMAGES: dict[str, tuple[Damage, set[str]]] = {
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_damage_gets_its_verdict(kind: str, world: World) -> None:
-    """And a check that finds it does not call the store sound."""
+    """A check that finds damage does not call the store sound."""
     damage, expected = DAMAGES[kind]
     damage(world)
 
@@ -291,7 +291,7 @@ def test_damage_gets_its_verdict(kind: str, world: World) -> None:
     assert not checked.is_sound
 
 
-def test_metadata_that_somebody_added_are_no_finding(world: World) -> None:
+def test_added_metadata_is_not_a_finding(world: World) -> None:
     """Tools that copy blobs add their own."""
     for metadata in world.results.metadata.values():
         metadata["mtime"] = "1795435200"
@@ -300,7 +300,7 @@ def test_metadata_that_somebody_added_are_no_finding(world: World) -> None:
 
 
 def test_a_finding_says_what_differs_in_metadata(world: World) -> None:
-    """Name, value, and what the manifest says."""
+    """It states the name, the value, and the manifest's value."""
     name = some_part(world)
     said = world.results.metadata[name]
     end = said["end"]
@@ -315,7 +315,7 @@ def test_a_finding_says_what_differs_in_metadata(world: World) -> None:
 
 
 def test_a_gap_is_one_finding_however_large(world: World) -> None:
-    """Its bounds are told; manifests that stand alone are named alone."""
+    """The finding states its bounds; isolated manifests are reported one by one."""
     last = max(world.results.manifests)
     for number in (3, 5, 6, 7, 8):
         del world.results.manifests[number]
@@ -332,7 +332,7 @@ def test_a_gap_is_one_finding_however_large(world: World) -> None:
 
 
 def test_the_chain_is_read_several_manifests_at_once(world: World) -> None:
-    """Nobody passes the barrier alone; what is read is the same."""
+    """The barrier opens only to concurrent reads, and the result is the same."""
     meeting = threading.Barrier(8, timeout=30)
     met = itertools.count()
     real = world.results.manifest
@@ -351,7 +351,7 @@ def test_the_chain_is_read_several_manifests_at_once(world: World) -> None:
 
 
 def test_coverage_that_nothing_proves_is_found() -> None:
-    """A manifest whose `complete` holds more than its slice and what came before."""
+    """The `complete` of a manifest holds more than its slice and what came before."""
     world = World([])
     world.run()
     first = json.loads(world.results.manifests[1])
@@ -361,8 +361,8 @@ def test_coverage_that_nothing_proves_is_found() -> None:
     assert "coverage-unproven" in verdicts(world)
 
 
-def test_an_identity_that_comes_twice_is_found(world: World) -> None:
-    """In two parts of an hour, each as its own manifest says."""
+def test_an_identity_that_occurs_twice_is_found(world: World) -> None:
+    """It is in two parts of an hour, each as its own manifest says."""
     number = some_manifest(world)
     manifest = json.loads(world.results.manifests[number])
     copy = manifest["part"]["name"].replace("first", "rescan-9")
@@ -376,7 +376,7 @@ def test_an_identity_that_comes_twice_is_found(world: World) -> None:
 
 
 def test_a_range_reads_only_its_hours(world: World) -> None:
-    """The chain is read whole; parts outside are not."""
+    """The whole chain is read, but no part outside the range."""
     first, last = min(world.results.parts), max(world.results.parts)
     del world.results.parts[first]
     hour = bounds_in(last)[0]
@@ -388,7 +388,7 @@ def test_a_range_reads_only_its_hours(world: World) -> None:
 
 
 def test_a_scan_killed_at_any_effect_leaves_a_sound_store() -> None:
-    """What is pending is said, and is no fault."""
+    """The check reports what is pending but does not call it damage."""
     pending = 0
     for number in range(1, 60):
         world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
@@ -405,7 +405,7 @@ def test_a_scan_killed_at_any_effect_leaves_a_sound_store() -> None:
 
 
 def test_a_check_beside_a_running_scan_raises_no_alarm() -> None:
-    """The scan goes on at every step that the check takes."""
+    """The scan advances at every step that the check takes."""
     world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
     world.run()
 
@@ -426,7 +426,7 @@ def test_a_check_beside_a_running_scan_raises_no_alarm() -> None:
 
 
 def test_a_commit_between_two_readings_of_the_end_raises_no_alarm(world: World) -> None:
-    """A run commits after the chain was read to its end, and again after the ledger was."""
+    """A run commits after the check reads the chain to its end, and again after the ledger."""
     left = [3]
     load = world.ledgers.load
 
@@ -450,7 +450,7 @@ def test_a_commit_between_two_readings_of_the_end_raises_no_alarm(world: World) 
 
 @pytest.mark.parametrize("name", ["origin", "doubt", "parts_by_hour", "committing"])
 def test_an_altered_ledger_is_found_in_the_middle_of_a_commit(name: str) -> None:
-    """Its manifest is there, and the save that follows is not."""
+    """The commit's manifest exists, but the save that follows has not happened."""
     world = World([NOW - 3 * HOUR + 47_000 * n for n in range(225)], page=9)
     effects = Effects()
     world.share(effects)
@@ -475,7 +475,7 @@ def test_an_altered_ledger_is_found_in_the_middle_of_a_commit(name: str) -> None
 
 
 def test_the_part_that_is_being_committed_is_named_by_the_ledger() -> None:
-    """Its part is there, and its manifest not yet."""
+    """The part exists, but its manifest does not yet."""
     world = World([NOW - 2 * HOUR])
     effects = Effects()
     world.share(effects)

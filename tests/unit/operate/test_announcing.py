@@ -1,4 +1,4 @@
-"""`announce`: which messages it sends, in which form, and how it goes on."""
+"""`announce`: which messages it sends, in which form, and how it resumes."""
 
 import json
 import re
@@ -19,7 +19,7 @@ URL = "https://contoso.blob.core.windows.net/activities"
 
 
 def place(schema: EventSchema = "EventGridSchema") -> Place:
-    """Return where parts are."""
+    """Return where the parts are stored."""
     return Place(topic=TOPIC, container="activities", url=URL, schema=schema)
 
 
@@ -34,7 +34,7 @@ def world() -> World:
 def announced(
     world: World, how: EventSchema = "EventGridSchema", **wanted: Any
 ) -> tuple[Announced, list[dict[str, Any]]]:
-    """Announce, and return what was said and sent."""
+    """Announce, and return the output and the messages sent."""
     sent: list[str] = []
     values = {"start": None, "end": None, "after": 0, "most": 1_000, **wanted}
     done = Announcer(world.results, place(how), sent.append, Silent()).announce(Wanted(**values))
@@ -42,7 +42,7 @@ def announced(
 
 
 def test_every_part_is_announced_once_in_the_order_of_the_chain(world: World) -> None:
-    """With its name, its size, and nothing of slices without a part."""
+    """Messages have its name and size; slices without a part have none."""
     done, sent = announced(world)
 
     assert (done.ended, done.messages, done.after) == (
@@ -57,7 +57,7 @@ def test_every_part_is_announced_once_in_the_order_of_the_chain(world: World) ->
 
 
 def test_a_message_has_the_event_grid_schema(world: World) -> None:
-    """The fields that Event Grid documents for a blob that was created."""
+    """Its fields are those that Event Grid documents for a blob that was created."""
     _, (first, *_) = announced(world)
 
     assert first == {
@@ -85,7 +85,7 @@ def test_a_message_has_the_event_grid_schema(world: World) -> None:
 
 
 def test_a_message_has_the_cloud_events_schema(world: World) -> None:
-    """Where the deployed subscription has that: the same facts under other names."""
+    """The deployed subscription may use that schema: the same facts under other names."""
     _, (grid, *_) = announced(world)
     _, (cloud, *_) = announced(world, "CloudEventSchemaV1_0")
 
@@ -97,7 +97,7 @@ def test_a_message_has_the_cloud_events_schema(world: World) -> None:
 
 
 def test_the_same_part_always_gives_the_same_message(world: World) -> None:
-    """So a reader can recognise a repetition; later parts have larger sequencers."""
+    """A reader can recognise a repetition; later parts have larger sequencers."""
     _, once = announced(world)
     _, again = announced(world)
 
@@ -108,7 +108,7 @@ def test_the_same_part_always_gives_the_same_message(world: World) -> None:
 
 
 def test_only_parts_of_the_time_asked_for_are_announced(world: World) -> None:
-    """By the bounds in their names, half-open."""
+    """The bounds in their names decide; the range is half-open."""
     _, every = announced(world)
     _, some = announced(world, start=NOW - 2 * HOUR, end=NOW - HOUR)
 
@@ -117,8 +117,8 @@ def test_only_parts_of_the_time_asked_for_are_announced(world: World) -> None:
     assert announced(world, start=NOW + MINUTE)[1] == []
 
 
-def test_a_call_is_bounded_and_the_next_goes_on(world: World) -> None:
-    """Together they send every message once, in order."""
+def test_a_call_is_bounded_and_the_next_resumes(world: World) -> None:
+    """Together the calls send every message once, in order."""
     _, every = announced(world)
     sent: list[dict[str, Any]] = []
     after, calls = 0, 0
@@ -134,7 +134,7 @@ def test_a_call_is_bounded_and_the_next_goes_on(world: World) -> None:
     assert calls == len(every) // 4 + 1
 
 
-def test_a_failure_says_where_to_go_on(world: World) -> None:
+def test_a_failure_says_where_to_resume(world: World) -> None:
     """A message counts once it was sent, so at most one is repeated."""
     _, every = announced(world)
     sent: list[dict[str, Any]] = []
@@ -153,7 +153,7 @@ def test_a_failure_says_where_to_go_on(world: World) -> None:
 
 
 def test_a_manifest_without_a_part_has_no_message(world: World) -> None:
-    """It would be a mistake in this program."""
+    """Announcing one would be a mistake in this program."""
     empty = next(it for it in world.results.manifests.values() if not json.loads(it)["part"])
 
     with pytest.raises(ValueError, match="has no part"):

@@ -10,7 +10,7 @@ from tests.fakes import FakeClock
 
 
 def shown(*, terminal: bool, live: bool) -> str:
-    """Return what a wait of 70 seconds and a line that stays look like."""
+    """Return the output of a wait of 70 seconds and of a permanent line."""
     written = StringIO()
     console = Console(file=written, force_terminal=terminal, width=80, markup=False)
     with display(console, live=live) as place:
@@ -20,14 +20,14 @@ def shown(*, terminal: bool, live: bool) -> str:
 
 
 def test_a_log_gets_whole_lines() -> None:
-    """One line for a wait, none for its seconds; nothing is wrapped, no control codes."""
+    """A wait is one line, not one a second; there is no wrapping and no control code."""
     lines = shown(terminal=False, live=True)
 
     assert lines == f"throttled [429]: waiting for 1 min 10 s\ndone {'x' * 100}\n"
 
 
 def test_a_terminal_keeps_one_line_up_to_date() -> None:
-    """The live line is taken away at the end; what was said stays."""
+    """The live line disappears at the end; permanent lines stay."""
     text = shown(terminal=True, live=True)
 
     assert "throttled [429]: 1 s left" in text
@@ -36,5 +36,5 @@ def test_a_terminal_keeps_one_line_up_to_date() -> None:
 
 
 def test_a_terminal_that_shows_the_records_gets_lines() -> None:
-    """A live line would be drawn through them."""
+    """A live line would be mixed with the records."""
     assert "\x1b[2K" not in shown(terminal=True, live=False)

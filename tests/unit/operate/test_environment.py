@@ -15,21 +15,21 @@ API = {
 
 
 def written(folder: Path, text: str) -> Path:
-    """Write a file of settings."""
+    """Write a settings file."""
     path = folder / "settings"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def test_lines_of_settings_are_read(tmp_path: Path) -> None:
-    """Comments, `export`, quotes and values with an equals sign are what people write."""
+    """People write comments, `export`, quotes and values with an equals sign."""
     path = written(tmp_path, "# mine\n\nA=1\nexport B = 'two words'\nC=\"x=y\"\nD=\n")
 
     assert read_file(path) == {"A": "1", "B": "two words", "C": "x=y", "D": ""}
 
 
 def test_local_settings_are_read(tmp_path: Path) -> None:
-    """The Values of the file that Azure's tools use locally."""
+    """They are the Values of the file that Azure's tools use locally."""
     path = written(tmp_path, '{"IsEncrypted": false, "Values": {"SCAN_NAME": "mine"}}')
 
     assert read_file(path) == {"SCAN_NAME": "mine"}
@@ -44,8 +44,8 @@ def test_local_settings_are_read(tmp_path: Path) -> None:
         ('{"Values": {"SCAN_LIMIT": 500}}', "no Values of text"),
     ],
 )
-def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, why: str) -> None:
-    """With the place and never with the line, which may be a secret."""
+def test_a_file_that_is_not_a_settings_file_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    """The error states the place but never the line, which may be a secret."""
     with pytest.raises(SettingsError, match=why) as refused:
         read_file(written(tmp_path, text))
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, why: str) -> 
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """A typing error must not run with other settings."""
+    """A typing error must not lead to a run with other settings."""
     with pytest.raises(SettingsError, match="cannot be read"):
         read_file(tmp_path / "nowhere")
     with pytest.raises(SettingsError, match="cannot be read"):
@@ -64,8 +64,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["A=1\nTOKEN=hunter2\n", '{"Values": {"TOKEN": "hunter2"}}', "Ä=ü\n"]
 )
-def test_a_file_in_utf_16_is_named_as_that(tmp_path: Path, encoding: str, text: str) -> None:
-    """PowerShell writes such files when output is redirected."""
+def test_a_file_in_utf_16_is_recognised(tmp_path: Path, encoding: str, text: str) -> None:
+    """PowerShell writes such files when its output is redirected."""
     path = tmp_path / "settings"
     path.write_bytes(text.encode(encoding))
 
@@ -76,7 +76,7 @@ def test_a_file_in_utf_16_is_named_as_that(tmp_path: Path, encoding: str, text: 
 
 
 def test_a_file_in_another_encoding_is_refused_without_its_content(tmp_path: Path) -> None:
-    """Such as Latin-1, with a secret in it."""
+    """The file is in Latin-1 and contains a secret."""
     path = tmp_path / "settings"
     path.write_bytes("TOKEN=hunter2-ü".encode("latin-1"))
 
@@ -86,8 +86,8 @@ def test_a_file_in_another_encoding_is_refused_without_its_content(tmp_path: Pat
     assert "hunter2" not in str(refused.value)
 
 
-def test_any_filters_may_be_asked_for() -> None:
-    """A query has no slices, so a filter on the sort field is welcome."""
+def test_a_query_accepts_any_filters() -> None:
+    """It has no slices, so it may filter on the sort field."""
     question = read_question({**API, "SCAN_FILTERS": '{"date": {"gte_ndays": 1}}'})
 
     assert question.filters == {"date": {"gte_ndays": 1}}
@@ -95,8 +95,8 @@ def test_any_filters_may_be_asked_for() -> None:
     assert (question.limit, question.requests_per_minute) == (5000, 25)
 
 
-def test_every_wrong_setting_is_named_at_once() -> None:
-    """One round of mending, not five."""
+def test_all_invalid_settings_are_reported_at_once() -> None:
+    """They can be fixed in one round instead of five."""
     wrong = {
         "MDA_AUTH": "magic",
         "SCAN_FILTERS": "[]",

@@ -16,7 +16,7 @@ TRUTH = [NOW - DAY + 7_000 * n for n in range(47)]
 
 
 class Said:
-    """A `Display` that remembers."""
+    """A `Display` that remembers what it was told."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -34,7 +34,7 @@ class Said:
 
 
 class Asking:
-    """One query against the fake API: what it wrote, said and waited."""
+    """One query against the fake API, with what it wrote and said and how long it waited."""
 
     def __init__(self, truth: list[int] = TRUTH) -> None:
         self.clock = FakeClock()
@@ -50,7 +50,7 @@ class Asking:
         return follow(query, asker, self.records.extend, self.said)
 
     def times(self) -> list[int | None]:
-        """Return the event times written, in order."""
+        """Return the event times of the written records, in order."""
         return [record.timestamp for record in self.records]
 
 
@@ -60,13 +60,13 @@ def empty_page(**more: Any) -> Answer:
 
 
 def more_at(*records: dict[str, Any] | None, **filters: Any) -> Answer:
-    """Return a page that goes on with these filters."""
+    """Return a page that continues with these filters."""
     return page_of({"data": [*records], "hasNext": True, "nextQueryFilters": filters})
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_every_page_is_followed(direction: Direction) -> None:
-    """All activities are written once, in the order that was asked for."""
+    """All activities are written once, in the requested order."""
     asking = Asking()
 
     found = asking.follow(direction)
@@ -76,7 +76,7 @@ def test_every_page_is_followed(direction: Direction) -> None:
 
 
 def test_the_request_is_the_documented_one() -> None:
-    """Filters, scan mode, limit and order go out as they were given."""
+    """Filters, scan mode, limit and order are sent as they were given."""
     asking = Asking([])
 
     asking.follow("desc")
@@ -104,8 +104,8 @@ def test_a_continuation_goes_back_verbatim() -> None:
     assert f'"filters":{verbatim},'.encode() in asking.api.bodies[1]
 
 
-def test_what_two_pages_show_is_written_once() -> None:
-    """A record at the cursor comes again where the API does not drop the page's tail."""
+def test_a_record_on_two_pages_is_written_once() -> None:
+    """A record at the cursor comes again if the API does not drop the page's tail."""
     asking = Asking()
     first, second, third = activity(NOW - 9), activity(NOW - 7), activity(NOW - 7, 2)
     asking.api.replies = {
@@ -120,7 +120,7 @@ def test_what_two_pages_show_is_written_once() -> None:
 
 
 def test_an_activity_without_a_usable_time_is_written_once_however_late_it_comes_again() -> None:
-    """Where it belongs is not known, so the cursor says nothing of it."""
+    """Its place is not known, so the cursor says nothing about it."""
     asking = Asking()
     odd = {"_id": "odd", "timestamp": None, "created": NOW}
     asking.api.replies = {
@@ -135,8 +135,8 @@ def test_an_activity_without_a_usable_time_is_written_once_however_late_it_comes
     assert (found.records, found.repeated) == (4, 1)
 
 
-def test_a_null_is_left_out_and_told() -> None:
-    """The others are written; the query goes on."""
+def test_a_null_is_left_out_and_reported() -> None:
+    """The other records are written, and the query continues."""
     asking = Asking()
     asking.api.replies = {
         1: more_at(activity(NOW - 9), None, date={"gte": NOW - 7}),
@@ -150,7 +150,7 @@ def test_a_null_is_left_out_and_told() -> None:
 
 
 def test_a_cursor_may_be_a_whole_number_in_any_notation() -> None:
-    """It is compared as a number."""
+    """The query compares it as a number."""
     asking = Asking()
     body = page_of({"data": [activity(NOW - 9)], "hasNext": True}).body[:-1]
     body += b', "nextQueryFilters": {"date": {"gte": %d.0}}}' % (NOW - 7)
@@ -172,7 +172,7 @@ LOSSES = [
 
 @pytest.mark.parametrize(("answer", "why"), LOSSES)
 def test_an_answer_that_would_lose_activities_ends_the_query(answer: Answer, why: str) -> None:
-    """Trying again gives the same answer, so the query fails at once and says why."""
+    """A retry would get the same answer, so the query fails at once with the reason."""
     asking = Asking()
     asking.api.replies = {1: answer}
 
@@ -194,8 +194,8 @@ NO_PAGES = [
 
 
 @pytest.mark.parametrize("answer", NO_PAGES)
-def test_what_is_no_page_time_after_time_ends_the_query(answer: Answer | NoAnswer) -> None:
-    """Five tries with growing pauses; then it fails instead of taking silence for the end."""
+def test_repeated_answers_that_are_not_pages_end_the_query(answer: Answer | NoAnswer) -> None:
+    """It fails after five tries with growing pauses and never takes silence for the end."""
     asking = Asking()
     asking.api.always = lambda _: answer
 
@@ -207,7 +207,7 @@ def test_what_is_no_page_time_after_time_ends_the_query(answer: Answer | NoAnswe
 
 @pytest.mark.parametrize("answer", NO_PAGES)
 def test_a_passing_fault_costs_nothing(answer: Answer | NoAnswer) -> None:
-    """The same page is asked for again."""
+    """The query requests the same page again."""
     asking = Asking()
     asking.api.replies = {2: answer, 3: answer}
 
@@ -217,7 +217,7 @@ def test_a_passing_fault_costs_nothing(answer: Answer | NoAnswer) -> None:
 
 
 def test_a_throttle_is_waited_out() -> None:
-    """As long as the API says, with a word about it."""
+    """The wait is as long as the API says, and is reported."""
     asking = Asking()
     asking.api.replies = {2: status(429, retry_after="48")}
 
@@ -229,7 +229,7 @@ def test_a_throttle_is_waited_out() -> None:
 
 
 def test_an_endless_throttle_ends_the_query() -> None:
-    """Each wait is twice as long; after half an hour in all a person must know."""
+    """Each wait is twice as long; after half an hour in all, a person must know."""
     asking = Asking()
     asking.api.always = lambda _: status(429, retry_after="1")
 
@@ -240,7 +240,7 @@ def test_an_endless_throttle_ends_the_query() -> None:
 
 
 def test_requests_keep_the_pace() -> None:
-    """Never more in a minute than allowed."""
+    """No minute has more requests than allowed."""
     asking = Asking()
 
     asking.follow(per_minute=2)
@@ -250,7 +250,7 @@ def test_requests_keep_the_pace() -> None:
 
 
 def test_an_expired_token_is_renewed_once() -> None:
-    """A long query outlives its token; a second refusal in a row is meant."""
+    """A long query outlives its token; a second refusal in a row is final."""
     asking = Asking()
     asking.api.renewable = True
     asking.api.replies = {3: status(401), 5: status(401), 6: status(401)}
@@ -262,7 +262,7 @@ def test_an_expired_token_is_renewed_once() -> None:
 
 
 def test_a_refusal_ends_the_query_at_once() -> None:
-    """No second try helps against missing rights."""
+    """A second try cannot help against missing rights."""
     asking = Asking()
     asking.api.always = lambda _: status(403)
 

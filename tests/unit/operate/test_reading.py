@@ -1,4 +1,4 @@
-"""Many blobs are read at once, in order, a bounded number of them."""
+"""Blobs are read concurrently, in order, and a bounded number at once."""
 
 import threading
 
@@ -9,7 +9,7 @@ from tests.fakes import FakeClock
 
 
 class Counting:
-    """Reads numbers, and counts what is under way and what waits for its turn."""
+    """Reads numbers, and counts the reads in progress and the results that wait."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -19,7 +19,7 @@ class Counting:
         self.meeting = threading.Barrier(LANES, timeout=30)
 
     def read(self, number: int) -> int:
-        """Return the number, once as many as there are lanes are being read."""
+        """Return the number once as many reads are in progress as there are lanes."""
         with self.lock:
             self.begun += 1
             self.most = max(self.most, self.begun - self.taken)
@@ -29,13 +29,13 @@ class Counting:
         return number
 
     def take(self) -> None:
-        """Count one that came out."""
+        """Count one that was delivered."""
         with self.lock:
             self.taken += 1
 
 
 def test_as_many_blobs_as_there_are_lanes_are_read_at_once_and_in_order() -> None:
-    """The barrier lets nobody through before all lanes are at it."""
+    """The barrier opens only once every lane is reading."""
     counting = Counting()
 
     read = [found for _, found in read_ahead(range(500), counting.read)]
@@ -44,7 +44,7 @@ def test_as_many_blobs_as_there_are_lanes_are_read_at_once_and_in_order() -> Non
 
 
 def test_no_more_blobs_wait_than_there_is_room_for() -> None:
-    """However slowly they are taken."""
+    """The caller takes them slowly."""
     counting = Counting()
 
     for _ in read_ahead(range(1_000), counting.read):
@@ -73,8 +73,8 @@ def test_no_more_bytes_wait_than_there_is_room_for() -> None:
     assert most <= BYTES_AHEAD * 3
 
 
-def test_what_cannot_be_read_is_raised_in_its_turn() -> None:
-    """What came before it has been given out; nothing goes on behind the caller's back."""
+def test_a_blob_that_cannot_be_read_raises_in_its_turn() -> None:
+    """Earlier results have been delivered, and nothing continues in the background."""
 
     def read(number: int) -> int:
         if number == 30:
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_raised_in_its_turn() -> None:
 
 
 class Shown:
-    """A display that remembers."""
+    """A display that remembers its progress."""
 
     def __init__(self) -> None:
         self.ticks: list[str] = []
@@ -112,8 +112,8 @@ class Shown:
         self.ticks.append(text)
 
 
-def test_progress_tells_how_much_is_left_and_how_long_it_may_take() -> None:
-    """By the pace so far, once that says something."""
+def test_progress_reports_what_is_left_and_how_long_it_may_take() -> None:
+    """The estimate follows the pace so far, once that is meaningful."""
     shown, clock = Shown(), FakeClock()
     progress = Progress(shown, clock, 150_000, ("manifest", "manifests"))
 
@@ -126,7 +126,7 @@ def test_progress_tells_how_much_is_left_and_how_long_it_may_take() -> None:
 
 
 def test_progress_without_a_clock_only_counts() -> None:
-    """As does the last step."""
+    """The last step does the same."""
     shown = Shown()
     progress = Progress(shown, None, 60, ("part", "parts"))
     for _ in range(60):

@@ -40,12 +40,12 @@ def result(outcome: Outcome, **more: Any) -> RunResult:
 def test_the_most_eager_scan_decides_the_pause(
     reports: list[dict[str, Any]], quiet: int, pause: int
 ) -> None:
-    """At once after a spent budget, at the throttle's end, else with a growing back-off."""
+    """It is none after a spent budget, ends with a throttle, or else backs off."""
     assert next_pause(reports, NOW, quiet) == pause
 
 
-def test_iterations_repeat_until_idle() -> None:
-    """Every report is shown, and the waits are kept."""
+def test_runs_repeat_until_idle() -> None:
+    """Every report is shown, and every wait is observed."""
     clock, shown = FakeClock(), list[str]()
     script = [result("out-of-time"), result("waiting", waiting_until=NOW + 9_000), result("idle")]
     remaining = iter(script)
@@ -58,7 +58,7 @@ def test_iterations_repeat_until_idle() -> None:
 
 
 def test_a_failure_ends_the_repetition() -> None:
-    """What needs a person is not tried again for ever."""
+    """A problem that needs a person is not retried forever."""
     failed = RunResult(scan="all", outcome="failed", line="{}", error=ValueError("no"))
 
     results = run_until_idle(lambda: [failed], FakeClock(), Said(), lambda _: None)
@@ -66,7 +66,7 @@ def test_a_failure_ends_the_repetition() -> None:
     assert results == [failed]
 
 
-def test_warnings_reach_the_person() -> None:
+def test_warnings_are_shown() -> None:
     """They are part of what is said about a run."""
     said = Said()
     ended = result("idle", warnings=["SCAN_LOOKBACK has changed"], covered_until=NOW)
@@ -81,12 +81,12 @@ def test_warnings_reach_the_person() -> None:
     ("milliseconds", "text"),
     [(1, "1 s"), (48_000, "48 s"), (65_000, "1 min 5 s"), (7.5e6, "2 h 5 min")],
 )
-def test_durations_read_well(milliseconds: float, text: str) -> None:
-    """Rounded up: a wait is never over before it is said to be."""
+def test_durations_are_rounded_up(milliseconds: float, text: str) -> None:
+    """A wait is never over before the announced time."""
     assert duration(int(milliseconds)) == text
 
 
 @pytest.mark.parametrize("outcome", [it for it in get_args(Outcome) if it != "failed"])
-def test_every_way_in_which_a_run_ends_has_its_words(outcome: Outcome) -> None:
-    """A failed run has an error instead."""
+def test_every_outcome_of_a_run_has_its_words(outcome: Outcome) -> None:
+    """A failed run shows its error instead."""
     assert summary(report(outcome)).startswith("all: ")

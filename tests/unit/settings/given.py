@@ -1,4 +1,4 @@
-"""Settings that are valid, and what comes of changing some."""
+"""Valid settings, and the result of changing some of them."""
 
 import pytest
 
@@ -13,13 +13,13 @@ GOOD = {
 
 
 def problems(environ: dict[str, str]) -> str:
-    """Return the error that these settings end with."""
+    """Return the error that these settings cause."""
     with pytest.raises(SettingsError) as refused:
         read_settings(environ)
     return str(refused.value)
 
 
 def policy_of(**settings: str) -> Policy:
-    """Return the one policy of these settings."""
+    """Return the only policy of these settings."""
     (policy,) = read_settings({**GOOD, **settings}).scans
     return policy

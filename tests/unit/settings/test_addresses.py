@@ -1,4 +1,4 @@
-"""The addresses of API and storage: what is accepted, and what to write instead."""
+"""The addresses of API and storage: which are accepted, and what to write instead."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.unit.settings.given import GOOD, problems
     ],
 )
 def test_a_secret_that_was_put_into_an_address_is_not_repeated(name: str, value: str) -> None:
-    """The report line is read by many."""
+    """Many people can read the report line."""
     said = problems({**GOOD, name: value})
 
     assert name in said
@@ -39,14 +39,14 @@ def test_a_secret_that_was_put_into_an_address_is_not_repeated(name: str, value:
     ],
 )
 def test_the_address_of_the_endpoint_ends_with_its_slash(given_url: str) -> None:
-    """However much of it was copied: without the slash the API drops the query."""
+    """It may be copied in part: without the slash the API drops the query."""
     url = read_settings({**GOOD, "MDA_API_URL": given_url}).api.url
 
     assert url == "https://contoso.eu2.portal.cloudappsecurity.com/api/v1/activities/"
 
 
 def test_the_address_that_all_tenants_share_is_accepted_with_its_path() -> None:
-    """The API is below /cas there."""
+    """On that host the API is below /cas."""
     url = read_settings({**GOOD, "MDA_API_URL": "portal.cloudappsecurity.com/cas/api/v1"}).api.url
 
     assert url == "https://portal.cloudappsecurity.com/cas/api/v1/activities/"
@@ -55,8 +55,8 @@ def test_the_address_that_all_tenants_share_is_accepted_with_its_path() -> None:
 @pytest.mark.parametrize(
     ("url", "accepted"), [("http://127.0.0.1:8080", True), ("ftp://127.0.0.1", False)]
 )
-def test_any_host_is_reached_by_http_at_most(url: str, accepted: bool) -> None:  # noqa: FBT001
-    """A local server needs no certificate; what is no HTTP at all cannot be asked."""
+def test_any_host_is_allowed_over_http_but_not_without_it(url: str, accepted: bool) -> None:  # noqa: FBT001
+    """A local server needs no certificate, but other schemes cannot work."""
     environ = {**GOOD, "MDA_API_URL": url, "MDA_ALLOW_ANY_HOST": "true"}
 
     if accepted:
@@ -69,7 +69,7 @@ def test_any_host_is_reached_by_http_at_most(url: str, accepted: bool) -> None: 
     "host", ["contoso.portal.cloudappsecurity.us", "a.b.portal.cloudappsecurity.com"]
 )
 def test_every_cloud_of_the_api_is_known(host: str) -> None:
-    """Commercial and government."""
+    """They are the commercial and the government clouds."""
     assert host in read_settings({**GOOD, "MDA_API_URL": f"https://{host}"}).api.url
 
 
@@ -98,8 +98,8 @@ ACCOUNT = "https://contoso.blob.core.windows.net"
         ("https://[::1]:10000/devstoreaccount1", "https://[::1]:10000/devstoreaccount1"),
     ],
 )
-def test_an_account_s_address_is_taken_in_every_form_that_works(given: str, used: str) -> None:
-    """With a port or a slash at its end; an emulator names the account in the path."""
+def test_an_account_s_address_is_accepted_in_every_form_that_works(given: str, used: str) -> None:
+    """It may have a port or a final slash; an emulator has the account in its path."""
     assert read_settings({**GOOD, "STORAGE_ACCOUNT_URL": given}).storage.account_url == used
 
 
@@ -137,10 +137,8 @@ def test_an_account_s_address_is_taken_in_every_form_that_works(given: str, used
         ("https://[::1", "is not an address"),
     ],
 )
-def test_an_address_that_is_not_the_account_s_is_refused_with_what_to_give(
-    given: str, instead: str
-) -> None:
-    """A secret in it is not repeated."""
+def test_an_address_that_is_not_an_account_s_is_refused(given: str, instead: str) -> None:
+    """The error says what to give, and does not repeat a secret."""
     with pytest.raises(SettingsError) as refused:
         read_settings({**GOOD, "STORAGE_ACCOUNT_URL": given})
 

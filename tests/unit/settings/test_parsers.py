@@ -1,4 +1,4 @@
-"""Durations and sweeps, in every form in which they may be written."""
+"""Durations and sweeps in every accepted notation."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ UNITS = {"s": 1000, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
 def test_sweeps_are_named_by_their_age_whatever_its_form() -> None:
-    """The name of a pass does not change when the setting is written otherwise."""
+    """Another notation of the setting does not change the name of a pass."""
     same = policy_of(SCAN_SWEEPS="PT2H, 1440m,P8D")
 
     assert same.sweeps == policy_of(SCAN_SWEEPS="2h,24h,8d").sweeps
@@ -20,7 +20,7 @@ def test_sweeps_are_named_by_their_age_whatever_its_form() -> None:
 
 @given(number=st.integers(1, 28), unit=st.sampled_from(["m", "h", "d"]))
 def test_both_forms_of_a_duration_mean_the_same(number: int, unit: str) -> None:
-    """`5m` and `PT5M`."""
+    """`5m` equals `PT5M`."""
     iso = f"P{number}D" if unit == "d" else f"PT{number}{unit.upper()}"
     reach = {"SCAN_REACH": "30d"}
 

@@ -1,4 +1,4 @@
-"""What each of several scans gets, and what identifies a scope."""
+"""The settings of each of several scans, and what identifies a scope."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tests.unit.settings.given import GOOD, problems
 
 
 def test_a_scan_s_own_share_of_requests_is_not_divided() -> None:
-    """What one element asks for is its own; the others share the rest of the settings."""
+    """It belongs to that scan alone; the others share the rest of the budget."""
     scans = [{"name": "a", "requests_per_minute": 20}, {"name": "b"}]
 
     first, second = read_settings({**GOOD, "SCANS": json.dumps(scans)}).scans
@@ -23,7 +23,7 @@ def test_a_scan_s_own_share_of_requests_is_not_divided() -> None:
 
 
 def test_the_problems_of_each_scan_name_its_place() -> None:
-    """And what is wrong for all of them is told, too."""
+    """Problems common to all scans are reported, too."""
     scans = [{"name": "a", "slice": "7m"}, {"name": "B"}]
 
     with pytest.raises(SettingsError) as refused:
@@ -50,7 +50,7 @@ def test_several_scans_share_what_they_do_not_set() -> None:
 
 
 def test_more_scans_than_the_time_budget_carries_are_refused() -> None:
-    """Each needs five seconds of a run."""
+    """Each scan needs five seconds of a run."""
     scans = json.dumps([{"name": f"s{n}"} for n in range(9)])
 
     said = problems({**GOOD, "SCANS": scans, "SCAN_TIME_BUDGET": "30s"})
@@ -68,7 +68,7 @@ filters = st.dictionaries(
 
 @given(value=filters)
 def test_the_fingerprint_does_not_depend_on_the_order_of_keys(value: dict[str, Any]) -> None:
-    """The same filters, written otherwise, are no changed scope."""
+    """The same filters in another notation are not a changed scope."""
     turned = {name: dict(reversed(it.items())) for name, it in reversed(value.items())}
 
     assert fingerprint(value, "date") == fingerprint(turned, "date")

@@ -8,7 +8,7 @@ from shared.settings.table import MDA_API_TOKEN, MDA_AUTH, SCAN_LIMIT, SCAN_NAME
 
 
 def test_a_value_is_parsed() -> None:
-    """Blanks around it do not count."""
+    """Blanks around it are ignored."""
     assert Reader(source={"SCAN_LIMIT": " 700 "}).value(SCAN_LIMIT) == 700
 
 
@@ -19,7 +19,7 @@ def test_an_absent_setting_has_the_default_of_the_table_or_of_the_caller() -> No
 
 
 def test_an_invalid_value_is_a_problem_and_the_default_stands_in_for_it() -> None:
-    """So that the other settings are still checked."""
+    """This allows the other settings to be checked."""
     reader = Reader(source={"SCAN_LIMIT": "7"}, place="SCANS[1]: ")
 
     assert reader.value(SCAN_LIMIT) == 5000

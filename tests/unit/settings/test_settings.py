@@ -1,4 +1,4 @@
-"""Settings: every refused value, all problems at once, and what the defaults are."""
+"""Every refused value of a setting, all problems at once, and the defaults."""
 
 import pytest
 
@@ -96,10 +96,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value", "says"), REFUSED)
-def test_a_wrong_setting_is_refused_with_its_name_and_what_to_do(
+def test_an_invalid_setting_is_refused_with_its_name_and_what_to_do(
     name: str, value: str, says: str
 ) -> None:
-    """One sentence each."""
+    """Each problem is one sentence."""
     said = problems({**GOOD, name: value})
 
     assert says in said
@@ -109,7 +109,7 @@ def test_a_wrong_setting_is_refused_with_its_name_and_what_to_do(
 @pytest.mark.parametrize("mode", ["client-secret", "federated"])
 @pytest.mark.parametrize("name", ["MDA_TENANT_ID", "MDA_CLIENT_ID"])
 def test_an_app_registration_needs_its_ids(mode: str, name: str) -> None:
-    """Both ways to sign one in."""
+    """This applies to both ways of signing it in."""
     own = {"MDA_TENANT_ID": "t", "MDA_CLIENT_ID": "c", "MDA_CLIENT_SECRET": "s"}
 
     said = problems({**GOOD, "MDA_AUTH": mode, **own, name: ""})
@@ -135,7 +135,7 @@ def test_a_secret_that_is_missing_or_unresolved_is_named(
     assert said.count(name) == 1
 
 
-def test_a_token_with_strange_characters_is_refused_unseen() -> None:
+def test_a_token_with_strange_characters_is_refused_without_showing_it() -> None:
     """It was copied wrongly; the message does not repeat it."""
     said = problems({**GOOD, "MDA_AUTH": "api-token", "MDA_API_TOKEN": "geheimnis\u00a0x"})
 
@@ -144,8 +144,8 @@ def test_a_token_with_strange_characters_is_refused_unseen() -> None:
 
 
 @pytest.mark.parametrize("token", ["geheimnis\nx", "geheimnis x", "geheimnis\t", "\x7fgeheimnis"])
-def test_a_token_that_cannot_be_a_header_is_refused_unseen(token: str) -> None:
-    """Copied with a line break: the HTTP library would repeat it in its error."""
+def test_a_token_that_cannot_be_a_header_is_refused_without_showing_it(token: str) -> None:
+    """It was copied with a line break, and the HTTP library would repeat it in its error."""
     given = {"MDA_AUTH": "api-token", "MDA_API_TOKEN": f"a{token}b"}
 
     said = problems({**GOOD, **given})
@@ -154,8 +154,8 @@ def test_a_token_that_cannot_be_a_header_is_refused_unseen(token: str) -> None:
     assert "geheimnis" not in said
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Nobody mends settings one deployment at a time."""
+def test_all_problems_are_reported_at_once() -> None:
+    """Nobody should have to fix settings one deployment at a time."""
     wrong = {"SCAN_LIMIT": "1", "SCAN_SLICE": "7m", "MDA_AUTH": "x", "SCAN_NAME": "A B"}
 
     with pytest.raises(SettingsError) as refused:
@@ -186,7 +186,7 @@ def test_in_azure_the_managed_identity_is_the_default() -> None:
 
 
 def test_what_is_not_set_has_its_documented_default() -> None:
-    """Only the addresses of API and storage must be given."""
+    """Only the addresses of API and storage are required."""
     settings = read_settings(GOOD)
 
     (how,) = settings.scans
@@ -206,7 +206,7 @@ def test_what_is_not_set_has_its_documented_default() -> None:
 
 
 def test_secrets_show_neither_in_repr_nor_in_text() -> None:
-    """Settings may be logged whole."""
+    """Somebody may log whole settings."""
     given = {
         "MDA_API_URL": GOOD["MDA_API_URL"],
         "MDA_CLIENT_SECRET": "geheimnis-1",
@@ -221,15 +221,15 @@ def test_secrets_show_neither_in_repr_nor_in_text() -> None:
     assert "geheimnis" not in f"{settings!r} {settings} {settings.api.api_token}"
 
 
-def test_one_query_needs_no_storage_and_takes_any_filter() -> None:
-    """Filters on the sort field included."""
+def test_a_query_needs_no_storage_and_accepts_any_filter() -> None:
+    """It accepts filters on the sort field, too."""
     environ = {"MDA_API_URL": GOOD["MDA_API_URL"], "SCAN_FILTERS": '{"date": {"gte_ndays": 1}}'}
 
     assert read_query(environ).filters == {"date": {"gte_ndays": 1}}
 
 
-def test_a_query_s_wrong_settings_are_told_at_once() -> None:
-    """Those of the scan's run are not its business."""
+def test_all_invalid_settings_of_a_query_are_reported_at_once() -> None:
+    """Settings that only a run uses are not checked."""
     with pytest.raises(SettingsError) as refused:
         read_query({"SCAN_LIMIT": "1", "SCAN_SORT_FIELD": "x", "SCAN_SLICE": "7m"})
 
