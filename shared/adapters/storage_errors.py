@@ -1,9 +1,9 @@
-"""What the storage service's error codes mean here, and what a person does about each.
+"""What the storage service's error codes mean here, and what to do about each.
 
-The codes are those that Blob Storage documents and that our requests can meet. A code of the
-first table concerns one blob: for a part, that is the part's trouble, which holds up its slice and
-nothing else; for the ledger or a manifest it ends the run. A code of the second concerns a
-container, the account or the request, and always ends it. `docs/runbook.md#storage` lists both.
+The tables hold the codes that Blob Storage documents and that our requests can cause. A code in the
+first table concerns one blob. If the blob is a part, only its slice is held up; if it is the ledger
+or a manifest, the run ends. A code in the second table concerns a container, the account or the
+request, and always ends the run. `docs/runbook.md#storage` lists both.
 """
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
@@ -23,12 +23,13 @@ EXISTS_CODES = frozenset(
         "UnauthorizedBlobOverwrite",
     }
 )
-"""What a create-only write is told where something is already."""
+"""Answers to a create-only write when the blob already exists."""
 
 ABSENT_CODES = frozenset({"BlobNotFound", "PathNotFound"})
-"""What a request for a blob is told where there is none, its container being there."""
+"""Answers to a request for a blob that does not exist, in a container that does."""
 
 REHYDRATE = "move it back to the hot or cool tier, which can take 15 hours"
+REHYDRATING = "wait until it is back from the archive tier, which can take 15 hours"
 IMMUTABLE = "keep immutability policies and legal holds away from the state container"
 LEASED = "break the lease; nothing but this program may lease its blobs"
 ENCRYPTION = "check the encryption key in Key Vault, and that the storage account may use it"
@@ -38,53 +39,75 @@ STRANGER = "another program wrote it: move it elsewhere"
 FOLDER = "a folder has its name: remove the folder"
 SNAPSHOTS = "delete the blob's snapshots"
 
-BLOB_CODES: dict[str, str] = {
-    "BlobAccessTierNotSupportedForAccountType": REHYDRATE,
-    "BlobAlreadyExists": STRANGER,
-    "BlobArchived": REHYDRATE,
-    "BlobBeingRehydrated": "wait until it is back from the archive tier, which can take 15 hours",
-    "BlobCustomerSpecifiedEncryptionMismatch": OWN_KEY,
-    "BlobDoesNotUseCustomerSpecifiedEncryption": OWN_KEY,
-    "BlobImmutableDueToLegalHold": IMMUTABLE,
-    "BlobImmutableDueToPolicy": IMMUTABLE,
-    "BlobNotArchived": REHYDRATE,
-    "BlobOperationNotSupported": STRANGER,
-    "BlobOverwritten": "another program replaced it while it was read: find that program",
-    "BlobTierInadequateForContentLength": REHYDRATE,
-    "BlobUsesCustomerSpecifiedEncryption": OWN_KEY,
-    "BlockCountExceedsLimit": "wait until its uncommitted blocks expire, a week after the last",
-    "CannotChangeToLowerTier": REHYDRATE,
-    "ConditionNotMet": STRANGER,
-    "ContentLengthLargerThanTierLimit": REHYDRATE,
-    "EncryptionScopeDisabled": OWN_KEY,
-    "EncryptionScopeNotFound": OWN_KEY,
-    "FeatureVersionMismatch": STRANGER,
-    "InvalidBlobOrBlock": STRANGER,
-    "InvalidBlobTier": REHYDRATE,
-    "InvalidBlobType": STRANGER,
-    "InvalidBlockId": STRANGER,
-    "InvalidRange": "it was cut short while it was read, or is damaged: restore it",
-    "KeyVaultAccessTokenCannotBeAcquired": ENCRYPTION,
-    "KeyVaultEncryptionKeyNotFound": ENCRYPTION,
-    "KeyVaultVaultNotFound": ENCRYPTION,
-    "LeaseAlreadyPresent": LEASED,
-    "LeaseIdMismatchWithBlobOperation": LEASED,
-    "LeaseIdMismatchWithLeaseOperation": LEASED,
-    "LeaseIdMissing": LEASED,
-    "LeaseIsBreakingAndCannotBeAcquired": LEASED,
-    "LeaseIsBreakingAndCannotBeChanged": LEASED,
-    "LeaseIsBrokenAndCannotBeRenewed": LEASED,
-    "LeaseLost": LEASED,
-    "LeaseNotPresentWithBlobOperation": LEASED,
-    "OperationNotAllowedOnIncrementalCopyBlob": STRANGER,
-    "OperationNotSupportedOnDirectory": FOLDER,
-    "PathConflict": FOLDER,
-    "PendingCopyOperation": COPYING,
-    "ResourceTypeMismatch": FOLDER,
-    "SnapshotsPresent": SNAPSHOTS,
-    "TargetConditionNotMet": STRANGER,
-    "UnauthorizedBlobOverwrite": "give the identity a role that may overwrite blobs",
-}
+
+def _by_code(remedies: dict[str, str]) -> dict[str, str]:
+    """Return the remedy for each code; a remedy is followed by its codes."""
+    return {code: remedy for remedy, codes in remedies.items() for code in codes.split()}
+
+
+BLOB_CODES: dict[str, str] = _by_code(
+    {
+        REHYDRATE: """
+            BlobAccessTierNotSupportedForAccountType
+            BlobArchived
+            BlobNotArchived
+            BlobTierInadequateForContentLength
+            CannotChangeToLowerTier
+            ContentLengthLargerThanTierLimit
+            InvalidBlobTier
+        """,
+        STRANGER: """
+            BlobAlreadyExists
+            BlobOperationNotSupported
+            ConditionNotMet
+            FeatureVersionMismatch
+            InvalidBlobOrBlock
+            InvalidBlobType
+            InvalidBlockId
+            OperationNotAllowedOnIncrementalCopyBlob
+            TargetConditionNotMet
+        """,
+        REHYDRATING: "BlobBeingRehydrated",
+        OWN_KEY: """
+            BlobCustomerSpecifiedEncryptionMismatch
+            BlobDoesNotUseCustomerSpecifiedEncryption
+            BlobUsesCustomerSpecifiedEncryption
+            EncryptionScopeDisabled
+            EncryptionScopeNotFound
+        """,
+        IMMUTABLE: """
+            BlobImmutableDueToLegalHold
+            BlobImmutableDueToPolicy
+        """,
+        "another program replaced it while it was read: find that program": "BlobOverwritten",
+        "wait until its uncommitted blocks expire, a week after the last": "BlockCountExceedsLimit",
+        "it was cut short while it was read, or is damaged: restore it": "InvalidRange",
+        ENCRYPTION: """
+            KeyVaultAccessTokenCannotBeAcquired
+            KeyVaultEncryptionKeyNotFound
+            KeyVaultVaultNotFound
+        """,
+        LEASED: """
+            LeaseAlreadyPresent
+            LeaseIdMismatchWithBlobOperation
+            LeaseIdMismatchWithLeaseOperation
+            LeaseIdMissing
+            LeaseIsBreakingAndCannotBeAcquired
+            LeaseIsBreakingAndCannotBeChanged
+            LeaseIsBrokenAndCannotBeRenewed
+            LeaseLost
+            LeaseNotPresentWithBlobOperation
+        """,
+        FOLDER: """
+            OperationNotSupportedOnDirectory
+            PathConflict
+            ResourceTypeMismatch
+        """,
+        COPYING: "PendingCopyOperation",
+        SNAPSHOTS: "SnapshotsPresent",
+        "give the identity a role that may overwrite blobs": "UnauthorizedBlobOverwrite",
+    }
+)
 """Codes that concern one blob, with what to do about it.
 
 A key vault that refuses may concern the whole account. Then the ledger cannot be saved either,
@@ -101,41 +124,55 @@ DISABLED = "enable the account or the container again"
 CLOCK = "check the machine's clock, and that STORAGE_ACCOUNT_URL is the account's blob endpoint"
 REQUEST = "this is a defect, or a proxy changes requests: report it with the log"
 
-STORE_CODES: dict[str, str] = {
-    "AccountBeingCreated": BUSY,
-    "AccountIsDisabled": DISABLED,
-    "AuthenticationFailed": ROLE,
-    "AuthorizationFailure": ROLE,
-    "AuthorizationPermissionMismatch": ROLE,
-    "AuthorizationProtocolMismatch": "use https in STORAGE_ACCOUNT_URL",
-    "AuthorizationResourceTypeMismatch": ROLE,
-    "AuthorizationServiceMismatch": ROLE,
-    "AuthorizationSourceIPMismatch": ROLE,
-    "ConditionHeadersNotSupported": REQUEST,
-    "ContainerBeingDeleted": "wait until the container is deleted, and create it again",
-    "ContainerDisabled": DISABLED,
-    "ContainerNotFound": CONTAINER,
-    "FilesystemNotFound": CONTAINER,
-    "InsufficientAccountPermissions": ROLE,
-    "InternalError": BUSY,
-    "InvalidAuthenticationInfo": CLOCK,
-    "InvalidHeaderValue": REQUEST,
-    "InvalidInput": REQUEST,
-    "InvalidQueryParameterValue": REQUEST,
-    "InvalidResourceName": CONTAINER,
-    "InvalidUri": CONTAINER,
-    "LeaseIdMismatchWithContainerOperation": LEASED,
-    "LeaseNotPresentWithContainerOperation": LEASED,
-    "Md5Mismatch": BUSY,
-    "NoAuthenticationInformation": ROLE,
-    "OperationTimedOut": BUSY,
-    "PublicAccessNotPermitted": ROLE,
-    "RequestBodyTooLarge": REQUEST,
-    "ResourceNotFound": CONTAINER,
-    "ServerBusy": BUSY,
-    "SystemInUse": BUSY,
-    "UnsupportedHeader": REQUEST,
-}
+STORE_CODES: dict[str, str] = _by_code(
+    {
+        BUSY: """
+            AccountBeingCreated
+            InternalError
+            Md5Mismatch
+            OperationTimedOut
+            ServerBusy
+            SystemInUse
+        """,
+        DISABLED: """
+            AccountIsDisabled
+            ContainerDisabled
+        """,
+        ROLE: """
+            AuthenticationFailed
+            AuthorizationFailure
+            AuthorizationPermissionMismatch
+            AuthorizationResourceTypeMismatch
+            AuthorizationServiceMismatch
+            AuthorizationSourceIPMismatch
+            InsufficientAccountPermissions
+            NoAuthenticationInformation
+            PublicAccessNotPermitted
+        """,
+        "use https in STORAGE_ACCOUNT_URL": "AuthorizationProtocolMismatch",
+        REQUEST: """
+            ConditionHeadersNotSupported
+            InvalidHeaderValue
+            InvalidInput
+            InvalidQueryParameterValue
+            RequestBodyTooLarge
+            UnsupportedHeader
+        """,
+        "wait until the container is deleted, and create it again": "ContainerBeingDeleted",
+        CONTAINER: """
+            ContainerNotFound
+            FilesystemNotFound
+            InvalidResourceName
+            InvalidUri
+            ResourceNotFound
+        """,
+        CLOCK: "InvalidAuthenticationInfo",
+        LEASED: """
+            LeaseIdMismatchWithContainerOperation
+            LeaseNotPresentWithContainerOperation
+        """,
+    }
+)
 """Codes that concern a container, the account or the request, with what to do about it."""
 
 BLOB_STATUSES = frozenset({409, 412, 416})
@@ -149,7 +186,7 @@ def error_code(error: AzureError) -> str | None:
 
 
 def is_absent(error: AzureError) -> bool:
-    """Say whether the service has no blob of this name, its container being there."""
+    """Say whether the blob does not exist, although its container does."""
     return error_code(error) in ABSENT_CODES
 
 
@@ -164,12 +201,12 @@ def concerns_blob(error: AzureError) -> bool:
 
 
 def explained(error: AzureError, action: str, url: str) -> StoreUnavailable:
-    """Return the error for people: what failed, on what, why, and what to do."""
+    """Return an error that says what failed, on what, why, and what to do."""
     return StoreUnavailable(_sentence(error, action, url))
 
 
 def explained_part(error: AzureError, action: str, url: str) -> StoreError:
-    """Return the error of a request for one part: that part's trouble where it is no more."""
+    """Return the error of a request for one part; `PartUnreadable` if only the part is affected."""
     if concerns_blob(error):
         return PartUnreadable(_sentence(error, action, url))
     return explained(error, action, url)

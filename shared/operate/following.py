@@ -13,6 +13,7 @@ import msgspec
 from shared.core.api.pages import Page
 from shared.core.api.positions import position as position_of
 from shared.core.api.records import Record
+from shared.core.api.requests import scan_request
 from shared.core.errors import QueryFailed
 from shared.core.model import Axis, Direction, Request
 
@@ -78,15 +79,8 @@ def begin(query: Query) -> Position:
 def next_request(position: Position) -> Request:
     """Return the next request: the filters as given, then each continuation verbatim."""
     query = position.query
-    given = position.continuation
-    asked = {
-        "filters": query.filters if given is None else msgspec.Raw(given.encode()),
-        "isScan": True,
-        "limit": query.limit,
-        "sortField": query.axis,
-        "sortDirection": query.direction,
-    }
-    return Request(body=msgspec.json.encode(asked))
+    order = {"limit": query.limit, "sortField": query.axis, "sortDirection": query.direction}
+    return scan_request(query.filters, position.continuation, order)
 
 
 def take(position: Position, page: Page) -> Taken:

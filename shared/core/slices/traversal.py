@@ -20,6 +20,7 @@ import msgspec
 from shared.core.api.answers import Fault
 from shared.core.api.pages import Page
 from shared.core.api.positions import position
+from shared.core.api.requests import scan_request
 from shared.core.intervals import Interval
 from shared.core.model import (
     ApiFacts,
@@ -85,11 +86,8 @@ def next_request(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Req
     The continuation is sent back verbatim; without one, the user's filters and what remains of
     the slice as inclusive bounds (`gte`, `lte`).
     """
-    filters: Any = _filters(piece, policy)
-    if piece.continuation is not None:
-        filters = msgspec.Raw(piece.continuation.encode())
-    asked = {"filters": filters, "isScan": True, **parameters(piece, policy, facts)}
-    return Request(body=msgspec.json.encode(asked))
+    filters = _filters(piece, policy)
+    return scan_request(filters, piece.continuation, parameters(piece, policy, facts))
 
 
 def _filters(piece: Slice, policy: Policy) -> dict[str, Any]:
