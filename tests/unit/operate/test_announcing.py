@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -54,6 +55,15 @@ def test_every_part_is_announced_once_in_the_order_of_the_chain(world: World) ->
     assert [(it["data"]["url"], it["data"]["contentLength"]) for it in sent] == [
         (f"{URL}/{part['name']}", part["size"]) for part in listed if part
     ]
+
+
+def test_the_id_of_a_message_follows_from_the_address_of_the_part_alone(world: World) -> None:
+    """Readers recognise a repeated message by it, whichever version sent it."""
+    _, (first, *_) = announced(world)
+
+    digits = sha256(first["data"]["url"].encode()).hexdigest()
+    assert first["id"].replace("-", "") == digits[:32]
+    assert [len(it) for it in first["id"].split("-")] == [8, 4, 4, 4, 12]
 
 
 def test_a_message_has_the_event_grid_schema(world: World) -> None:
