@@ -10,6 +10,8 @@ VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 NPM_CI := npm ci --prefix harness/node --ignore-scripts --omit=optional --loglevel=error
 NODE_OLDEST := 22
+TESTS := $(VENV_PYTHON) -m pytest --numprocesses auto --dist worksteal
+QUICK_TESTS := tests/unit tests/simulator tests/test_house.py
 
 # Stamps: each installation is repeated only when one of its prerequisites changes.
 VENV := .venv/.made
@@ -21,7 +23,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload clean
+.PHONY: help setup demo test quick quick-list coverage readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -31,8 +33,21 @@ setup: $(PACKAGES) $(AZURITE) ## install what the other commands need, inside th
 demo: setup ## run the function against a simulated API and a real storage emulator
 	@$(VENV_PYTHON) -m harness.demo $(ARGS)
 
-test: setup ## run every test; ARGS="-k name" passes options to pytest
-	@$(VENV_PYTHON) -m pytest --numprocesses auto --dist worksteal $(ARGS)
+test: setup ## run every test, in random order; ARGS="-k name" passes options to pytest
+	@$(TESTS) $(ARGS)
+
+quick: $(PACKAGES) ## run the tests of product and simulator that take no time
+	@$(TESTS) -m quick $(QUICK_TESTS) $(ARGS)
+
+quick-list: $(PACKAGES) ## measure again which tests are quick, into tests/slow.txt
+	@$(TESTS) --write-slow $(QUICK_TESTS)
+
+coverage: setup ## run every test, and check which branches of shared/ they take
+	@rm -rf .coverage && mkdir .coverage
+	@$(VENV_PYTHON) -m coverage run -m pytest --numprocesses auto --dist worksteal $(ARGS)
+	@$(VENV_PYTHON) -m coverage combine --quiet
+	@$(VENV_PYTHON) -m coverage report --include='shared/core/*' --fail-under=100
+	@$(VENV_PYTHON) -m coverage report --fail-under=95
 
 readers: setup $(READERS) ## read parts with every reader of docs/reading.md; needs Java and jq
 	@missing=; for it in java jq; do command -v $$it >/dev/null 2>&1 || missing="$$missing $$it"; done; \
@@ -92,7 +107,7 @@ bench-overload: $(PACKAGES) ## simulate overloaded scans, for docs/adr/0015-lane
 
 clean: ## remove everything that these commands created
 	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules
-	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV):

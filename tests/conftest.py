@@ -10,12 +10,23 @@ from hypothesis import settings
 
 from harness.azurite import Azurite
 from harness.azurite import azurite as run_azurite
+from tests.quick import Quick
 
 # A machine that is busy must not fail a test, so no example has a deadline. CI repeats itself
 # exactly; elsewhere every run looks somewhere else.
 settings.register_profile("everywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make quick-list`."""
+    parser.addoption("--write-slow", action="store_true", help="write tests/slow.txt again")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let quick tests be marked."""
+    config.pluginmanager.register(Quick(writes=config.getoption("--write-slow")))
 
 
 @pytest.hookimpl(trylast=True)
