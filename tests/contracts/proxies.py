@@ -71,7 +71,7 @@ class _Proxy:
 
 
 def _message(connection: socket.socket, *, to: bytes = b"") -> bytes:
-    """Return one HTTP message (`to` a request); nothing when the other side has gone."""
+    """Return one HTTP message (`to` a request), or nothing once the other side has closed."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)
@@ -80,7 +80,7 @@ def _message(connection: socket.socket, *, to: bytes = b"") -> bytes:
         received += piece
     head, _, body = received.partition(b"\r\n\r\n")
     if to.startswith(b"HEAD"):
-        return received  # It states the length of a body that does not follow.
+        return received  # Its headers state the length of a body that does not follow.
     if re.search(rb"(?i)transfer-encoding: *chunked", head):
         while not received.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
             received += piece
@@ -94,12 +94,12 @@ def _message(connection: socket.socket, *, to: bytes = b"") -> bytes:
 
 
 def first_line(request: bytes) -> str:
-    """Return method and path of a request."""
+    """Return the method and path of a request."""
     return request.partition(b"\r\n")[0].decode()
 
 
 def refusal_of(status: str, code: str) -> bytes:
-    """Return an answer of the blob service that refuses, such as `409 Conflict`."""
+    """Return a refusal as the blob service sends it, such as `409 Conflict`."""
     body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'
     head = f"HTTP/1.1 {status}\r\nx-ms-error-code: {code}\r\nContent-Type: application/xml\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
@@ -117,7 +117,7 @@ class Losing:
         self._lose = re.compile(lose)
 
     def __call__(self, request: bytes, answer: bytes) -> bytes | None:
-        """Lose it or pass it on."""
+        """Lose the request's answer or pass it on."""
         if self.lost or not self._lose.search(first_line(request)):
             return answer
         self.lost.append(first_line(request))

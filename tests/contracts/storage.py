@@ -1,4 +1,4 @@
-"""What the contract suites run on: every store, with a way to reach around it.
+"""The stores that the contract suites run on, each with a way to act behind its back.
 
 A suite talks to the store through its port. What it must do behind the store's back (plant a
 foreign blob, see what readers see) is a method here: on Azurite through the storage SDK, on a
@@ -29,7 +29,7 @@ PART = "scan=all/date=2026-11-23/hour=05/20261123T050500000Z-20261123T051000000Z
 
 
 class LedgerPlace(Protocol):
-    """A ledger store and what lies behind it."""
+    """A ledger store and the storage behind it."""
 
     @property
     def store(self) -> LedgerStore:
@@ -54,7 +54,7 @@ class LedgerPlace(Protocol):
 
 
 class ResultPlace(Protocol):
-    """A result store and what lies behind it."""
+    """A result store and the storage behind it."""
 
     @property
     def store(self) -> ResultArchive:
@@ -88,12 +88,12 @@ class ResultPlace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FakeLedger:
-    """The fake, reached through its attributes."""
+    """The fake, accessed through its attributes."""
 
     store: InMemoryLedger
 
     def another(self) -> LedgerStore:
-        """Return the fake itself: it has nothing of its own per process."""
+        """Return the fake itself, as it holds nothing per process."""
         return self.store
 
     def remove(self) -> None:
@@ -111,7 +111,7 @@ class FakeLedger:
 
 @dataclass(frozen=True, slots=True)
 class AzuriteLedger:
-    """The adapter, reached through its container."""
+    """The adapter, accessed through its container."""
 
     store: BlobLedgerStore
     state: ContainerClient
@@ -140,16 +140,16 @@ class AzuriteLedger:
 
 @dataclass(frozen=True, slots=True)
 class FakeResults:
-    """The fake, reached through its attributes."""
+    """The fake, accessed through its attributes."""
 
     store: InMemoryResults
 
     def of_another_scan(self) -> ResultStore:
-        """Return a fake of its own: one fake holds one scan."""
+        """Return a separate fake: one fake holds one scan."""
         return InMemoryResults()
 
     def parts(self) -> dict[str, bytes]:
-        """Return what it shows to readers."""
+        """Return what the fake shows to readers."""
         return self.store.parts
 
     def metadata(self, part: str) -> dict[str, str]:
@@ -174,7 +174,7 @@ class FakeResults:
 
 @dataclass(frozen=True, slots=True)
 class AzuriteResults:
-    """The adapter, reached through its containers."""
+    """The adapter, accessed through its containers."""
 
     store: BlobResultStore
     data: ContainerClient
@@ -189,7 +189,7 @@ class AzuriteResults:
         return contents(self.data)
 
     def metadata(self, part: str) -> dict[str, str]:
-        """Ask for the blob's properties."""
+        """Read the blob's properties."""
         return dict(self.data.get_blob_client(part).get_blob_properties().metadata or {})
 
     def plant_manifest(self, number: int, content: bytes) -> None:
@@ -214,12 +214,12 @@ def contents(container: ContainerClient, prefix: str = "") -> dict[str, bytes]:
 
 
 def fake_ledger() -> FakeLedger:
-    """Return an empty fake whose storage says what time it is."""
+    """Return an empty fake whose storage states the time."""
     return FakeLedger(InMemoryLedger(date=lambda: NOW))
 
 
 def opened(environ: dict[str, str], *, make: bool = True) -> Containers:
-    """Return the containers of these settings, made unless they are to be missing."""
+    """Return the containers of these settings, created unless they are to be missing."""
     storage = StorageSettings(
         account_url=None,
         connection_string=Secret(environ["STORAGE_CONNECTION_STRING"]),

@@ -8,20 +8,20 @@ from tests.fakes import DAY, NOW
 
 
 def test_an_absent_ledger_is_a_value(ledger: LedgerPlace) -> None:
-    """No ledger is an answer, not an error."""
+    """A missing ledger is an answer, not an error."""
     saved = ledger.store.load()
 
     assert (saved.content, saved.etag) == (None, None)
 
 
-def test_a_load_without_a_ledger_tells_the_time_of_storage(ledger: LedgerPlace) -> None:
-    """The first run compares the clocks too."""
+def test_a_load_without_a_ledger_returns_the_time_of_storage(ledger: LedgerPlace) -> None:
+    """The first run compares the clocks, too."""
     saved = ledger.store.load()
 
     assert saved.date is not None
 
 
-def test_a_load_tells_the_time_of_storage_in_milliseconds(ledger: LedgerPlace) -> None:
+def test_a_load_returns_the_time_of_storage_in_milliseconds(ledger: LedgerPlace) -> None:
     """The date is epoch milliseconds; a date in seconds would be in 1970."""
     ledger.store.save(b"one", etag=None)
 
@@ -32,7 +32,7 @@ def test_a_load_tells_the_time_of_storage_in_milliseconds(ledger: LedgerPlace) -
 
 
 def test_a_created_ledger_is_loaded_as_it_was_saved(ledger: LedgerPlace) -> None:
-    """Bytes and ETag come back as they went in."""
+    """Bytes and ETag come back unchanged."""
     etag = ledger.store.save(b'{"version": 1, "name": "\xc3\xa4\xe2\x80\xa8"}\r\n', etag=None)
 
     saved = ledger.another().load()
@@ -42,7 +42,7 @@ def test_a_created_ledger_is_loaded_as_it_was_saved(ledger: LedgerPlace) -> None
 
 
 def test_a_ledger_is_created_only_where_there_is_none(ledger: LedgerPlace) -> None:
-    """Two first runs at once: the second one's creation is refused."""
+    """Of two first runs at once, the second one's creation is refused."""
     etag = ledger.store.save(b"one", etag=None)
 
     with pytest.raises(LedgerConflict):
@@ -53,7 +53,7 @@ def test_a_ledger_is_created_only_where_there_is_none(ledger: LedgerPlace) -> No
 
 
 def test_a_save_against_the_stored_version_replaces_it(ledger: LedgerPlace) -> None:
-    """The version that was read is the one that may be replaced."""
+    """A run may replace the version that it read."""
     first = ledger.store.save(b"one", etag=None)
 
     second = ledger.store.save(b"two", etag=first)
@@ -64,7 +64,7 @@ def test_a_save_against_the_stored_version_replaces_it(ledger: LedgerPlace) -> N
 
 
 def test_saves_follow_one_another_without_a_load(ledger: LedgerPlace) -> None:
-    """The ETag that a save returns is good for the next one."""
+    """The ETag that a save returns is valid for the next one."""
     etag = ledger.store.save(b"one", etag=None)
 
     for content in (b"two", b"three", b"four"):
@@ -74,7 +74,7 @@ def test_saves_follow_one_another_without_a_load(ledger: LedgerPlace) -> None:
 
 
 def test_a_save_against_an_older_version_is_a_conflict(ledger: LedgerPlace) -> None:
-    """Whoever lost the race writes nothing."""
+    """The run that lost the race writes nothing."""
     first = ledger.store.save(b"one", etag=None)
     second = ledger.another().save(b"two", etag=first)
 
@@ -86,7 +86,7 @@ def test_a_save_against_an_older_version_is_a_conflict(ledger: LedgerPlace) -> N
 
 
 def test_a_save_against_a_ledger_that_is_gone_is_a_conflict(ledger: LedgerPlace) -> None:
-    """A deleted ledger is not made again by a run that still holds its ETag."""
+    """A run that still holds the ETag does not recreate a deleted ledger."""
     etag = ledger.store.save(b"one", etag=None)
     ledger.remove()
 
@@ -97,7 +97,7 @@ def test_a_save_against_a_ledger_that_is_gone_is_a_conflict(ledger: LedgerPlace)
 
 
 def test_a_save_whose_answer_was_lost_succeeds_when_repeated(ledger: LedgerPlace) -> None:
-    """A refused save whose bytes are the stored ones was this very save."""
+    """A refused save whose bytes are stored already must have been this one."""
     first = ledger.store.save(b"one", etag=None)
     second = ledger.store.save(b"two", etag=first)
 
@@ -108,7 +108,7 @@ def test_a_save_whose_answer_was_lost_succeeds_when_repeated(ledger: LedgerPlace
 
 
 def test_a_creation_whose_answer_was_lost_succeeds_when_repeated(ledger: LedgerPlace) -> None:
-    """The first save of all can be answered late, too."""
+    """Even the very first save can lose its answer."""
     first = ledger.store.save(b"one", etag=None)
 
     repeated = ledger.store.save(b"one", etag=None)
@@ -116,8 +116,8 @@ def test_a_creation_whose_answer_was_lost_succeeds_when_repeated(ledger: LedgerP
     assert repeated == first
 
 
-def test_the_etag_of_a_repeated_save_is_good_for_the_next(ledger: LedgerPlace) -> None:
-    """A run whose answer was lost goes on as if it had come."""
+def test_the_etag_of_a_repeated_save_is_valid_for_the_next(ledger: LedgerPlace) -> None:
+    """A run whose answer was lost continues as if it had arrived."""
     first = ledger.store.save(b"one", etag=None)
     ledger.store.save(b"two", etag=first)
 
@@ -126,8 +126,8 @@ def test_the_etag_of_a_repeated_save_is_good_for_the_next(ledger: LedgerPlace) -
     assert ledger.store.load().content == b"three"
 
 
-def test_bytes_that_were_stored_earlier_are_no_repeated_save(ledger: LedgerPlace) -> None:
-    """Only the stored version counts: a late save must not bring back what was replaced."""
+def test_bytes_that_were_stored_earlier_are_not_a_repeated_save(ledger: LedgerPlace) -> None:
+    """Only the stored version counts: a late save must not restore what was replaced."""
     first = ledger.store.save(b"one", etag=None)
     ledger.store.save(b"two", etag=first)
 
@@ -163,7 +163,7 @@ def test_report_lines_are_appended_in_order(ledger: LedgerPlace) -> None:
 
 
 def test_report_lines_of_two_days_are_all_kept(ledger: LedgerPlace) -> None:
-    """A new day takes nothing away from the last one."""
+    """A new day removes nothing of the day before."""
     ledger.store.append_run("yesterday", now=NOW - DAY)
 
     ledger.store.append_run("today", now=NOW)
@@ -172,7 +172,7 @@ def test_report_lines_of_two_days_are_all_kept(ledger: LedgerPlace) -> None:
 
 
 def test_two_processes_append_to_one_run_log(ledger: LedgerPlace) -> None:
-    """A run log that another process made is gone on with."""
+    """A process continues a run log that another one created."""
     ledger.store.append_run("one", now=NOW)
 
     ledger.another().append_run("two", now=NOW)
@@ -181,7 +181,7 @@ def test_two_processes_append_to_one_run_log(ledger: LedgerPlace) -> None:
 
 
 def test_report_lines_are_read_back_the_oldest_first(ledger: LedgerPlace) -> None:
-    """Those of all days; a line ends with a line feed and nothing else."""
+    """They cover all days; a line ends with a line feed and nothing else."""
     for line, day in (("c", 0), ("b \u2028 ü", 1), ("a", 2)):
         ledger.store.append_run(line, now=NOW - day * DAY)
 
@@ -192,19 +192,19 @@ def test_report_lines_are_read_back_the_oldest_first(ledger: LedgerPlace) -> Non
 
 
 def test_a_scan_that_has_not_run_has_no_report_lines(ledger: LedgerPlace) -> None:
-    """An empty answer, not an error."""
+    """The answer is empty and not an error."""
     assert list(ledger.store.report_lines()) == []
 
 
-def test_a_report_line_is_no_ledger(ledger: LedgerPlace) -> None:
-    """A run that failed before its first save leaves a line, and still no ledger."""
+def test_a_report_line_is_not_a_ledger(ledger: LedgerPlace) -> None:
+    """A run that failed before its first save leaves a line but no ledger."""
     ledger.store.append_run("failed", now=NOW)
 
     assert ledger.store.load().content is None
 
 
 def test_a_strange_answer_is_kept_in_its_slot(ledger: LedgerPlace) -> None:
-    """With what it answered; it is not the ledger."""
+    """It is stored with its metadata and is not taken for the ledger."""
     ledger.store.keep_answer(7, b"<html>", metadata={"slice": "05:00"})
 
     assert ledger.kept() == {7: (b"<html>", {"slice": "05:00"})}
@@ -212,7 +212,7 @@ def test_a_strange_answer_is_kept_in_its_slot(ledger: LedgerPlace) -> None:
 
 
 def test_a_slot_keeps_the_newest_answer(ledger: LedgerPlace) -> None:
-    """So that what is kept stays bounded."""
+    """This bounds the size of the quarantine."""
     ledger.store.keep_answer(7, b"one", metadata={"run": "1"})
 
     ledger.store.keep_answer(7, b"two", metadata={"run": "2"})

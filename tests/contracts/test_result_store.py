@@ -13,33 +13,33 @@ MANIFEST = b'{"number": 1, "name": "\xc3\xa4"}\n'
 
 
 def test_a_new_scan_is_empty(results: ResultPlace) -> None:
-    """Neither parts nor manifests: a missing ledger is then no loss."""
+    """Without parts and manifests, a missing ledger is not a loss."""
     assert results.store.is_empty()
 
 
 def test_a_part_makes_the_scan_not_empty(results: ResultPlace) -> None:
-    """A part alone tells that a ledger is missing."""
+    """A part alone shows that a ledger is missing."""
     commit(results.store, stage(results.store, b"page"))
 
     assert not results.store.is_empty()
 
 
 def test_a_manifest_makes_the_scan_not_empty(results: ResultPlace) -> None:
-    """A manifest alone tells that a ledger is missing."""
+    """A manifest alone shows that a ledger is missing."""
     results.store.put_manifest(1, MANIFEST)
 
     assert not results.store.is_empty()
 
 
 def test_staged_blocks_leave_the_scan_empty(results: ResultPlace) -> None:
-    """What no reader sees does not count."""
+    """Content that no reader sees does not count."""
     stage(results.store, b"page")
 
     assert results.store.is_empty()
 
 
 def test_another_scan_leaves_this_one_empty(results: ResultPlace) -> None:
-    """Scans share containers, even where one name begins with the other."""
+    """Scans share containers, even if one name begins with the other."""
     other = results.of_another_scan()
     commit(other, stage(other, b"page", part="scan=all-2/p"), part="scan=all-2/p")
     other.put_manifest(1, MANIFEST)
@@ -48,14 +48,14 @@ def test_another_scan_leaves_this_one_empty(results: ResultPlace) -> None:
 
 
 def test_staged_blocks_are_invisible(results: ResultPlace) -> None:
-    """A part that is being written is in no listing."""
+    """No listing has a part that is being written."""
     stage(results.store, b"one", b"two")
 
     assert results.parts() == {}
 
 
 def test_staged_blocks_are_found(results: ResultPlace) -> None:
-    """Before a commit one asks whether all blocks are still there."""
+    """Before a commit, the scan checks that all blocks are still there."""
     blocks = stage(results.store, b"one", b"two")
 
     assert results.store.has_staged(PART, blocks)
@@ -68,20 +68,20 @@ def test_some_of_the_staged_blocks_are_found(results: ResultPlace) -> None:
     assert results.store.has_staged(PART, blocks[1:])
 
 
-def test_no_blocks_are_staged_where_nothing_is(results: ResultPlace) -> None:
-    """A part that nobody began has no blocks, which is no error."""
+def test_a_part_that_nobody_began_has_no_staged_blocks(results: ResultPlace) -> None:
+    """This is an answer, not an error."""
     assert not results.store.has_staged(PART, [block(b"one")])
 
 
 def test_one_missing_block_is_noticed(results: ResultPlace) -> None:
-    """All of them means all of them."""
+    """The store has all of the blocks or reports that it does not."""
     blocks = stage(results.store, b"one", b"two")
 
     assert not results.store.has_staged(PART, [*blocks, block(b"three", number=3)])
 
 
 def test_a_staged_block_of_another_size_is_noticed(results: ResultPlace) -> None:
-    """A block with the id but not the length is another block."""
+    """A block with the same id but another length is another block."""
     staged = block(b"one")
     results.store.stage_block(PART, staged, b"one, and more")
 
@@ -114,7 +114,7 @@ def test_staging_a_block_again_changes_nothing(results: ResultPlace) -> None:
 
 
 def test_a_commit_makes_the_whole_part_appear(results: ResultPlace) -> None:
-    """A part is its blocks, one after the other."""
+    """A part is the concatenation of its blocks."""
     blocks = stage(results.store, b"one", b"two", b"three")
 
     commit(results.store, blocks)
@@ -123,7 +123,7 @@ def test_a_commit_makes_the_whole_part_appear(results: ResultPlace) -> None:
 
 
 def test_the_block_list_decides_the_order(results: ResultPlace) -> None:
-    """Lanes may stage in any order; the list is what counts."""
+    """Lanes may stage in any order."""
     first, second = stage(results.store, b"one", b"two")
 
     commit(results.store, [second, first])
@@ -132,7 +132,7 @@ def test_the_block_list_decides_the_order(results: ResultPlace) -> None:
 
 
 def test_a_commit_sets_the_metadata(results: ResultPlace) -> None:
-    """The proven bounds travel with the part."""
+    """The part carries its proven bounds."""
     blocks = stage(results.store, b"one")
 
     results.store.commit_part(PART, blocks, metadata={"start": "1", "pass": "first"})
@@ -141,7 +141,7 @@ def test_a_commit_sets_the_metadata(results: ResultPlace) -> None:
 
 
 def test_a_commit_whose_answer_was_lost_succeeds_when_repeated(results: ResultPlace) -> None:
-    """A part with exactly these blocks was written by this very commit."""
+    """A part with exactly these blocks must have been written by this commit."""
     blocks = stage(results.store, b"one", b"two")
     commit(results.store, blocks)
 
@@ -169,7 +169,7 @@ def _others(store: ResultStore) -> dict[str, list[Block]]:
 
 @pytest.mark.parametrize("which", ["fewer", "more", "other order", "else"])
 def test_a_part_with_other_blocks_is_a_conflict(results: ResultPlace, which: str) -> None:
-    """Another program writes under this name: nothing is overwritten."""
+    """Another program writes under this name, so nothing is overwritten."""
     commit(results.store, stage(results.store, b"one", b"two"))
     other = _others(results.store)[which]
 
@@ -180,7 +180,7 @@ def test_a_part_with_other_blocks_is_a_conflict(results: ResultPlace, which: str
 
 
 def test_a_part_that_others_uploaded_in_one_piece_is_a_conflict(results: ResultPlace) -> None:
-    """A blob without blocks is another program's, even with the very same bytes."""
+    """A blob without blocks belongs to another program, even with equal bytes."""
     results.plant_part(PART, b"one")
     blocks = stage(results.store, b"one")
 
@@ -198,7 +198,7 @@ def test_a_part_that_others_uploaded_makes_the_scan_not_empty(results: ResultPla
 
 
 def test_another_epochs_list_does_not_replace_a_part(results: ResultPlace) -> None:
-    """A process that wakes up late commits the same pages under its own ids: refused."""
+    """A process that wakes up late commits the same pages under its own ids and is refused."""
     commit(results.store, stage(results.store, b"one", epoch=2))
     late = stage(results.store, b"one", epoch=1)
 
@@ -209,7 +209,7 @@ def test_another_epochs_list_does_not_replace_a_part(results: ResultPlace) -> No
 
 
 def test_a_refused_commit_leaves_the_metadata(results: ResultPlace) -> None:
-    """Create-only holds for metadata, too."""
+    """Metadata is create-only, too."""
     blocks = stage(results.store, b"one")
     results.store.commit_part(PART, blocks, metadata={"start": "1"})
 
@@ -237,7 +237,7 @@ def test_a_commit_with_one_block_missing_finds_it_lost(results: ResultPlace) -> 
 
 
 def test_staged_blocks_survive_a_refused_commit(results: ResultPlace) -> None:
-    """A commit that found one block missing takes nothing away."""
+    """A commit that misses a block removes nothing."""
     blocks = stage(results.store, b"one", b"two")
     with pytest.raises(BlocksLost):
         commit(results.store, [*blocks, block(b"three", number=3)])
@@ -248,7 +248,7 @@ def test_staged_blocks_survive_a_refused_commit(results: ResultPlace) -> None:
 
 
 def test_leftover_blocks_of_another_epoch_are_left_out(results: ResultPlace) -> None:
-    """A run that died left blocks; the next one's commit does not take them in."""
+    """The next run's commit does not include blocks of a run that died."""
     stage(results.store, b"dead", b"gone", epoch=1)
     blocks = stage(results.store, b"one", epoch=2)
 
@@ -258,7 +258,7 @@ def test_leftover_blocks_of_another_epoch_are_left_out(results: ResultPlace) -> 
 
 
 def test_a_commit_discards_leftover_blocks(results: ResultPlace) -> None:
-    """After a commit, whoever left blocks behind finds that they are gone."""
+    """After a commit, a run that left blocks behind finds that they are gone."""
     left = stage(results.store, b"dead", epoch=1)
     commit(results.store, stage(results.store, b"one", epoch=2))
 
@@ -266,7 +266,7 @@ def test_a_commit_discards_leftover_blocks(results: ResultPlace) -> None:
 
 
 def test_blocks_staged_at_once_are_all_kept(results: ResultPlace) -> None:
-    """The store is used by the threads of several lanes."""
+    """The threads of several lanes use the store."""
     pages = [f"page {number:02};".encode() for number in range(16)]
     blocks = [block(page, number=at) for at, page in enumerate(pages)]
 
@@ -293,7 +293,7 @@ def test_a_manifest_is_read_as_it_was_written(results: ResultPlace) -> None:
 
 
 def test_a_manifest_whose_answer_was_lost_succeeds_when_repeated(results: ResultPlace) -> None:
-    """A manifest with these bytes was written by this very put."""
+    """A manifest with these bytes must have been written by this very put."""
     results.store.put_manifest(1, MANIFEST)
 
     results.store.put_manifest(1, MANIFEST)
@@ -312,15 +312,15 @@ def test_a_manifest_with_other_bytes_is_a_conflict(results: ResultPlace) -> None
 
 
 def test_a_manifest_that_others_planted_is_seen(results: ResultPlace) -> None:
-    """A ledger that was put back to an older copy is noticed by this."""
+    """This reveals a ledger that was restored from an older copy."""
     results.plant_manifest(412, MANIFEST)
 
     assert results.store.manifest(412) == MANIFEST
     assert not results.store.is_empty()
 
 
-def test_one_of_many_manifests_at_once_is_stored(results: ResultPlace) -> None:
-    """Of several writers of one number exactly one succeeds."""
+def test_of_concurrent_manifests_one_is_stored(results: ResultPlace) -> None:
+    """Exactly one of several writers of the same number succeeds."""
     candidates = [f"manifest {number}".encode() for number in range(8)]
 
     def put(content: bytes) -> bytes | None:
@@ -368,7 +368,7 @@ STRANGE_NAMES = [
 
 
 def test_the_parts_of_an_hour_are_described(results: ResultPlace) -> None:
-    """Name, size and the bounds that its slice proved, for any instant of the hour."""
+    """They have name, size and the proven bounds, for any instant of the hour."""
     commit(results.store, stage(results.store, b"one", b"two"))
 
     (part,) = results.store.parts_of(HOUR + 1_234_567)
@@ -384,8 +384,8 @@ def test_the_parts_of_another_hour_are_left_out(results: ResultPlace) -> None:
     assert list(results.store.parts_of(HOUR + 3_600_000)) == []
 
 
-def test_staged_blocks_are_no_part_of_an_hour(results: ResultPlace) -> None:
-    """What is not committed is not there."""
+def test_staged_blocks_are_not_parts_of_an_hour(results: ResultPlace) -> None:
+    """Uncommitted blocks do not count."""
     stage(results.store, b"one")
 
     assert list(results.store.parts_of(HOUR)) == []
@@ -395,7 +395,7 @@ def test_staged_blocks_are_no_part_of_an_hour(results: ResultPlace) -> None:
 def test_a_part_of_an_hour_is_described_by_its_name(
     results: ResultPlace, metadata: dict[str, str]
 ) -> None:
-    """A copy of a store may have lost or changed metadata; nothing depends on it."""
+    """A copied store may have lost or changed metadata, so nothing depends on it."""
     results.plant_part(PART, b"?", metadata)
 
     (part,) = results.store.parts_of(HOUR)
@@ -406,7 +406,7 @@ def test_a_part_of_an_hour_is_described_by_its_name(
 def test_a_part_that_closed_early_ends_where_the_next_of_its_pass_begins(
     results: ResultPlace,
 ) -> None:
-    """A sweep reads a dense hour's parts once, and not all of them for each of its slices."""
+    """A sweep reads a dense hour's parts once, rather than all of them for each slice."""
     for name in CLOSED_EARLY:
         results.plant_part(name, b"?")
 
@@ -416,7 +416,7 @@ def test_a_part_that_closed_early_ends_where_the_next_of_its_pass_begins(
 
 
 @pytest.mark.parametrize("name", STRANGE_NAMES)
-def test_a_blob_whose_name_is_no_part_s_is_no_part_of_an_hour(
+def test_a_blob_whose_name_is_not_a_part_s_is_not_a_part_of_an_hour(
     results: ResultPlace, name: str
 ) -> None:
     """No scan wrote it."""
@@ -426,20 +426,20 @@ def test_a_blob_whose_name_is_no_part_s_is_no_part_of_an_hour(
 
 
 def test_a_part_is_read_as_it_was_staged(results: ResultPlace) -> None:
-    """Compressed, block after block."""
+    """It is compressed, block after block."""
     commit(results.store, stage(results.store, b"one", b"two"))
 
     assert results.store.part(PART) == b"onetwo"
 
 
 def test_a_part_that_is_gone_cannot_be_read(results: ResultPlace) -> None:
-    """That blocks a sweep, not the scan."""
+    """It blocks a sweep but not the scan."""
     with pytest.raises(PartUnreadable, match="gone"):
         results.store.part(PART)
 
 
 def test_everything_that_is_stored_can_be_listed(results: ResultPlace) -> None:
-    """Manifests by number, parts by name with what is known of them; strangers too."""
+    """The listing has manifests by number, described parts by name, and foreign blobs."""
     commit(results.store, stage(results.store, b"one", b"two"))
     results.plant_part(PART + ".copy", b"?")
     for number in (1, 2, 12):
@@ -452,8 +452,8 @@ def test_everything_that_is_stored_can_be_listed(results: ResultPlace) -> None:
     assert parts[0].metadata == results.metadata(PART)
 
 
-def test_a_part_s_blocks_are_told_in_order(results: ResultPlace) -> None:
-    """With their ids and sizes."""
+def test_a_part_s_blocks_are_listed_in_order(results: ResultPlace) -> None:
+    """They have their ids and sizes."""
     blocks = stage(results.store, b"one", b"twos")
     commit(results.store, blocks)
 
@@ -480,8 +480,8 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize(("name", "metadata"), FOLDERS)
-def test_a_folder_is_no_blob(results: ResultPlace, name: str, metadata: dict[str, str]) -> None:
-    """Accounts with a hierarchical namespace list them, and a copy may lose their metadata."""
+def test_a_folder_is_not_a_blob(results: ResultPlace, name: str, metadata: dict[str, str]) -> None:
+    """Accounts with a hierarchical namespace list them; copies may lose their metadata."""
     results.plant_part(name, b"", metadata)
 
     assert results.store.is_empty()
@@ -500,7 +500,7 @@ def test_a_folder_is_no_blob(results: ResultPlace, name: str, metadata: dict[str
 def test_an_empty_blob_is_not_taken_for_a_folder(
     results: ResultPlace, name: str, content: bytes, metadata: dict[str, str]
 ) -> None:
-    """Nor is one with content; a check names both."""
+    """Nor is a blob with content; a check reports both."""
     results.plant_part(name, content, metadata)
 
     assert not results.store.is_empty()
@@ -508,7 +508,7 @@ def test_an_empty_blob_is_not_taken_for_a_folder(
 
 
 def test_a_scan_of_which_only_folders_are_left_is_empty(results: ResultPlace) -> None:
-    """Deleting blobs leaves the folders that they were in."""
+    """Deleting blobs leaves their folders."""
     commit(results.store, stage(results.store, b"page"))
 
     results.delete_parts()

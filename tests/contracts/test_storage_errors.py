@@ -1,4 +1,4 @@
-"""The table of the storage service's error codes, and what each does to a scan."""
+"""The storage service's error codes, and the effect of each on a scan."""
 
 from pathlib import Path
 from unittest.mock import Mock
@@ -25,7 +25,7 @@ RUNBOOK = Path(__file__).parents[2] / "docs/runbook.md"
 
 OF_REQUESTS_WE_NEVER_SEND = {
     "AccountAlreadyExists",
-    "AppendPositionConditionNotMet",  # Only the run log is appended to; it reads back by itself.
+    "AppendPositionConditionNotMet",  # Only the run log is appended to; it handles this.
     "BlockListTooLong",
     "CannotVerifyCopySource",
     "ContainerAlreadyExists",
@@ -96,7 +96,7 @@ def error_of(status: int, code: str | None) -> HttpResponseError:
 
 
 def test_every_code_of_blob_storage_is_in_a_table() -> None:
-    """Or belongs to requests that this program never sends."""
+    """A code may also belong to requests that this program never sends."""
     codes = [code.value for code in StorageErrorCode]
     documented = set(codes[: codes.index(FIRST_OF_QUEUES)])
 
@@ -109,7 +109,7 @@ def test_every_code_of_blob_storage_is_in_a_table() -> None:
 
 @pytest.mark.parametrize("code", [*BLOB_CODES, *STORE_CODES])
 def test_every_code_is_in_the_runbook_with_what_to_do(code: str) -> None:
-    """In the words of the message."""
+    """The runbook uses the words of the message."""
     rows = [line for line in RUNBOOK.read_text("utf-8").splitlines() if f"`{code}`" in line]
 
     assert any(line.endswith(f"| {ALL_CODES[code]} |") for line in rows)
@@ -121,7 +121,7 @@ ALL_CODES = {**BLOB_CODES, **STORE_CODES}
 @pytest.mark.parametrize("code", STORE_CODES)
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 412, 503])
 def test_a_code_of_the_account_concerns_no_single_blob(code: str, status: int) -> None:
-    """Whatever its status."""
+    """Its status does not matter."""
     assert not concerns_blob(error_of(status, code))
 
 
@@ -137,17 +137,15 @@ def test_a_code_of_the_account_concerns_no_single_blob(code: str, status: int) -
         (500, False),
     ],
 )
-def test_a_code_that_nobody_knows_is_judged_by_its_status(status: int, *, expected: bool) -> None:
-    """A conflict is about the blob that was asked for; everything else ends the run."""
+def test_an_unknown_code_is_judged_by_its_status(status: int, *, expected: bool) -> None:
+    """A conflict concerns the requested blob; everything else ends the run."""
     assert concerns_blob(error_of(status, "SomethingNew")) is expected
     assert concerns_blob(error_of(status, None)) is expected
 
 
 @pytest.mark.parametrize("code", [*BLOB_CODES, "SomethingNew"])
-def test_a_part_that_is_refused_is_that_part_s_trouble(
-    storage_settings: dict[str, str], code: str
-) -> None:
-    """When it is read, and when something stands where it is to be staged."""
+def test_a_refused_part_affects_only_that_part(storage_settings: dict[str, str], code: str) -> None:
+    """This holds for reading it and for staging where another blob is in its place."""
     opened(storage_settings)
     refused = refusal_of(status_of(code), code)
     with through(
@@ -167,7 +165,7 @@ def test_a_part_that_is_refused_is_that_part_s_trouble(
 def test_a_ledger_that_is_refused_ends_the_run_with_the_real_cause(
     storage_settings: dict[str, str], code: str
 ) -> None:
-    """No other run saved it, so the message does not speak of one."""
+    """No other run saved it, so the message does not mention one."""
     state = opened(storage_settings).state
     etag = BlobLedgerStore(state, SCAN).save(b"one", etag=None)
     refused = refusal_of(status_of(code), code)
@@ -184,7 +182,7 @@ def test_a_ledger_that_is_refused_ends_the_run_with_the_real_cause(
 def test_a_manifest_that_is_refused_ends_the_run_with_the_real_cause(
     storage_settings: dict[str, str], code: str
 ) -> None:
-    """It does not exist with other content, so the message does not claim that."""
+    """It does not exist with other content, so the message does not say so."""
     opened(storage_settings)
     refused = refusal_of(status_of(code), code)
     with through(
@@ -218,7 +216,7 @@ def test_a_chain_or_ledger_that_cannot_be_read_is_named(
 def test_a_commit_that_is_refused_ends_the_run_with_the_real_cause(
     storage_settings: dict[str, str], code: str
 ) -> None:
-    """Its place in the chain is taken, so nothing else can be done before."""
+    """Its place in the chain is taken, so nothing else can precede it."""
     opened(storage_settings)
 
     def refuse(request: bytes) -> bytes | None:
@@ -237,7 +235,7 @@ def test_a_commit_that_is_refused_ends_the_run_with_the_real_cause(
 def test_a_container_that_is_being_deleted_is_not_taken_for_one_that_exists(
     storage_settings: dict[str, str],
 ) -> None:
-    """Both are conflicts."""
+    """The service answers both with a conflict."""
     refused = refusal_of("409 Conflict", "ContainerBeingDeleted")
 
     with (

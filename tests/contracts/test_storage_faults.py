@@ -1,4 +1,4 @@
-"""What both blob adapters do when storage refuses, is away, or loses an answer."""
+"""Both blob adapters when storage refuses, is unreachable, or loses an answer."""
 
 import base64
 import re
@@ -56,7 +56,7 @@ def stores(containers: Containers) -> tuple[BlobLedgerStore, BlobResultStore]:
 
 
 def refusal(environ: dict[str, str], what: str) -> StoreUnavailable:
-    """Return the error of one operation on storage that is not usable."""
+    """Return the error of one operation on unusable storage."""
     with pytest.raises(StoreUnavailable) as caught:
         OPERATIONS[what](*stores(opened(environ, make=False)))
     return caught.value
@@ -90,10 +90,10 @@ def test_a_missing_container_is_named(storage_settings: dict[str, str], what: st
 
 
 @pytest.mark.parametrize("what", OPERATIONS)
-def test_a_refused_identity_is_told_what_it_needs(
+def test_the_error_of_a_refused_identity_names_the_missing_role(
     storage_settings: dict[str, str], what: str
 ) -> None:
-    """A 403 names the role that is missing, and shows neither key."""
+    """The error of a 403 shows neither key."""
     opened(storage_settings)
 
     error = refusal(with_key(storage_settings, OTHER_KEY), what)
@@ -106,7 +106,7 @@ def test_a_refused_identity_is_told_what_it_needs(
 
 
 def test_storage_that_cannot_be_reached_is_given_up_on(storage_settings: dict[str, str]) -> None:
-    """No operation waits for long, and each says where it tried; all at once, to save time."""
+    """No operation waits long, and each error names the address; they run concurrently."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         away = at_port(storage_settings, listener.getsockname()[1])
 
@@ -121,7 +121,7 @@ def test_storage_that_cannot_be_reached_is_given_up_on(storage_settings: dict[st
 
 @pytest.mark.parametrize("what", OPERATIONS)
 def test_an_error_of_storage_is_one_line(storage_settings: dict[str, str], what: str) -> None:
-    """It goes into the report line, so the service's XML stays out."""
+    """It goes into the report line, without the service's XML."""
     error = refusal(storage_settings, what)
 
     assert "\n" not in str(error)
@@ -130,7 +130,7 @@ def test_an_error_of_storage_is_one_line(storage_settings: dict[str, str], what:
 
 
 def test_parts_are_gzip_files_and_not_encoded(containers: Containers) -> None:
-    """With a content encoding the SDK would unpack what readers ask for as it is."""
+    """With a content encoding the SDK would unpack what readers want as it is."""
     _, results = stores(containers)
     commit(results, stage(results, b"page"))
 
@@ -139,8 +139,8 @@ def test_parts_are_gzip_files_and_not_encoded(containers: Containers) -> None:
     assert (settings.content_type, settings.content_encoding) == ("application/x-gzip", None)
 
 
-def test_manifest_ledger_and_run_log_say_what_they_are(containers: Containers) -> None:
-    """A browser or a pipeline opens them as what they are."""
+def test_manifest_ledger_and_run_log_have_their_content_type(containers: Containers) -> None:
+    """A browser or a pipeline opens each correctly."""
     ledger, results = stores(containers)
     ledger.save(b"{}", etag=None)
     ledger.append_run("{}", now=NOW)
@@ -173,7 +173,7 @@ def test_names_are_those_of_the_formats(containers: Containers) -> None:
 
 
 def test_every_day_has_a_run_log_of_its_own(containers: Containers) -> None:
-    """Logs expire by the day."""
+    """Logs expire one day at a time."""
     ledger, _ = stores(containers)
     midnight = NOW - NOW % 86_400_000
 
@@ -198,7 +198,7 @@ def losing(environ: dict[str, str], lose: str) -> Iterator[tuple[Containers, Los
 def test_a_ledger_save_whose_answer_is_lost_on_the_way_succeeds(
     storage_settings: dict[str, str],
 ) -> None:
-    """The SDK sends it again, is refused, and the adapter recognises its own save."""
+    """The SDK repeats it, is refused, and the adapter recognises its own save."""
     with losing(storage_settings, "PUT .*ledger.json") as (containers, proxy):
         ledger, _ = stores(containers)
 
@@ -213,7 +213,7 @@ def test_a_ledger_save_whose_answer_is_lost_on_the_way_succeeds(
 def test_a_commit_whose_answer_is_lost_on_the_way_succeeds(
     storage_settings: dict[str, str],
 ) -> None:
-    """The part is there with exactly these blocks."""
+    """The part exists with exactly these blocks."""
     with losing(storage_settings, "PUT .*comp=blocklist") as (containers, proxy):
         _, results = stores(containers)
 
@@ -228,7 +228,7 @@ def test_a_commit_whose_answer_is_lost_on_the_way_succeeds(
 def test_a_block_whose_answer_is_lost_on_the_way_is_staged_once(
     storage_settings: dict[str, str],
 ) -> None:
-    """Staging again changes nothing."""
+    """Staging it again changes nothing."""
     with losing(storage_settings, "PUT .*comp=block&") as (containers, proxy):
         _, results = stores(containers)
 
@@ -244,7 +244,7 @@ def test_a_block_whose_answer_is_lost_on_the_way_is_staged_once(
 def test_a_manifest_whose_answer_is_lost_on_the_way_is_written(
     storage_settings: dict[str, str],
 ) -> None:
-    """The manifest is there with these bytes."""
+    """The manifest exists with these bytes."""
     with losing(storage_settings, "PUT .*00000000001.json") as (containers, proxy):
         _, results = stores(containers)
 
@@ -260,7 +260,7 @@ def test_a_manifest_whose_answer_is_lost_on_the_way_is_written(
 def test_a_report_line_whose_answer_is_lost_on_the_way_is_appended_once(
     storage_settings: dict[str, str], lost: str
 ) -> None:
-    """Also when it is the answer to making the run log, or to asking for its end."""
+    """The lost answer may also concern creating the run log or asking for its end."""
     with losing(storage_settings, lost) as (containers, proxy):
         ledger, _ = stores(containers)
 
@@ -277,7 +277,7 @@ def test_a_report_line_whose_answer_is_lost_on_the_way_is_appended_once(
 def test_a_line_that_another_run_appended_first_does_not_replace_this_one(
     storage_settings: dict[str, str],
 ) -> None:
-    """The end moved after it was seen: the line goes behind the other's."""
+    """The end moved after it was read, so this line follows the other's."""
     opened(storage_settings)
     meanwhile = ["another"]
 
@@ -298,7 +298,7 @@ def test_a_line_that_another_run_appended_first_does_not_replace_this_one(
 
 
 def test_a_run_log_that_is_full_is_followed_by_the_next(storage_settings: dict[str, str]) -> None:
-    """An append blob takes 50,000 blocks; the lines of the day stay in order by name."""
+    """An append blob holds 50,000 blocks; the names keep the day's lines in order."""
     opened(storage_settings)
     full = {"day": False}
 
@@ -327,7 +327,7 @@ def test_a_run_log_that_is_full_is_followed_by_the_next(storage_settings: dict[s
 
 
 def test_a_ledger_is_rebuilt_from_a_run_log_of_many_blobs(containers: Containers) -> None:
-    """The oldest line says where the scan began; the tenth blob is read after the second."""
+    """The oldest line states the scan's origin; the tenth blob is read after the second."""
     ledger, results = stores(containers)
     for volume in (10, 2, 1):
         log = containers.state.get_blob_client(runs_name("all", NOW, volume))
@@ -342,7 +342,7 @@ def test_a_ledger_is_rebuilt_from_a_run_log_of_many_blobs(containers: Containers
 
 
 def test_a_report_line_with_half_a_character_is_kept(containers: Containers) -> None:
-    """It came from somebody else's text."""
+    """It comes from text that another program wrote."""
     ledger, _ = stores(containers)
 
     ledger.append_run("\ud800", now=NOW)
