@@ -1,23 +1,23 @@
-"""The cost of a month: its counts are the program's, and its tables are made of its counts."""
+"""The cost of a month: the program yields its counts, and they yield its tables."""
 
 from bench import cost
 from bench.cost import Count
 
 
 def test_the_counts_are_those_of_the_program() -> None:
-    """Counted again for the smallest tenant; they are the same on every machine."""
+    """The smallest tenant is counted again; counts are the same on every machine."""
     assert cost.counted(10_000) == cost.kept()["10000"]
 
 
 def test_the_document_has_the_tables_of_the_counts() -> None:
-    """Whoever changes a price or a count writes the document anew."""
+    """Changing a price or a count requires rewriting the document."""
     document = cost.DOCUMENT.read_text("utf-8")
 
     assert document == cost.written(document, cost.kept())
 
 
 def test_a_month_is_its_hours_and_their_sweeps() -> None:
-    """Of a sweep counts what it takes beside a run that would have been there without it."""
+    """A sweep counts what it adds to a run that would have happened without it."""
     told = {
         "an hour of runs": Count(requests=12, write=84),
         "a sweep": Count(requests=1, write=5),
@@ -29,7 +29,7 @@ def test_a_month_is_its_hours_and_their_sweeps() -> None:
     assert taken == Count(requests=720 * 12 + 2160, write=720 * 84 + 2160 * 3)
 
 
-def test_what_is_free_is_not_paid_for() -> None:
-    """A small tenant's runs are within what the platform gives every month."""
+def test_the_monthly_free_grant_is_deducted() -> None:
+    """A small tenant's runs are within what the platform grants every month."""
     assert cost.dollars(Count(requests=10_000))["running"] == 0
     assert cost.dollars(Count(requests=400_000))["running"] > 0

@@ -1,10 +1,10 @@
-"""Ledger and manifests stay small for ever."""
+"""Ledger and manifests never grow large."""
 
 from bench.lifetime import lived
 from shared.core.model import DAY_MS
 
 
-def test_holes_every_day_stop_making_the_ledger_grow_when_they_leave_the_reach() -> None:
+def test_the_ledger_stops_growing_once_daily_holes_leave_the_reach() -> None:
     """A life four times as long as a short reach: in its last quarter nothing grows.
 
     It takes some seconds, since it commits every slice of it.

@@ -1,4 +1,4 @@
-"""The comparison of collectors: it shows losses where there are any, and repeats itself."""
+"""The comparison of collectors shows every loss, and is reproducible."""
 
 from dataclasses import replace
 from functools import cache
@@ -30,7 +30,7 @@ def scenario_of(word: str) -> Scenario:
 
 @cache
 def scored(word: str, name: str) -> Score:
-    """Return what a collector makes of a small scenario."""
+    """Return a collector's score in a small scenario."""
     scenario = scenario_of(word)
     brief = name == "this scan" and not scenario.lateness.late_share
     extent = BRIEF if brief else SMALL
@@ -40,7 +40,7 @@ def scored(word: str, name: str) -> Score:
 
 @pytest.mark.parametrize("word", [it.name.partition(":")[0] for it in loss.scenarios(0)])
 def test_this_scan_loses_nothing_and_stores_nothing_twice(word: str) -> None:
-    """But for what it declares, whatever is wrong."""
+    """Whatever is wrong, it loses only what it declares."""
     found = scored(word, "this scan")
 
     assert (found.lost, found.twice) == (0, 0)
@@ -49,7 +49,7 @@ def test_this_scan_loses_nothing_and_stores_nothing_twice(word: str) -> None:
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("word", ["usual lag", "late arrivals", "dense", "all of it"])
 def test_the_other_collectors_lose_activities(word: str, name: str) -> None:
-    """Where an activity is shown late, or shares its millisecond with more than a page."""
+    """The API shows some late, or has more in a millisecond than on a page."""
     assert scored(word, name).lost > 0
 
 
@@ -64,18 +64,18 @@ def test_the_other_collectors_lose_activities(word: str, name: str) -> None:
     ],
 )
 def test_an_answer_without_data_is_taken_for_the_end(word: str, name: str) -> None:
-    """What the loop did not get to is lost."""
+    """The loop loses what it did not reach."""
     assert scored(word, name).lost > 0
 
 
 @pytest.mark.parametrize("name", ["`date.lte` loop", "`last + 1` loop"])
 def test_a_run_that_dies_after_writing_writes_again(name: str) -> None:
-    """Its state was to be kept at the end."""
+    """It would have saved its state at the end."""
     assert scored("crashes", name).twice > 0
 
 
-def test_a_run_that_dies_before_writing_is_not_made_up_for() -> None:
-    """Its records were in memory, and the next run asks for its own day."""
+def test_what_a_run_held_when_it_died_is_never_collected() -> None:
+    """Its records were in memory, and the next run asks only for its own day."""
     extent = replace(SMALL, days=2, after_days=1)
     scenario = scenario_of("crashes")
     tenant = loss.tenant_of(scenario, extent)
@@ -86,7 +86,7 @@ def test_a_run_that_dies_before_writing_is_not_made_up_for() -> None:
 
 
 def test_the_scan_meets_the_black_hole() -> None:
-    """Its row would say nothing if no question of the scan began on one."""
+    """Its row would mean nothing if no query of the scan began on one."""
     scenario = scenario_of("boundary")
     tenant = loss.tenant_of(scenario, BRIEF)
     calm = replace(scenario, switches=replace(scenario.switches, black_hole_share=0.0))
@@ -109,12 +109,12 @@ def questions(scenario: Scenario, tenant: Tenant, extent: Extent = BRIEF) -> int
 
 
 def test_without_lag_and_faults_the_loops_lose_nothing() -> None:
-    """The comparison does not hold against them what they can do."""
+    """The comparison credits them with what they can do."""
     assert [scored("calm", name).lost for name in OTHERS] == [0, 0, 0]
 
 
 def test_a_seed_decides_everything() -> None:
-    """So that the table can be made again."""
+    """This makes the table reproducible."""
     scenario = replace(scenario_of("all of it"), bursts=1)
 
     tenants = [loss.tenant_of(scenario, extent) for extent in (HOURS, HOURS)]
@@ -127,7 +127,7 @@ def test_a_seed_decides_everything() -> None:
 
 
 def test_the_table_replaces_the_one_in_the_document() -> None:
-    """Only what is between the markers changes."""
+    """Only the text between the markers changes."""
     old = f"before\n{loss.OPENING}\n\nold\n\n{loss.CLOSING}\nafter\n"
 
     assert replaced(old, loss.OPENING, loss.CLOSING, "new\n") == (
@@ -137,13 +137,13 @@ def test_the_table_replaces_the_one_in_the_document() -> None:
 
 @pytest.mark.parametrize("text", ["", loss.OPENING, loss.CLOSING])
 def test_a_document_without_its_markers_is_refused(text: str) -> None:
-    """Rather than losing the text around them."""
+    """Otherwise the text around them would be lost."""
     with pytest.raises(ValueError, match="lacks the marker"):
         replaced(text, loss.OPENING, loss.CLOSING, "new\n")
 
 
 def test_the_document_holds_a_row_for_every_scenario() -> None:
-    """It was made by the scenarios as they are."""
+    """The table was made from the present scenarios."""
     text = DOCUMENT.read_text(encoding="utf-8")
 
     assert [it.name for it in loss.scenarios(0) if f"\n| {it.name} | " not in text] == []

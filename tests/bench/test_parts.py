@@ -14,7 +14,7 @@ def rows(rate: int) -> list[str]:
 
 @pytest.mark.parametrize("rate", parts.RATES[:1])
 def test_the_parts_are_those_of_the_program(rate: int) -> None:
-    """Counted again; the larger tenants take minutes and are left to `make bench-parts`."""
+    """They are counted again; `make bench-parts` counts the larger tenants in minutes."""
     counts = {(rate, minutes): parts.counted(rate, minutes) for minutes in parts.SLICES}
 
     assert all(row in parts.table(counts) for row in rows(rate))
@@ -22,7 +22,7 @@ def test_the_parts_are_those_of_the_program(rate: int) -> None:
 
 
 def test_longer_slices_make_fewer_and_larger_parts() -> None:
-    """All activities of the hour are in them."""
+    """Together they hold all activities of the hour."""
     short, long = parts.counted(10_000, 5), parts.counted(10_000, 60)
 
     assert (len(short), len(long)) == (12, 1)

@@ -1,4 +1,4 @@
-"""The measurements measure what they say: the whole history, once, by every contestant."""
+"""Every contestant of the measurements collects the whole history, once."""
 
 import json
 from dataclasses import replace
@@ -35,8 +35,8 @@ def test_the_pages_of_a_history_are_a_scan() -> None:
     assert len(seen) == 25
 
 
-def test_every_activity_of_a_history_has_an_identity_of_its_own() -> None:
-    """Though their records share a few forms."""
+def test_every_activity_of_a_history_has_its_own_identity() -> None:
+    """Their records share a few templates."""
     page = read_page(history(100).page(BEGIN, BEGIN + HOUR, 100, {}))
 
     assert len({record.identity for record in page.records}) == 100
@@ -44,7 +44,7 @@ def test_every_activity_of_a_history_has_an_identity_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["scan", "credulous", "classic", "classic-gzip", "unavoidable"])
 def test_a_contestant_collects_the_whole_history(name: str) -> None:
-    """And says what it took."""
+    """It also reports its cost."""
     task = Task(name=name, count=1_500, limit=500, hours=3, forms=FEW)
     api = task.api()
 
@@ -57,7 +57,7 @@ def test_a_contestant_collects_the_whole_history(name: str) -> None:
 
 
 def test_a_sweep_and_a_check_follow_a_scan() -> None:
-    """They look at what it stored: a sweep finds nothing new."""
+    """They read what it stored, and the sweep finds nothing new."""
     task = Task(name="scan", count=600, limit=500, hours=1, forms=FEW)
     api = task.api()
 
@@ -68,7 +68,7 @@ def test_a_sweep_and_a_check_follow_a_scan() -> None:
 
 
 def test_the_paced_scan_keeps_to_the_budget() -> None:
-    """Thirty requests a minute of the fast clock, or hardly more at its beginning."""
+    """It sends thirty requests a minute of the fast clock, and barely more at its start."""
     task = replace(Task(name="paced", count=50_000, limit=500, forms=FEW), hours=24, keeps=False)
     api = replace(task.api(), latency=0.2)
 
@@ -79,12 +79,12 @@ def test_the_paced_scan_keeps_to_the_budget() -> None:
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    """So that a round on a busy machine counts like any other."""
+    """A round on a busy machine counts like any other."""
     assert ratios([8.0, 4.0, 9.0], [2.0, 1.0, 3.0]) == {"median": 4.0, "min": 3.0, "max": 4.0}
 
 
-def test_tables_replace_those_before() -> None:
-    """And nothing else of the document."""
+def test_tables_replace_the_previous_ones() -> None:
+    """The rest of the document stays."""
     before = f"Before.\n{speed.OPENING}\n\nold\n\n{speed.CLOSING}\nAfter.\n"
 
     after = speed.written(before, "new")

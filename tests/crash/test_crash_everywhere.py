@@ -38,7 +38,7 @@ POLICIES = {"asc": policy(), "desc": policy(direction="desc")}
 @pytest.mark.parametrize("direction", POLICIES)
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> None:
-    """Before it, or after it with the answer lost: the next run goes on without a human."""
+    """It dies before, or after with the answer lost; the next run resumes without human help."""
     chosen = POLICIES[direction]
     for number in range(1, effects_of(chosen) + 1):
         world = small_world()
@@ -54,7 +54,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> 
 
 
 def test_two_kills_in_a_row_change_nothing() -> None:
-    """The run that repairs may be killed, too, at any of its own first effects."""
+    """The run that repairs may die, too, at any of its own first effects."""
     total = effects_of(policy())
     rng = random.Random(5)
     for _ in range(150):
@@ -74,12 +74,12 @@ def test_two_kills_in_a_row_change_nothing() -> None:
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int, how: str) -> None:
-    """Suspended at any effect past its claim while another run works: equals a serial order."""
+    """It sleeps past its claim while another run works, and the result equals a serial order."""
     chosen = policy(concurrency=lanes)
     for number in range(1, effects_of(chosen) + 1):
         world = small_world()
         world.share(Effects(at=number, how=how, meanwhile=_another_run(world, chosen)))
-        # It either notices that it was overtaken, or had not begun.
+        # Either it notices that it was overtaken, or it had not begun.
         with suppress(LedgerConflict):
             world.run(chosen)
         world.share(Effects())

@@ -23,7 +23,7 @@ PASSES = (".first.", ".sweep-2h.")
 
 
 def how_to(**changes: Any) -> Policy:
-    """Return a policy of few slices: what these tests take grows with the square of the effects."""
+    """Return a policy of few slices, as the tests' time grows with the square of the effects."""
     return policy(lookback=2 * HOUR, sweeps=SWEEPS, slice_length=15 * MINUTE, **changes)
 
 
@@ -31,7 +31,7 @@ HOW = how_to()
 
 
 def tenant() -> Tenant:
-    """Return a tenant with everything that makes a scan leave its straight way."""
+    """Return a tenant with everything that takes a scan off its usual path."""
     rng = random.Random(4)
     usual = [START + rng.randrange(110 * MINUTE) for _ in range(40)]
     dense = [(DENSE, DENSE + 200_000 + n) for n in range(13)]
@@ -43,7 +43,7 @@ TENANT = tenant()
 
 
 def new_world() -> World:
-    """Return a world that has done nothing."""
+    """Return a world in which nothing has run yet."""
     world = World([])
     switches = Switches(page_cap=9, minimum_limit=1, black_holes=frozenset({HOLE}))
     world.source = SimulatedApi(TENANT, world.clock, switches)
@@ -51,13 +51,13 @@ def new_world() -> World:
 
 
 def share(world: World, effects: Effects) -> None:
-    """Number the effects of all that the scan works with."""
+    """Number the effects of everything that the scan uses."""
     assert isinstance(world.source, SimulatedApi)
     world.source.effects = world.ledgers.effects = world.results.effects = effects
 
 
 def live(world: World, how: Policy = HOW, hours: int = 3) -> None:
-    """Start a run every half hour, until the sweep has been over everything."""
+    """Start a run every half hour, until the sweep has covered everything."""
     for _ in range(hours * 2):
         world.run(how)
         world.clock.advance(30 * MINUTE)
@@ -80,7 +80,7 @@ def assert_whole(world: World) -> None:
 
 
 def test_a_life_has_all_kinds_of_effects() -> None:
-    """Otherwise the tests below would prove less than they say."""
+    """Otherwise the tests below would prove less than they claim."""
     done = effects_of(HOW)
     world = new_world()
     live(world)
@@ -95,7 +95,7 @@ def test_a_life_has_all_kinds_of_effects() -> None:
 @pytest.mark.parametrize("how", ["before", "after"])
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> None:
-    """Sweeps and probes included."""
+    """The effects include those of sweeps and probes."""
     chosen = how_to(direction=direction)
     first = {"asc": 1, "desc": 2}[direction]  # between them they meet every effect
     for number in range(first, len(effects_of(chosen)) + 1, 2):
@@ -113,7 +113,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> 
 
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int) -> None:
-    """At any effect, past its claim, while others have gone on for an hour."""
+    """It sleeps at any effect, past its claim, while others work for an hour."""
     chosen = how_to(concurrency=lanes)
     for number in range(lanes, len(effects_of(chosen)) + 1, 4):
         world = new_world()
@@ -139,7 +139,7 @@ def _others(world: World, how: Policy) -> Callable[[], object]:
 
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None:
-    """Throttled, refused, or out of reach: the run fails and says so, the next one goes on."""
+    """Throttled, refused or unreachable: the run fails and reports it, the next one resumes."""
 
     def unavailable() -> None:
         raise StoreUnavailable("HTTP 503 ServerBusy")
@@ -158,7 +158,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
 
 
 def test_a_write_that_lands_after_later_ones_changes_nothing() -> None:
-    """The network keeps a dead process's last write back for half an hour."""
+    """The network delays a dead process's last write by half an hour."""
     for number in range(1, len(effects_of(HOW)) + 1, 3):
         world = new_world()
         late: list[Callable[[], object]] = []

@@ -44,8 +44,8 @@ class OddApi(FakeApi):
     """The fake API with some records in odd forms, always the same ones.
 
     Attributes:
-        nulls: of a hundred activities so many are shown as null.
-        unplaced: of a hundred so many have no usable timestamp.
+        nulls: how many of a hundred activities are shown as null.
+        unplaced: how many of a hundred have no usable timestamp.
     """
 
     nulls = 0
@@ -84,7 +84,7 @@ class Schedule:
         self.world.source = self.world.api = api
 
     def policy(self) -> Policy:
-        """Return one of the policies that an operator may change to between two runs."""
+        """Return one of the policies between which an operator may switch from run to run."""
         direction: Literal["asc", "desc"] = self.rng.choice(["asc", "desc"])
         return policy(
             direction=direction,
@@ -99,7 +99,7 @@ class Schedule:
         return None if self.offset is None else self.world.clock.now() + self.offset
 
     def answer(self, asked: dict[str, Any], share: float, *, poisoned: bool) -> Reply | None:
-        """Return a fault now and then, and for a poisoned second; the clock may step meanwhile."""
+        """Return a fault occasionally and for poisoned seconds; the clock may step meanwhile."""
         if self.rng.random() < self.steps:
             self.world.clock.wall += self.rng.choice([-HOUR, HOUR, 2 * MINUTE, -30_000])
         bounds = asked["filters"]["date"]
@@ -127,7 +127,7 @@ class Schedule:
             self.world.run(self.policy())
 
     def pass_time(self) -> None:
-        """Let time pass, and now and then the clock step or the service drop staged blocks."""
+        """Let time pass; occasionally the clock steps or the service drops staged blocks."""
         self.world.clock.advance(self.rng.choice([0, 1_000, 300_000, 300_000, HOUR]))
         if self.rng.random() < 0.1:
             self.world.clock.wall += self.rng.choice([-HOUR, HOUR, -10 * MINUTE])
@@ -135,7 +135,7 @@ class Schedule:
             self.world.results.staged.clear()
 
     def end(self) -> None:
-        """Let all be well again until nothing is due."""
+        """Remove every disturbance and run until nothing is due."""
         world = self.world
         world.share(Effects())
         world.api.always = lambda _: None
@@ -146,7 +146,7 @@ class Schedule:
 
 
 def _truth(rng: random.Random, page: int) -> list[int]:
-    """Return random instants, fewer on each millisecond than a page holds."""
+    """Return random instants, each millisecond with fewer than a page holds."""
     grain = rng.choice([1, 7, 1000])
     count = rng.choice([0, 1, 50, 300])
     drawn = [ORIGIN + rng.randrange(4 * HOUR) // grain * grain for _ in range(count)]
@@ -157,7 +157,7 @@ def _truth(rng: random.Random, page: int) -> list[int]:
 @settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
 def test_any_schedule_that_ends_leaves_the_whole_truth(seed: int) -> None:
-    """Nothing lost but in doubt, nothing twice, the chain whole, and no human was needed."""
+    """Nothing is lost except in doubt, nothing is stored twice, and the chain is whole."""
     schedule = Schedule(random.Random(seed))
     for _ in range(schedule.rng.randrange(1, 25)):
         schedule.disturbed_run()
@@ -177,7 +177,7 @@ def test_any_schedule_that_ends_leaves_the_whole_truth(seed: int) -> None:
 
 
 class Overloaded(Schedule):
-    """A history of a scan that can send too little, and whose API reaches six hours back."""
+    """A history of a scan with too few requests, whose API reaches six hours back."""
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
@@ -195,7 +195,7 @@ class Overloaded(Schedule):
         self.world.clock.advance(self.rng.choice([0, 300_000, 300_000, HOUR, 3 * HOUR]))
 
     def end(self) -> None:
-        """Let all be well again until nothing is due."""
+        """Remove every disturbance and run until nothing is due."""
         world = self.world
         world.share(Effects())
         world.api.always = lambda _: None
@@ -213,7 +213,7 @@ class Overloaded(Schedule):
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_any_schedule_of_an_overloaded_scan_loses_only_what_it_declares(seed: int) -> None:
-    """What is lost had passed the reach, and all that has passed it is covered or lost."""
+    """Lost time had passed the reach, and all that has passed it is covered or lost."""
     schedule = Overloaded(random.Random(seed))
     for _ in range(schedule.rng.randrange(1, 25)):
         schedule.disturbed_run()

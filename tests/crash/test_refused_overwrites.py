@@ -1,4 +1,4 @@
-"""Containers that refuse every overwrite, and answers that are kept, killed at every effect."""
+"""Containers that refuse every overwrite, and quarantined answers, killed at every effect."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +24,7 @@ from tests.world import World
 
 
 class Immutable(InMemoryResults):
-    """Refuses whatever touches a blob that is there, its own repetitions included.
+    """Refuses every write to an existing blob, even a repetition of the scan's own.
 
     Attributes:
         refused: the writes that were refused, by kind.
@@ -67,7 +67,7 @@ def around_commits() -> list[int]:
 
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_kill_around_any_commit_needs_no_overwrite(how: str) -> None:
-    """What is repeated is recognised as done; nothing is staged into what is committed."""
+    """Repetitions are recognised as done, and nothing is staged into a committed part."""
     refused = set()
     for number in around_commits()[{"before": 0, "after": 1}[how] :: 2]:
         world, results = immutable_world()
@@ -84,8 +84,8 @@ def test_a_kill_around_any_commit_needs_no_overwrite(how: str) -> None:
     assert refused == {"commit", "manifest"}
 
 
-def test_a_sleeper_that_wakes_up_overwrites_nothing() -> None:
-    """Its writes are refused, by condition or by policy, and it ends."""
+def test_a_suspended_run_that_wakes_up_overwrites_nothing() -> None:
+    """A condition or a policy refuses its writes, and it ends."""
     refused = set()
     for number in around_commits()[::3]:
         world, results = immutable_world()
@@ -104,7 +104,7 @@ def test_a_sleeper_that_wakes_up_overwrites_nothing() -> None:
 
 
 def strange_world() -> World:
-    """Return a world whose API answers every seventh request with no JSON."""
+    """Return a world whose API answers every seventh request with something that is not JSON."""
     world = new_world()
     assert isinstance(world.source, SimulatedApi)
     world.source.instead = lambda number, _: None if number % 7 else Answer(status=200, body=b"<p>")
@@ -112,7 +112,7 @@ def strange_world() -> World:
 
 
 def kept_at() -> list[int]:
-    """Return the numbers of the effects around every answer that is kept in a whole life."""
+    """Return the numbers of the effects around every quarantined answer of a whole life."""
     world, effects = strange_world(), Effects()
     share(world, effects)
     live(world)
@@ -125,7 +125,7 @@ def kept_at() -> list[int]:
 @pytest.mark.parametrize("how", ["before", "after"])
 @pytest.mark.parametrize("ends", ["killed", "refused by storage"])
 def test_a_run_that_ends_while_it_keeps_an_answer_changes_nothing(how: str, ends: str) -> None:
-    """Quarantine is for people: nothing depends on it."""
+    """Only people read the quarantine; nothing depends on it."""
 
     def refused() -> None:
         raise StoreUnavailable("HTTP 403 AuthorizationFailure")

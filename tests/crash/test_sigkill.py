@@ -52,7 +52,7 @@ def environ(api: Simulator, storage_settings: dict[str, str]) -> dict[str, str]:
 
 
 def begun(environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a run in a process of its own."""
+    """Start a run in its own process."""
     return subprocess.Popen(
         [sys.executable, "-c", CHILD], cwd=ROOT, env=environ, stderr=subprocess.DEVNULL
     )
@@ -65,7 +65,7 @@ def container(environ: dict[str, str], kind: str) -> ContainerClient:
 
 
 def let_the_claim_expire(environ: dict[str, str]) -> None:
-    """Do to the ledger what half a minute of waiting does."""
+    """Change the ledger as if half a minute had passed."""
     state = container(environ, "STATE")
     if not state.exists() or not state.get_blob_client("scan=all/ledger.json").exists():
         return
@@ -91,13 +91,13 @@ def assert_whole(environ: dict[str, str], tenant: Tenant) -> None:
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    """Wait for a condition, or for the process to end before it."""
+    """Wait for a condition; fail if the process ends first."""
     while process.poll() is None and not condition():
         time.sleep(0.005)
 
 
 def staged(environ: dict[str, str]) -> bool:
-    """Say whether a slice of several pages has blocks and no part yet."""
+    """Report whether a slice of several pages has blocks but no part yet."""
     data = container(environ, "DATA")
     blobs = data.list_blobs(include=["uncommittedblobs"]) if data.exists() else []
     unseen = [bounds_in(blob.name) for blob in blobs if blob.size == 0]
@@ -107,7 +107,7 @@ def staged(environ: dict[str, str]) -> bool:
 def test_processes_killed_at_random_change_nothing(
     environ: dict[str, str], api: Simulator, tenant: Tenant
 ) -> None:
-    """A dozen times, whatever they were doing."""
+    """A dozen processes die, whatever they are doing."""
     rng = random.Random(8)
     for _ in range(12):
         process = begun(environ)
@@ -126,7 +126,7 @@ def test_processes_killed_at_random_change_nothing(
 def test_a_process_killed_while_blocks_are_staged_changes_nothing(
     environ: dict[str, str], api: Simulator, tenant: Tenant
 ) -> None:
-    """What was staged is used by the next one, or left behind unseen."""
+    """The next process uses what was staged, or leaves it behind unseen."""
     quick = api.switches
     # No further page is answered once a block is staged, so the part cannot be committed.
     api.switches = replace(quick, latency_seconds=lambda _: 60.0 if staged(environ) else 0.0)
@@ -145,7 +145,7 @@ def test_a_process_killed_while_blocks_are_staged_changes_nothing(
 def test_a_suspended_process_that_wakes_up_changes_nothing(
     environ: dict[str, str], api: Simulator, tenant: Tenant
 ) -> None:
-    """Stopped in mid-scan past its claim, while others finish; then it goes on, and gives up."""
+    """It sleeps in mid-scan past its claim while others finish; then it wakes and gives up."""
     sleeper = begun(environ)
     until(lambda: len(api.requests) > 3, sleeper)
     sleeper.send_signal(signal.SIGSTOP)
@@ -157,10 +157,8 @@ def test_a_suspended_process_that_wakes_up_changes_nothing(
     assert_whole(environ, tenant)
 
 
-def test_two_processes_at_once_are_one_and_one_busy(
-    environ: dict[str, str], tenant: Tenant
-) -> None:
-    """Started together, and neither fails."""
+def test_of_two_processes_at_once_one_is_busy(environ: dict[str, str], tenant: Tenant) -> None:
+    """They start together, and neither fails."""
     processes = [begun(environ) for _ in range(2)]
 
     codes = [process.wait(timeout=60) for process in processes]

@@ -175,8 +175,8 @@ class Life(RuleBasedStateMachine):
         name: str,
         kind: int,
     ) -> None:
-        """What is not known of it may be either way; small pages make many, and so many parts."""
-        if past == "poison":  # Where no sweep can look again, it is retried instead.
+        """Choose among the behaviours that the API may have; small pages make many parts."""
+        if past == "poison":  # Without a sweep that can look again, it is retried instead.
             reach = 30 * DAY
         self.troubles.reach, self.offset = reach, offset
         for number in range(poisoned):
@@ -198,12 +198,12 @@ class Life(RuleBasedStateMachine):
             self._lives(past, name, kind)
 
     def time(self) -> int:
-        """Return the true time, which storage keeps, and the API but for minutes."""
+        """Return the true time, which storage keeps, and the API except for some minutes."""
         return NOW + self.world.clock.elapsed()
 
     @rule(count=st.integers(1, 30), seed=st.integers(0, 99), late=st.sampled_from([0, 1, 5]))
     def activities_happen(self, count: int, seed: int, late: int) -> None:
-        """In the last half hour; they are saved some minutes or some hours late."""
+        """They happen in the last half hour and are saved minutes or hours late."""
         rng, now = random.Random(seed), self.time()
         for _ in range(count):
             at = now - rng.randrange(30 * MINUTE)
@@ -219,28 +219,28 @@ class Life(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 5, 5, 30, 90]))
     def time_passes(self, minutes: int) -> None:
-        """And nothing else happens."""
+        """Nothing else happens."""
         self.world.clock.advance(minutes * MINUTE)
 
     @rule(step=st.sampled_from([-HOUR, -10 * MINUTE, HOUR]))
     def the_clock_steps(self, step: int) -> None:
-        """Only the local one: the API and its truth stay where they are."""
+        """Only the local clock does: the API and its truth stay as they are."""
         self.world.clock.wall += step
 
     @rule(offset=st.sampled_from([None, 0, -7 * MINUTE, 7 * MINUTE]))
     def the_api_s_clock_is_set(self, offset: int | None) -> None:
-        """To a time that is minutes off, or it states none."""
+        """It is some minutes off, or the API states no time."""
         self.offset = offset
 
     @rule(name=st.sampled_from(sorted(POLICIES)))
     def the_settings_change(self, name: str) -> None:
-        """To others that are allowed; without sweeps, what passes the reach is settled."""
+        """They change to other valid ones; without sweeps, what passes the reach is final."""
         if name != "no sweeps" or self.troubles.reach > REACH:
             self.how = POLICIES[name]
 
     @rule(ago=st.integers(-20, 200), kind=st.integers(0, len(POISON) - 1))
     def a_second_is_poisoned(self, ago: int, kind: int) -> None:
-        """So many minutes ago, or it will be: the API never answers a query that touches it."""
+        """It is in the past or the future, and the API answers no query that touches it."""
         self._poison((self.time() - ago * MINUTE - kind * 7_000) // SECOND * SECOND, kind)
 
     def _poison(self, at: int, kind: int) -> None:
@@ -249,7 +249,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def the_poison_heals(self) -> None:
-        """All of it."""
+        """All poisoned time recovers."""
         self.poison.clear()
         self.stretch = (0, 0)
 
@@ -260,12 +260,12 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def a_run(self) -> None:
-        """A run as it should be."""
+        """One run without disturbance."""
         self._run()
 
     @rule(kind=st.sampled_from(sorted(FAULTS)), every=st.integers(1, 5))
     def a_run_among_faults(self, kind: str, every: int) -> None:
-        """Every so many requests something goes wrong."""
+        """Requests fail at regular intervals."""
         self.troubles.reasons |= {NULLS} if kind == "null record" else set()
         self.refusals |= kind == "not accepted"
         self.faults = lambda number: None if number % every else FAULTS[kind]
@@ -278,7 +278,7 @@ class Life(RuleBasedStateMachine):
         minutes=st.sampled_from([5, 30, 60]),
     )
     def the_timer_starts_runs(self, kind: str, runs: int, minutes: int) -> None:
-        """At its interval, while activities happen, or while the API is out of order."""
+        """They start at its interval while activities happen or the API is out of order."""
         self.faults = lambda _: OUTAGES[kind]
         self._runs(runs, minutes, count=8)
         self.faults = lambda _: None
@@ -290,15 +290,15 @@ class Life(RuleBasedStateMachine):
             self.world.clock.advance(minutes * MINUTE)
 
     def _lives(self, past: Past, name: str, kind: int) -> None:
-        """Let something happen that takes long, and that chance alone hardly ever brings about."""
+        """Make something long happen that chance alone would hardly ever produce."""
         self.how = POLICIES[name]
         self._runs(6, minutes=30, count=8)
         if past == "poison":
-            # It is met by the first pass or by a sweep; a day of hourly faults ends in doubt.
+            # The first pass or a sweep meets it; a day of hourly faults ends in doubt.
             self.a_second_is_poisoned(ago=(5, 60, 160)[kind % 3], kind=kind)
             self._runs(56, minutes=60, count=3)
         elif past == "hours of poison":
-            # They have more slices than there is room for.
+            # They need more slices than there is room for.
             self.stretch = (self.time(), self.time() + 9 * HOUR)
             self.stretch_reply = POISON[kind]
             self.troubles.stretches.append(self.stretch)
@@ -309,7 +309,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(at=st.integers(1, 25), step=st.sampled_from([-HOUR, -2 * MINUTE, 30_000, HOUR, 2 * DAY]))
     def a_run_in_which_the_clock_steps(self, at: int, step: int) -> None:
-        """At one of its effects; the API's clock and the one that never jumps go on."""
+        """It steps at one of the effects; the API's clock and the elapsed time continue."""
 
         def meanwhile() -> None:
             self.world.clock.wall += step
@@ -318,7 +318,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(at=st.integers(1, 25), how=st.sampled_from(["before", "after"]))
     def a_run_that_is_killed(self, at: int, how: str) -> None:
-        """At one of its effects."""
+        """It dies at one of its effects."""
         self._run(Effects(at=at, how=how))
 
     @rule(at=st.integers(1, 25), minutes=st.sampled_from([1, 10]))
@@ -349,7 +349,7 @@ class Life(RuleBasedStateMachine):
         self._judge()
 
     def reply(self, number: int, asked: dict[str, Any]) -> Reply | None:
-        """Return what comes instead of the API's own answer to a query."""
+        """Return the answer that replaces the API's own answer to a query."""
         bounds = asked["filters"]["date"]
         touched = (
             reply
@@ -362,8 +362,8 @@ class Life(RuleBasedStateMachine):
         return self.faults(number) or reply
 
     def _judge(self) -> None:
-        """Nothing is declared lost or in doubt but for a trouble that there has been."""
-        # The API's clock is believed for an hour, also when it has been put right meanwhile.
+        """Lost or doubted time must have a trouble that explains it."""
+        # A run trusts the API's clock for an hour, even if it was corrected meanwhile.
         manifests, later = self.world.results.manifests, self.time() + AHEAD_MOST
         for number in range(self.judged + 1, len(manifests) + 1):
             assert self.troubles.unexplained(json.loads(manifests[number]), later) == []
@@ -371,7 +371,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def readers_see_only_the_truth_and_each_identity_once(self) -> None:
-        """At any time, whatever has just happened; `followed` checks the chain."""
+        """This holds at any time; `followed` checks the chain."""
         if len(self.world.results.manifests) == self.followed:
             return
         self.followed = len(self.world.results.manifests)
@@ -381,7 +381,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_claims_what_the_last_manifest_says(self) -> None:
-        """Not a millisecond more, once its commit is through."""
+        """Once the commit is done, it claims not a millisecond more."""
         ledger = self.world.ledgers.value()
         if ledger and ledger["head"]["number"] and not ledger["committing"]:
             last = json.loads(self.world.results.manifests[ledger["head"]["number"]])
@@ -390,7 +390,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def coverage_never_shrinks(self) -> None:
-        """Not by a millisecond, in no pass, but for what is settled."""
+        """No pass loses a millisecond, except for what is final."""
         ledger = self.world.ledgers.value()
         coverage = _from(ledger.get("settled_until", 0), ledger.get("coverage", {}))
         for name, before in _from(ledger.get("settled_until", 0), self.covered).items():
@@ -398,7 +398,7 @@ class Life(RuleBasedStateMachine):
         self.covered = coverage
 
     def teardown(self) -> None:
-        """All is well again: the scan catches up; after the last sweep, the feed is the truth."""
+        """Without disturbances the scan catches up; after the last sweep, the feed is the truth."""
         self.api.latency = 0
         self.how = POLICIES["three lanes, desc"]
         self.the_poison_heals()
@@ -426,7 +426,7 @@ class Life(RuleBasedStateMachine):
         assert all(self._stays(it) for it in doubt), doubt
 
     def _catches_up(self, until: int) -> None:
-        """What is in reach is covered after a bounded number of runs, and nothing is held up."""
+        """A bounded number of runs covers what is in reach, and nothing is held up."""
         for _ in range(WELL_AGAIN):
             self._run()
             value = self.world.ledgers.value()
@@ -444,7 +444,7 @@ class Life(RuleBasedStateMachine):
         raise AssertionError(f"not caught up: {wanted}, {covered}, {behind}")
 
     def _stays(self, doubt: dict[str, Any]) -> bool:
-        """Say whether a doubt may be there for good, after sweeps of an API that is well again.
+        """Report whether a doubt may stay for good after sweeps of a healthy API.
 
         A crowded instant with nothing before it, hidden by a black hole, stays in doubt: no query
         tells where in its slice it is. What is always shown as null stays in doubt, too. What has
@@ -457,7 +457,7 @@ class Life(RuleBasedStateMachine):
         return swept_last and (doubt["number"] <= self.well_since or self._follows(doubt))
 
     def _follows(self, doubt: dict[str, Any]) -> bool:
-        """Say whether a doubt that is declared once all is well follows from what was before.
+        """Report whether a doubt declared by a healthy scan follows from earlier troubles.
 
         For a day after a refusal a crowded instant is asked for as one page, and where there is no
         room for what was poisoned, it is not asked for again.
@@ -470,7 +470,7 @@ class Life(RuleBasedStateMachine):
 
 
 def _from(begin: int, coverage: dict[str, Any]) -> dict[str, Intervals]:
-    """Return coverage from an instant on, without the passes of which nothing is left."""
+    """Return coverage from an instant on, without the passes that have none."""
     clipped = {
         name: intersect(merge((start, end) for start, end in looked), (begin, NOW + 99 * DAY))
         for name, looked in coverage.items()
@@ -479,7 +479,7 @@ def _from(begin: int, coverage: dict[str, Any]) -> dict[str, Intervals]:
 
 
 def _counts(it: Identity, origin: int, last: int, excused: list[tuple[int, int]]) -> bool:
-    """Say whether an activity must have been collected by the end."""
+    """Report whether an activity must have been collected by the end."""
     inside = any(start <= it.timestamp < end for start, end in excused)
     return origin <= it.timestamp < last and it.created < last and not inside
 

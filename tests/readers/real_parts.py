@@ -1,4 +1,4 @@
-"""Parts that a scan wrote, with everything in them that readers are known to stumble over."""
+"""Parts that a scan wrote, containing everything that readers are known to fail on."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ ODD_ID = "12345678901234567890"
 
 
 def records() -> list[bytes]:
-    """Return records of two hours, as the API sends them: most are ordinary, some are traps."""
+    """Return records of two hours as the API sends them: most are ordinary, some are traps."""
     tenant = Tenant.of([START + 17_000 * n for n in range(ROWS)])
     sent = [tenant.bytes_of(row) for row in range(ROWS)]
     sent[7] = _changed(sent[7], _id=ODD_ID)
@@ -28,7 +28,9 @@ def records() -> list[bytes]:
     sent[50] = _without(sent[50], "description", "appName", "user")
     sent[60] = _changed(sent[60], rawDataJson={"text": "x" * 1_500_000})
     sent[70] = _changed(sent[70], description='a "quote", a \\ and a\ttab: ä, 日本, \u2028')
-    sent[135] = b'{"more":1e999,' + sent[135][1:]  # Irregular: beyond every double.
+    sent[135] = (
+        b'{"more":1e999,' + sent[135][1:]
+    )  # This record is irregular: no double can hold the number.
     return sent
 
 

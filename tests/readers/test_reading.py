@@ -1,4 +1,4 @@
-"""Every example of docs/reading.md is run as it stands there, and shows every row and value.
+"""Every example of docs/reading.md runs as it is written, and shows every row and value.
 
 `make readers` runs these tests: the readers have an environment of their own.
 """
@@ -64,7 +64,7 @@ def lines(folder: Path) -> list[bytes]:
 
 
 def row_of(record: Row) -> Row:
-    """Return the columns of the examples, from a record or from what a reader made of it."""
+    """Return the columns of the examples, from a record or from a reader's form of it."""
     location = record.get("location") or {}
     row = {name: record.get(name) for name in SCALARS}
     row["country"] = record["country"] if "country" in record else location.get("countryCode")
@@ -75,20 +75,20 @@ def row_of(record: Row) -> Row:
 
 
 def digest(rows: list[Row], *, without: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Return how many rows there are, and a digest of all their values."""
+    """Return the number of rows and a digest of all their values."""
     kept = [{name: it for name, it in row.items() if name not in without} for row in rows]
     written = sorted(json.dumps(row, sort_keys=True) for row in kept)
     return len(rows), sha256("\n".join(written).encode()).hexdigest()
 
 
 def expected(lines: list[bytes], *, without: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Return the same for the lines themselves."""
+    """Return the number and the digest of the lines themselves."""
     rows = [row_of({"rawDataJson": None, **json.loads(line)}) for line in lines]
     return digest(rows, without=without)
 
 
 def ran(command: list[str | Path], folder: Path) -> str:
-    """Run a command in the folder and return what it wrote."""
+    """Run a command in the folder and return its output."""
     done = subprocess.run(
         [str(it) for it in command],
         cwd=folder,
@@ -102,14 +102,14 @@ def ran(command: list[str | Path], folder: Path) -> str:
 
 
 def in_python(text: str, folder: Path) -> Any:  # noqa: ANN401 - whatever it shows
-    """Run Python in the environment of the readers and return what it shows."""
+    """Run Python in the environment of the readers and return its output."""
     script = folder / "example.py"
     script.write_text(text, "utf-8")
     return json.loads(ran([PYTHON, script], folder).splitlines()[-1])
 
 
 def test_the_parts_have_every_trap(lines: list[bytes]) -> None:
-    """Otherwise the tests below would prove less than they say."""
+    """Otherwise the tests below would prove less than they claim."""
     records = [json.loads(line) for line in lines]
 
     assert next(at for at, it in enumerate(records) if "irregular" in it) > 100
@@ -121,7 +121,7 @@ def test_the_parts_have_every_trap(lines: list[bytes]) -> None:
 
 
 def test_every_example_is_run() -> None:
-    """None is in the page without a test."""
+    """No example on the page is without a test."""
     readers = {name for kind, name in EXAMPLES if kind == "reader"}
 
     assert readers == {*IN_PYTHON, "jq", "java", "node"}
@@ -132,7 +132,7 @@ def test_every_example_is_run() -> None:
 def test_a_python_reader_shows_every_row_and_value(
     name: str, folder: Path, lines: list[bytes]
 ) -> None:
-    """The same number of rows and the same digest as the lines have."""
+    """Number of rows and digest equal those of the lines."""
     rows = in_python(EXAMPLES["reader", name] + IN_PYTHON[name] + SHOW, folder)
 
     without = ("rawDataJson",) if name in {"polars", "pyarrow"} else ()
@@ -157,7 +157,7 @@ def test_another_language_shows_every_row_and_value(
     folder: Path,
     lines: list[bytes],
 ) -> None:
-    """All but the numbers of `rawDataJson`, which are doubles there."""
+    """The numbers of `rawDataJson` are exempt, as they are doubles there."""
     shown = ran(command(EXAMPLES["reader", name], folder), folder)
 
     rows = [row_of(json.loads(line)) for line in shown.split("\n")[:-1]]
@@ -172,7 +172,7 @@ NEVER_AVAILABLE = (
 
 @pytest.mark.parametrize("stream", ["Files.newInputStream(path)", NEVER_AVAILABLE])
 def test_java_shows_every_line(stream: str, folder: Path, lines: list[bytes]) -> None:
-    """Over a stream that never says how much it has, too, as many cloud SDKs' streams do."""
+    """This includes a stream that never states its size, as many cloud SDKs' streams do."""
     text = EXAMPLES["reader", "java"].replace("Files.newInputStream(path)", stream)
     (folder / "Lines.java").write_text(text, "utf-8")
 
@@ -228,7 +228,7 @@ PATHS = (
 
 
 def at(record: Row, path: str) -> object:
-    """Return what lies at a path, None where there is nothing."""
+    """Return the value at a path, or None if there is none."""
     value: Any = record
     for name in path.split(".")[1:]:
         value = value.get(name) if isinstance(value, dict) else None
