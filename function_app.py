@@ -15,5 +15,5 @@ app = func.FunctionApp()
     use_monitor=True,
 )
 def scan_activities(timer: func.TimerRequest) -> None:
-    """Run one bounded iteration of every configured scan; a failure marks the invocation failed."""
+    """Run every configured scan once; if one fails, the platform marks the invocation as failed."""
     run(past_due=timer.past_due)

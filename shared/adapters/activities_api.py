@@ -58,7 +58,10 @@ class HttpActivitySource:
         except SignInUnavailable as error:
             return NoAnswer(kind="sign-in", detail=str(error))
         if not _SENDABLE.fullmatch(header):
-            return NoAnswer(kind="sign-in", detail="the token holds characters that no token has")
+            return NoAnswer(
+                kind="sign-in",
+                detail="the token has characters that a token cannot have: copy it again",
+            )
         watch = _Watch(timeout)
         try:
             with watch:
@@ -73,7 +76,7 @@ class HttpActivitySource:
         return _late(timeout) if watch.expired else answer
 
     def renew_token(self) -> bool:
-        """Sign in anew before the next request; see the port."""
+        """Sign in again before the next request; see the port."""
         return self._authorization.renew()
 
     def close(self) -> None:
@@ -239,7 +242,7 @@ class _WatchedHTTPS(HTTPSConnection):
         return bare
 
     def _tunnel(self) -> None:
-        """Open the tunnel; to the reader, a socket that the watch shut ends an answer well."""
+        """Open the tunnel. A socket that the watch shut looks like a normal end of the answer."""
         super()._tunnel()
         if _watches.current.expired:
             raise TimeoutError("the proxy's answer to CONNECT took too long")

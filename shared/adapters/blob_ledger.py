@@ -73,8 +73,8 @@ class BlobLedgerStore:
         if stored.etag == etag:
             raise explained(refusal, "save", self._blob.url) from refusal
         raise LedgerConflict(
-            f"the ledger of scan {self._scan!r} was saved by another run, which goes on; this one "
-            "ends. Nothing is lost; if it happens often, two apps share the scan's name"
+            f"the ledger of scan {self._scan!r} was saved by another run, which continues; this "
+            "run ends. Nothing is lost. If this happens often, two apps share the scan's name"
         ) from refusal
 
     def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
@@ -147,7 +147,7 @@ def _end_of(blob: BlobClient) -> int:
 
 
 def _stands_at(blob: BlobClient, place: int, content: bytes) -> bool:
-    """Say whether these bytes were appended at this place, as far as storage tells."""
+    """Say whether these bytes were appended at this place, as far as storage shows."""
     try:
         found: bytes = blob.download_blob(offset=place, length=len(content)).readall()
     except AzureError:

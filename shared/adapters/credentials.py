@@ -1,7 +1,7 @@
 """Signing in: for the Activities API and for storage.
 
-`docs/authentication.md` tells which way suits whom. Tokens are cached and renewed before they
-expire by azure-identity; nothing of them is ever logged (`Secret`).
+`docs/authentication.md` explains which way to choose. azure-identity caches tokens and
+renews them before they expire. No token is ever logged (`Secret`).
 """
 
 from collections.abc import Callable

@@ -63,7 +63,7 @@ def open_queue(
 def _explained(error: AzureError, url: str) -> str:
     place = url.partition("?")[0]
     if isinstance(error, ResourceNotFoundError):
-        return f"there is no queue {place}: check --queue; this command creates none"
+        return f"there is no queue {place}: check --queue; this command does not create queues"
     said = (str(error).splitlines() or [type(error).__name__])[0][:200]
     if isinstance(error, HttpResponseError):
         said = f"HTTP {error.status_code} {error_code(error) or error.reason}"

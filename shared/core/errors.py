@@ -1,8 +1,8 @@
 """Every error a scan can end with, sorted by what the caller can do about it.
 
 ScanError
- ├─ SettingsError         the configuration is wrong: mend it; nothing was requested
- ├─ SourceRefused         the API or its sign-in refuses us: mend access; nothing advanced
+ ├─ SettingsError         the settings are invalid: fix them; nothing was requested
+ ├─ SourceRefused         the API or its sign-in refuses us: fix the access; nothing advanced
  │   └─ TokenRefused      the API does not accept the token, which may only have expired
  ├─ QueryFailed           a `query` could not be followed to its end
  ├─ LedgerError           the saved state cannot be trusted or used: a person decides
@@ -16,7 +16,7 @@ ScanError
      ├─ LedgerConflict    another run saved the ledger first: this one ends, harmlessly
      ├─ BlocksLost        the service dropped staged blocks: the slice starts over
      ├─ StoreConflict     a create-only blob exists with other content
-     ├─ PartUnreadable    a part cannot be read or written: its slice is blocked, the scan goes on
+     ├─ PartUnreadable    a part cannot be read or written: its slice is blocked, the scan continues
      └─ StoreUnavailable  storage cannot be reached, or refuses us
 """
 
@@ -115,7 +115,7 @@ class StoreError(ScanError):
 
 
 class LedgerConflict(StoreError):
-    """Another run saved the ledger since it was read; it goes on, this one ends."""
+    """Another run has saved the ledger since this one read it; this one ends."""
 
     help = "docs/runbook.md#ledger-conflict"
 

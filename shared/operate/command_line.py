@@ -47,7 +47,7 @@ WRONG_SETTINGS = 2
 app = typer.Typer(
     help="Collect activities of Microsoft Defender for Cloud Apps: RUN the scan that the function "
     "app runs, QUERY the API once, VERIFY what is stored.\n\nSettings are environment variables "
-    "(docs/settings.md); an --env-file goes before them, and an option before both.",
+    "(docs/settings.md). An --env-file overrides them, and an option overrides both.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong settings or options. More: docs/command-line.md",
     no_args_is_help=True,
     add_completion=False,
@@ -60,7 +60,7 @@ EnvFile = Annotated[
     typer.Option(
         "--env-file",
         metavar="FILE",
-        help="Settings that go before the environment's: lines of KEY=VALUE, or a "
+        help="Settings that override the environment: lines of KEY=VALUE, or a "
         "local.settings.json.",
     ),
 ]
@@ -76,8 +76,8 @@ def run(
 ) -> None:
     """Do one run of every scan, as the timer does, with the same settings.
 
-    Standard error tells how it goes. Standard output, when it is no terminal, carries the report
-    lines (JSON, docs/formats.md).
+    Progress is written to standard error. The report lines (JSON, docs/formats.md) are written to
+    standard output, unless that is a terminal.
     """
     console = standard_error()
     with _failures(console), _log_without_reports():
@@ -123,10 +123,10 @@ def query(  # noqa: PLR0913 - each is an option
     ] = STANDARD_OUTPUT,
     env_file: EnvFile = None,
 ) -> None:
-    """Ask the API one query in scan mode, and follow it to the last page.
+    """Send one query to the API in scan mode, and follow it to the last page.
 
-    Only the API's settings are needed. A file gets its name when it is complete; until then, and
-    after a failure, it is FILE.partial.
+    Only the settings of the API are needed. The output file is called FILE.partial until it is
+    complete, and keeps that name after a failure.
     """
     console = standard_error()
     options = {
@@ -161,9 +161,9 @@ def verify(
     ] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Read the store back and check it: the chain of manifests, every part, the ledger.
+    """Check what is stored: the chain of manifests, every part, the ledger.
 
-    Only storage is asked, and nothing is written. It may run beside the scan.
+    It only reads from storage, and may run beside the scan.
     """
     console = standard_error()
     with _failures(console):
@@ -210,7 +210,7 @@ def announce(  # noqa: PLR0913 - each is an option
         str, typer.Option(metavar="ID", help="Resource id of the storage account.")
     ] = "",
     after: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="Go on after this manifest.")
+        int, typer.Option(min=0, metavar="NUMBER", help="Continue after this manifest.")
     ] = 0,
     most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages to send.")] = 100_000,
     scan: Annotated[
@@ -220,7 +220,7 @@ def announce(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Send the notifications of existing parts again, for a reader that was connected late.
 
-    It reads manifests and sends messages, nothing else: it needs to read the manifest container
+    It only reads manifests and sends messages. It needs the right to read the manifest container
     and to send to the queue.
     """
     console = standard_error()
@@ -265,13 +265,13 @@ def rebuild_ledger(
         str | None, typer.Option(metavar="NAME", help="The scan, if several are configured.")
     ] = None,
     write_it: Annotated[
-        bool, typer.Option("--write", help="Write it; only shown otherwise.")
+        bool, typer.Option("--write", help="Write the ledger instead of only showing it.")
     ] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Make a lost ledger again from the manifests alone, and show it.
+    """Rebuild a lost ledger from the manifests, and show it.
 
-    It is written on demand only, and only where no ledger is.
+    It is written only with --write, and only if there is no ledger.
     """
     console = standard_error()
     with _failures(console):

@@ -27,7 +27,7 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """The `Display` for a terminal: the last line tells what happens now, and for how long."""
+    """The `Display` for a terminal: the last line shows what is happening, and for how long."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         """Show progress as this task of this bar."""

@@ -50,7 +50,7 @@ def _json_values(path: Path, text: str) -> dict[str, str]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise SettingsError([f"--env-file {path} is no JSON: {error}"]) from error
+        raise SettingsError([f"--env-file {path} is not JSON: {error}"]) from error
     values = content.get("Values")
     if content.get("IsEncrypted"):
         hint = "decrypt it with `func settings decrypt`"
@@ -73,7 +73,9 @@ def _lines(path: Path, text: str) -> dict[str, str]:
             settings[found[1]] = _unquoted(found[2])
         elif line and not line.startswith("#"):
             # The line itself may hold a secret, so it is not shown.
-            problems.append(f"--env-file {path}, line {number} is no KEY=VALUE and no # comment")
+            problems.append(
+                f"--env-file {path}, line {number} is neither KEY=VALUE nor a # comment"
+            )
     if problems:
         raise SettingsError(problems)
     return settings
@@ -99,7 +101,7 @@ def read_time(option: str, given: str | None) -> int | None:
     """Return an ISO 8601 time (UTC unless it says otherwise) in epoch ms; None when not given.
 
     Raises:
-        SettingsError: it is no time.
+        SettingsError: it is not a time.
     """
     if given is None:
         return None
@@ -107,7 +109,7 @@ def read_time(option: str, given: str | None) -> int | None:
         moment = datetime.fromisoformat(given)
     except ValueError as error:
         hint = "write it as 2026-11-23 or 2026-11-23T05:00"
-        raise SettingsError([f"{option} is {given!r}: that is no time; {hint}"]) from error
+        raise SettingsError([f"{option} is {given!r}: it is not a time; {hint}"]) from error
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(zoned.timestamp() * 1000)
 

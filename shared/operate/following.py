@@ -139,7 +139,7 @@ def _cursor(page: Page, query: Query) -> int:
 
 
 def _stated(page: Page, query: Query) -> int | None:
-    """Return the bound from which the continuation goes on, in whatever notation it is written."""
+    """Return the bound at which the continuation begins, in whatever notation it is written."""
     try:
         filters = _members_of.decode(page.continuation or "{}")
         return position_of(_members_of.decode(filters[query.axis]).get(_operator(query)))

@@ -5,7 +5,7 @@ from typing import Protocol
 from shared.ports import Clock
 
 SHOWN_MS = 2_000
-"""A shorter wait is no news."""
+"""Shorter waits are not shown."""
 
 
 class Display(Protocol):
@@ -36,7 +36,7 @@ def pause(clock: Clock, display: Display, milliseconds: int, why: str) -> None:
 
 
 def duration(milliseconds: int) -> str:
-    """Return a length of time for people, such as `48 s` or `2 h 5 min`."""
+    """Return a human-readable duration, such as `48 s` or `2 h 5 min`."""
     seconds = -(-milliseconds // 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

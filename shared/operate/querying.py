@@ -48,7 +48,7 @@ class Found:
     irregular: int = 0
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return a one-line summary."""
         said = f"{counted(self.records, 'activity', 'activities')} on "
         said += counted(self.pages, "page", "pages")
         said += f", {self.repeated:,} shown twice and written once" if self.repeated else ""

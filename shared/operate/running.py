@@ -15,20 +15,20 @@ BACKOFF_FIRST_MS = 2_000
 BACKOFF_MOST_MS = 120_000
 """The longest such pause; a blocked slice is due hourly, other waits are far shorter."""
 
-Iterate = Callable[[], list[RunResult]]
+RunScans = Callable[[], list[RunResult]]
 """Does one run of every scan."""
 
 
-def run_once(iterate: Iterate, display: Display, show: Callable[[str], None]) -> list[RunResult]:
+def run_once(run_scans: RunScans, display: Display, show: Callable[[str], None]) -> list[RunResult]:
     """Do one run of every scan, and show how each ended.
 
     Args:
-        iterate: runs them.
+        run_scans: runs every scan once.
         display: where a person looks.
         show: takes the report lines.
     """
     display.progress("scanning")
-    results = iterate()
+    results = run_scans()
     for result in results:
         show(result.line)
         if result.error is None:
@@ -37,12 +37,12 @@ def run_once(iterate: Iterate, display: Display, show: Callable[[str], None]) ->
 
 
 def run_until_idle(
-    iterate: Iterate, clock: Clock, display: Display, show: Callable[[str], None]
+    run_scans: RunScans, clock: Clock, display: Display, show: Callable[[str], None]
 ) -> list[RunResult]:
     """Repeat runs until every scan is idle or one fails; return the last one's results."""
     quiet = 0
     while True:
-        results = run_once(iterate, display, show)
+        results = run_once(run_scans, display, show)
         if any(it.error for it in results) or all(it.outcome == "idle" for it in results):
             return results
         reports = [json.loads(it.line) for it in results if it.outcome != "idle"]
@@ -79,7 +79,7 @@ def _why(reports: Sequence[dict[str, Any]]) -> str:
 
 
 def summary(report: dict[str, Any]) -> str:
-    """Return a report line as a sentence for people."""
+    """Return a report line as a sentence in plain words."""
     said = (
         f"{report['scan']}: {_MEANING[report['outcome']]}; "
         f"{counted(report['records'], 'activity', 'activities')} in "
@@ -105,5 +105,5 @@ _MEANING = {
 
 
 def instant(milliseconds: int) -> str:
-    """Return epoch milliseconds for people, in UTC to the second."""
+    """Return epoch milliseconds in plain words, in UTC to the second."""
     return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -54,7 +54,7 @@ class Checked:
         return all(finding.verdict == "pending" for finding in self.findings)
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return a one-line summary."""
         faults = sum(finding.verdict != "pending" for finding in self.findings)
         return (
             f"{self.scan}: {counted(self.manifests, 'manifest', 'manifests')}, "

@@ -1,4 +1,4 @@
-"""The message by which Event Grid tells a reader of a part, made again from the part's manifest."""
+"""The notification that Event Grid sends about a part, made again from the part's manifest."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -38,7 +38,7 @@ Verdict = Literal[
 ]
 """What may be found; `docs/verify.md` says of each what it means and what to do.
 
-`pending` is no fault: a part that the scan was committing while it was checked.
+`pending` is not a fault: the scan was committing the part while it was checked.
 """
 
 
@@ -49,7 +49,7 @@ class Finding:
     Attributes:
         verdict: what kind of thing.
         subject: the blob that it is about.
-        detail: what was found, for people.
+        detail: human-readable description of what was found.
     """
 
     verdict: Verdict
@@ -208,7 +208,7 @@ def metadata_differences(manifest: Manifest, stated: Mapping[str, str]) -> str:
     )
     pairs = [(name, str(value)) for name, value in zip(METADATA, expected, strict=True)]
     if not any(name in stated for name in METADATA):
-        return "it has none of the metadata that its manifest tells"
+        return "it has no metadata, although its manifest states some"
     return "; ".join(
         f"`{name}` is {stated[name]!r}, and its manifest says {value!r}"
         if name in stated

@@ -42,7 +42,7 @@ YOUNG_MS = 2 * HOUR_MS
 """A slice stays the fresh lane's for so long after its time stopped being fresh."""
 
 FOLLOWED_MS = HOUR_MS // 2
-"""An overloaded scan goes on from its newest coverage while that is at most so far behind."""
+"""An overloaded scan continues from its newest coverage if that is no further behind."""
 
 NEAR_SHARE = 10
 """Time within a tenth of the reach of its end, and three days of it, goes before fresh time."""

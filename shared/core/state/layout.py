@@ -34,7 +34,7 @@ def bounds_in(name: str) -> tuple[int, int]:
     """Return the bounds in a part's name.
 
     Raises:
-        ValueError: it is no part's name.
+        ValueError: it is not the name of a part.
     """
     stamps, _, _ = name.rpartition("/")[2].partition(".")
     first, _, last = stamps.partition("-")

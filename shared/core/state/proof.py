@@ -1,7 +1,7 @@
 """What manifests prove, one after the other; the ledger carries the result.
 
-A commit changes the ledger only in ways that its manifest tells. So whoever reads the manifests in
-order gets what the ledger says: `ledger rebuild` makes it again, and `verify` compares it.
+A commit changes the ledger only as its manifest says. So reading the manifests in order gives the
+state in the ledger: `ledger rebuild` restores it, and `verify` compares it.
 """
 
 from dataclasses import dataclass, fields, replace

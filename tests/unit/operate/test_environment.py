@@ -38,8 +38,8 @@ def test_local_settings_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("A=1\nhunter2\n", "line 2 is no KEY=VALUE"),
-        ('{"Values": ', "is no JSON"),
+        ("A=1\nhunter2\n", "line 2 is neither KEY=VALUE"),
+        ('{"Values": ', "is not JSON"),
         ('{"IsEncrypted": true, "Values": {}}', "is encrypted"),
         ('{"Values": {"SCAN_LIMIT": 500}}', "no Values of text"),
     ],
