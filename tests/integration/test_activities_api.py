@@ -1,4 +1,4 @@
-"""The adapter for the Activities API through real HTTP: the simulator, or a server on the wire.
+"""The adapter for the Activities API over real HTTP: the simulator, or a scripted server.
 
 No test measures time. A server that must not be waited for would hold its answer for
 `PATIENCE` seconds, or send a complete page in the end; the deadline shows in what comes back.
@@ -61,12 +61,12 @@ class Signed:
 
 
 class Wire:
-    """A server that sends exactly the bytes that a test wants sent.
+    """A server that sends exactly the bytes that a test specifies.
 
     Attributes:
         requests: what arrived, head and body, in order.
-        latest: the same by connection, only the last one.
-        ended: set when the test is over; whoever drips or waits looks at it.
+        latest: the last request of each connection.
+        ended: set when the test is over; slow answers check it.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Wire:
 
     @property
     def url(self) -> str:
-        """Where it listens, with the path of the real API."""
+        """Return its address, with the path of the real API."""
         scheme = "https" if self._tls else "http"
         return f"{scheme}://127.0.0.1:{self._listener.port}{PATH}"
 
@@ -98,7 +98,7 @@ class Wire:
                 return
 
     def stop(self) -> None:
-        """End everything that it started."""
+        """Stop everything that it started."""
         self.ended.set()
         self._listener.stop()
 
@@ -118,7 +118,7 @@ class Wire:
 
 
 def _read_request(connection: socket.socket) -> bytes:
-    """Return one request with its body; nothing when the client has gone."""
+    """Return one request with its body, or nothing once the client has gone."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)
@@ -156,7 +156,7 @@ def saying(
 def source(
     url: str, authorization: Signed | None = None, *, body_cap: int = 1_000_000
 ) -> Iterator[HttpActivitySource]:
-    """Provide the adapter under test, and close what it keeps."""
+    """Provide the adapter under test, and close it afterwards."""
     made = HttpActivitySource(url, authorization or Signed(), body_cap=body_cap)
     try:
         yield made
@@ -165,7 +165,7 @@ def source(
 
 
 def once(wire: Wire, *, timeout: float = PATIENCE, body_cap: int = 1_000_000) -> Answer | NoAnswer:
-    """Ask a wire once."""
+    """Send one request to a wire."""
     with source(wire.url, body_cap=body_cap) as asked:
         return asked.ask(QUERY, timeout=timeout)
 
@@ -187,7 +187,7 @@ def echo(wire: Wire, connection: socket.socket) -> None:
 
 
 def say_and_close(answer: bytes) -> Callable[[Wire, socket.socket], None]:
-    """Return what sends this and then closes the connection."""
+    """Return a function that sends this and then closes the connection."""
 
     def say(_: Wire, connection: socket.socket) -> None:
         connection.sendall(answer)
@@ -206,7 +206,7 @@ def tenant_api(count: int = 3, **switches: object) -> Iterator[Simulator]:
 
 
 def signed(api: Simulator) -> Signed:
-    """Return what a simulator accepts."""
+    """Return an authorization that a simulator accepts."""
     return Signed(api.credentials.header["Authorization"])
 
 
@@ -227,7 +227,7 @@ def test_a_page_of_the_simulator_comes_back_whole() -> None:
 
 
 def test_filters_arrive_at_the_simulator_as_they_are() -> None:
-    """The API reads the very filters that were asked for."""
+    """The API reads exactly the filters that the query has."""
     filters = {"date": {"gte": NOW - 3_600_000, "lte": NOW}, "service": {"eq": [20893]}}
     with tenant_api() as api, source(api.url + PATH, signed(api)) as asked:
         asked.ask(scan_of(**filters), timeout=PATIENCE)
@@ -240,7 +240,7 @@ def test_filters_arrive_at_the_simulator_as_they_are() -> None:
 
 
 def test_the_body_is_sent_byte_for_byte() -> None:
-    """White space, order and escapes of a continuation survive."""
+    """White space, order and escapes of a continuation are preserved."""
     body = b'{ "filters":{"b":"\xc3\xa4","a":"\\u00e4 \\/"},"limit":5000, "limit": 500 }'
     with saying(say_page) as wire, source(wire.url) as asked:
         asked.ask(Request(body=body), timeout=PATIENCE)
@@ -248,7 +248,7 @@ def test_the_body_is_sent_byte_for_byte() -> None:
     assert wire.requests[0].partition(b"\r\n\r\n")[2] == body
 
 
-def test_a_request_says_what_it_is() -> None:
+def test_a_request_has_the_documented_form() -> None:
     """Method, path with its slash, content type and authorization are as documented."""
     with saying(say_page) as wire:
         once(wire)
@@ -263,7 +263,7 @@ def test_a_request_says_what_it_is() -> None:
 def test_a_netrc_entry_does_not_replace_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a developer's machine keeps for the host is not what the API gets."""
+    """The API does not get the credentials that a developer's machine has for the host."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -274,7 +274,7 @@ def test_a_netrc_entry_does_not_replace_the_token(
 
 
 def test_a_refused_token_is_an_answer() -> None:
-    """What a 401 means is decided elsewhere."""
+    """Another module decides what a 401 means."""
     with tenant_api() as api, source(api.url + PATH, Signed("Token wrong")) as asked:
         answer = asked.ask(scan_of(), timeout=PATIENCE)
 
@@ -283,7 +283,7 @@ def test_a_refused_token_is_an_answer() -> None:
     assert b"Invalid token" in answer.body
 
 
-def test_no_token_for_a_passing_reason_is_no_answer() -> None:
+def test_a_temporary_lack_of_a_token_is_a_fault() -> None:
     """Nothing is sent without a token."""
     problem = SignInUnavailable("the sign-in service is busy")
     with saying(say_page) as wire, source(wire.url, Signed(problem=problem)) as asked:
@@ -293,8 +293,8 @@ def test_no_token_for_a_passing_reason_is_no_answer() -> None:
     assert wire.requests == []
 
 
-def test_a_refused_sign_in_ends_the_question() -> None:
-    """Trying again cannot help, so it is an error and no value."""
+def test_a_refused_sign_in_raises() -> None:
+    """A retry cannot help, so it is an error rather than a value."""
     refused = Signed(problem=SourceRefused("signing in failed"))
     with (
         saying(say_page) as wire,
@@ -316,7 +316,7 @@ def test_renewing_is_passed_on() -> None:
 
 
 def test_redirects_are_not_followed() -> None:
-    """A redirect drops the query's body, so it is shown and not obeyed."""
+    """A redirect drops the query's body, so it is returned as the answer."""
     with tenant_api() as api, source(api.url + PATH.rstrip("/"), signed(api)) as asked:
         answer = asked.ask(scan_of(), timeout=PATIENCE)
 
@@ -338,7 +338,7 @@ def test_a_throttle_says_how_long_and_when() -> None:
 
 
 def test_headers_that_are_absent_or_unreadable_are_none() -> None:
-    """A server need not say what time it is."""
+    """A server need not state its time."""
     with saying(
         say_and_close(b"HTTP/1.1 200 OK\r\nDate: soon\r\nContent-Length: 2\r\n\r\n{}")
     ) as w:
@@ -355,8 +355,8 @@ def test_an_answer_without_a_body_is_an_answer() -> None:
     assert answer == Answer(status=503, body=b"")
 
 
-def test_a_body_that_the_end_of_the_connection_ends_is_whole() -> None:
-    """Without length and chunks the server ends the body by closing."""
+def test_a_body_that_ends_with_the_connection_is_whole() -> None:
+    """Without a length and chunks, the server ends the body by closing."""
     with saying(say_and_close(OK + b"\r\n" + PAGE)) as wire:
         answer = once(wire)
 
@@ -364,7 +364,7 @@ def test_a_body_that_the_end_of_the_connection_ends_is_whole() -> None:
     assert answer.body == PAGE
 
 
-def test_a_chunked_body_is_put_together() -> None:
+def test_a_chunked_body_is_assembled() -> None:
     """Chunk borders may lie anywhere."""
     chunks = b"".join(b"1\r\n" + PAGE[at : at + 1] + b"\r\n" for at in range(len(PAGE)))
     with saying(
@@ -388,7 +388,7 @@ def test_a_compressed_answer_is_decoded() -> None:
     assert len(json.loads(answer.body)["data"]) == 200
 
 
-# What a server does that must not be waited for. Each would end with a complete page.
+# Servers too slow to wait for. Each would eventually send a complete page.
 
 Manner = Callable[[Wire, socket.socket], None]
 DRIP = 0.02
@@ -396,31 +396,31 @@ DROPS = int(PATIENCE / DRIP)
 
 
 def silent(wire: Wire, connection: socket.socket) -> None:
-    """Say nothing for long."""
+    """Send nothing for a long time."""
     wire.ended.wait(PATIENCE)
     wire.send(connection, whole(PAGE))
 
 
 def status_line_slowly(wire: Wire, connection: socket.socket) -> None:
-    """Spell out the first line."""
+    """Send the first line slowly."""
     wire.send(connection, b"HTTP/1.1 200 ", *[b"O"] * DROPS, pause=DRIP)
     wire.send(connection, whole(PAGE).partition(b"OK")[2])
 
 
 def headers_slowly(wire: Wire, connection: socket.socket) -> None:
-    """Spell out a header."""
+    """Send a header slowly."""
     wire.send(connection, OK, b"X: ", *[b"y"] * DROPS, pause=DRIP)
     wire.send(connection, whole(PAGE, b"").partition(OK)[2])
 
 
 def continues(wire: Wire, connection: socket.socket) -> None:
-    """Promise an answer again and again."""
+    """Send interim answers without end."""
     wire.send(connection, *[b"HTTP/1.1 100 Continue\r\n\r\n"] * DROPS, pause=DRIP)
     wire.send(connection, whole(PAGE))
 
 
 def body_slowly(wire: Wire, connection: socket.socket) -> None:
-    """Spell out a body whose length is known."""
+    """Send a body of known length slowly."""
     wire.send(connection, OK + b"Content-Length: %d\r\n\r\n" % DROPS, *[b" "] * DROPS, pause=DRIP)
 
 
@@ -432,7 +432,7 @@ def chunks_slowly(wire: Wire, connection: socket.socket) -> None:
 
 
 def until_closed_slowly(wire: Wire, connection: socket.socket) -> None:
-    """Spell out a body that only closing the connection ends."""
+    """Send a body slowly that only closing the connection ends."""
     wire.send(connection, OK + b"\r\n", *[b" "] * DROPS, pause=DRIP)
     shut(connection)
 
@@ -445,7 +445,7 @@ def half_a_body(wire: Wire, connection: socket.socket) -> None:
 
 
 def compressed_slowly(wire: Wire, connection: socket.socket) -> None:
-    """Spell out a compressed body that only closing the connection ends."""
+    """Send a compressed body slowly that only closing the connection ends."""
     packed = gzip.compress(bytes(range(256)) * 8, compresslevel=0)
     wire.send(connection, OK + b"Content-Encoding: gzip\r\n\r\n")
     wire.send(connection, *[packed[at : at + 1] for at in range(len(packed))], pause=DRIP)
@@ -467,7 +467,7 @@ MANNERS: list[Manner] = [
 
 @pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: manner.__name__)
 def test_the_deadline_holds(manner: Manner) -> None:
-    """Whatever a server does, no complete answer in time is a timeout and never half a body."""
+    """Without a complete answer in time, the result is a timeout and never half a body."""
     with saying(manner) as wire:
         answer = once(wire, timeout=DEADLINE)
 
@@ -477,7 +477,7 @@ def test_the_deadline_holds(manner: Manner) -> None:
 
 @pytest.mark.parametrize("manner", MANNERS, ids=lambda manner: manner.__name__)
 def test_the_deadline_holds_over_tls(manner: Manner, trusted: ssl.SSLContext) -> None:
-    """The same, where a shut socket could yield bytes that are still encrypted."""
+    """The same holds where a shut socket could yield bytes that are still encrypted."""
     with saying(manner, trusted) as wire:
         answer = once(wire, timeout=DEADLINE)
 
@@ -497,7 +497,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
 
 
 def test_a_trusted_certificate_is_accepted(trusted: ssl.SSLContext) -> None:
-    """TLS itself is no hindrance."""
+    """TLS itself is not a problem."""
     with saying(say_page, trusted) as wire:
         answer = once(wire)
 
@@ -520,7 +520,7 @@ def test_an_unknown_certificate_is_a_connection_fault() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_deadline_holds_through_a_proxy(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy of the environment may be as slow as a server, in its answer to CONNECT, too."""
+    """The environment's proxy may be as slow as a server, even in its answer to CONNECT."""
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     with saying(status_line_slowly) as proxy:
@@ -543,7 +543,7 @@ def test_a_handshake_that_never_ends_is_a_timeout() -> None:
 
 
 class NeverFires(threading.Timer):
-    """The timer of the watch on a machine that is too busy to run it."""
+    """The watchdog's timer on a machine that is too busy to run it."""
 
     def run(self) -> None:
         """Do nothing."""
@@ -554,7 +554,7 @@ class NeverFires(threading.Timer):
 def test_a_socket_that_times_out_before_the_watch_is_a_timeout(
     manner: Manner, scheme: str, trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The socket has a timeout of the same length, and a busy machine may run the watch late."""
+    """The socket has an equal timeout, and a busy machine may run the watchdog late."""
     monkeypatch.setattr(threading, "Timer", NeverFires)
     with saying(manner, trusted if scheme == "https" else None) as wire:
         answer = once(wire, timeout=DEADLINE)
@@ -566,7 +566,7 @@ def test_a_socket_that_times_out_before_the_watch_is_a_timeout(
 def test_a_handshake_that_times_out_before_the_watch_is_a_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same before a request could be sent."""
+    """The same holds before a request could be sent."""
     monkeypatch.setattr(threading, "Timer", NeverFires)
     with saying(silent) as wire, source(wire.url.replace("http:", "https:")) as asked:
         answer = asked.ask(QUERY, timeout=DEADLINE)
@@ -578,7 +578,7 @@ def test_a_handshake_that_times_out_before_the_watch_is_a_timeout(
 def test_a_proxy_that_times_out_before_the_watch_is_a_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same while the proxy has not answered CONNECT."""
+    """The same holds while the proxy has not answered CONNECT."""
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setattr(threading, "Timer", NeverFires)
@@ -592,13 +592,13 @@ def test_a_proxy_that_times_out_before_the_watch_is_a_timeout(
 
 
 def reset(_: Wire, connection: socket.socket) -> None:
-    """Break the connection off with a reset."""
+    """Abort the connection with a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 def reset_in_the_body(wire: Wire, connection: socket.socket) -> None:
-    """Break the connection off in the middle of the body."""
+    """Abort the connection in the middle of the body."""
     wire.send(connection, whole(PAGE)[:-5])
     reset(wire, connection)
 
@@ -626,7 +626,7 @@ BROKEN: dict[str, Manner] = {
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_answer_is_a_connection_fault(how: str) -> None:
-    """Half a body is never taken for an answer, and the token is in no message."""
+    """Half a body never counts as an answer, and no message has the token."""
     with saying(BROKEN[how]) as wire:
         answer = once(wire)
 
@@ -646,8 +646,8 @@ CUT_BY_THE_SERVER = {
 
 
 @pytest.mark.parametrize("how", CUT_BY_THE_SERVER)
-def test_an_answer_that_the_server_itself_cut_is_no_page(how: str) -> None:
-    """Where HTTP cannot tell that something is missing, reading the page does."""
+def test_an_answer_that_the_server_itself_cut_is_not_a_page(how: str) -> None:
+    """HTTP cannot detect what is missing, but reading the page does."""
     with saying(say_and_close(CUT_BY_THE_SERVER[how])) as wire:
         answer = once(wire)
 
@@ -655,7 +655,7 @@ def test_an_answer_that_the_server_itself_cut_is_no_page(how: str) -> None:
 
 
 def test_a_refused_connection_is_a_connection_fault() -> None:
-    """Nobody listens: the message says so."""
+    """Nothing listens, and the message says so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -667,8 +667,8 @@ def test_a_refused_connection_is_a_connection_fault() -> None:
     assert "refused" in answer.detail.lower()
 
 
-def test_a_fault_is_not_retried_here() -> None:
-    """One question is one request; whether to ask again is decided elsewhere."""
+def test_the_adapter_does_not_retry_a_fault() -> None:
+    """One question is one request; another module decides whether to ask again."""
     with saying(BROKEN["closed at once"]) as wire:
         once(wire)
 
@@ -687,7 +687,7 @@ BOMB = whole(gzip.compress(b" " * 30_000_000), GZIP)
 
 @pytest.mark.parametrize("manner", [endless, say_and_close(BOMB)], ids=["endless", "bomb"])
 def test_a_body_over_the_cap_is_too_large(manner: Manner) -> None:
-    """Decoded bytes count, so that no answer fills the memory."""
+    """Decoded bytes count, so no answer can fill the memory."""
     with saying(manner) as wire:
         answer = once(wire, body_cap=100_000)
 
@@ -715,7 +715,7 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
 
 
 def test_a_connection_is_kept_across_threads() -> None:
-    """Each step runs in a thread of its own; the connections belong to all."""
+    """Each step runs in its own thread; all of them share the connections."""
     with saying(say_page) as wire, source(wire.url) as asked:
         for _ in range(3):
             with ThreadPoolExecutor(1) as lane:
@@ -725,7 +725,7 @@ def test_a_connection_is_kept_across_threads() -> None:
 
 
 def test_a_connection_that_the_server_closed_is_replaced() -> None:
-    """An idle connection ends without a word; the next request is not lost over it."""
+    """An idle connection closes without notice, which must not lose the next request."""
     closed = threading.Semaphore(0)
 
     def say_page_and_close(wire: Wire, connection: socket.socket) -> None:
@@ -763,7 +763,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
 
 
 def test_a_deadline_that_has_passed_does_not_end_the_next_answer() -> None:
-    """The watch over one exchange lets go of a connection that is kept."""
+    """The watchdog of one exchange releases a connection that is kept."""
 
     def wait_then_page(wire: Wire, connection: socket.socket) -> None:
         if len(wire.requests) == 2:
@@ -779,7 +779,7 @@ def test_a_deadline_that_has_passed_does_not_end_the_next_answer() -> None:
 
 
 def test_threads_that_ask_at_once_get_their_own_answers() -> None:
-    """Lanes share the adapter and never each other's pages."""
+    """Lanes share the adapter but never each other's pages."""
     bodies = [b"question %d" % number for number in range(24)]
     with saying(echo) as wire, source(wire.url) as asked, ThreadPoolExecutor(8) as lanes:
         answers = list(
@@ -816,7 +816,7 @@ def test_informational_answers_are_skipped(before: bytes) -> None:
 
 
 def hints_without_end(wire: Wire, connection: socket.socket) -> None:
-    """Promise an answer for ever."""
+    """Send early hints without end."""
     wire.send(connection, *[HINTS] * DROPS, pause=DRIP)
 
 
@@ -829,8 +829,8 @@ def test_the_deadline_holds_while_hints_are_skipped() -> None:
     assert answer.kind == "timeout"
 
 
-def test_a_change_of_protocol_is_a_fault_that_uses_its_connection_up() -> None:
-    """Nobody asked for it; whatever follows it must not reach the next request."""
+def test_a_change_of_protocol_is_a_fault_that_ends_its_connection() -> None:
+    """Nothing asked for it, and what follows it must not reach the next request."""
 
     def switch_once(wire: Wire, connection: socket.socket) -> None:
         if len(wire.requests) == 1:
@@ -868,7 +868,7 @@ def test_a_token_that_no_header_can_carry_is_not_sent_and_not_shown(token: str) 
 )
 @settings(max_examples=60)
 def test_no_bytes_on_the_wire_raise(status: bytes, head: bytes, body: bytes) -> None:
-    """Whatever a server sends, there is an answer or the reason why there is none."""
+    """Whatever a server sends, the result is an answer or the reason why there is none."""
     fields = [b"Date", b"Retry-After", b"Content-Length", b"Content-Encoding", b"Location"]
     lines = b"".join(field + b": " + head + b"\r\n" for field in fields)
     sent = b"HTTP/1.1 " + status + b" OK\r\n" + lines + b"\r\n" + body
@@ -880,7 +880,7 @@ def test_no_bytes_on_the_wire_raise(status: bytes, head: bytes, body: bytes) -> 
 
 
 def test_headers_of_absurd_length_are_a_fault_or_cut_short() -> None:
-    """Neither the ledger nor the log takes in what a header holds beyond reason."""
+    """Neither the ledger nor the log stores unreasonably long headers."""
     long = b"x" * 60_000
     fields = [b"Retry-After: " + long, b"Date: " + long, b"Location: " + long, b"X: " + long * 2]
     for count in (3, 4):

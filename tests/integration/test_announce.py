@@ -1,4 +1,4 @@
-"""The command `announce` against Azurite: a queue, a file, and what it refuses."""
+"""The command `announce` against Azurite: a queue, a file, and invalid options."""
 
 import json
 from base64 import b64decode
@@ -37,7 +37,7 @@ def messages(text: str) -> list[dict[str, Any]]:
 
 
 def test_messages_are_put_into_the_queue_as_event_grid_puts_them(environ: dict[str, str]) -> None:
-    """One JSON object each, in base64."""
+    """Each is one JSON object in base64."""
     queue = QueueClient.from_connection_string(environ["STORAGE_CONNECTION_STRING"], "sentinel")
     queue.create_queue()
     _, written, _ = announce(environ, "--output", "-")
@@ -52,7 +52,7 @@ def test_messages_are_put_into_the_queue_as_event_grid_puts_them(environ: dict[s
 
 
 def test_no_queue_is_created(environ: dict[str, str]) -> None:
-    """A wrong name is an error, and says where to go on."""
+    """A wrong name is an error that says where to resume."""
     code, _, said = announce(environ, "--queue", "nowhere")
 
     assert code == 1
@@ -60,8 +60,8 @@ def test_no_queue_is_created(environ: dict[str, str]) -> None:
     assert "Sent so far: 0 messages; go on with --after" in " ".join(said.split())
 
 
-def test_messages_go_on_in_a_file(environ: dict[str, str], tmp_path: Path) -> None:
-    """Each call appends; together they hold what one call writes."""
+def test_messages_are_appended_to_a_file(environ: dict[str, str], tmp_path: Path) -> None:
+    """Several bounded calls write the same messages as a single one."""
     _, whole, _ = announce(environ, "--output", "-", "--schema", "CloudEventSchemaV1_0")
     target = tmp_path / "messages.jsonl"
     options = ("--output", str(target), "--schema", "CloudEventSchemaV1_0")
@@ -83,10 +83,10 @@ def test_messages_go_on_in_a_file(environ: dict[str, str], tmp_path: Path) -> No
         (("--output", "-", "--scan", "other"), "--scan"),
     ],
 )
-def test_wrong_options_are_refused(
+def test_invalid_options_are_refused(
     options: tuple[str, ...], said: str, environ: dict[str, str]
 ) -> None:
-    """With exit code 2, before anything is sent."""
+    """The exit code is 2, and nothing is sent."""
     code, out, error = announce(environ, *options)
 
     assert (code, out) == (2, "")

@@ -1,4 +1,4 @@
-"""Every way to sign in, by the real azure-identity, from the settings to stored activities."""
+"""Every way to sign in with the real azure-identity, from settings to stored activities."""
 
 import json
 from functools import partial
@@ -24,7 +24,7 @@ Environ = dict[str, str]
 
 @pytest.fixture(autouse=True)
 def nobody_is_signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide what this machine may offer to the default chain."""
+    """Hide the credentials that this machine may offer to the default chain."""
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "MSI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
@@ -48,14 +48,14 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TlsFiles:
 
 
 def in_azure(identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch) -> Environ:
-    """Return what the platform sets for an app with an identity, and set it."""
+    """Set, and return, what the platform sets for an app with an identity."""
     for name, value in identity.environment.items():
         monkeypatch.setenv(name, value)
     return dict(identity.environment)
 
 
 def settings(api: Simulator, storage: Environ, **more: str) -> Environ:
-    """Return the settings of a scan that says nothing of how to sign in."""
+    """Return the settings of a scan without any setting for signing in."""
     return {
         "MDA_API_URL": api.url,
         "MDA_ALLOW_ANY_HOST": "true",
@@ -75,7 +75,7 @@ def failure(environ: Environ) -> tuple[RunResult, dict[str, Any]]:
 
 
 def pointed_at(authority: TokenAuthority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the real credentials ask the simulated authority instead of Microsoft's.
+    """Let the real credentials use the simulated authority instead of Microsoft's.
 
     No setting does that: who signs in elsewhere has a cloud that azure-identity knows.
     """
@@ -86,14 +86,14 @@ def pointed_at(authority: TokenAuthority, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def kinds(api: Simulator) -> set[str | None]:
-    """Return what kinds of authorization the API was shown."""
+    """Return the kinds of authorization that the API received."""
     return {request.authorization_kind for request in api.requests}
 
 
 def test_in_azure_the_managed_identity_is_the_default(
     storage_settings: Environ, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No setting and no secret: the platform's endpoint vouches for the app."""
+    """It needs no setting and no secret: the platform's endpoint vouches for the app."""
     with Simulator(tenant, switches=OPEN) as api, IdentityEndpoint() as identity:
         environ = settings(api, storage_settings, **in_azure(identity, monkeypatch))
 
@@ -120,7 +120,7 @@ def test_a_user_assigned_identity_is_chosen_by_its_client_id(
 def test_the_default_chain_finds_an_identity(
     storage_settings: Environ, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MDA_AUTH=default is azure-identity's own order of trying."""
+    """MDA_AUTH=default uses the order of azure-identity."""
     with Simulator(tenant, switches=OPEN) as api, IdentityEndpoint() as identity:
         platform = in_azure(identity, monkeypatch)
 
@@ -132,7 +132,7 @@ def test_the_default_chain_finds_an_identity(
 def test_a_client_secret_signs_an_app_registration_in(
     storage_settings: Environ, tenant: Tenant, tls: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the client credentials grant of its tenant."""
+    """It uses the client credentials grant of its tenant."""
     with (
         Simulator(tenant, switches=OPEN) as api,
         TokenAuthority(tls, clients={CLIENT: "s3cret"}) as authority,
@@ -149,7 +149,7 @@ def test_a_client_secret_signs_an_app_registration_in(
 def test_a_managed_identity_vouches_for_an_app_registration(
     storage_settings: Environ, tenant: Tenant, tls: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MDA_AUTH=federated: another tenant's registration, and no secret anywhere."""
+    """MDA_AUTH=federated signs in another tenant's registration without any secret."""
     with (
         Simulator(tenant, switches=OPEN) as api,
         IdentityEndpoint() as identity,
@@ -165,7 +165,7 @@ def test_a_managed_identity_vouches_for_an_app_registration(
 
 
 def test_a_legacy_token_is_sent_as_it_is(storage_settings: Environ, tenant: Tenant) -> None:
-    """With the scheme `Token`, for tenants that still have one."""
+    """It has the scheme `Token`, for tenants that still have one."""
     with Simulator(tenant, switches=OPEN) as api:
         token = api.credentials.header["Authorization"].removeprefix("Token ")
 
@@ -178,7 +178,7 @@ def test_a_legacy_token_is_sent_as_it_is(storage_settings: Environ, tenant: Tena
 def test_a_token_that_expires_in_mid_scan_is_renewed(
     storage_settings: Environ, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tokens of four seconds and answers of two: the run asks for new ones and goes on."""
+    """Tokens last four seconds and answers take two: the run renews them and continues."""
     slow = Switches(page_cap=500, throttle_per_minute=None, latency_seconds=2.0)
     with (
         Simulator(tenant, switches=slow) as api,
@@ -195,10 +195,10 @@ def test_a_token_that_expires_in_mid_scan_is_renewed(
     assert len(identity.requests) >= 2
 
 
-def test_an_identity_without_the_role_is_told_which_one(
+def test_the_error_of_an_identity_without_the_role_names_it(
     storage_settings: Environ, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """403 fails the run and names the application role; nothing advances."""
+    """A 403 fails the run with the name of the application role; nothing advances."""
     with Simulator(tenant, switches=OPEN) as api, IdentityEndpoint(roles=()) as identity:
         environ = settings(api, storage_settings, **in_azure(identity, monkeypatch))
 
@@ -213,7 +213,7 @@ def test_an_identity_without_the_role_is_told_which_one(
 def test_a_refused_sign_in_names_the_settings_to_check(
     storage_settings: Environ, tenant: Tenant, tls: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong client secret is no passing fault: the run fails and says so."""
+    """A wrong client secret is permanent, so the run fails and says so."""
     with (
         Simulator(tenant, switches=OPEN) as api,
         TokenAuthority(tls, clients={CLIENT: "another"}) as authority,
@@ -247,7 +247,7 @@ def test_storage_is_reached_with_the_identity(
     tenant: Tenant,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By account URL and OAuth; the containers are there, as the deployment makes them."""
+    """It uses account URL and OAuth; the containers exist, as the deployment creates them."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite_https.ca_file))
     names = [f"{container_name}-{kind}" for kind in ("data", "manifests", "state")]
     service = BlobServiceClient.from_connection_string(azurite_https.connection_string)

@@ -44,10 +44,10 @@ def truth(tenant: Tenant) -> list[bytes]:
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("field", ["date", "created"])
-def test_a_query_brings_everything(
+def test_a_query_writes_everything(
     api: Simulator, tenant: Tenant, tmp_path: Path, field: str, direction: str
 ) -> None:
-    """All pages, byte for byte, in either order."""
+    """It writes all pages, byte for byte, in either order."""
     target = tmp_path / "found.jsonl"
     options = ("--sort-field", field, "--sort-direction", direction, "--output", str(target))
 
@@ -63,7 +63,7 @@ def test_a_query_brings_everything(
 def test_a_file_may_be_compressed(
     api: Simulator, tenant: Tenant, tmp_path: Path, name: str
 ) -> None:
-    """When its name says so, in either case."""
+    """The name's suffix decides, in upper or lower case."""
     target = tmp_path / name
 
     invoke(settings(api, {}), "query", "--output", str(target))
@@ -72,7 +72,7 @@ def test_a_file_may_be_compressed(
 
 
 def test_settings_ask_the_same_as_options(api: Simulator) -> None:
-    """Each parameter has both; an option goes before its setting."""
+    """Each parameter has both; an option overrides its setting."""
     by_settings = {
         "SCAN_FILTERS": '{"date": {"gte_ndays": 1}, "service": {"eq": [20893]}}',
         "SCAN_SORT_FIELD": "created",
@@ -88,8 +88,8 @@ def test_settings_ask_the_same_as_options(api: Simulator) -> None:
     assert asked.is_scan
 
 
-def test_filters_come_from_a_file(api: Simulator, tenant: Tenant, tmp_path: Path) -> None:
-    """Long ones are not typed twice."""
+def test_filters_can_come_from_a_file(api: Simulator, tenant: Tenant, tmp_path: Path) -> None:
+    """Nobody has to type long ones twice."""
     (tmp_path / "filters.json").write_text('{"service": {"eq": [20893]}}')
 
     result = invoke(settings(api, {}), "query", "--filters", f"@{tmp_path}/filters.json")
@@ -100,7 +100,7 @@ def test_filters_come_from_a_file(api: Simulator, tenant: Tenant, tmp_path: Path
 
 
 def test_standard_output_is_clean(api: Simulator, tenant: Tenant) -> None:
-    """Only records, so that it can be piped; progress goes to standard error. No storage needed."""
+    """It has only records and can be piped; standard error has progress. No storage needed."""
     environ = settings(api, {})
     command = [sys.executable, "-m", "shared", "query"]
 
@@ -110,8 +110,8 @@ def test_standard_output_is_clean(api: Simulator, tenant: Tenant) -> None:
     assert "9 pages" in ran.stderr.decode()
 
 
-def test_an_empty_tenant_is_no_failure(tmp_path: Path) -> None:
-    """The file is there, and empty."""
+def test_an_empty_tenant_is_not_a_failure(tmp_path: Path) -> None:
+    """The file exists and is empty."""
     target = tmp_path / "found.jsonl"
     with Simulator(Tenant(), switches=OPEN) as api:
         result = invoke(settings(api, {}), "query", "--output", str(target))
@@ -121,8 +121,8 @@ def test_an_empty_tenant_is_no_failure(tmp_path: Path) -> None:
     assert "0 activities on 1 page" in result.stderr
 
 
-def test_a_throttled_query_waits_and_goes_on(tenant: Tenant, tmp_path: Path) -> None:
-    """A 429 is no end."""
+def test_a_throttled_query_waits_and_continues(tenant: Tenant, tmp_path: Path) -> None:
+    """A 429 does not end the query."""
     target = tmp_path / "found.jsonl"
     faults = [Fault("status", 3, 4, value=429, seconds=1)]
     with Simulator(tenant, switches=OPEN, faults=faults) as api:
@@ -134,7 +134,7 @@ def test_a_throttled_query_waits_and_goes_on(tenant: Tenant, tmp_path: Path) -> 
 
 
 def test_a_page_that_lost_its_data_is_asked_for_again(tenant: Tenant, tmp_path: Path) -> None:
-    """Its cursor has moved on, so to go on from it would leave activities out."""
+    """Its cursor has moved on, so continuing from it would omit activities."""
     target = tmp_path / "found.jsonl"
     with Simulator(tenant, switches=OPEN, faults=[Fault("no-data", 3)]) as api:
         result = invoke(settings(api, {}), "query", "--output", str(target))
@@ -152,10 +152,10 @@ def test_a_page_that_lost_its_data_is_asked_for_again(tenant: Tenant, tmp_path: 
         (Fault("status", 3, value=404), "Check MDA_API_URL"),
     ],
 )
-def test_what_would_lose_activities_leaves_no_file(
+def test_an_answer_that_would_lose_activities_leaves_no_file(
     tenant: Tenant, tmp_path: Path, fault: Fault, why: str
 ) -> None:
-    """A clear error, exit code 1, and what was written is only kept as a partial file."""
+    """It is a clear error with exit code 1; what was written stays as a partial file only."""
     target = tmp_path / "found.jsonl"
     with Simulator(tenant, switches=OPEN, faults=[fault]) as api:
         result = invoke(settings(api, {}), "query", "--output", str(target))
@@ -168,7 +168,7 @@ def test_what_would_lose_activities_leaves_no_file(
 
 
 def test_more_activities_on_a_millisecond_than_a_page_holds_end_the_query(tmp_path: Path) -> None:
-    """The documented sample asks for the same page for ever."""
+    """The documented sample would request the same page forever."""
     at = SystemClock().now() - 60 * MINUTE
     with Simulator(Tenant.of([at] * 1200), switches=OPEN) as api:
         result = invoke(settings(api, {}), "query", "--output", str(tmp_path / "found"))
@@ -178,8 +178,8 @@ def test_more_activities_on_a_millisecond_than_a_page_holds_end_the_query(tmp_pa
     assert len(api.requests) == 2
 
 
-def test_wrong_settings_end_a_query_before_any_request(api: Simulator) -> None:
-    """Exit code 2, every problem listed, nothing asked."""
+def test_invalid_settings_end_a_query_before_any_request(api: Simulator) -> None:
+    """The exit code is 2, every problem is listed, and nothing is sent."""
     environ = settings(api, {"MDA_AUTH": "client-secret"})
 
     result = invoke(environ, "query", "--limit", "1", "--filters", "{", "--sort-field", "x")
@@ -191,7 +191,7 @@ def test_wrong_settings_end_a_query_before_any_request(api: Simulator) -> None:
 
 
 def test_a_folder_is_refused_as_output_before_any_request(api: Simulator, tmp_path: Path) -> None:
-    """Not after an hour of pages."""
+    """Otherwise the error would follow an hour of pages."""
     result = invoke(settings(api, {}), "query", "--output", str(tmp_path))
 
     assert (result.exit_code, api.requests) == (1, [])
@@ -199,7 +199,7 @@ def test_a_folder_is_refused_as_output_before_any_request(api: Simulator, tmp_pa
 
 
 def test_a_reader_that_goes_away_ends_the_query_quietly(api: Simulator) -> None:
-    """As `head` does."""
+    """`head` is such a reader."""
     command = f"{sys.executable} -m shared query | head -n 1"
 
     ran = subprocess.run(
@@ -214,7 +214,7 @@ def test_a_reader_that_goes_away_ends_the_query_quietly(api: Simulator) -> None:
 def test_a_run_repeats_until_idle(
     api: Simulator, tenant: Tenant, storage_settings: dict[str, str], tmp_path: Path
 ) -> None:
-    """The scan is complete, with settings from a file; each report line is on standard output."""
+    """The scan is complete, its settings from a file, and standard output has each report."""
     environ = settings(api, storage_settings, SCAN_TIME_BUDGET="5s")
     lines = "".join(f"{name}={value}\n" for name, value in environ.items())
     (tmp_path / "settings").write_text(lines)
@@ -228,16 +228,18 @@ def test_a_run_repeats_until_idle(
     assert "all: idle, nothing is due" in result.stderr
 
 
-def test_a_run_is_one_iteration(api: Simulator, storage_settings: dict[str, str]) -> None:
-    """One report line, exit code 0."""
+def test_without_until_idle_there_is_one_run(
+    api: Simulator, storage_settings: dict[str, str]
+) -> None:
+    """It writes one report line and exits with 0."""
     result = invoke(settings(api, storage_settings, SCAN_LOOKBACK="1h"), "run")
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 1
 
 
-def test_wrong_settings_end_a_run(api: Simulator, storage_settings: dict[str, str]) -> None:
-    """Exit code 2, every problem and the page that helps; the report line is there, too."""
+def test_invalid_settings_end_a_run(api: Simulator, storage_settings: dict[str, str]) -> None:
+    """Exit code 2, all problems and their help page; the report line is there, too."""
     environ = settings(api, storage_settings, SCAN_LIMIT="9", SCAN_SLICE="7m", SCAN_LIMITS="1")
 
     result = invoke(environ, "run", "--until-idle")
@@ -249,7 +251,7 @@ def test_wrong_settings_end_a_run(api: Simulator, storage_settings: dict[str, st
 
 
 def test_a_failed_run_says_what_to_do(api: Simulator, storage_settings: dict[str, str]) -> None:
-    """Exit code 1, the error, the remedy and the page; never the token."""
+    """It shows exit code 1, the error, the remedy and the page, but never the token."""
     environ = settings(api, storage_settings, MDA_API_TOKEN="ab" * 32)
 
     result = invoke(environ, "run", "--until-idle")
@@ -261,7 +263,7 @@ def test_a_failed_run_says_what_to_do(api: Simulator, storage_settings: dict[str
 
 
 def test_without_its_packages_the_command_line_says_what_to_install(tmp_path: Path) -> None:
-    """One line instead of a traceback."""
+    """It writes one line instead of a traceback."""
     (tmp_path / "typer.py").write_text('raise ModuleNotFoundError("no", name="typer")')
     environ = {"PYTHONPATH": str(tmp_path)}
 
@@ -275,7 +277,7 @@ def test_without_its_packages_the_command_line_says_what_to_install(tmp_path: Pa
 
 
 def test_help_names_the_commands() -> None:
-    """And where more is written."""
+    """It also says where to read more."""
     result = invoke({}, "--help")
 
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""`make demo` as a person runs it."""
+"""`make demo` as a user runs it."""
 
 import re
 import signal
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Watch(Thread):
-    """Notes every process that a process starts, and what those start, while it lives."""
+    """Records every process that a process starts, directly or indirectly, while it lives."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         super().__init__(daemon=True)
@@ -30,19 +30,19 @@ class Watch(Thread):
             time.sleep(0.1)
 
     def look(self) -> None:
-        """Note the processes whose parent is known, by id and start."""
+        """Record the processes whose parent is known, by id and start."""
         for pid, (parent, started) in processes().items():
             if parent in self.seen:
                 self.seen.setdefault(pid, started)
 
     def left(self) -> set[int]:
-        """Return the ids of those that are still there, the first one apart."""
+        """Return the ids of those that still exist, without the first one."""
         there = {pid: started for pid, (_, started) in processes().items()}
         return {pid for pid, started in self.seen.items() if started and there.get(pid) == started}
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Return parent and start time of every process that is no zombie."""
+    """Return parent and start time of every process that is not a zombie."""
     found = {}
     for place in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -54,7 +54,7 @@ def processes() -> dict[int, tuple[int, str]]:
 
 @pytest.fixture
 def demo() -> Iterator[subprocess.Popen[str]]:
-    """Start the demonstration, and see that it leaves no process behind."""
+    """Start the demonstration, and check that it leaves no process behind."""
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.demo"],
         cwd=ROOT,
@@ -73,7 +73,7 @@ def demo() -> Iterator[subprocess.Popen[str]]:
 
 
 def shapes(said: str) -> set[str]:
-    """Return the lines of an output without what differs from one demonstration to the next."""
+    """Return the lines of an output without what differs between demonstrations."""
     plain = (re.sub(r" \.+ ", " . ", line) for line in said.splitlines() if line != "...")
     return {re.sub(r"[\d,]+", "0", line) for line in plain}
 
@@ -93,8 +93,8 @@ def test_the_demonstration_proves_what_it_says(demo: subprocess.Popen[str]) -> N
     assert "The blobs equal the API's truth." in said
 
 
-def test_the_demonstration_ends_when_it_is_told_to(demo: subprocess.Popen[str]) -> None:
-    """Control-C ends everything that it started."""
+def test_control_c_ends_the_demonstration(demo: subprocess.Popen[str]) -> None:
+    """It stops everything that it started."""
     assert demo.stdout is not None
     while not demo.stdout.readline().startswith("run 1"):
         assert demo.poll() is None, "it ended before its first run had"

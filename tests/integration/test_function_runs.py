@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def storage() -> Iterator[Azurite]:
-    """Provide an emulator of its own: the containers have their default names."""
+    """Provide a separate emulator: the containers have their default names."""
     with azurite() as running:
         yield running
 
 
 def app_settings(api: Simulator, storage: Azurite, **more: str) -> dict[str, str]:
-    """Return what Azure would hand the app as environment, and nothing else."""
+    """Return exactly what Azure would pass to the app as environment."""
     return {
         "MDA_API_URL": api.url,
         "MDA_ALLOW_ANY_HOST": "true",
@@ -51,7 +51,7 @@ def reports(invocation: Invocation) -> list[dict[str, Any]]:
 
 
 def test_the_timer_stores_what_the_api_holds(storage: Azurite) -> None:
-    """Signed in by the managed identity, as deployed; each run logs one report."""
+    """The app signs in by its managed identity, as deployed; each run logs one report."""
     tenant = history(2600)
     with Simulator(tenant, switches=OPEN) as api, IdentityEndpoint() as identity:
         settings = app_settings(api, storage, MDA_AUTH="", MDA_API_TOKEN="", **identity.environment)
@@ -79,8 +79,8 @@ def test_a_run_that_fails_is_marked_failed_and_reports_once(storage: Azurite) ->
     assert report["help"] == "docs/runbook.md#source-refused"
 
 
-def test_wrong_settings_fail_the_run_and_report_once(storage: Azurite) -> None:
-    """All of them at once, before any request."""
+def test_invalid_settings_fail_the_run_and_report_once(storage: Azurite) -> None:
+    """All are reported together, before any request."""
     with Simulator(history(10), switches=OPEN) as api:
         ended = run(app_settings(api, storage, SCAN_LIMIT="9", SCAN_SLICE="7m"))
 
@@ -93,7 +93,7 @@ def test_wrong_settings_fail_the_run_and_report_once(storage: Azurite) -> None:
 
 
 def test_the_report_is_a_trace_of_its_own_category(storage: Azurite) -> None:
-    """Alert rules find it by the category; its level tells failures apart."""
+    """Alert rules select it by category; its level distinguishes failures."""
     with Simulator(history(10), switches=OPEN) as api:
         well = run(app_settings(api, storage))
         ill = run(app_settings(api, storage, SCAN_NAME="other", MDA_API_TOKEN="0" * 32))
@@ -103,7 +103,7 @@ def test_the_report_is_a_trace_of_its_own_category(storage: Azurite) -> None:
 
 
 def test_one_scan_that_fails_does_not_stop_the_others(storage: Azurite) -> None:
-    """Each scan of an app has its own run and report; the run as a whole failed."""
+    """Each scan has its own run and report; the invocation as a whole fails."""
     scans = '[{"name": "good"}, {"name": "bad", "filters": {"service": {"eq": [1]}}}]'
     changed = scans.replace("[1]", "[2]")
     with Simulator(history(700), switches=OPEN) as api:

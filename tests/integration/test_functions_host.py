@@ -1,4 +1,4 @@
-"""The function app in the Functions worker's real library, and what that drive of it reports."""
+"""The function app in the worker's real library, and what driving it reports."""
 
 from pathlib import Path
 
@@ -31,20 +31,20 @@ def app_dir(tmp_path: Path) -> Path:
 
 
 def write_run(app_dir: Path, *body: str) -> None:
-    """Write what the timer of the app in `app_dir` runs."""
+    """Write the code that the timer of the app in `app_dir` runs."""
     lines = ["import logging, os, sys, time", "def run(timer):", *(f"    {line}" for line in body)]
     (app_dir / "shared/bootstrap.py").write_text("\n".join(lines))
 
 
 def test_the_app_has_exactly_one_function() -> None:
-    """The host accepts an app without functions in silence, so the set of names is asserted."""
+    """The host accepts an app without functions silently, so the set of names is asserted."""
     seen = index(ROOT, SCHEDULE)
 
     assert (seen.exception, set(seen.functions)) == (None, {"scan_activities"})
 
 
 def test_the_timer_follows_the_setting_and_the_schedule_monitor() -> None:
-    """The schedule is a setting, missed runs are seen, and a start of the host is no run."""
+    """The schedule is a setting, missed runs are caught up, and a start causes no run."""
     (timer,) = index(ROOT, SCHEDULE).functions["scan_activities"]
 
     assert (
@@ -61,7 +61,7 @@ def test_the_timer_follows_the_setting_and_the_schedule_monitor() -> None:
 
 @pytest.mark.parametrize("env", [{}, {"SCAN_SCHEDULE": ""}], ids=["unset", "empty"])
 def test_a_schedule_without_a_value_is_a_failure(env: dict[str, str]) -> None:
-    """The worker's library accepts it in silence; the host does not start the function."""
+    """The worker's library accepts it silently; the host does not start the function."""
     seen = index(ROOT, env)
 
     assert not seen.success
@@ -69,7 +69,7 @@ def test_a_schedule_without_a_value_is_a_failure(env: dict[str, str]) -> None:
 
 
 def test_an_app_whose_import_fails_is_a_failure(app_dir: Path) -> None:
-    """The platform shows such an app as one without functions; here the reason is said."""
+    """The platform shows such an app without functions; here the reason is reported."""
     (app_dir / "shared/bootstrap.py").write_text("import no_such_module")
 
     seen = index(app_dir, SCHEDULE)
@@ -96,7 +96,7 @@ def test_an_app_imports_its_own_modules_only(app_dir: Path) -> None:
 
 
 def test_the_process_has_only_the_environment_that_it_is_given(app_dir: Path) -> None:
-    """A setting of the developer's shell never decides what a test sees."""
+    """A setting in the developer's shell never affects a test."""
     write_run(app_dir, "print(sorted(name for name in os.environ if name != 'LC_CTYPE'))")
 
     ran = invoke(app_dir, {**SCHEDULE, "MDA_AUTH": "default"}, "tick")
@@ -106,7 +106,7 @@ def test_the_process_has_only_the_environment_that_it_is_given(app_dir: Path) ->
 
 @pytest.mark.parametrize("past_due", [False, True])
 def test_a_timer_learns_whether_it_is_late(app_dir: Path, *, past_due: bool) -> None:
-    """`past_due` reaches the function through the same TimerInfo as the host sends."""
+    """`past_due` reaches the function in the same TimerInfo that the host sends."""
     write_run(app_dir, "print(timer.past_due, sorted(timer.schedule_status))")
 
     ran = invoke(app_dir, SCHEDULE, "tick", past_due=past_due)
@@ -115,7 +115,7 @@ def test_a_timer_learns_whether_it_is_late(app_dir: Path, *, past_due: bool) -> 
 
 
 def test_logs_arrive_with_level_category_and_text(app_dir: Path) -> None:
-    """The host gets the formatted text and no fields; below INFO it gets nothing."""
+    """The host gets the formatted text without fields, and nothing below INFO."""
     write_run(app_dir, "logging.getLogger('a.b').warning('%d left', 3)", "logging.debug('quiet')")
 
     ran = invoke(app_dir, SCHEDULE, "tick")
@@ -140,7 +140,7 @@ def test_a_log_is_seen_while_the_function_runs(app_dir: Path) -> None:
 
 
 def test_an_exception_fails_the_invocation(app_dir: Path) -> None:
-    """What escapes the function is what the host marks the run as failed by."""
+    """An exception that leaves the function makes the host mark the run as failed."""
     write_run(app_dir, "raise ValueError('out of order')")
 
     ran = invoke(app_dir, SCHEDULE, "tick")
@@ -150,7 +150,7 @@ def test_an_exception_fails_the_invocation(app_dir: Path) -> None:
 
 
 def test_an_exit_of_the_process_fails_the_invocation(app_dir: Path) -> None:
-    """`sys.exit` takes the worker with it, and no result is ever sent."""
+    """`sys.exit` ends the worker as well, and no result is ever sent."""
     write_run(app_dir, "sys.exit(3)")
 
     ran = invoke(app_dir, SCHEDULE, "tick")
@@ -162,7 +162,7 @@ def test_an_exit_of_the_process_fails_the_invocation(app_dir: Path) -> None:
 
 
 def test_a_value_that_is_returned_fails_the_invocation(app_dir: Path) -> None:
-    """A timer has nowhere to return a value to."""
+    """A timer has no binding to return a value to."""
     app = (app_dir / "function_app.py").read_text().replace("run(timer)", "return run(timer)")
     (app_dir / "function_app.py").write_text(app)
     write_run(app_dir, "return 1")

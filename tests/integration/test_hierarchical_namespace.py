@@ -1,4 +1,4 @@
-"""A whole scan, its check and its rebuilding on storage that lists folders among the blobs."""
+"""A whole scan, its check and a rebuild on storage that lists folders among the blobs."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ def container(environ: dict[str, str], kind: str) -> ContainerClient:
 
 
 def test_a_store_that_lists_folders_is_sound(environ: dict[str, str]) -> None:
-    """The folders are in its listing, and no finding names them."""
+    """Its listing has the folders, and no finding names them."""
     (archive,) = archives(environ)
 
     checked = Verifier(archive.results, archive.ledgers, "all", Silent()).check()
@@ -54,7 +54,7 @@ def test_a_store_that_lists_folders_is_sound(environ: dict[str, str]) -> None:
 def test_a_ledger_is_rebuilt_on_a_store_that_lists_folders(
     environ: dict[str, str], tenant: Tenant
 ) -> None:
-    """The scan goes on from it without loss or duplicate."""
+    """The scan resumes from it without loss or duplicate."""
     (archive,) = archives(environ)
     lost = decode(archive.ledgers.load().content or b"")
     container(environ, "STATE").delete_blob("scan=all/ledger.json")
@@ -69,7 +69,7 @@ def test_a_ledger_is_rebuilt_on_a_store_that_lists_folders(
 def test_a_scan_of_which_only_folders_are_left_begins_again(
     environ: dict[str, str], tenant: Tenant
 ) -> None:
-    """Deleting every blob leaves the folders, and they are no reason to miss a ledger."""
+    """Deleting every blob leaves the folders, which do not mean that a ledger is missing."""
     for kind in ("DATA", "MANIFEST", "STATE"):
         place = container(environ, kind)
         for blob in list(place.list_blobs(include=["metadata"])):

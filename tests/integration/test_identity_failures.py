@@ -1,4 +1,4 @@
-"""The platform's identity endpoint fails now and then: real azure-identity, real HTTP."""
+"""The platform's identity endpoint fails occasionally: real azure-identity, real HTTP."""
 
 import json
 import logging
@@ -85,15 +85,15 @@ def clock() -> FakeClock:
 
 
 def entra(clock: FakeClock) -> EntraToken:
-    """Return the way to sign in with the managed identity."""
+    """Return the authorization with the managed identity."""
     return EntraToken(lambda: managed_identity(None, clock), "managed-identity")
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_failure_that_passes_is_waited_out(
+def test_a_temporary_failure_is_waited_out(
     identity: IdentityEndpoint, clock: FakeClock, kind: str
 ) -> None:
-    """Twice it fails, and the third time there is a token."""
+    """It fails twice, and the third time there is a token."""
     identity.instead = lambda number: PASSING[kind] if number <= 2 else None
 
     header = entra(clock).header()
@@ -105,10 +105,10 @@ def test_a_failure_that_passes_is_waited_out(
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_a_failure_that_stays_is_unavailable_and_no_refusal(
+def test_a_lasting_failure_is_unavailable_but_not_a_refusal(
     identity: IdentityEndpoint, clock: FakeClock, kind: str
 ) -> None:
-    """After a few seconds; whoever asks next is told at once."""
+    """It takes a few seconds; the next caller gets the result at once."""
     identity.instead = lambda _: PASSING[kind]
     signing = entra(clock)
 
@@ -126,10 +126,10 @@ def test_a_failure_that_stays_is_unavailable_and_no_refusal(
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_a_clear_refusal_is_one_and_is_asked_once(
+def test_a_clear_refusal_is_final_after_one_request(
     identity: IdentityEndpoint, clock: FakeClock, kind: str
 ) -> None:
-    """Trying again cannot help."""
+    """A retry cannot help."""
     identity.instead = lambda _: REFUSALS[kind]
 
     with pytest.raises(SourceRefused, match="MDA_AUTH=managed-identity"):
@@ -142,7 +142,7 @@ def test_a_clear_refusal_is_one_and_is_asked_once(
 def test_a_hang_ends_after_a_few_seconds(
     identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each attempt takes five seconds (here by the clock alone), so there are two."""
+    """Each attempt takes five seconds (on the fake clock only), so there are two."""
     monkeypatch.setitem(credentials.ONCE, "read_timeout", 0.2)
     identity.instead = lambda _: Reply(status=200, delivery=Delivery(silent=True))
 
@@ -159,7 +159,7 @@ def test_a_hang_ends_after_a_few_seconds(
 def test_the_default_chain_waits_a_failure_out(
     identity: IdentityEndpoint, clock: FakeClock
 ) -> None:
-    """MDA_AUTH=default ends at the same endpoint."""
+    """MDA_AUTH=default uses the same endpoint."""
     identity.instead = lambda number: HTML if number <= 1 else None
 
     signing = EntraToken(lambda: default_credential(None, clock), "default")
@@ -199,7 +199,7 @@ def test_a_scan_without_a_token_waits_and_does_not_fail(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each of several has its report line, and the next run goes on."""
+    """Each of several has its report line, and the next run resumes."""
     identity.instead = lambda _: HTML
     with Simulator(tenant, switches=OPEN) as api:
         how = settings(api, storage_settings, **SCANS, **in_azure(identity, monkeypatch))
@@ -219,7 +219,7 @@ def test_storage_that_cannot_sign_in_says_so_for_each_scan(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is not storage that refuses, so no role is asked for."""
+    """Storage has refused nothing, so the error suggests no role."""
     identity.instead = lambda _: Reply(status=503)
     storage = {"STORAGE_ACCOUNT_URL": azurite_https.blob_url}
     with Simulator(tenant, switches=OPEN) as api:
@@ -241,7 +241,7 @@ def test_a_scan_whose_container_is_missing_does_not_keep_another_from_its_report
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nobody made the containers that the account URL leads to."""
+    """Nobody created the containers at the account URL."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite_https.ca_file))
     storage = {
         "STORAGE_ACCOUNT_URL": azurite_https.blob_url,
@@ -267,7 +267,7 @@ def test_no_exception_escapes_without_a_report(
     caplog: pytest.LogCaptureFixture,
     broken: str,
 ) -> None:
-    """Whatever part of the program fails, and however."""
+    """Any part of the program may fail, in any way."""
     calls = []
     real = getattr(bootstrap, broken)
 
@@ -294,7 +294,7 @@ def test_a_report_that_cannot_be_kept_is_still_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whatever the run log's storage answers."""
+    """The answer of the run log's storage does not matter."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("a defect")
@@ -312,7 +312,7 @@ def test_a_report_that_cannot_be_kept_is_still_in_the_log(
 
 
 def test_a_credential_is_asked_by_one_thread_at_a_time(clock: FakeClock) -> None:
-    """So that lanes do not each wait for an endpoint that hangs."""
+    """Otherwise each lane would wait for an endpoint that hangs."""
 
     class Absent:
         asked = 0

@@ -1,4 +1,4 @@
-"""What is deployed: assembled in a clean folder, with its own libraries and Azure's Python."""
+"""The deployed package in a clean folder, with its own libraries and Azure's Python."""
 
 import hashlib
 import json
@@ -60,7 +60,7 @@ class Deployed:
     archive: Path
 
     def drive(self, env: dict[str, str], *options: str) -> list[dict[str, Any]]:
-        """Drive it as the host does, with no other module in reach; return what comes out.
+        """Drive it as the host does, without any other module, and return its output.
 
         The interpreter's own site-packages are left out (-S).
         """
@@ -79,14 +79,14 @@ class Deployed:
 
 
 def only(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the one line of a kind."""
+    """Return the only line of a kind."""
     (found,) = [line for line in lines if line["kind"] == kind]
     return found
 
 
 @pytest.fixture(scope="module")
 def python(request: pytest.FixtureRequest) -> Path:
-    """Return Azure's Python. A machine without it uses its own, and says so; CI must have it."""
+    """Return Azure's Python; outside CI this one replaces a missing one, with a warning."""
     found = azure_python()
     if found:
         return found
@@ -103,12 +103,12 @@ def python(request: pytest.FixtureRequest) -> Path:
 
 
 def installed(cache: Path, python: Path, contents: str, *arguments: str) -> Path:
-    """Return a folder with packages for an interpreter; what pip has done once is kept."""
+    """Return a folder with packages for an interpreter, cached after the first installation."""
     said = f"{contents} {version(python)} {sys.platform}"
     folder = cache / hashlib.sha256(said.encode()).hexdigest()[:16]
     if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        # With a pip of its own: another Python's may be too old to run there.
+        # It gets its own pip, as another Python's may be too old to run there.
         own = unfinished.with_suffix(".venv")
         subprocess.run([python, "-m", "venv", own], check=True)
         pip = [str(own / "bin/python"), "-m", "pip", "install", "--quiet"]
@@ -123,7 +123,7 @@ def installed(cache: Path, python: Path, contents: str, *arguments: str) -> Path
 def deployed(
     python: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Deployed:
-    """Return the package in a clean folder, with the libraries that it brings and no others."""
+    """Return the package in a clean folder, with only the libraries that it includes."""
     folder = tmp_path_factory.mktemp("deployed")
     archive, app = folder / "released-package.zip", folder / "app"
     cache: Path = request.config.cache.mkdir("package")
@@ -141,13 +141,13 @@ def deployed(
 
 @pytest.fixture
 def storage() -> Iterator[Azurite]:
-    """Provide an emulator of its own: the containers have their default names."""
+    """Provide a separate emulator: the containers have their default names."""
     with azurite() as running:
         yield running
 
 
 def test_the_package_has_exactly_its_function(deployed: Deployed) -> None:
-    """The platform reports success for a package without one, so the set of names is asserted."""
+    """The platform reports success without any function, so the set of names is asserted."""
     index = only("index", deployed.drive(SCHEDULE))
 
     assert (index["exception"], index["success"]) == (None, True)
@@ -155,7 +155,7 @@ def test_the_package_has_exactly_its_function(deployed: Deployed) -> None:
 
 
 def test_the_package_scans(deployed: Deployed, storage: Azurite) -> None:
-    """Signed in by a managed identity, it stores what the API holds: no library is missing."""
+    """It signs in by a managed identity and stores what the API holds: no library is missing."""
     tenant = history(600)
     with Simulator(tenant, switches=OPEN) as api, IdentityEndpoint() as identity:
         settings = {
@@ -176,7 +176,7 @@ def test_the_package_scans(deployed: Deployed, storage: Azurite) -> None:
 
 
 def test_without_its_libraries_the_package_does_not_load(deployed: Deployed) -> None:
-    """Nothing of this machine stands in for them, so the tests above mean something."""
+    """This machine's libraries do not replace them, so the tests above are meaningful."""
     ran = subprocess.run(
         [deployed.python, "-S", "-c", "import function_app"],
         cwd=deployed.app,
@@ -190,15 +190,15 @@ def test_without_its_libraries_the_package_does_not_load(deployed: Deployed) -> 
     assert "ModuleNotFoundError: No module named 'azure" in ran.stderr
 
 
-def test_the_package_brings_nothing_of_the_platform(deployed: Deployed) -> None:
-    """Azure has its own worker, and another one beside it would be loaded in its place."""
+def test_the_package_includes_nothing_of_the_platform(deployed: Deployed) -> None:
+    """Azure has its own worker and would load a second one in its place."""
     names = {path.name.partition("-")[0] for path in (deployed.app / LIBRARIES).iterdir()}
 
     assert not names & {"azure_functions_runtime", "azure_functions_worker", "azurefunctions"}
 
 
 def test_the_package_is_small(deployed: Deployed) -> None:
-    """What is uploaded, and what a cold start reads."""
+    """The limits cover the upload and what a cold start reads."""
     files = [path for path in (deployed.app / LIBRARIES).rglob("*") if path.is_file()]
 
     with zipfile.ZipFile(deployed.archive) as package:
@@ -224,8 +224,8 @@ SHIM = "echo 'python3.13: command not found' >&2; exit 127"
 REAL = "echo 3 13"
 
 
-def test_a_python_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
-    """Shims of pyenv are on PATH for versions that are not switched on."""
+def test_a_python_that_does_not_run_is_skipped(tmp_path: Path) -> None:
+    """PATH has pyenv's shims even for versions that are not active."""
     made(tmp_path / "shims/python3.13", SHIM)
     real = made(tmp_path / ".pyenv/versions/3.13.0/bin/python3.13", REAL)
 
@@ -235,8 +235,8 @@ def test_a_python_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
     assert version(tmp_path / "shims/python3.13") is None
 
 
-def test_the_python_of_azure_is_found_where_it_is_kept(tmp_path: Path) -> None:
-    """On PATH, in pyenv wherever its folder is, or in uv."""
+def test_the_python_of_azure_is_found(tmp_path: Path) -> None:
+    """It may be on PATH, in pyenv's folder, or in uv."""
     on_path = made(tmp_path / "bin/python3.13", REAL)
     in_pyenv = made(tmp_path / "pyenv/versions/3.13.2/bin/python3.13", REAL)
     in_uv = made(tmp_path / "store/python", REAL)
@@ -255,7 +255,7 @@ def test_the_python_of_azure_is_found_where_it_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_version_is_the_one_that_azure_is_asked_for() -> None:
-    """The infrastructure and the tests name the same."""
+    """Infrastructure and tests state the same version."""
     files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
 

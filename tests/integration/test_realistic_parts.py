@@ -1,4 +1,4 @@
-"""Parts with the records that the API usually sends are read by every reader, as documented."""
+"""Every reader can read parts of ordinary API records, as documented."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_records_have_nested_keys_that_differ_in_case(part: Path) -> None:
-    """Otherwise the tests below would prove less than they say."""
+    """Otherwise the tests below would prove less than they claim."""
     records = [json.loads(line) for line in gzip.decompress(part.read_bytes()).splitlines()]
 
     assert any({"Level", "level"} <= set(it.get("rawDataJson") or ()) for it in records)
@@ -40,13 +40,13 @@ def test_the_records_have_nested_keys_that_differ_in_case(part: Path) -> None:
     "reader", [pandas_rows, pyarrow_rows, plain_rows], ids=lambda reader: reader.__name__
 )
 def test_a_usual_part_is_read(reader: object, part: Path) -> None:
-    """All rows."""
+    """Each reader shows all rows."""
     assert callable(reader)
     assert reader(part) == ROWS
 
 
 def test_duckdb_reads_a_usual_part_with_one_option(part: Path) -> None:
-    """All rows, and what is nested is reached by path."""
+    """It shows all rows, and reaches nested values by path."""
     seen = "count(*), count(rawDataJson ->> '$.Level')"
     with duckdb.connect() as database:
         query = f"SELECT {seen} FROM read_json('{part}', {OPTIONS})"  # noqa: S608 - a path of ours

@@ -1,4 +1,4 @@
-"""The whole scan through real HTTP, between the simulator and the storage emulator."""
+"""A whole scan over real HTTP between the simulator and the storage emulator."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ def settings(api: Simulator, storage: dict[str, str], **more: str) -> dict[str, 
 
 
 def run_until_idle(environ: dict[str, str], most: int = 20) -> list[RunResult]:
-    """Repeat runs until nothing is due; a failure is raised."""
+    """Repeat runs until nothing is due, and raise any failure."""
     results: list[RunResult] = []
     for _ in range(most):
         results += run_scans(environ)
@@ -68,7 +68,7 @@ def _identity(record: dict[str, Any]) -> Identity:
 
 
 def history(count: int, seed: int = 7) -> Tenant:
-    """Return a tenant whose last activity is twenty minutes old, so that all of it is settled."""
+    """Return a tenant whose last activity is twenty minutes old, so all of it has settled."""
     now = SystemClock().now()
     return Tenant.generate(seed=seed, count=count, per_second=0.8, until_ms=now - 20 * MINUTE)
 
@@ -89,7 +89,7 @@ def test_parts_equal_the_truth(
 
 
 def test_records_are_stored_byte_for_byte(storage_settings: dict[str, str]) -> None:
-    """What the API sent is what a reader gets: escapes, number forms, key order, colliding keys."""
+    """Readers get escapes, number forms, key order and colliding keys as the API sent them."""
     tenant = history(300)
     with Simulator(tenant, switches=OPEN) as api:
         run_until_idle(settings(api, storage_settings))
@@ -125,7 +125,7 @@ KINDS = [
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_faults_of_every_kind_cost_no_activity(direction: Direction) -> None:
-    """More than a third of the answers is broken, at random with a seed; the rest is enough.
+    """More than a third of the answers is broken at random, and the rest is enough.
 
     The requests are real, the time is not: back-offs pass at once.
     """
@@ -151,7 +151,7 @@ def test_faults_of_every_kind_cost_no_activity(direction: Direction) -> None:
 
 @pytest.mark.parametrize("refused", ["limit", "sortField"])
 def test_an_api_that_refuses_what_is_undocumented_is_scanned_all_the_same(refused: str) -> None:
-    """First contact over real HTTP: refused, asked with less, and stored whole."""
+    """This is first contact over real HTTP: refused, asked for less, and stored whole."""
     tenant = Tenant.generate(seed=5, count=900, per_second=0.5, until_ms=NOW - 20 * MINUTE)
     switches = replace(OPEN, refuses=frozenset({refused}))
     world = World([])
@@ -170,7 +170,7 @@ def test_an_api_that_refuses_what_is_undocumented_is_scanned_all_the_same(refuse
 
 
 def test_scans_of_one_app_keep_to_one_request_budget(storage_settings: dict[str, str]) -> None:
-    """Two requests a minute for three scans: the third one waits for a later run."""
+    """Three scans share two requests a minute, so the third one waits for a later run."""
     scans = json.dumps([{"name": name} for name in ("one", "two", "three")])
     with Simulator(history(1), switches=OPEN) as api:
         more = {"SCAN_REQUESTS_PER_MINUTE": "2", "SCAN_TIME_BUDGET": "15s", "SCANS": scans}
@@ -182,7 +182,7 @@ def test_scans_of_one_app_keep_to_one_request_budget(storage_settings: dict[str,
 
 
 def test_several_scans_share_one_app(storage_settings: dict[str, str]) -> None:
-    """Each has its ledger, its chain and its filters."""
+    """Each has its own ledger, chain and filters."""
     tenant = history(1500)
     scans = json.dumps(
         [{"name": "all"}, {"name": "exchange", "filters": {"service": {"eq": [20893]}}}]
@@ -203,7 +203,7 @@ def _service(tenant: Tenant, identity: Identity) -> int:
 
 
 def test_a_throttled_run_ends_and_says_until_when(storage_settings: dict[str, str]) -> None:
-    """It does not sleep through the throttle: the platform bills waiting."""
+    """It does not sleep through the throttle, as the platform bills waiting."""
     tenant = history(4000)
     with Simulator(tenant, switches=Switches(page_cap=500, throttle_per_minute=3)) as api:
         (result,) = run_scans(settings(api, storage_settings, SCAN_CONCURRENCY="1"))
@@ -213,8 +213,8 @@ def test_a_throttled_run_ends_and_says_until_when(storage_settings: dict[str, st
     assert report["waiting_until"] > SystemClock().now()
 
 
-def test_wrong_settings_are_reported_before_any_request(storage_settings: dict[str, str]) -> None:
-    """All of them at once, in the one report line of the run."""
+def test_invalid_settings_are_reported_before_any_request(storage_settings: dict[str, str]) -> None:
+    """The run's one report line has all of them."""
     with Simulator(history(10), switches=OPEN) as api:
         environ = settings(api, storage_settings, SCAN_LIMIT="9", SCAN_SLICE="7m")
 
@@ -231,7 +231,7 @@ def test_wrong_settings_are_reported_before_any_request(storage_settings: dict[s
 def test_a_report_that_warns_is_logged_as_a_warning(
     storage_settings: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So that a log rule needs no field of it; one without warnings is information."""
+    """Log rules need no field for it; a report without warnings is information."""
     with Simulator(history(10), switches=OPEN) as api, caplog.at_level(logging.INFO):
         run_scans(settings(api, storage_settings))
         run_scans(settings(api, storage_settings, SCAN_LOOKBACK="2h"))
@@ -242,7 +242,7 @@ def test_a_report_that_warns_is_logged_as_a_warning(
 
 
 def test_the_run_log_keeps_every_report(storage_settings: dict[str, str]) -> None:
-    """One line per run, beside the ledger."""
+    """It has one line per run and is beside the ledger."""
     with Simulator(history(10), switches=OPEN) as api:
         lines = [result.line for result in run_until_idle(settings(api, storage_settings))]
 
@@ -265,7 +265,7 @@ def test_the_run_log_keeps_every_report(storage_settings: dict[str, str]) -> Non
 def test_settings_that_only_a_library_can_judge_are_reported_too(
     storage_settings: dict[str, str], name: str, value: str
 ) -> None:
-    """As wrong settings, in the one report line, without what may be a secret."""
+    """The report line calls them invalid, without what may be a secret."""
     with Simulator(history(10), switches=OPEN) as api:
         own = {"MDA_AUTH": "client-secret", "MDA_CLIENT_ID": "c", "MDA_CLIENT_SECRET": "s"}
         environ = {**settings(api, storage_settings, MDA_TENANT_ID="t"), **own, name: value}

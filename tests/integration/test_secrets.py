@@ -1,4 +1,4 @@
-"""No secret in anything that a failing run emits (P8)."""
+"""Nothing that a failing run emits contains a secret (P8)."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ KEY = "c2VjcmV0LW1hcmtlci1rZXk="
 
 @pytest.fixture(autouse=True)
 def everything_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Listen to every logger there is, the SDKs' included, as loudly as they can."""
+    """Collect every logger's output, the SDKs' included, at the most verbose level."""
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "azure"):
         yield
 
@@ -105,7 +105,7 @@ def test_bearer_tokens_leak_nowhere(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Neither the token nor the platform's own header secret."""
+    """This covers the token and the secret of the platform's own header."""
     with Simulator(history(10), switches=OPEN) as api, IdentityEndpoint(roles=()) as identity:
         for name, value in identity.environment.items():
             monkeypatch.setenv(name, value)
@@ -122,7 +122,7 @@ def test_bearer_tokens_leak_nowhere(
 def test_the_storage_key_leaks_nowhere(
     storage_settings: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection string with a wrong key is refused by storage, and not shown."""
+    """Storage refuses a connection string with a wrong key, and the error omits it."""
     parts = dict(
         it.split("=", 1) for it in storage_settings["STORAGE_CONNECTION_STRING"].split(";") if it
     )
@@ -140,7 +140,7 @@ def test_the_storage_key_leaks_nowhere(
     "name", ["MDA_API_TOKEN", "MDA_CLIENT_SECRET", "STORAGE_CONNECTION_STRING"]
 )
 def test_settings_do_not_show_secrets(name: str, storage_settings: dict[str, str]) -> None:
-    """Not when they are printed, formatted or compared in a failing assertion."""
+    """They may be printed, formatted or compared in a failing assertion."""
     environ = {
         "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
         "MDA_AUTH": "client-secret",
@@ -157,10 +157,10 @@ def test_settings_do_not_show_secrets(name: str, storage_settings: dict[str, str
     assert SECRET not in f"{read} {read.api} {read.storage} {read.api.client_secret}"
 
 
-def test_wrong_settings_do_not_show_the_secrets_beside_them(
+def test_invalid_settings_do_not_show_the_secrets_beside_them(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The error quotes what is wrong, and no secret."""
+    """The error quotes what is invalid, and no secret."""
     environ = {"MDA_AUTH": "api-token", "MDA_API_TOKEN": SECRET + "é", "SCAN_LIMIT": "x"}
 
     said = emitted(environ, caplog)

@@ -1,4 +1,4 @@
-"""What a scan does when a container is deleted, or storage throttles or refuses on the wire."""
+"""The effect on a scan when storage loses a container, or throttles or refuses a request."""
 
 import json
 import socket
@@ -42,13 +42,13 @@ def delete(environ: dict[str, str], kind: str) -> None:
 
 
 def failure(environ: dict[str, str]) -> str:
-    """Run once and return what the run says went wrong."""
+    """Run once and return the error that the run reports."""
     (result,) = run_scans(environ)
     return str(result.error)
 
 
 def test_a_deleted_state_container_stops_the_run(environ: dict[str, str]) -> None:
-    """The scan never begins again by itself; it says how to make the ledger."""
+    """A scan never begins again by itself; the error says how to rebuild the ledger."""
     delete(environ, "STATE")
 
     said = failure(environ)
@@ -60,7 +60,7 @@ def test_a_deleted_state_container_stops_the_run(environ: dict[str, str]) -> Non
 
 
 def test_a_deleted_manifest_container_stops_the_run(environ: dict[str, str]) -> None:
-    """The head of the chain is gone: nothing is written over the hole."""
+    """The head of the chain is missing, and nothing is written over the gap."""
     delete(environ, "MANIFEST")
 
     said = failure(environ)
@@ -72,7 +72,7 @@ def test_a_deleted_manifest_container_stops_the_run(environ: dict[str, str]) -> 
 
 
 def test_a_deleted_data_container_is_found_by_verify(environ: dict[str, str]) -> None:
-    """The scan goes on; every part that is gone is named."""
+    """The scan continues, and `verify` names every missing part."""
     service = BlobServiceClient.from_connection_string(environ[CONNECTION])
     data = service.get_container_client(environ["STORAGE_DATA_CONTAINER"])
     gone = set(data.list_blob_names())
@@ -118,10 +118,10 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
     [("503 Service Unavailable", "ServerBusy"), ("403 Forbidden", "AuthorizationFailure")],
 )
 @pytest.mark.parametrize("what", ["save the ledger", "commit a part", "put a manifest"])
-def test_storage_that_refuses_on_the_wire_is_said_with_its_code(
+def test_the_error_of_a_refused_storage_request_has_its_code(
     storage_settings: dict[str, str], what: str, status: str, code: str
 ) -> None:
-    """A throttle and a refusal are told apart, and neither is mistaken for a conflict."""
+    """A throttle and a refusal are distinguished, and neither is mistaken for a conflict."""
     with answering(status, code) as port:
         error = refusal(at_port(storage_settings, port), what)
 

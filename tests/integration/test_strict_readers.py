@@ -1,4 +1,4 @@
-"""Readers that refuse a whole file for one strange value read every part."""
+"""Readers that reject a whole file for one strange value can read every part."""
 
 import gzip
 import json
@@ -66,7 +66,7 @@ def arrow_rows(part: Path, options: pyarrow.json.ParseOptions | None) -> int:
 
 
 def plain_rows(part: Path) -> int:
-    """Count the lines that a strict JSON parser takes, as Spark's does: UTF-8, one a line."""
+    """Count the lines that a strict JSON parser accepts, as Spark's does: UTF-8, one a line."""
 
     def refuse(name: str) -> None:
         raise ValueError(name)
@@ -79,7 +79,7 @@ READERS = (duckdb_rows, pandas_rows, pyarrow_rows, plain_rows)
 
 
 def written(folder: Path, *records: bytes) -> Path:
-    """Store records as the scan would, as a part in a folder."""
+    """Store records in a folder as a part, as the scan would."""
     path = folder / "part.jsonl.gz"
     path.write_bytes(part_of(read_page(body(*records)).records))
     return path
@@ -90,7 +90,7 @@ def written(folder: Path, *records: bytes) -> Path:
 def test_a_part_with_a_strange_record_is_read(
     reader: Callable[[Path], int], kind: str, tmp_path: Path
 ) -> None:
-    """All of its rows, the strange one included."""
+    """Readers show all of its rows, including the strange one."""
     part = written(tmp_path, PLAIN, STRANGE[kind], PLAIN)
 
     assert reader(part) == 3
@@ -100,14 +100,14 @@ def test_a_part_with_a_strange_record_is_read(
 def test_a_part_with_every_irregular_record_is_read(
     reader: Callable[[Path], int], tmp_path: Path
 ) -> None:
-    """Together they are one column more."""
+    """Together they add one column."""
     part = written(tmp_path, PLAIN, *IRREGULAR.values(), PLAIN)
 
     assert reader(part) == len(IRREGULAR) + 2
 
 
 def test_a_guessed_schema_refuses_regular_records(tmp_path: Path) -> None:
-    """So the readers above declare theirs, and what only a guess refuses is not irregular."""
+    """The readers above declare theirs, and what only an inferred one refuses is regular."""
     tenant = Tenant.generate(seed=7, count=200, until_ms=1_795_000_000_000)
     ordinary = written(tmp_path, *(tenant.bytes_of(row) for row in range(200)))
 

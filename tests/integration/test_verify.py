@@ -49,7 +49,7 @@ def container(environ: dict[str, str], kind: str) -> ContainerClient:
 
 
 def test_a_sound_store_is_called_sound(environ: dict[str, str]) -> None:
-    """Exit code 0, and how much was read."""
+    """The exit code is 0, and the output says how much was read."""
     result = invoke(environ, "verify", "--json")
 
     assert result.exit_code == 0, result.stderr
@@ -59,8 +59,8 @@ def test_a_sound_store_is_called_sound(environ: dict[str, str]) -> None:
     assert (found["scan"], found["records"], found["findings"]) == ("all", 2300, [])
 
 
-def test_damage_is_named(environ: dict[str, str]) -> None:
-    """Exit code 1; the verdicts are on standard error and in the JSON."""
+def test_damage_is_reported(environ: dict[str, str]) -> None:
+    """The exit code is 1; standard error and the JSON have the verdicts."""
     data = container(environ, "DATA")
     first, second, *_ = data.list_blob_names()
     data.delete_blob(first)
@@ -76,8 +76,8 @@ def test_damage_is_named(environ: dict[str, str]) -> None:
     assert sorted(verdicts) == ["part-altered", "part-missing"]
 
 
-def test_a_time_that_is_none_is_refused(environ: dict[str, str]) -> None:
-    """As is a scan that is not configured."""
+def test_an_invalid_time_is_refused(environ: dict[str, str]) -> None:
+    """So is a scan that is not configured."""
     times = invoke(environ, "verify", "--from", "yesterday")
     scans = invoke(environ, "verify", "--scan", "nobody")
 
@@ -87,7 +87,7 @@ def test_a_time_that_is_none_is_refused(environ: dict[str, str]) -> None:
 
 
 def test_a_lost_ledger_is_rebuilt_on_demand(environ: dict[str, str], tenant: Tenant) -> None:
-    """First shown, then written; the scan goes on without loss or duplicate."""
+    """The command shows it first, then writes it; the scan resumes without loss or duplicate."""
     state = container(environ, "STATE")
     lost = json.loads(state.download_blob("scan=all/ledger.json").readall())
     state.delete_blob("scan=all/ledger.json")
@@ -105,8 +105,8 @@ def test_a_lost_ledger_is_rebuilt_on_demand(environ: dict[str, str], tenant: Ten
     assert sorted(stored(environ)) == tenant.truth()
 
 
-def test_a_ledger_that_is_there_is_not_overwritten(environ: dict[str, str]) -> None:
-    """Exit code 1, and why."""
+def test_an_existing_ledger_is_not_overwritten(environ: dict[str, str]) -> None:
+    """The exit code is 1, with the reason."""
     result = invoke(environ, "ledger", "rebuild", "--write")
 
     assert result.exit_code == 1
@@ -114,7 +114,7 @@ def test_a_ledger_that_is_there_is_not_overwritten(environ: dict[str, str]) -> N
 
 
 def test_one_of_several_scans_has_to_be_named(environ: dict[str, str]) -> None:
-    """A ledger is rebuilt for one scan at a time."""
+    """A rebuild is for one scan at a time."""
     several = {**environ, "SCANS": '[{"name": "all"}, {"name": "other"}]'}
 
     result = invoke(several, "ledger", "rebuild")
@@ -124,7 +124,7 @@ def test_one_of_several_scans_has_to_be_named(environ: dict[str, str]) -> None:
 
 
 def test_every_verdict_is_documented() -> None:
-    """With what it means and what to do."""
+    """The page says what it means and what to do."""
     page = (ROOT / "docs/verify.md").read_text("utf-8")
 
     documented = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)
