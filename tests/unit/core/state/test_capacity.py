@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.model import Load, Pacing
-from shared.core.state.capacity import capacity, first_per_day, noted, sweeps_per_day
+from shared.core.state.capacity import capacity, first_per_day, limit_per_day, noted, sweeps_per_day
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
 SECOND = 1000
@@ -153,3 +153,11 @@ def test_a_usual_step_is_the_median_of_the_last() -> None:
     how = policy(requests_per_minute=25)
 
     assert capacity(Pacing(durations=steps), how) == capacity(Pacing(), how)
+
+
+def test_a_share_below_one_a_minute_is_counted_by_the_hour() -> None:
+    """One request of every run is free; the next waits for the gap."""
+    how = policy(requests_per_hour=30)
+
+    assert limit_per_day(how) == 30 * 24
+    assert 0 < capacity(Pacing(), how) <= 30 * 24

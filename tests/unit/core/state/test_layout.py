@@ -149,3 +149,9 @@ def test_a_part_that_closed_early_holds_nothing_of_what_took_over() -> None:
     assert held((third, middle)) == hour
     assert held((middle, hour[1]), others="sweep-2h") == hour
     assert held((NOW, middle), (middle, hour[1])) == hour
+
+
+def test_history_and_status_stand_beside_the_ledger() -> None:
+    """Under the scan's prefix in the state container."""
+    assert layout.history_name("all") == "scan=all/history.json"
+    assert layout.status_name("all", "html") == "scan=all/status.html"

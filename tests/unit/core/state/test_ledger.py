@@ -273,3 +273,25 @@ def test_a_turned_slice_is_replaced_by_what_goes_on_and_what_it_opened() -> None
 
     assert [(it.start, it.end) for it in cut.open] == [*halves, (END, END + MINUTE)]
     assert on.open == (piece_of(cursor=START + 1), other)
+
+
+def test_an_origin_that_a_fast_clock_computed_moves_back_before_the_first_commit() -> None:
+    """The API's clock is days behind the run's; a `Date` more than a year behind is a defect."""
+    begun = new_ledger()
+
+    moved = ledgers.heard(begun, -2 * DAY, NOW, HOW)
+
+    assert moved.origin == moved.settled_until == begun.origin - 2 * DAY
+    assert ledgers.heard(begun, -400 * DAY, NOW, HOW).origin == begun.origin
+
+
+def test_the_distance_of_the_api_s_clock_is_kept_if_it_can_be_believed() -> None:
+    """A day or less."""
+    assert ledgers.heard(new_ledger(), 5_000, NOW, HOW).api_clock.offset == 5_000
+    assert ledgers.heard(new_ledger(), 2 * DAY, NOW, HOW) == new_ledger()
+
+
+def test_a_part_that_the_ledger_forgot_is_explained_with_its_name() -> None:
+    """And with the command that adopts it."""
+    assert "part x/y exists" in str(ledgers.put_back_before("x/y"))
+    assert "ledger rebuild" in str(ledgers.put_back_before("x/y"))

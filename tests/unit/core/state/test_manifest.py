@@ -165,3 +165,12 @@ def test_what_nobody_knows_inside_a_manifest_is_refused(name: str) -> None:
 
     with pytest.raises(msgspec.ValidationError, match="surprise"):
         manifests.decode(json.dumps(stated).encode())
+
+
+def test_another_version_of_a_manifest_is_refused() -> None:
+    """Its fields may mean something else."""
+    _, content = _committed(ledgers.begin(HOW, NOW), slice_of())
+    other = content.replace(b'"version":1', b'"version":2', 1)
+
+    with pytest.raises(msgspec.ValidationError, match="format version 2"):
+        manifests.decode(other)

@@ -163,3 +163,11 @@ def test_a_page_ends_the_row_of_throttles() -> None:
     served = pacing.note_page(state)
 
     assert (served.throttles, served.not_before) == (0, NOW + 2_000)
+
+
+def test_a_share_below_one_a_minute_waits_one_gap_after_every_request() -> None:
+    """So that no hour holds more than the share."""
+    sent = pacing.note_request(Pacing(), NOW)
+
+    assert pacing.next_allowed(Pacing(), NOW, 1, per_hour=30) == NOW
+    assert pacing.next_allowed(sent, NOW + 1, 1, per_hour=30) == NOW + 2 * MINUTE

@@ -156,3 +156,12 @@ def test_a_ledger_carries_what_is_proven() -> None:
 
     assert proof_in(with_proof(ledger, proof)) == proof
     assert proof_in(ledger) == nothing_proven(ledger.origin)
+
+
+def test_an_hour_whose_part_holds_records_without_a_position_is_named_once() -> None:
+    """Only if the manifest has a part: others have no records."""
+    odd = Counts(unplaced=1)
+
+    assert folded([manifest_of(0, 1, counts=odd)]).unplaced == ()
+    twice = [manifest_of(0, 1, counts=odd, part=part()), manifest_of(1, 2, counts=odd, part=part())]
+    assert folded(twice).unplaced == (ORIGIN // HOUR * HOUR,)
