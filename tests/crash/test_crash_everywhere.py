@@ -57,7 +57,7 @@ def test_two_kills_in_a_row_change_nothing() -> None:
     """The run that repairs may die, too, at any of its own first effects."""
     total = effects_of(policy())
     rng = random.Random(5)
-    for _ in range(150):
+    for _ in range(60):
         world = small_world()
         for number in (rng.randrange(1, total + 1), rng.randrange(1, 8)):
             world.share(Effects(at=number, how=rng.choice(["before", "after"])))

@@ -85,7 +85,7 @@ def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None
     world = world_of(step=MINUTE)
     poison(world, *(ORIGIN + 90_000 * number for number in range(100)))
 
-    live(world, 12, how(concurrency=lanes, direction=direction))
+    live(world, 5, how(concurrency=lanes, direction=direction))
 
     value = world.ledgers.value()
     assert newest(world) < HOUR
