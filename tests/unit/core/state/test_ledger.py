@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
 from shared.core.model import (
     FIRST_PASS,
+    ApiClock,
     Head,
     Slice,
 )
@@ -287,7 +288,9 @@ def test_an_origin_that_a_fast_clock_computed_moves_back_before_the_first_commit
 
 def test_the_distance_of_the_api_s_clock_is_kept_if_it_can_be_believed() -> None:
     """A day or less."""
-    assert ledgers.heard(new_ledger(), 5_000, NOW, HOW).api_clock.offset == 5_000
+    expected = ApiClock(offset=5_000, at=NOW)
+
+    assert ledgers.heard(new_ledger(), 5_000, NOW, HOW).api_clock == expected
     assert ledgers.heard(new_ledger(), 2 * DAY, NOW, HOW) == new_ledger()
 
 
