@@ -1,4 +1,4 @@
-"""A plain client of the simulator, as tests need it."""
+"""A plain client of the simulator for the tests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from simulator import Fault, Identity, Simulator, Switches, Tenant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# A whole second; the tenants of these tests live around it.
+# A whole second; the tenants of these tests have activities around it.
 T0 = 1_700_000_000_000
 NOW = T0 + 3_600_000
 LIST = "/api/v1/activities/"
 
 
 class Client:
-    """Asks one simulator for pages."""
+    """Requests pages from one simulator."""
 
     def __init__(self, api: Simulator) -> None:
         self.api = api

@@ -20,16 +20,16 @@ def bearer(**changes: object) -> dict[str, str]:
     return {"Authorization": f"Bearer {issue(claims)}"}
 
 
-def test_a_legacy_token_lets_in() -> None:
-    """`Authorization: Token <64 hex>`."""
+def test_a_legacy_token_is_accepted() -> None:
+    """Its form is `Authorization: Token <64 hex>`."""
     with serving([T0]) as client:
         assert client.get().status_code == 200
 
         assert len(client.api.credentials.token) == 64
 
 
-def test_given_tokens_replace_the_made_up_one() -> None:
-    """Only they are valid."""
+def test_given_tokens_replace_the_generated_one() -> None:
+    """Only the given ones are valid."""
     credentials = Credentials(["a" * 64, "b" * 64])
 
     with Simulator(Tenant(), credentials=credentials) as api:
@@ -40,8 +40,8 @@ def test_given_tokens_replace_the_made_up_one() -> None:
     assert made_up.status_code == 401
 
 
-def test_no_credential_is_refused() -> None:
-    """With status 401 and JSON."""
+def test_a_request_without_a_credential_is_refused() -> None:
+    """The answer is JSON with status 401."""
     with serving([T0]) as client:
         answer = client.get(headers={})
 
@@ -53,7 +53,7 @@ def test_no_credential_is_refused() -> None:
 
 
 def test_a_wrong_token_is_refused() -> None:
-    """With the words that clients have seen."""
+    """The answer has the words that clients have seen."""
     with serving([T0]) as client:
         answer = client.get(headers={"Authorization": "Token nonsense"})
 
@@ -62,7 +62,7 @@ def test_a_wrong_token_is_refused() -> None:
 
 
 def test_the_scheme_of_a_legacy_token_is_case_sensitive() -> None:
-    """`token` is no scheme."""
+    """`token` is not a scheme."""
     with serving([T0]) as client:
         headers = {"Authorization": f"token {client.api.credentials.token}"}
 
@@ -70,7 +70,7 @@ def test_the_scheme_of_a_legacy_token_is_case_sensitive() -> None:
 
 
 def test_a_token_can_be_revoked_while_serving() -> None:
-    """From then on it is invalid."""
+    """It is invalid from then on."""
     with serving([T0]) as client:
         before = client.get().status_code
         headers = client.api.credentials.header
@@ -80,7 +80,7 @@ def test_a_token_can_be_revoked_while_serving() -> None:
 
 
 def test_a_tokens_owner_can_lose_the_right_to_use_it() -> None:
-    """Status 403, with words of its own."""
+    """The answer is a 403 with its own words."""
     with serving([T0]) as client:
         client.api.credentials.disown(client.api.credentials.token)
 
@@ -93,8 +93,8 @@ def test_a_tokens_owner_can_lose_the_right_to_use_it() -> None:
 @pytest.mark.parametrize(
     "claims", [{}, {"roles": ["investigation.manage"]}, {"roles": [], "scp": "Investigation.read"}]
 )
-def test_a_bearer_token_with_the_role_lets_in(claims: dict[str, object]) -> None:
-    """An application's role, the larger role, or a user's scope."""
+def test_a_bearer_token_with_the_role_is_accepted(claims: dict[str, object]) -> None:
+    """An application's role, the larger role, or a user's scope will do."""
     with serving([T0]) as client:
         answer = client.get(headers=bearer(**claims))
 
@@ -108,7 +108,7 @@ def test_a_bearer_token_with_the_role_lets_in(claims: dict[str, object]) -> None
     "claims", [{"aud": "https://elsewhere.example"}, {"exp": SECONDS}, {"nbf": SECONDS + 1}]
 )
 def test_a_bearer_token_for_another_audience_or_time_is_invalid(claims: dict[str, object]) -> None:
-    """By the simulator's clock."""
+    """The simulator's clock decides."""
     with serving([T0]) as client:
         answer = client.get(headers=bearer(**claims))
 
@@ -117,7 +117,7 @@ def test_a_bearer_token_for_another_audience_or_time_is_invalid(claims: dict[str
 
 
 def test_a_bearer_token_expires_in_mid_scan() -> None:
-    """What passed a moment ago is refused once its time is over."""
+    """A token that was valid a moment ago is refused once it has expired."""
     headers = bearer()
 
     with serving([T0]) as client:
@@ -130,7 +130,7 @@ def test_a_bearer_token_expires_in_mid_scan() -> None:
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "..", "é.è.ê"])
 def test_a_bearer_token_that_nobody_issued_is_invalid(text: str) -> None:
-    """Whatever it looks like."""
+    """Its form does not matter."""
     with serving([T0]) as client:
         answer = client.get(headers={"Authorization": f"Bearer {text}".encode()})
 
@@ -138,7 +138,7 @@ def test_a_bearer_token_that_nobody_issued_is_invalid(text: str) -> None:
 
 
 def test_a_bearer_token_without_the_role_is_forbidden() -> None:
-    """With a correlation id, as the real one has it."""
+    """The answer has a correlation id, like the real one."""
     with serving([T0]) as client:
         answer = client.get(headers=bearer(roles=["discovery.read"]))
 
@@ -147,14 +147,14 @@ def test_a_bearer_token_without_the_role_is_forbidden() -> None:
     assert len(answer.json()["correlation_id"]) == 36
 
 
-def test_everybody_can_be_let_in() -> None:
-    """Where a test is about something else."""
+def test_authentication_can_be_switched_off() -> None:
+    """Tests about something else use this."""
     with Simulator(Tenant(), credentials=Credentials(anonymous=True)) as api:
         assert Client(api).get(headers={}).status_code == 200
 
 
 def test_the_throttle_lets_thirty_requests_pass_in_a_minute() -> None:
-    """A sliding minute by the simulator's clock, not one on the clock's minute."""
+    """The minute slides by the simulator's clock and is not a minute of the clock."""
     with serving([T0], throttle_per_minute=30) as client:
         statuses = [client.get().status_code for _ in range(31)]
         client.api.clock = lambda: NOW + 59_999
@@ -167,7 +167,7 @@ def test_the_throttle_lets_thirty_requests_pass_in_a_minute() -> None:
 
 
 def test_refused_requests_do_not_count_for_the_throttle() -> None:
-    """Neither those without a credential nor those that it refused itself."""
+    """They lack a credential, or the throttle itself refused them."""
     with serving([T0], throttle_per_minute=1) as client:
         client.get(headers={})
         statuses = [client.get().status_code for _ in range(3)]
@@ -186,8 +186,8 @@ def test_a_clock_that_is_set_back_does_not_throttle_for_ever() -> None:
         assert client.get().status_code == 200
 
 
-def test_a_throttled_answer_says_when_to_come_back() -> None:
-    """In the header and in the text, in whole seconds."""
+def test_a_throttled_answer_says_when_to_retry() -> None:
+    """Header and text say it in whole seconds."""
     with serving([T0], throttle_per_minute=1) as client:
         client.get()
         client.api.clock = lambda: NOW + 36_100
@@ -200,7 +200,7 @@ def test_a_throttled_answer_says_when_to_come_back() -> None:
 
 
 def test_a_throttled_answer_can_have_a_date_and_another_body() -> None:
-    """The date is by the server's own clock."""
+    """The date follows the server's own clock."""
     form: dict[str, Any] = {"retry_after": "date", "throttle_body": "error-message"}
 
     with serving([T0], throttle_per_minute=1, skew_ms=90_000, **form) as client:
@@ -213,7 +213,7 @@ def test_a_throttled_answer_can_have_a_date_and_another_body() -> None:
 
 
 def test_a_throttled_answer_can_lack_the_header() -> None:
-    """It is not known to be always there."""
+    """Nobody knows whether the API always sends it."""
     with serving([T0], throttle_per_minute=1, retry_after=None) as client:
         client.get()
 
@@ -221,7 +221,7 @@ def test_a_throttled_answer_can_lack_the_header() -> None:
 
 
 def test_a_throttle_can_say_0_seconds() -> None:
-    """Which means nothing, since the request was refused."""
+    """The value means nothing, since the request was refused."""
     with serving([T0], throttle_per_minute=1, retry_after="zero") as client:
         client.get()
 
@@ -229,5 +229,5 @@ def test_a_throttle_can_say_0_seconds() -> None:
 
 
 def test_the_throttle_is_on_by_default() -> None:
-    """30 requests in a minute."""
+    """It allows 30 requests a minute."""
     assert Switches().throttle_per_minute == 30

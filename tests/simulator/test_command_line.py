@@ -1,4 +1,4 @@
-"""The simulator as a process of its own."""
+"""The simulator as a separate process."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def truth() -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_told_to_stop_and_exits_with_zero(number: signal.Signals) -> None:
-    """With the address and a valid token on its first line."""
+def test_the_simulator_serves_until_told_to_stop_and_exits_with_zero(
+    number: signal.Signals,
+) -> None:
+    """Its first line has the address and a valid token."""
     with running(*ARGUMENTS) as (process, started):
         headers = {"Authorization": f"Token {started['token']}"}
         answer = requests.get(started["url"] + LIST, headers=headers, timeout=9)
@@ -57,7 +59,7 @@ def test_it_serves_until_told_to_stop_and_exits_with_zero(number: signal.Signals
 
 
 def test_options_become_switches_and_faults() -> None:
-    """The shorthands, any switch by name, and the script of faults."""
+    """They are the shorthands, any switch by name, and the script of faults."""
     options = ["--page-cap", "5", "--throttle", "2", "--latency", "0.01", "--anonymous"]
     options += ["--switch", "minimum_limit=1", "--switch", "total=exact"]
     options += ["--switch", "reach_ms=none", "--fault", "status=503:2"]
@@ -73,7 +75,7 @@ def test_options_become_switches_and_faults() -> None:
 
 
 def test_a_phase_replaces_a_switch_for_some_requests() -> None:
-    """By the number of the request, as faults are scripted."""
+    """They are numbered like the requests of a fault."""
     options = ["--anonymous", "--switch", "reach_ms=none", "--phase", "non_scan_cap=7:2-3"]
 
     with running(*ARGUMENTS, *options) as (_, started):
@@ -85,7 +87,7 @@ def test_a_phase_replaces_a_switch_for_some_requests() -> None:
 def test_the_truth_says_when_each_activity_is_shown_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """When it was saved, and the jitter if there is one."""
+    """It is the time of saving plus any jitter."""
     arguments = [*ARGUMENTS, "--print-truth-only"]
 
     main(arguments)
@@ -99,8 +101,8 @@ def test_the_truth_says_when_each_activity_is_shown_first(
     assert len(set(delays)) > 20
 
 
-def test_a_managed_identity_can_be_had_with_it() -> None:
-    """Its tokens are good for the API."""
+def test_the_simulator_can_include_a_managed_identity() -> None:
+    """The API accepts its tokens."""
     with running(*ARGUMENTS, "--identity") as (_, started):
         params = {"api-version": "2019-08-01", "resource": "05a65629-4c1b-48c1-a78b-804c4abdd4af"}
         headers = {"X-IDENTITY-HEADER": started["identity_header"]}
@@ -113,10 +115,10 @@ def test_a_managed_identity_can_be_had_with_it() -> None:
     assert page.status_code == 200
 
 
-def test_the_truth_goes_to_a_file_before_it_serves(
+def test_the_truth_goes_to_a_file_before_serving_begins(
     tmp_path: Path,
 ) -> None:
-    """One JSON line for each activity."""
+    """The file has one JSON line for each activity."""
     target = tmp_path / "truth.jsonl"
 
     with running(*ARGUMENTS, "--truth", str(target)) as (_, started):
@@ -127,7 +129,7 @@ def test_the_truth_goes_to_a_file_before_it_serves(
 
 
 def test_the_truth_can_be_printed_without_serving(capsys: pytest.CaptureFixture[str]) -> None:
-    """And nothing else."""
+    """It prints nothing else."""
     status = main([*ARGUMENTS, "--print-truth-only"])
 
     assert status == 0
@@ -135,7 +137,7 @@ def test_the_truth_can_be_printed_without_serving(capsys: pytest.CaptureFixture[
 
 
 def test_the_time_can_be_iso(capsys: pytest.CaptureFixture[str]) -> None:
-    """UTC unless it says otherwise."""
+    """It is UTC unless it says otherwise."""
     arguments = ["--seed", "7", "--count", "40", "--per-second", "2", "--print-truth-only"]
 
     main([*arguments, "--until", "2023-11-14T22:13:20"])
@@ -162,7 +164,7 @@ def test_the_time_can_be_iso(capsys: pytest.CaptureFixture[str]) -> None:
 def test_arguments_that_make_no_sense_are_refused(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With exit code 2 and the reason."""
+    """The exit code is 2, with the reason."""
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
 
@@ -170,7 +172,7 @@ def test_arguments_that_make_no_sense_are_refused(
 
 
 def test_the_help_lists_every_switch_and_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
-    """With what they do, or where to read it."""
+    """It explains each or says where to read about it."""
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
 

@@ -1,4 +1,4 @@
-"""Faults: each kind, and when it is due."""
+"""Every kind of fault, and when it applies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def faulty(kind: str, **options: Any) -> dict[str, Any]:
     ],
 )
 def test_a_status_comes_with_its_body(status: int, text: str) -> None:
-    """JSON from the application, HTML from the portal and the gateway; the next request is fine."""
+    """The application sends JSON, portal and gateway HTML; the next request succeeds."""
     with serving(SECONDS, **faulty("status", value=status)) as client:
         answer = client.get()
         again = client.get()
@@ -61,7 +61,7 @@ def test_a_redirect_leads_to_a_sign_in(status: int) -> None:
 
 
 def test_a_scripted_throttle_says_how_long_to_wait() -> None:
-    """`seconds` is for the header and the text."""
+    """`seconds` sets the header and the text."""
     with serving(SECONDS, **faulty("status", value=429, seconds=7)) as client:
         answer = client.get()
 
@@ -69,7 +69,7 @@ def test_a_scripted_throttle_says_how_long_to_wait() -> None:
 
 
 def test_a_reset_is_seen_as_one() -> None:
-    """Before any byte of the answer."""
+    """It happens before any byte of the answer."""
     with serving(SECONDS, **faulty("reset")) as client:
         with pytest.raises(requests.ConnectionError, match="reset"):
             client.get()
@@ -78,7 +78,7 @@ def test_a_reset_is_seen_as_one() -> None:
 
 
 def test_silence_lasts_until_the_client_gives_up() -> None:
-    """The request is known all the same."""
+    """The simulator records the request all the same."""
     with serving(SECONDS, **faulty("silence")) as client:
         with pytest.raises(requests.ReadTimeout):
             requests.get(client.api.url + "/api/v1/activities/", timeout=0.1)
@@ -87,7 +87,7 @@ def test_silence_lasts_until_the_client_gives_up() -> None:
 
 
 def test_an_answer_can_be_late() -> None:
-    """The value is in seconds; a client that does not wait so long gets nothing."""
+    """The value is in seconds; a client that waits less gets nothing."""
     faults = [Fault("delay", 1, value=30), Fault("delay", 2, value=0.05)]
 
     with serving(SECONDS, faults=faults) as client:
@@ -98,7 +98,7 @@ def test_an_answer_can_be_late() -> None:
 
 
 def test_a_body_can_drip() -> None:
-    """So slowly that no single read takes long, while the whole takes too long."""
+    """No single read takes long, but the whole takes too long."""
     with serving(SECONDS, **faulty("drip", value=20)) as client:
         answer = client.get(stream=True)
         pieces = list(islice(answer.iter_content(1), 3))
@@ -108,7 +108,7 @@ def test_a_body_can_drip() -> None:
 
 
 def test_a_connection_can_be_cut_in_the_middle_of_a_body() -> None:
-    """The client knows from the length that bytes are missing."""
+    """The length shows the client that bytes are missing."""
     with (
         serving(SECONDS, **faulty("cut")) as client,
         pytest.raises(requests.exceptions.ChunkedEncodingError),
@@ -117,7 +117,7 @@ def test_a_connection_can_be_cut_in_the_middle_of_a_body() -> None:
 
 
 def test_a_body_can_be_truncated_without_the_connection_noticing() -> None:
-    """Its length is right, its JSON is not."""
+    """Its length is correct, but its JSON is not."""
     with serving(SECONDS, **faulty("truncate")) as client:
         answer = client.get()
 
@@ -127,7 +127,7 @@ def test_a_body_can_be_truncated_without_the_connection_noticing() -> None:
 
 
 def test_a_body_can_hold_a_byte_that_is_not_utf_8() -> None:
-    """Where the value says, as a share of the body."""
+    """The value gives its place as a share of the body."""
     with serving(SECONDS, **faulty("bad-byte")) as client:
         answer = client.get()
 
@@ -138,13 +138,13 @@ def test_a_body_can_hold_a_byte_that_is_not_utf_8() -> None:
 
 
 def test_a_body_can_be_nested_deeply() -> None:
-    """As deeply as the value says."""
+    """The value gives the depth."""
     with serving(SECONDS, **faulty("deep")) as client:
         assert client.get().content == b'{"detail":' + b"[" * 5000
 
 
 def test_an_answer_can_come_after_early_hints() -> None:
-    """On the wire, they are complete answers of their own."""
+    """On the wire, these are complete answers."""
     with serving(SECONDS, **faulty("hints")) as client:
         host, port = client.api.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
@@ -155,7 +155,7 @@ def test_an_answer_can_come_after_early_hints() -> None:
 
 
 def test_a_body_can_be_endless() -> None:
-    """It goes on for as long as it is read."""
+    """It continues for as long as it is read."""
     with serving([T0], **faulty("endless")) as client:
         answer = client.get(stream=True)
         read = sum(len(piece) for piece in islice(answer.iter_content(1 << 16), 40))
@@ -165,7 +165,7 @@ def test_a_body_can_be_endless() -> None:
 
 
 def test_success_can_be_an_empty_object() -> None:
-    """Neither data nor hasNext."""
+    """It has neither data nor hasNext."""
     with serving(SECONDS, **faulty("empty-object")) as client:
         answer = client.get()
 
@@ -173,7 +173,7 @@ def test_success_can_be_an_empty_object() -> None:
 
 
 def test_success_can_be_a_sign_in_page() -> None:
-    """HTML with status 200."""
+    """It is HTML with status 200."""
     with serving(SECONDS, **faulty("html")) as client:
         answer = client.get()
 
@@ -182,7 +182,7 @@ def test_success_can_be_a_sign_in_page() -> None:
 
 
 def test_data_can_be_null() -> None:
-    """Instead of a list."""
+    """It is null instead of a list."""
     with serving(SECONDS, **faulty("data-null")) as client:
         assert client.page()["data"] is None
 
@@ -191,7 +191,7 @@ def test_data_can_be_null() -> None:
     ("kind", "member"), [("no-data", "data"), ("no-has-next", "hasNext"), ("no-total", "total")]
 )
 def test_a_member_can_be_missing(kind: str, member: str) -> None:
-    """The others are there."""
+    """The other members are there."""
     with serving(SECONDS, **faulty(kind)) as client:
         page = client.page()
 
@@ -199,7 +199,7 @@ def test_a_member_can_be_missing(kind: str, member: str) -> None:
 
 
 def test_a_record_can_be_null() -> None:
-    """In the middle of the others."""
+    """It is in the middle of the others."""
     with serving(SECONDS, **faulty("null-item")) as client:
         data = client.page()["data"]
 
@@ -208,7 +208,7 @@ def test_a_record_can_be_null() -> None:
 
 
 def test_more_can_be_announced_without_a_continuation() -> None:
-    """There is no way on from there."""
+    """A client cannot continue from there."""
     with serving(SECONDS, **faulty("no-continuation")) as client:
         page = client.page()
 
@@ -217,7 +217,7 @@ def test_more_can_be_announced_without_a_continuation() -> None:
 
 
 def test_the_continuation_can_be_null() -> None:
-    """It is there, but leads nowhere."""
+    """The member exists but leads nowhere."""
     with serving(SECONDS, page_cap=4, **faulty("null-continuation")) as client:
         page = client.page()
 
@@ -226,7 +226,7 @@ def test_the_continuation_can_be_null() -> None:
 
 
 def test_the_end_can_be_announced_too_early() -> None:
-    """The total alone says that there is more."""
+    """Only the total shows that there is more."""
     with serving(SECONDS, page_cap=4, **faulty("early-end")) as client:
         page = client.page()
 
@@ -234,7 +234,7 @@ def test_the_end_can_be_announced_too_early() -> None:
 
 
 def test_the_cursor_can_stand_still() -> None:
-    """The continuation is the filters of the request."""
+    """The continuation equals the request's filters."""
     filters = {"date": {"gte": T0, "lte": T0 + 9_000}}
 
     with serving(SECONDS, page_cap=4, **faulty("stuck-cursor")) as client:
@@ -245,7 +245,7 @@ def test_the_cursor_can_stand_still() -> None:
 
 
 def test_the_continuation_can_have_a_filter_that_nobody_asked_for() -> None:
-    """The cursor is right."""
+    """Its cursor is correct."""
     with serving(SECONDS, page_cap=4, **faulty("foreign-filters")) as client:
         continuation = client.page()["nextQueryFilters"]
 
@@ -254,7 +254,7 @@ def test_the_continuation_can_have_a_filter_that_nobody_asked_for() -> None:
 
 @pytest.mark.parametrize("field", ["date", "created"])
 def test_filters_can_be_ignored(field: str) -> None:
-    """Every record is outside of the window."""
+    """Every record is outside the window."""
     filters = {field: {"gte": SECONDS[3], "lte": SECONDS[5]}}
     window = range(SECONDS[3], SECONDS[5] + 1)
 
@@ -267,13 +267,13 @@ def test_filters_can_be_ignored(field: str) -> None:
 
 
 def all_pages(client: Client) -> list[Identity]:
-    """Return what a scan finds from a second before the first activity on."""
+    """Return what a scan finds, beginning a second before the first activity."""
     return sorted(identities(client.pages({"date": {"gte": T0 - 1_000}})))
 
 
 @pytest.mark.parametrize("kind", ["empty-page", "short-page"])
 def test_thin_pages_lose_nothing(kind: str) -> None:
-    """Pages without records or with few, a continuation that moves on, and the truth at the end."""
+    """They hold few records or none, the continuation advances, and the scan gets the truth."""
     fault = Fault(kind, first=1, last=40, probability=0.6)
 
     with serving(SECONDS, page_cap=4, faults=[fault]) as client:
@@ -281,7 +281,7 @@ def test_thin_pages_lose_nothing(kind: str) -> None:
 
 
 def test_an_empty_page_moves_the_cursor() -> None:
-    """To the first activity, no further."""
+    """It moves to the first activity and no further."""
     with serving(SECONDS, **faulty("empty-page")) as client:
         page = client.page({"date": {"gte": T0 - 1_000}})
 
@@ -302,7 +302,7 @@ def test_a_short_page_keeps_milliseconds_whole() -> None:
 
 
 def test_a_record_can_come_twice() -> None:
-    """The same bytes, within a page."""
+    """The page repeats the same bytes."""
     with serving(SECONDS, **faulty("repeated-record")) as client:
         found = times(client.page())
 
@@ -310,13 +310,13 @@ def test_a_record_can_come_twice() -> None:
 
 
 def test_records_can_come_in_the_wrong_order() -> None:
-    """Descending although ascending was asked for."""
+    """They are descending although the request asked for ascending."""
     with serving(SECONDS, **faulty("unsorted")) as client:
         assert client.times() == SECONDS[::-1]
 
 
 def test_a_fault_lasts_from_one_request_to_another() -> None:
-    """Requests are numbered from 1, whether they are authenticated or not."""
+    """Requests are numbered from 1, authenticated or not."""
     fault = Fault("status", first=2, last=3, value=503)
 
     with serving(SECONDS, faults=[fault]) as client:
@@ -327,8 +327,8 @@ def test_a_fault_lasts_from_one_request_to_another() -> None:
     assert statuses == [503, 503, 200]
 
 
-def test_a_fault_can_be_a_matter_of_chance() -> None:
-    """The seed decides, so that a run can be repeated."""
+def test_a_fault_can_be_random() -> None:
+    """The seed decides, so a run can be repeated."""
     faults = [
         Fault("status", last=FOREVER, value=500, probability=0.5, seed=seed) for seed in (1, 2)
     ]
@@ -339,8 +339,8 @@ def test_a_fault_can_be_a_matter_of_chance() -> None:
     assert due[0] != due[1]
 
 
-def test_a_fault_can_befall_certain_queries_only() -> None:
-    """Such as those that begin at one time: a poisoned interval."""
+def test_a_fault_can_apply_to_certain_queries_only() -> None:
+    """Queries that begin at one time are an example: a poisoned interval."""
     poisoned = {"date": {"gte": T0}}
     fault = Fault("status", last=FOREVER, value=500, when=lambda query: query.filters == poisoned)
 
@@ -353,8 +353,8 @@ def test_a_fault_can_befall_certain_queries_only() -> None:
     assert statuses == [200, 500, 500, 200]
 
 
-def test_several_faults_can_befall_one_request() -> None:
-    """In the order of the script."""
+def test_several_faults_can_apply_to_one_request() -> None:
+    """They apply in the order of the script."""
     faults = [Fault("status", value=500), Fault("delay", value=0.05), Fault("cut", value=0.9)]
 
     with (
@@ -389,22 +389,22 @@ def test_faults_can_be_replaced_while_serving() -> None:
     ],
 )
 def test_a_fault_can_be_written_as_text(text: str, fault: Fault) -> None:
-    """For the command line."""
+    """The command line uses this form."""
     assert Fault.parse(text) == fault
 
 
 @pytest.mark.parametrize(
     "text", ["", "invented:1", "status:1", "reset:0", "reset:5-3", "reset:1:x=2"]
 )
-def test_a_fault_that_cannot_be_is_refused(text: str) -> None:
-    """With the form that is expected."""
+def test_an_invalid_fault_is_refused(text: str) -> None:
+    """The error shows the expected form."""
     with pytest.raises(ValueError, match="is not KIND"):
         Fault.parse(text)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_has_an_effect(kind: str) -> None:
-    """The list of kinds and what is implemented are the same."""
+    """The list of kinds equals what is implemented."""
     assert kind == "status" or kind in implemented()
 
 

@@ -1,4 +1,4 @@
-"""Filters: each documented one, with each of its operators."""
+"""Every documented filter with each of its operators."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OTHER: dict[str, Any] = {"_id": "other", "appId": 1, "source": 0, "device": {"cl
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """Serve one record that has everything, and one that has little."""
+    """Serve one record with all fields, and one with few."""
     plans = [
         Planned(
             timestamp=T0 + at, created=T0 + at, id=record["_id"], raw=json.dumps(record).encode()
@@ -109,7 +109,7 @@ def found(client: Client, filters: dict[str, Any]) -> list[str]:
 def test_a_filter_finds_the_activity_that_it_describes(
     client: Client, name: str, operator: str, operand: object
 ) -> None:
-    """And not the other one."""
+    """It does not find the other one."""
     assert found(client, {name: {operator: operand}}) == ["wanted"]
 
 
@@ -131,8 +131,8 @@ def test_a_negative_filter_finds_what_lacks_the_field(
     assert found(client, {name: {operator: operand}}) == ["other"]
 
 
-def test_filters_are_and_while_the_values_in_a_list_are_or(client: Client) -> None:
-    """Each filter narrows, each value widens."""
+def test_filters_combine_with_and_and_the_values_of_a_list_with_or(client: Client) -> None:
+    """Each filter narrows the result, and each value widens it."""
     both = {"source": {"eq": [0, 2]}}
 
     assert found(client, both) == ["wanted", "other"]
@@ -140,13 +140,13 @@ def test_filters_are_and_while_the_values_in_a_list_are_or(client: Client) -> No
 
 
 def test_a_missing_value_can_be_asked_for(client: Client) -> None:
-    """`null` is a documented value of the type of device."""
+    """`null` is a documented value of the device type."""
     assert found(client, {"device.type": {"eq": [None]}}) == ["wanted", "other"]
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_every_documented_filter_is_answered(client: Client, name: str) -> None:
-    """With each operator that is documented for it."""
+    """This covers each operator documented for it."""
     for operator in FIELDS[name].operators:
         answer = client.post({"isScan": True, "filters": {name: {operator: ["x"]}}})
 
@@ -154,7 +154,7 @@ def test_every_documented_filter_is_answered(client: Client, name: str) -> None:
 
 
 def test_generated_records_answer_the_common_filters() -> None:
-    """Each of these divides a generated tenant."""
+    """Each of these filters finds a part of a generated tenant."""
     tenant = Tenant.generate(seed=2, count=300, until_ms=T0)
     filters = {
         "service": {"eq": [20893]},
@@ -195,7 +195,7 @@ def test_generated_records_answer_the_common_filters() -> None:
     ],
 )
 def test_date_filters_are_inclusive(operators: dict[str, Any], expected: list[int]) -> None:
-    """Ranges, too; `gt` and `lt` are not documented for dates, and ignored."""
+    """Ranges are, too; `gt` and `lt` are not documented for dates and are ignored."""
     with serving(MOMENTS) as client:
         assert client.times({"date": operators}) == expected
 
@@ -221,7 +221,7 @@ def test_created_filters_can_also_exclude_their_bound(
 
 
 def test_date_and_created_narrow_together() -> None:
-    """Whichever of them is sorted by."""
+    """The sort field does not matter."""
     tenant = Tenant.of([(T0 + n, T0 + 10 * n) for n in range(5)])
     filters = {"date": {"gte": T0 + 1}, "created": {"lt": T0 + 30}}
 
@@ -235,7 +235,7 @@ def test_date_and_created_narrow_together() -> None:
 
 
 def test_rolling_filters_move_with_the_clock() -> None:
-    """They are worked out anew for each request."""
+    """The server computes them again for each request."""
     with serving([NOW - DAY, NOW]) as client:
         before = client.times({"date": {"gte_ndays": 1}})
         client.api.clock = lambda: NOW + 1
@@ -246,7 +246,7 @@ def test_rolling_filters_move_with_the_clock() -> None:
 
 
 def test_unknown_filters_are_ignored() -> None:
-    """It is not known what the API does; this is the default."""
+    """What the API does is unknown; this is the default."""
     with serving(MOMENTS) as client:
         assert client.times({"invented": {"eq": [1]}, "service": {"gt": 5}}) == MOMENTS
 
@@ -262,7 +262,7 @@ def test_unknown_filters_can_be_rejected(filters: dict[str, Any]) -> None:
 
 
 def test_the_documented_name_of_the_event_type_can_be_without_effect() -> None:
-    """Live clients still use the older name."""
+    """Existing clients still use the older name."""
     filters = {"activity.eventActionType": {"eq": ["EVENT_CATEGORY_NONE"]}}
 
     with serving(MOMENTS, event_action_type="ignored") as client:
@@ -280,7 +280,7 @@ def test_the_documented_name_of_the_event_type_can_be_without_effect() -> None:
     ],
 )
 def test_filters_that_make_no_sense_are_refused(filters: dict[str, Any]) -> None:
-    """With a detail that says why."""
+    """The error has a detail that says why."""
     with serving(MOMENTS) as client:
         answer = client.post({"filters": filters})
 

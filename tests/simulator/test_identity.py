@@ -1,4 +1,4 @@
-"""The identity platform, asked by the real identity library."""
+"""The simulated identity platform, used through the real identity library."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def trusted(tls: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def status_with(credential: TokenCredential) -> int:
-    """Return the status that the API answers a client with such a token."""
+    """Return the status of the API's answer to a client with such a token."""
     with Simulator(Tenant.of([T0])) as api:
         token = credential.get_token(SCOPE).token
         return Client(api).get(headers={"Authorization": f"Bearer {token}"}).status_code
@@ -72,7 +72,7 @@ def test_a_managed_identity_gets_a_token_that_the_api_accepts(
 def test_a_user_assigned_identity_is_named_by_its_client_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The endpoint sees which one."""
+    """The endpoint sees which identity is meant."""
     with IdentityEndpoint(client_ids=[CLIENT]) as identity:
         given(identity, monkeypatch)
 
@@ -101,7 +101,7 @@ def test_an_identity_without_the_role_is_forbidden(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_lifetime_of_tokens_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In seconds, in the answer and in the token."""
+    """It is in seconds, and both answer and token state it."""
     with IdentityEndpoint(lifetime_seconds=120, clock=lambda: T0) as identity:
         given(identity, monkeypatch)
         answer = requests.get(
@@ -124,10 +124,10 @@ def test_the_lifetime_of_tokens_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -
         ("right", {"api-version": "2019-08-01"}, 400),
     ],
 )
-def test_the_endpoint_checks_what_it_is_asked(
+def test_the_endpoint_validates_its_requests(
     header: str, params: dict[str, str], status: int
 ) -> None:
-    """The secret header, the version and the resource."""
+    """It checks the secret header, the version and the resource."""
     with IdentityEndpoint(header="right") as identity:
         headers = {"X-IDENTITY-HEADER": header}
         answer = requests.get(identity.url, params=params, headers=headers, timeout=9)
@@ -144,7 +144,7 @@ def secret_credential(authority: TokenAuthority, secret: str) -> ClientSecretCre
 
 
 def test_a_client_secret_gets_a_token_that_the_api_accepts(tls: TlsFiles) -> None:
-    """Over https, by discovery and the client credentials grant."""
+    """It uses https, discovery and the client credentials grant."""
     with TokenAuthority(tls, clients={CLIENT: "s3cret"}) as authority:
         assert status_with(secret_credential(authority, "s3cret")) == 200
 
@@ -187,7 +187,7 @@ def test_a_managed_identity_can_vouch_for_an_application(
 
 @pytest.mark.parametrize("assertion", ["nonsense", "a.b.c"])
 def test_an_assertion_that_nobody_issued_gets_no_token(tls: TlsFiles, assertion: str) -> None:
-    """Nor does a client without a federated credential."""
+    """Neither does a client without a federated credential."""
     with TokenAuthority(tls, federated=[CLIENT]) as authority:
         credential = ClientAssertionCredential(
             TENANT,
@@ -201,7 +201,7 @@ def test_an_assertion_that_nobody_issued_gets_no_token(tls: TlsFiles, assertion:
 
 
 def test_the_log_of_requests_does_not_print_tokens(tls: TlsFiles) -> None:
-    """Not even simulated ones should get into a habit of being printed."""
+    """Printing even simulated ones would be a bad habit."""
     with TokenAuthority(tls, clients={CLIENT: "s3cret"}) as authority:
         token = secret_credential(authority, "s3cret").get_token(SCOPE).token
 
@@ -210,7 +210,7 @@ def test_the_log_of_requests_does_not_print_tokens(tls: TlsFiles) -> None:
 
 
 def test_an_unknown_path_of_the_authority_is_not_found(tls: TlsFiles) -> None:
-    """As JSON."""
+    """The answer is JSON."""
     with TokenAuthority(tls) as authority:
         answer = requests.get(f"{authority.url}/{TENANT}/elsewhere", timeout=9)
 

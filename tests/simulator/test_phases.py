@@ -16,13 +16,13 @@ CHANGES = {"tail_drop": "none"}
 
 
 def shown(client: Client, phases: list[Phase], requests: int) -> list[int]:
-    """Return how many records each of some equal requests gets under a script of phases."""
+    """Return how many records each of several equal requests gets under a script of phases."""
     client.api.phases = tuple(phases)
     return [len(client.page()["data"]) for _ in range(requests)]
 
 
 def test_switches_differ_from_one_request_to_another() -> None:
-    """Both ends are inclusive; before and after them everything is as it was."""
+    """Both ends are inclusive, and requests outside see the usual switches."""
     with serving(SECONDS, page_cap=4) as client:
         found = shown(client, [Phase(switches=CHANGES, first=2, last=3)], 4)
 
@@ -30,7 +30,7 @@ def test_switches_differ_from_one_request_to_another() -> None:
 
 
 def test_a_phase_without_an_end_lasts() -> None:
-    """From its first request on."""
+    """It lasts from its first request on."""
     with serving(SECONDS, page_cap=4) as client:
         found = shown(client, [Phase(switches=CHANGES, first=3)], 5)
 
@@ -38,7 +38,7 @@ def test_a_phase_without_an_end_lasts() -> None:
 
 
 def test_the_last_of_several_phases_wins_switch_by_switch() -> None:
-    """What it does not mention stays as an earlier one has it."""
+    """Switches that it does not mention keep an earlier phase's value."""
     phases = [Phase(switches={"page_cap": 3, "pretty": True}), Phase(switches={"page_cap": 7})]
 
     both = in_effect(Switches(), phases, 1)
@@ -46,8 +46,8 @@ def test_the_last_of_several_phases_wins_switch_by_switch() -> None:
     assert (both.page_cap, both.pretty) == (7, True)
 
 
-def test_a_phase_can_be_a_matter_of_chance() -> None:
-    """The seed decides, so that a run can be repeated."""
+def test_a_phase_can_be_random() -> None:
+    """The seed decides, so a run can be repeated."""
     phases = [Phase(switches=CHANGES, probability=0.5, seed=seed) for seed in (1, 1, 2)]
 
     first, again, other = [[it.concerns(number) for number in range(1, 101)] for it in phases]
@@ -58,7 +58,7 @@ def test_a_phase_can_be_a_matter_of_chance() -> None:
 
 
 def test_a_black_hole_can_open_in_mid_scan() -> None:
-    """The cursor of the second page finds nothing, and the same question finds it later."""
+    """The second page's cursor finds nothing, and the same query finds the rest later."""
     with serving(SECONDS, page_cap=4) as client:
         client.api.phases = (Phase(switches={"black_holes": frozenset({SECONDS[3]})}, last=2),)
         continuation = client.page()["nextQueryFilters"]
@@ -69,7 +69,7 @@ def test_a_black_hole_can_open_in_mid_scan() -> None:
 
 
 def test_the_servers_clock_can_step_for_some_requests() -> None:
-    """Its `Date` says so, too."""
+    """Its `Date` shows the step."""
     with serving(SECONDS) as client:
         client.api.phases = (Phase(switches={"skew_ms": 7_200_000}, first=2, last=2),)
         dates = [parsedate_to_datetime(client.get().headers["Date"]) for _ in range(3)]
@@ -78,7 +78,7 @@ def test_the_servers_clock_can_step_for_some_requests() -> None:
 
 
 def test_a_throttle_can_tighten_for_a_while() -> None:
-    """What others of the tenant leave over changes."""
+    """The rest of the tenant leaves a changing share."""
     with serving(SECONDS) as client:
         client.api.phases = (Phase(switches={"throttle_per_minute": 0}, first=2, last=3),)
         statuses = [client.get().status_code for _ in range(4)]
@@ -101,7 +101,7 @@ def test_a_throttle_can_tighten_for_a_while() -> None:
     ],
 )
 def test_a_phase_can_be_written_as_text(text: str, phase: Phase) -> None:
-    """For the command line."""
+    """The command line uses this form."""
     assert Phase.parse(text) == phase
 
 
@@ -109,8 +109,8 @@ def test_a_phase_can_be_written_as_text(text: str, phase: Phase) -> None:
     "text",
     ["", "invented=1:1", "dense=odd:1", "dense=empty:0", "dense=empty:5-3", "dense=empty:1:x=2"],
 )
-def test_a_phase_that_cannot_be_is_refused(text: str) -> None:
-    """With the form that is expected."""
+def test_an_invalid_phase_is_refused(text: str) -> None:
+    """The error shows the expected form."""
     with pytest.raises(ValueError, match="is not NAME=VALUE"):
         Phase.parse(text)
 
@@ -127,7 +127,7 @@ def test_a_phase_that_cannot_be_is_refused(text: str) -> None:
     ],
     ids=repr,
 )
-def test_a_phase_of_nothing_is_refused(wrong: dict[str, Any]) -> None:
-    """A misspelt phase must not behave like none."""
+def test_an_empty_phase_is_refused(wrong: dict[str, Any]) -> None:
+    """A misspelt phase must not be without effect."""
     with pytest.raises(ValueError, match=r"phase|Switch"):
         Phase(**wrong)

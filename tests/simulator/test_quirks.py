@@ -1,4 +1,4 @@
-"""Quirks of the API that are put together from a tenant, a clock and the switches."""
+"""Quirks of the API that combine a tenant, a clock and the switches."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DAY = 86_400_000
 ARCHIVE = "/api/v1/archived_activities/"
 
 
-def test_late_activities_appear_in_a_window_that_was_read_as_the_clock_moves() -> None:
-    """By the distribution of their lateness; the truth says when each came."""
+def test_late_activities_appear_in_a_window_that_was_read_before() -> None:
+    """They follow the distribution of lateness, and the truth says when each appeared."""
     lateness = Lateness(late_share=0.3)
     tenant = Tenant.generate(seed=3, count=60, per_second=1, until_ms=T0, lateness=lateness)
     seen: dict[int, int] = {}
@@ -33,7 +33,7 @@ def test_late_activities_appear_in_a_window_that_was_read_as_the_clock_moves() -
 
 
 def test_a_late_activity_can_land_behind_the_cursor_of_a_scan() -> None:
-    """The scan that goes on does not see it, and another one does."""
+    """The scan in progress misses it, but another scan finds it."""
     with serving(SECONDS, page_cap=4) as client:
         first = client.page()
         (late,) = client.api.tenant.add((T0 + 1, NOW))
@@ -45,7 +45,7 @@ def test_a_late_activity_can_land_behind_the_cursor_of_a_scan() -> None:
 
 
 def test_arrivals_follow_the_jitter_of_the_api() -> None:
-    """What an answer shows at an instant is what has arrived by then."""
+    """At any instant, an answer shows what has arrived by then."""
     tenant = Tenant.of([(T0 + n, T0 + n) for n in range(50)])
     arrivals = tenant.arrivals(jitter_ms=80)
 
@@ -58,7 +58,7 @@ def test_arrivals_follow_the_jitter_of_the_api() -> None:
 
 
 def test_an_activity_arrives_once_however_often_it_is_held() -> None:
-    """The first time counts."""
+    """Its first time counts."""
     plan = Planned(timestamp=T0, created=T0 + 1, id="twice")
 
     (arrival,) = Tenant.of([plan, plan]).arrivals()
@@ -67,7 +67,7 @@ def test_an_activity_arrives_once_however_often_it_is_held() -> None:
 
 
 def test_a_record_can_be_there_twice_with_the_same_bytes() -> None:
-    """Both are served; only their position tells them apart."""
+    """The API serves both, and only their positions differ."""
     raw = b'{"_id":"same","timestamp":%d,"created":%d}' % (T0, T0 + 1)
     plan = Planned(timestamp=T0, created=T0 + 1, id="same", raw=raw)
 
@@ -79,7 +79,7 @@ def test_a_record_can_be_there_twice_with_the_same_bytes() -> None:
 
 
 def test_an_event_can_be_emitted_again_with_a_later_created() -> None:
-    """The same `_id`, another identity."""
+    """It has the same `_id` but another identity."""
     plans = [Planned(timestamp=T0, created=T0 + 1000 * n, id="again") for n in (1, 9)]
 
     with serving(Tenant.of(plans)) as client:
@@ -89,13 +89,13 @@ def test_an_event_can_be_emitted_again_with_a_later_created() -> None:
 
 
 def test_an_activity_can_be_dated_in_the_future() -> None:
-    """Its source's clock is ahead; it is shown once it is saved."""
+    """Its source's clock is ahead; the API shows it once it is saved."""
     with serving(Tenant.of([(NOW + DAY, NOW - 1)])) as client:
         assert times(client.page()) == [NOW + DAY]
 
 
 def test_a_body_can_claim_to_be_compressed() -> None:
-    """The client fails to read it."""
+    """The client cannot read it."""
     with (
         serving(SECONDS, faults=[Fault("not-gzip")]) as client,
         pytest.raises(requests.exceptions.ContentDecodingError),
@@ -104,7 +104,7 @@ def test_a_body_can_claim_to_be_compressed() -> None:
 
 
 def test_a_compressed_body_can_be_truncated() -> None:
-    """It begins well; a client that reads on finds the end missing."""
+    """It begins correctly, but a client that reads on finds the end missing."""
     with serving(SECONDS, gzip_response=True, faults=[Fault("truncate", value=0.5)]) as client:
         answer = client.get()
 
@@ -114,7 +114,7 @@ def test_a_compressed_body_can_be_truncated() -> None:
 
 
 def test_counting_can_stop_at_a_cap() -> None:
-    """Then the number says so."""
+    """The answer says that the number is capped."""
     with serving(SECONDS, count_cap=4) as client:
         answer = client.post({"filters": {}}, path="/api/v1/activities/count/").json()
 
@@ -122,7 +122,7 @@ def test_counting_can_stop_at_a_cap() -> None:
 
 
 def test_the_archive_shows_what_is_beyond_the_reach() -> None:
-    """In windows of seven days."""
+    """It does so in windows of seven days."""
     old = NOW - 60 * DAY
     body = {"filters": {"date": {"gte": old - DAY, "lte": old + DAY}}}
 
@@ -144,8 +144,8 @@ def test_the_archive_shows_what_is_beyond_the_reach() -> None:
         {"filters": {}},
     ],
 )
-def test_the_archive_refuses_other_questions(body: object) -> None:
-    """Scans, `created`, and longer windows."""
+def test_the_archive_refuses_other_queries(body: object) -> None:
+    """These are scans, `created`, and longer windows."""
     with serving(SECONDS) as client:
         answer = client.post(body, path=ARCHIVE)
 
@@ -154,7 +154,7 @@ def test_the_archive_refuses_other_questions(body: object) -> None:
 
 
 def test_the_archive_may_answer_longer_windows() -> None:
-    """It is not known whether the API itself limits them."""
+    """Whether the API itself limits them is unknown."""
     with serving(SECONDS, archive_span_ms=None) as client:
         assert client.post({"filters": {}}, path=ARCHIVE).status_code == 200
 
@@ -173,7 +173,7 @@ def test_the_archive_may_answer_longer_windows() -> None:
 def test_a_scan_may_be_sorted_in_another_direction_than_asked(
     sorts: str, asked: str, answered: str
 ) -> None:
-    """The continuation goes on in the direction of the page."""
+    """The continuation follows the direction of the page."""
     with serving(SECONDS, page_cap=4, sorts=sorts) as client:
         pages = client.pages(sortDirection=asked)
 
@@ -185,7 +185,7 @@ def test_a_scan_may_be_sorted_in_another_direction_than_asked(
     ("empty", "data"), [("list", {"data": []}), ("null", {"data": None}), ("missing", {})]
 )
 def test_an_empty_answer_may_lack_its_data(empty: str, data: object) -> None:
-    """Only an empty one; others have their records."""
+    """Only empty answers do; others have their records."""
     with serving(SECONDS, empty_data=empty) as client:
         none = client.page({"date": {"gte": T0 + DAY}})
         some = client.page()
@@ -195,7 +195,7 @@ def test_an_empty_answer_may_lack_its_data(empty: str, data: object) -> None:
 
 
 def test_an_empty_answer_may_be_an_empty_object() -> None:
-    """Only one that counts nothing, too."""
+    """This also requires a count of zero."""
     with serving(SECONDS, empty_data="object") as client:
         none = client.page({"date": {"gte": T0 + DAY}})
         some = client.page()
@@ -205,7 +205,7 @@ def test_an_empty_answer_may_be_an_empty_object() -> None:
 
 
 def test_an_activity_may_always_be_shown_as_null() -> None:
-    """In its place among the others."""
+    """It keeps its place among the others."""
     with serving(SECONDS, null_share=0.3, seed=1) as client:
         pages = [client.page()["data"] for _ in range(2)]
 
@@ -215,7 +215,7 @@ def test_an_activity_may_always_be_shown_as_null() -> None:
 
 
 def test_a_record_may_have_no_usable_timestamp() -> None:
-    """Missing, null, text, a fraction or a boolean; it is found by its true time all the same."""
+    """It is missing, null, text, a fraction or a boolean; its true time still finds it."""
     plan = [T0 + n for n in range(60)]
     with serving(plan, unplaced_share=1.0, page_cap=7) as client:
         pages = client.pages()
@@ -228,7 +228,7 @@ def test_a_record_may_have_no_usable_timestamp() -> None:
 
 
 def test_a_cursor_may_have_a_decimal_point() -> None:
-    """It is the same number."""
+    """It equals the same whole number."""
     with serving(SECONDS, page_cap=4, numbers="point") as client:
         first = client.post({"isScan": True, "sortDirection": "asc", "filters": {}})
         pages = client.pages()

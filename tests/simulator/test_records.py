@@ -1,4 +1,4 @@
-"""Records look like those of the real API, in all that has broken clients."""
+"""Generated records resemble the real API's in everything that has broken clients."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_order_of_keys_varies(parsed: list[dict[str, Any]]) -> None:
 
 
 def test_all_sources_occur(parsed: list[dict[str, Any]]) -> None:
-    """Files, mail, chat, sign-ins and other vendors."""
+    """They are files, mail, chat, sign-ins and other vendors."""
     names = {record["appName"] for record in parsed}
 
     assert {"OneDrive for Business", "Exchange Online", "Teams", "Office 365"} <= names
@@ -78,7 +78,7 @@ def test_some_keys_differ_only_in_their_case(parsed: list[dict[str, Any]]) -> No
 def test_entity_data_is_an_object_with_numeric_keys_and_nulls_or_null(
     parsed: list[dict[str, Any]],
 ) -> None:
-    """It is no list, and may be missing altogether."""
+    """It is not a list, and may be missing altogether."""
     forms = [record["entityData"] for record in parsed]
 
     assert None in forms
@@ -86,7 +86,7 @@ def test_entity_data_is_an_object_with_numeric_keys_and_nulls_or_null(
 
 
 def test_strings_come_in_many_alphabets_and_both_ways_of_writing_them(raw: list[bytes]) -> None:
-    r"""`\uXXXX` and raw UTF-8, `\/` and `/`."""
+    r"""They have `\uXXXX` and raw UTF-8, `\/` and `/`."""
     text = b"\n".join(raw)
 
     assert re.search(rb"\\u[0-9a-f]{4}", text)
@@ -96,7 +96,7 @@ def test_strings_come_in_many_alphabets_and_both_ways_of_writing_them(raw: list[
 
 
 def test_numbers_keep_forms_that_reencoding_would_change(raw: list[bytes]) -> None:
-    """Trailing zeros, and integers beyond 2**53."""
+    """They have trailing zeros, and integers beyond 2**53."""
     text = b"\n".join(raw)
 
     assert b":52.30905000," in text
@@ -123,7 +123,7 @@ def test_user_and_location_may_be_missing(parsed: list[dict[str, Any]]) -> None:
 
 
 def test_identifiers_have_the_known_forms_and_equal_uid(parsed: list[dict[str, Any]]) -> None:
-    """`<tenant>_<app>_<guid>`, 64 hex digits, `<epoch ms>_<guid>`, 24 hex digits."""
+    """`<tenant>_<app>_<guid>`, 64 hex digits, `<epoch ms>_<guid>`, or 24 hex digits."""
     forms = (r"\d{8}_\d+_[0-9a-f-]{36}", r"[0-9a-f]{64}", r"\d{13}_[0-9a-f-]{36}", r"[0-9a-f]{24}")
 
     assert all(record["_id"] == record["uid"] for record in parsed)
@@ -141,14 +141,14 @@ def test_created_follows_instantiation_which_follows_the_event(
 
 
 def test_addresses_and_domains_are_reserved_ones(raw: list[bytes]) -> None:
-    """Nothing in a record belongs to anybody."""
+    """Nothing in a record belongs to a real person or company."""
     hosts = set(re.findall(rb"[a-z0-9-]+\.(?:com|net|org|example)\b", b"\n".join(raw)))
 
     assert all(host.endswith(b".example") for host in hosts)
 
 
 def test_a_planned_activity_can_lack_fields() -> None:
-    """The truth still names what its record does not say."""
+    """The truth still has what its record omits."""
     plan = Planned(timestamp=T0, created=T0 + 1, omit=("timestamp", "created", "_id"))
     tenant = Tenant.of([plan])
     (identity,) = tenant.truth()
@@ -169,7 +169,7 @@ def test_a_planned_activity_can_be_huge() -> None:
 
 
 def test_a_planned_activity_can_be_any_bytes() -> None:
-    """Such as none that a strict parser accepts."""
+    """No strict parser need accept them."""
     tenant = Tenant.of([Planned(timestamp=T0, raw=b'{"_id": NaN}')])
 
     assert [tenant.record(identity) for identity in tenant.truth()] == [b'{"_id": NaN}']

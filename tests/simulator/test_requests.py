@@ -1,4 +1,4 @@
-"""The ways to ask: encodings, paths and methods."""
+"""The accepted forms of a request: encodings, paths and methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILTERS = {"date": {"gte": T0 + 150}}
 @pytest.mark.parametrize("true", [True, "true", "True"], ids=repr)
 @pytest.mark.parametrize("filters", [FILTERS, json.dumps(FILTERS)])
 def test_a_body_can_be_json(filters: object, true: object) -> None:
-    """Filters as an object or as a JSON text, booleans in three ways."""
+    """Filters may be an object or JSON text, and booleans have three notations."""
     with serving(MOMENTS) as client:
         answer = client.post({"filters": filters, "isScan": true, "limit": "500"}).json()
 
@@ -29,7 +29,7 @@ def test_a_body_can_be_json(filters: object, true: object) -> None:
 
 
 def test_a_body_can_be_a_form() -> None:
-    """`application/x-www-form-urlencoded`, with filters as a JSON text."""
+    """It is `application/x-www-form-urlencoded` with filters as JSON text."""
     form = {"filters": json.dumps(FILTERS), "isScan": "True", "sortDirection": "asc"}
 
     with serving(MOMENTS) as client:
@@ -44,7 +44,7 @@ def test_a_body_can_be_a_form() -> None:
 
 
 def test_parameters_can_be_in_the_query() -> None:
-    """A GET without a body."""
+    """The request is a GET without a body."""
     query = {"filters": json.dumps(FILTERS), "isScan": "true", "sortDirection": "asc"}
 
     with serving(MOMENTS) as client:
@@ -54,7 +54,7 @@ def test_parameters_can_be_in_the_query() -> None:
 
 
 def test_a_get_can_have_a_json_body() -> None:
-    """Unusual, but in use."""
+    """It is unusual, but clients do it."""
     with serving(MOMENTS) as client:
         answer = client.get(json={"filters": FILTERS, "isScan": True, "sortDirection": "asc"})
 
@@ -62,8 +62,8 @@ def test_a_get_can_have_a_json_body() -> None:
 
 
 @pytest.mark.parametrize("filters", [None, "", {}])
-def test_no_filters_are_all_activities(filters: object) -> None:
-    """Null, too."""
+def test_a_request_without_filters_finds_all_activities(filters: object) -> None:
+    """Filters may also be null."""
     with serving(MOMENTS) as client:
         answer = client.post({"filters": filters, "isScan": True}).json()
 
@@ -83,7 +83,7 @@ def test_no_filters_are_all_activities(filters: object) -> None:
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(body: object) -> None:
-    """With status 400 and a detail."""
+    """The answer is a 400 with a detail."""
     with serving(MOMENTS) as client:
         answer = client.post(body)
 
@@ -92,7 +92,7 @@ def test_parameters_that_make_no_sense_are_refused(body: object) -> None:
 
 
 def test_the_generic_gateway_has_the_same_api() -> None:
-    """Behind the prefix `/cas`."""
+    """It is behind the prefix `/cas`."""
     with serving(MOMENTS) as client:
         answer = client.post({"isScan": True}, path=f"/cas{LIST}")
 
@@ -100,7 +100,7 @@ def test_the_generic_gateway_has_the_same_api() -> None:
 
 
 def test_a_path_without_its_slash_redirects_and_loses_the_body() -> None:
-    """A client that follows gets the newest 100, and success."""
+    """A client that follows gets the newest 100 with a success status."""
     with serving(MOMENTS) as client:
         redirect = client.post({"isScan": True}, path=LIST[:-1], allow_redirects=False)
         followed = client.post({"filters": FILTERS, "isScan": True}, path=LIST[:-1])
@@ -115,7 +115,7 @@ def test_a_path_without_its_slash_redirects_and_loses_the_body() -> None:
 
 
 def test_a_redirect_keeps_the_query() -> None:
-    """So a GET survives it."""
+    """A GET therefore survives it."""
     query = {"filters": json.dumps(FILTERS), "isScan": "true", "sortDirection": "asc"}
 
     with serving(MOMENTS) as client:
@@ -125,7 +125,7 @@ def test_a_redirect_keeps_the_query() -> None:
 
 
 def test_a_path_without_its_slash_can_ignore_the_body() -> None:
-    """No redirect: the newest 100, as if nothing had been asked."""
+    """Instead of redirecting it returns the newest 100, as if there were no body."""
     with serving(MOMENTS, trailing_slash="ignore-body") as client:
         answer = client.post(
             {"filters": FILTERS, "isScan": True}, path=LIST[:-1], allow_redirects=False
@@ -136,7 +136,7 @@ def test_a_path_without_its_slash_can_ignore_the_body() -> None:
 
 
 def test_one_record_can_be_fetched() -> None:
-    """It comes bare, byte for byte."""
+    """It is returned without an envelope, byte for byte."""
     tenant = Tenant.generate(seed=1, count=20, until_ms=T0)
     identity = tenant.truth()[7]
 
@@ -147,7 +147,7 @@ def test_one_record_can_be_fetched() -> None:
 
 
 def test_a_record_that_is_not_there_or_not_yet_is_not_found() -> None:
-    """As JSON, unlike a path that does not exist."""
+    """The answer is JSON, unlike that for an unknown path."""
     tenant = Tenant.of([(T0, T0 + 10**9)])
     (identity,) = tenant.truth()
 
@@ -160,7 +160,7 @@ def test_a_record_that_is_not_there_or_not_yet_is_not_found() -> None:
 
 
 def test_activities_can_be_counted() -> None:
-    """The portal's way to ask for the number alone."""
+    """The portal uses this form to get the number alone."""
     with serving(MOMENTS) as client:
         answer = client.post({"filters": FILTERS}, path=f"{LIST}count/").json()
 
@@ -170,7 +170,7 @@ def test_activities_can_be_counted() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/alerts/", "/api/v2/activities/", "/apiv1"])
 def test_an_unknown_path_is_an_html_page(path: str) -> None:
-    """With status 404, whoever asks."""
+    """Every client gets it with status 404."""
     with serving(MOMENTS) as client:
         answer = client.get(path, headers={})
 

@@ -16,7 +16,7 @@ PAIRS = [moment for moment in SECONDS for _ in range(2)]
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("field", ["date", "created"])
 def test_a_scan_shows_every_activity_once(field: str, direction: str) -> None:
-    """Following the continuation to its end gives the truth, in each order."""
+    """Following the continuation to its end gives the truth, in either order."""
     tenant = Tenant.generate(seed=4, count=2_000, per_second=3, until_ms=T0)
 
     with serving(tenant, page_cap=170) as client:
@@ -27,7 +27,7 @@ def test_a_scan_shows_every_activity_once(field: str, direction: str) -> None:
 
 
 def test_records_are_served_byte_for_byte_as_the_tenant_has_them() -> None:
-    """`Tenant.record` is what goes over the wire."""
+    """`Tenant.record` returns the bytes on the wire."""
     tenant = Tenant.generate(seed=4, count=30, until_ms=T0)
 
     with serving(tenant) as client:
@@ -47,7 +47,7 @@ def test_a_page_that_is_not_the_last_one_loses_its_last_millisecond() -> None:
 
 
 def test_even_a_page_that_ends_between_milliseconds_loses_one() -> None:
-    """The server cannot know that the next record lies on another millisecond."""
+    """The server cannot know that the next record has another millisecond."""
     with serving(SECONDS, page_cap=4) as client:
         page = client.page()
 
@@ -75,7 +75,7 @@ def test_the_last_page_has_no_continuation_and_loses_nothing() -> None:
 
 
 def test_a_tenant_without_matches_has_an_empty_last_page() -> None:
-    """Also with the estimated total, which is then 0."""
+    """The estimated total is then 0, too."""
     with serving([], total="estimate") as client:
         page = client.page()
 
@@ -109,7 +109,7 @@ def test_a_tenant_without_matches_has_an_empty_last_page() -> None:
 def test_the_continuation_is_the_callers_filters_with_the_cursor(
     filters: dict[str, Any], continuation: dict[str, Any]
 ) -> None:
-    """Only the bound that moves is replaced; a range stays in place, other filters are echoed."""
+    """Only the moving bound is replaced; ranges stay in place, other filters are echoed."""
     with serving(SECONDS, page_cap=4, reach_ms=None) as client:
         page = client.page(filters)
 
@@ -117,7 +117,7 @@ def test_the_continuation_is_the_callers_filters_with_the_cursor(
 
 
 def test_a_scan_by_created_moves_created() -> None:
-    """The cursor is in the field that is sorted by."""
+    """The cursor is in the sort field."""
     activities = Tenant.of([(T0 - n, T0 + n) for n in range(6)])
 
     with serving(activities, page_cap=3) as client:
@@ -128,7 +128,7 @@ def test_a_scan_by_created_moves_created() -> None:
 
 
 def test_a_scan_by_created_can_have_its_cursor_in_date() -> None:
-    """It is not known what the API does; this form gives the event time of the boundary record."""
+    """What the API does is unknown; here the cursor is the boundary record's event time."""
     activities = Tenant.of([(T0 - n, T0 + n) for n in range(6)])
 
     with serving(activities, page_cap=3, cursor_field="date") as client:
@@ -141,7 +141,7 @@ def test_a_scan_by_created_can_have_its_cursor_in_date() -> None:
     ("limit", "shown"), [(None, 499), (10, 499), (500, 499), (501, 500), (5000, 699), (99999, 699)]
 )
 def test_the_limit_of_a_scan_is_clamped(limit: int | None, shown: int) -> None:
-    """500 if there is none or less, the page cap at most."""
+    """It is 500 if it is missing or lower, and at most the page cap."""
     with serving(range(T0, T0 + 1_000), page_cap=700) as client:
         page = client.page(limit=limit)
 
@@ -149,7 +149,7 @@ def test_the_limit_of_a_scan_is_clamped(limit: int | None, shown: int) -> None:
 
 
 def test_the_page_cap_is_five_thousand() -> None:
-    """Unless switched, a page holds up to 5000 records."""
+    """This is the default of the switch."""
     with serving(range(T0, T0 + 5_100)) as client:
         page = client.page(limit=9_999)
 
@@ -157,7 +157,7 @@ def test_the_page_cap_is_five_thousand() -> None:
 
 
 def test_dropping_a_few_records_repeats_siblings_but_loses_none() -> None:
-    """Siblings of the cursor's millisecond that were kept come again."""
+    """The next page repeats kept siblings in the cursor's millisecond."""
     with serving(PAIRS, page_cap=6, tail_drop="few", tail_drop_few=3) as client:
         pages = client.pages()
 
@@ -170,7 +170,7 @@ def test_dropping_a_few_records_repeats_siblings_but_loses_none() -> None:
 
 
 def test_dropping_nothing_repeats_the_boundary() -> None:
-    """The cursor is inclusive, and its records were shown already."""
+    """The cursor is inclusive, and the page already showed its records."""
     with serving(SECONDS, page_cap=4, tail_drop="none") as client:
         pages = client.pages()
 
@@ -179,7 +179,7 @@ def test_dropping_nothing_repeats_the_boundary() -> None:
 
 
 def test_a_dense_millisecond_gives_the_same_page_and_cursor_again() -> None:
-    """More activities than a page holds on one millisecond: the cursor stands still."""
+    """It has more activities than a page holds, so the cursor stays."""
     with serving([T0] * 9 + [T0 + 1], page_cap=4) as client:
         page = client.page({"date": {"gte": T0}})
 
@@ -189,7 +189,7 @@ def test_a_dense_millisecond_gives_the_same_page_and_cursor_again() -> None:
 
 
 def test_a_dense_millisecond_can_give_no_records_and_the_same_cursor() -> None:
-    """Dropping the whole last millisecond leaves nothing."""
+    """The server drops the whole last millisecond, so nothing is left."""
     with serving([T0] * 9, page_cap=4, dense="empty") as client:
         page = client.page({"date": {"gte": T0}})
 
@@ -199,7 +199,7 @@ def test_a_dense_millisecond_can_give_no_records_and_the_same_cursor() -> None:
 
 
 def test_a_dense_millisecond_can_be_a_black_hole() -> None:
-    """No records, no continuation, but a total."""
+    """The answer has a total, but no records and no continuation."""
     with serving([T0] * 9, page_cap=4, dense="black-hole") as client:
         page = client.page({"date": {"gte": T0}})
 
@@ -217,7 +217,7 @@ def test_a_dense_millisecond_can_be_paged_by_created() -> None:
 
 
 def test_a_black_hole_hides_what_lies_at_and_after_the_cursor() -> None:
-    """`gte` on the millisecond itself finds nothing, and one more finds the rest."""
+    """`gte` on the millisecond itself finds nothing; one millisecond later finds the rest."""
     with serving(SECONDS, black_holes=frozenset({SECONDS[3]})) as client:
         at = client.page({"date": {"gte": SECONDS[3]}})
         after = client.page({"date": {"gte": SECONDS[3] + 1}})
@@ -227,7 +227,7 @@ def test_a_black_hole_hides_what_lies_at_and_after_the_cursor() -> None:
 
 
 def test_a_black_hole_shows_its_activities_from_the_other_side_and_by_created() -> None:
-    """Descending, and sorted by `created`."""
+    """A descending scan finds them, as does one sorted by `created`."""
     with serving(SECONDS, black_holes=frozenset({SECONDS[3]})) as client:
         below = client.page({"date": {"lte": SECONDS[3]}}, sortDirection="desc")
         moment = {"date": {"gte": SECONDS[3], "lte": SECONDS[3]}}
@@ -238,7 +238,7 @@ def test_a_black_hole_shows_its_activities_from_the_other_side_and_by_created() 
 
 
 def test_a_black_hole_can_be_beyond_recovery() -> None:
-    """It is not known whether sorting by `created` helps."""
+    """Whether sorting by `created` helps is unknown."""
     holes = frozenset({T0})
 
     with serving([T0], black_holes=holes, black_hole_recovery="none") as client:
@@ -248,7 +248,7 @@ def test_a_black_hole_can_be_beyond_recovery() -> None:
 
 
 def test_a_share_of_populated_milliseconds_are_black_holes() -> None:
-    """The seed decides which ones, so each is always or never one."""
+    """The seed decides which ones, so a millisecond always or never is one."""
     with serving(SECONDS, black_hole_share=0.5) as client:
         first = [client.page({"date": {"gte": moment}})["data"] == [] for moment in SECONDS]
         again = [client.page({"date": {"gte": moment}})["data"] == [] for moment in SECONDS]
@@ -260,7 +260,7 @@ def test_a_share_of_populated_milliseconds_are_black_holes() -> None:
 
 
 def test_the_total_is_an_estimate_that_changes() -> None:
-    """The same request gets another number."""
+    """Repeating a request returns another number."""
     with serving(range(T0, T0 + 1_000), total="estimate", total_noise=0.1) as client:
         totals = {client.page()["total"] for _ in range(5)}
 
@@ -269,7 +269,7 @@ def test_the_total_is_an_estimate_that_changes() -> None:
 
 
 def test_the_total_can_be_above_zero_without_matches() -> None:
-    """An estimate says nothing about emptiness."""
+    """An estimate does not prove that there is anything."""
     with serving([], total="phantom") as client:
         page = client.page()
 
@@ -290,7 +290,7 @@ def test_activities_appear_once_they_are_created() -> None:
 
 
 def test_activities_can_be_shown_before_they_are_created() -> None:
-    """Where a test has no use for a clock."""
+    """Tests that need no clock use this."""
     with serving(Tenant.of([(T0, NOW + 1)]), hide_until_created=False) as client:
         page = client.page()
 
@@ -298,7 +298,7 @@ def test_activities_can_be_shown_before_they_are_created() -> None:
 
 
 def test_activities_can_appear_out_of_their_order() -> None:
-    """Each becomes visible after a delay of its own, up to the jitter."""
+    """Each becomes visible after its own delay, up to the jitter."""
     tenant = Tenant.of([(T0 + n, T0 + n) for n in range(100)])
 
     with serving(tenant, visibility_jitter_ms=50, now_ms=T0 + 99) as client:
@@ -321,7 +321,7 @@ def test_added_activities_are_served() -> None:
 
 
 def test_activities_beyond_the_reach_are_silently_missing() -> None:
-    """The API looks back 30 days by event time, and says nothing about what is older."""
+    """The API looks back 30 days by event time and does not mention older activities."""
     day = 86_400_000
 
     with serving([NOW - 30 * day - 1, NOW - 30 * day]) as client:
@@ -332,7 +332,7 @@ def test_activities_beyond_the_reach_are_silently_missing() -> None:
 
 
 def test_records_without_a_timestamp_are_sorted_by_their_true_time() -> None:
-    """The server knows it even if the record does not say it."""
+    """The server knows it even if the record omits it."""
     plan = Planned(timestamp=T0 + 1, created=T0 + 2, omit=("timestamp",))
 
     with serving(Tenant.of([(T0, T0), plan, (T0 + 2, T0 + 2)])) as client:
@@ -342,7 +342,7 @@ def test_records_without_a_timestamp_are_sorted_by_their_true_time() -> None:
 
 
 def test_outside_of_scans_pages_are_small_and_have_no_continuation() -> None:
-    """100 records at most, newest first, with an offset."""
+    """They hold at most 100 records, newest first, with an offset."""
     with serving(range(T0, T0 + 250)) as client:
         page = client.post({"limit": 1_000, "skip": 200}).json()
         first = client.post({}).json()
@@ -374,7 +374,7 @@ def test_a_deep_offset_is_refused(status: int) -> None:
 
 
 def test_every_request_is_kept_with_its_parameters() -> None:
-    """Before the answer leaves, so that a test never reads too early."""
+    """It is recorded before the answer is sent, so a test never reads too early."""
     with serving(SECONDS, page_cap=4) as client:
         client.page({"date": {"gte": 5}}, limit=600, sortField="created")
 
@@ -402,7 +402,7 @@ def test_every_request_is_kept_with_its_parameters() -> None:
     ],
 )
 def test_a_scan_can_refuse_what_is_documented(refused: str, asked: dict[str, Any]) -> None:
-    """With a 400 that says what; a query without it is served, and so is one outside of scans."""
+    """A 400 names the parameter; scans without it and plain queries still work."""
     with serving(SECONDS, refuses=frozenset({refused})) as client:
         answer = client.post({"isScan": True, **asked})
 
@@ -413,13 +413,13 @@ def test_a_scan_can_refuse_what_is_documented(refused: str, asked: dict[str, Any
 
 
 def test_a_scan_can_ignore_its_limit() -> None:
-    """Then a page holds as many as the API likes."""
+    """A page then holds as many records as the API chooses."""
     with serving([T0 + n for n in range(700)], ignores=frozenset({"limit"})) as client:
         assert len(client.page(limit=500)["data"]) == 700
 
 
 def test_a_scan_can_ignore_its_sort_field() -> None:
-    """Then the order is that of the event times."""
+    """The order is then that of the event times."""
     planned = [(T0, T0 + 9_000), (T0 + 1, T0 + 8_000)]
     with serving(Tenant.of(planned), ignores=frozenset({"sortField"})) as client:
         assert client.times(sortField="created") == [T0, T0 + 1]

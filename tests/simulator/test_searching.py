@@ -1,4 +1,4 @@
-"""Finding rows by the sorted columns gives what reading everything gives."""
+"""Searching the sorted columns gives the same result as reading every row."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def matching(tenant: Tenant, wanted: Search) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_a_search_finds_what_reading_everything_finds(seed: int) -> None:
-    """Rows, their order and the total, for any combination of limits."""
+    """Rows, order and total agree for any combination of limits."""
     tenant = tenant_of(seed)
     wanted = search_of(seed)
     expected = matching(tenant, wanted)
@@ -73,7 +73,7 @@ def test_a_search_finds_what_reading_everything_finds(seed: int) -> None:
 
 
 def test_verdicts_are_kept_when_the_tenant_grows() -> None:
-    """A filter that looks inside records sees the new ones."""
+    """A filter on the contents of records includes the new ones."""
     tenant = tenant_of(3)
     wanted = Search(residual=lambda record: record["source"] > 0, residual_key="k", count=ROWS * 9)
     before = tenant.search(wanted).total

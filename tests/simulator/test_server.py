@@ -1,4 +1,4 @@
-"""The server: its life, its headers, its forms, and the control path."""
+"""The server: start and stop, headers, encodings, and the control path."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from simulator.tenant import arrivals_as_lines
 from tests.simulator.client import LIST, NOW, T0, Client, serving, times
 
 
-def test_it_leaves_no_thread_and_no_socket_behind() -> None:
-    """Not even with a client that keeps its connection."""
+def test_the_server_leaves_no_thread_and_no_socket_behind() -> None:
+    """This holds even with a client that keeps its connection."""
     before = threading.active_count()
     with requests.Session() as session:
         with serving([T0]) as client:
@@ -32,8 +32,8 @@ def test_it_leaves_no_thread_and_no_socket_behind() -> None:
         assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
 
 
-def test_it_stops_while_an_answer_is_pending() -> None:
-    """A delay or a silence does not hold it up."""
+def test_the_server_stops_while_an_answer_is_pending() -> None:
+    """Neither a delay nor a silence keeps it from stopping."""
     with serving([T0], latency_seconds=60) as client:
         thread = threading.Thread(target=_get_in_vain, args=(client,))
         thread.start()
@@ -50,7 +50,7 @@ def _get_in_vain(client: Client) -> None:
 
 
 def test_a_connection_is_kept() -> None:
-    """Two requests of one session share it."""
+    """Two requests of a session share it."""
     with serving([T0]) as client, requests.Session() as session:
         ports = set()
         for _ in range(3):
@@ -82,7 +82,7 @@ def test_many_clients_are_served_at_once() -> None:
 
 
 def test_the_date_header_is_the_servers_own_time() -> None:
-    """By the simulator's clock, plus the skew."""
+    """It is the simulator's clock plus the skew."""
     with serving([T0], skew_ms=5_000) as client:
         answer = client.get()
 
@@ -93,7 +93,7 @@ def test_the_date_header_is_the_servers_own_time() -> None:
 
 
 def test_a_skewed_server_shows_what_is_in_its_past() -> None:
-    """Visibility and rolling filters are by its own clock."""
+    """Visibility and rolling filters follow its own clock."""
     tenant = Tenant.of([(NOW + 3_000, NOW + 4_000)])
 
     with serving(tenant, skew_ms=5_000) as client:
@@ -101,7 +101,7 @@ def test_a_skewed_server_shows_what_is_in_its_past() -> None:
 
 
 def test_answers_can_be_compressed() -> None:
-    """For clients that accept it."""
+    """Clients that accept it get gzip."""
     with serving([T0], gzip_response=True) as client:
         compressed = client.get()
         headers = {**client.api.credentials.header, "Accept-Encoding": "identity"}
@@ -129,7 +129,7 @@ def test_json_can_be_indented_without_changing_a_token() -> None:
 
 
 def test_empty_containers_stay_closed_when_indented() -> None:
-    """As every pretty printer writes them."""
+    """Every pretty printer writes them like this."""
     with serving([], pretty=True) as client:
         text = client.post({"isScan": True}).text
 
@@ -183,7 +183,7 @@ def test_other_processes_can_ask_for_the_truth() -> None:
 
 
 def test_other_processes_can_ask_for_the_requests() -> None:
-    """The control path itself is not among them."""
+    """Requests to the control path are not included."""
     with serving([T0]) as client:
         client.page({"date": {"gte": 5}})
         client.get("/simulator/truth")
@@ -195,14 +195,14 @@ def test_other_processes_can_ask_for_the_requests() -> None:
 
 
 def test_an_unknown_control_path_is_not_found() -> None:
-    """And is no request to the API either."""
+    """It does not count as a request to the API either."""
     with serving([T0]) as client:
         assert client.get("/simulator/other").status_code == 404
         assert client.api.requests == []
 
 
-def test_a_failure_of_its_own_is_not_swallowed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A test that asked for no fault must not take a bug of the simulator for one."""
+def test_a_failure_of_the_simulator_is_not_swallowed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A test without faults must not mistake the simulator's bug for one."""
     api = Simulator(Tenant.of([T0]), switches=Switches(latency_seconds=lambda _: 1 / 0))
     api.start()
     with pytest.raises(requests.ConnectionError):
@@ -213,8 +213,8 @@ def test_a_failure_of_its_own_is_not_swallowed(capsys: pytest.CaptureFixture[str
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_it_can_serve_https(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """With any certificate."""
+def test_the_server_can_use_https(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """It accepts any certificate."""
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -230,7 +230,7 @@ def test_it_can_serve_https(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def test_a_large_page_is_whole() -> None:
-    """Five thousand records of four kilobytes."""
+    """It has five thousand records of four kilobytes."""
     tenant = Tenant.generate(seed=1, count=5_000, per_second=50, until_ms=T0)
 
     with serving(tenant) as client:
@@ -241,8 +241,8 @@ def test_a_large_page_is_whole() -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"null"])
-def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
-    """It is kept among the requests, without filters."""
+def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
+    """The request is recorded without filters."""
     with serving([T0]) as client:
         answer = requests.post(
             client.api.url + LIST, data=body, headers=client.api.credentials.header, timeout=9

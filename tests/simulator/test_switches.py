@@ -1,4 +1,4 @@
-"""Switches: their defaults are valid, and nothing else passes quietly."""
+"""Switches have valid defaults, and nothing invalid is accepted silently."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_choice_that_does_not_exist_is_refused(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_a_switch_can_be_set_by_text(name: str, text: str, value: object) -> None:
-    """For the command line; the text takes the type of the switch."""
+    """The command line uses this; the text is converted to the switch's type."""
     switches = Switches().with_texts({name: text})
 
     assert getattr(switches, name) == value

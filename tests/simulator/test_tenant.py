@@ -1,4 +1,4 @@
-"""The truth: what a tenant holds, and that it is always the same."""
+"""The truth: what a tenant holds, always the same for the same seed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_most_timestamps_are_whole_seconds_and_some_milliseconds_are_shared() ->
 
 
 def test_an_activity_is_saved_170_to_340_seconds_after_its_event() -> None:
-    """This is the usual lag; nothing is later unless it is asked for."""
+    """This is the usual lag; later ones exist only on request."""
     tenant = Tenant.generate(seed=1, count=500, until_ms=T0)
 
     lags = [identity.created - identity.timestamp for identity in tenant.truth()]
@@ -63,7 +63,7 @@ def test_an_activity_is_saved_170_to_340_seconds_after_its_event() -> None:
 
 
 def test_a_share_of_activities_can_be_hours_late() -> None:
-    """The long tail of lateness reaches from one hour to three days."""
+    """The tail of lateness extends from an hour to three days."""
     lateness = Lateness(late_share=0.2)
     tenant = Tenant.generate(seed=1, count=1_000, until_ms=T0, lateness=lateness)
 
@@ -74,13 +74,13 @@ def test_a_share_of_activities_can_be_hours_late() -> None:
 
 
 def test_lateness_refuses_bounds_that_make_no_sense() -> None:
-    """Nothing is saved before it happened."""
+    """Nothing is saved before it happens."""
     with pytest.raises(ValueError, match="0 <= smallest <= largest"):
         Lateness(usual_ms=(5, 4))
 
 
 def test_a_tenant_of_given_times_has_exactly_these() -> None:
-    """A pair is taken as it is, and a bare timestamp gets a usual lag."""
+    """A pair is used as it is, and a bare timestamp gets a usual lag."""
     tenant = Tenant.of([(T0, T0 + 5), T0 + 1])
 
     times = sorted((i.timestamp, i.created) for i in tenant.truth())
@@ -91,7 +91,7 @@ def test_a_tenant_of_given_times_has_exactly_these() -> None:
 
 
 def test_added_activities_join_the_truth() -> None:
-    """Late arrivals get identities of their own."""
+    """Late arrivals get their own identities."""
     tenant = Tenant.of([T0])
 
     added = tenant.add((T0, T0 + 9), T0 - 5)
@@ -102,7 +102,7 @@ def test_added_activities_join_the_truth() -> None:
 
 
 def test_the_truth_can_be_limited_to_what_was_saved_by_a_time() -> None:
-    """`visible_at_ms` includes what was saved in that very millisecond."""
+    """`visible_at_ms` is inclusive."""
     tenant = Tenant.of([(T0, T0 + 1), (T0, T0 + 2), (T0, T0 + 3)])
 
     seen = tenant.truth(visible_at_ms=T0 + 2)
@@ -128,7 +128,7 @@ def test_a_record_has_the_fields_of_its_identity() -> None:
 
 
 def test_an_unknown_identity_is_an_error() -> None:
-    """Nothing is made up for an identity that the tenant does not hold."""
+    """The tenant invents nothing for an identity that it does not hold."""
     tenant = Tenant.of([T0])
 
     with pytest.raises(KeyError, match="holds no activity"):
@@ -136,7 +136,7 @@ def test_an_unknown_identity_is_an_error() -> None:
 
 
 def test_one_identity_can_have_two_payloads() -> None:
-    """The API has been seen to use an `_id` twice; the truth names it once."""
+    """The API has used an `_id` twice; the truth has it once."""
     plan = Planned(timestamp=T0, created=T0 + 1, id="twice")
     tenant = Tenant.of([plan, plan])
 
@@ -147,7 +147,7 @@ def test_one_identity_can_have_two_payloads() -> None:
 
 
 def test_a_large_tenant_is_cheap_to_hold() -> None:
-    """Identities are in the truth once each, however many there are."""
+    """The truth has each identity once, however many there are."""
     tenant = Tenant.generate(seed=1, count=30_000, per_second=50, until_ms=T0)
     tenant.add(*range(T0, T0 + 600))
 
