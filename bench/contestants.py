@@ -129,7 +129,7 @@ def _run(ports: Ports, policy: Policy) -> Result:
     if outcome != "idle":
         message = f"the scan ended as {outcome}: {tally.last_fault}"
         raise RuntimeError(message)
-    return began.ended(Result(records=tally.records, requests=tally.requests))
+    return began.ended(Result(records=tally.counts.records, requests=tally.requests))
 
 
 def verify(job: Job) -> Result:
@@ -169,11 +169,11 @@ def paced(job: Job) -> Result:
     log = Log(ports.source, clock)
     policy = replace(policy, requests_per_minute=TENANT_BUDGET, budget=PACED_MS)
     tally = Tally(scan=policy.scan, run="bench")
-    with patch("shared.scan.wait", clock.wait):
+    with patch("shared.scan.pending.wait", clock.wait):
         scan_once(replace(ports, clock=clock, source=log), policy, tally)
     between = log.sent[-1] - log.sent[0]
     return Result(
-        records=tally.records, requests=len(log.sent) - 1, seconds=between / 1000, cpu=0.0
+        records=tally.counts.records, requests=len(log.sent) - 1, seconds=between / 1000, cpu=0.0
     )
 
 

@@ -194,7 +194,7 @@ def _run(ports: Ports, policy: Policy, now: int) -> Count:
         message = f"the scan ended as {outcome}: {tally.last_fault}"
         raise RuntimeError(message)
     return Count(
-        records=tally.records,
+        records=tally.counts.records,
         requests=tally.requests,
         bytes=tally.bytes,
         **contestants.operations,

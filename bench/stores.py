@@ -47,7 +47,7 @@ class Ledgers:
     def append_run(self, line: str, *, now: int) -> None:
         """Keep nothing, since nobody reads it here."""
 
-    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+    def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Keep nothing, since nobody reads it here."""
 
     def declared(self) -> list[tuple[int, int]]:

@@ -91,13 +91,13 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
-        """Keep an answer that made no sense in one of the slots, over what was there.
+    def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+        """Keep an answer that made no sense, in place of what the slot held before.
 
         Args:
-            slot: 0 to 99; together they bound what is kept.
+            slot: 0 to 99; the number of slots bounds what is kept.
             content: the answer's body, or its beginning.
-            metadata: what it answered; ASCII.
+            metadata: which request it answered; ASCII.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.

@@ -150,7 +150,7 @@ class InMemoryLedger:
         """Yield what was appended."""
         yield from self.runs
 
-    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+    def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Keep a strange answer."""
         self.effects.run("keep answer", lambda: self._keep(slot, content, metadata))
 

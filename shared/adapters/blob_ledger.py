@@ -77,7 +77,7 @@ class BlobLedgerStore:
             "run ends. Nothing is lost. If this happens often, two apps share the scan's name"
         ) from refusal
 
-    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+    def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Keep a strange answer; see the port."""
         blob = self._container.get_blob_client(quarantine_name(self._scan, slot))
         try:

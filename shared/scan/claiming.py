@@ -3,8 +3,6 @@
 The claim saves requests. Safety rests on the ETag and the epoch alone (docs/architecture.md).
 """
 
-from dataclasses import dataclass
-
 import msgspec
 
 from shared import __version__
@@ -15,28 +13,18 @@ from shared.core.slices.facts import believed
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally
 from shared.ports import Ports, SavedLedger
+from shared.scan.ledger_writer import LedgerWriter
+from shared.scan.run import Run
 from shared.scan.run_clock import RunClock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A ledger that belongs to this run until the claim expires or is released.
+def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
+    """Claim the ledger and begin a run; None when another run holds it or claims it first.
 
-    Attributes:
-        ledger: as claimed and saved.
-        etag: to save the next one against.
-        clock: the run's time.
-        started: when the run began, on the clock that never jumps.
+    Raises:
+        LedgerError: the ledger is missing or damaged, or does not fit the chain.
+        StoreUnavailable: storage cannot be reached or refuses.
     """
-
-    ledger: Ledger
-    etag: str
-    clock: RunClock
-    started: int
-
-
-def claim(ports: Ports, policy: Policy, tally: Tally) -> Claim | None:
-    """Take the ledger for this run; None when another run holds it or takes it first."""
     started = ports.clock.elapsed()
     saved = ports.ledgers.load()
     clock = RunClock(ports.clock, saved.date)
@@ -55,15 +43,15 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Claim | None:
         _require_chain(ports, ledger)
     except LedgerError:
         if ports.ledgers.load().etag != saved.etag:
-            return None  # Another run went on while this one looked: what was seen is stale.
+            return None  # Another run saved it while this one looked: what was read is stale.
         raise
     _warn(ledger, policy, tally)
+    writer = LedgerWriter(ports.ledgers, tally, ledger, saved.etag)
     try:
-        etag = ports.ledgers.save(ledgers.encode(claimed), etag=saved.etag)
+        writer.save(claimed)
     except LedgerConflict:
         return None
-    tally.ledger = claimed
-    return Claim(ledger=claimed, etag=etag, clock=clock, started=started)
+    return Run(ports=ports, policy=policy, tally=tally, clock=clock, started=started, writer=writer)
 
 
 def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:

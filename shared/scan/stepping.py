@@ -30,49 +30,51 @@ from shared.ports import Ports, ResultStore
 from shared.scan.run_clock import RunClock
 from shared.scan.stored import Indexes
 
-STRANGE_BYTES = 1024 * 1024
-"""How much of an answer that made no sense is kept for people."""
+QUARANTINE_BYTES = 1024 * 1024
+"""How much of an answer that made no sense is kept in the quarantine."""
 
 change = msgspec.structs.replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Untimely:
-    """An answer that is not used, because of what its `Date` says of the clocks.
+    """An answer that is not used because of what its `Date` says about the clocks.
 
     Attributes:
-        ends_run: whether the clocks differ by so much that nothing can be trusted; otherwise the
-            slice has not settled yet by the API's clock.
+        ends_run: whether the clocks differ so much that no time can be trusted. Otherwise the slice
+            has not settled yet by the API's clock.
     """
 
     ends_run: bool
 
 
-Verdict = Transition | Fault | Throttle | Unaccepted | Untimely
-"""What an answer did to the slice, or why it did nothing."""
+Meaning = Transition | Fault | Throttle | Unaccepted | Untimely
+"""What an answer means for its slice: a transition, or the reason why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Landing:
+class StepResult:
     """What a step brought back.
 
     Attributes:
-        verdict: what came of it.
+        meaning: what the answer means for the slice.
         answered: when an answer of any kind arrived, by the run's time or by its `Date`, whichever
-            is later; None when none did.
+            is later; None when no answer arrived.
         ahead: how far the API's clock is ahead of the run's; None when the answer did not say.
-        staged: bytes of the block, compressed.
-        strange: the beginning of an answer that made no sense, None when no answer is to blame.
-        promising: records on a page that says that there is more, None where that is no matter.
+        staged: size of the staged block, in compressed bytes.
+        quarantined: the beginning of an answer that made no sense; None when no answer is to
+            blame.
+        promising: number of records on a page that says that there are more; None for other
+            answers.
         disordered: whether such a page ignores the sort field that was asked for.
-        is_page: whether the answer was a page, though it may contradict the query or itself.
+        is_page: whether the answer was a page, even if it contradicts the query or itself.
     """
 
-    verdict: Verdict
+    meaning: Meaning
     answered: int | None = None
     ahead: int | None = None
     staged: int = 0
-    strange: bytes | None = None
+    quarantined: bytes | None = None
     promising: int | None = None
     disordered: bool = False
     is_page: bool = False
@@ -80,7 +82,14 @@ class Landing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What all steps of a run work with."""
+    """What all steps of a run work with.
+
+    Attributes:
+        ports: API and storage.
+        clock: the run's time.
+        policy: how the scan is done.
+        indexes: what the parts hold already, for sweeps.
+    """
 
     ports: Ports
     clock: RunClock
@@ -88,30 +97,30 @@ class Tools:
     indexes: Indexes
 
 
-def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> Landing:
-    """Send one request, take its page into the slice, stage the records. Runs in a worker.
+def run_step(tools: Tools, piece: Slice, ledger: Ledger, *, timeout: float) -> StepResult:
+    """Send one request, take its page into the slice, and stage the records. Runs in a worker.
 
-    An error that nobody expected is a fault of the slice: if its answer caused it, every other
-    slice is still served.
+    An unexpected error counts as a fault of the slice. If the slice's answer caused it, all other
+    slices are still served.
 
     Raises:
-        ScanError: the API or its sign-in refuses us, or storage cannot be used.
-        MemoryError: no slice is to blame for it.
+        ScanError: the API or the sign-in refuses the request, or storage cannot be used.
+        MemoryError: the process has run out of memory, which is not the slice's fault.
     """
     step = _Step(tools, piece, ledger)
     try:
         return step.run(timeout)
     except PartUnreadable as error:
-        return step.landing(Fault(kind="unreadable", detail=str(error)))
+        return step.result(Fault(kind="unreadable", detail=str(error)))
     except (ScanError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this slice's trouble
+    except Exception as error:  # noqa: BLE001 - whatever it is, only this slice fails
         detail = _described(error, returned=step.returned)
-        return step.landing(Fault(kind="unexpected", detail=detail), strange=step.beginning)
+        return step.result(Fault(kind="unexpected", detail=detail), quarantined=step.beginning)
 
 
 class _Step:
-    """One step under way; it remembers of the answer what must be known if it makes no sense."""
+    """A step in its worker. It remembers what the result must say if the answer makes no sense."""
 
     def __init__(self, tools: Tools, piece: Slice, ledger: Ledger) -> None:
         self.tools = tools
@@ -125,27 +134,27 @@ class _Step:
         self.disordered = False
         self.is_page = False
 
-    def run(self, timeout: float) -> Landing:
-        """Do everything that one request brings with it."""
+    def run(self, timeout: float) -> StepResult:
+        """Do everything that one request involves."""
         index = self.tools.indexes.of(self.piece, self.ledger)
-        return self._land(self._ask(index, timeout))
+        return self._carried_out(self._ask(index, timeout))
 
-    def landing(
-        self, verdict: Verdict, *, staged: int = 0, strange: bytes | None = None
-    ) -> Landing:
+    def result(
+        self, meaning: Meaning, *, staged: int = 0, quarantined: bytes | None = None
+    ) -> StepResult:
         """Return what the step brings back."""
-        return Landing(
-            verdict=verdict,
+        return StepResult(
+            meaning=meaning,
             answered=self.answered,
             ahead=self.ahead,
             staged=staged,
-            strange=strange,
+            quarantined=quarantined,
             promising=self.promising,
             disordered=self.disordered,
             is_page=self.is_page,
         )
 
-    def _ask(self, index: Index, timeout: float) -> Verdict:
+    def _ask(self, index: Index, timeout: float) -> Meaning:
         policy, piece, clock = self.tools.policy, self.piece, self.tools.clock
         sent = clock.now()
         query = next_request(piece, policy, self.ledger.api_facts)
@@ -153,7 +162,7 @@ class _Step:
         self.returned = True
         if isinstance(answer, NoAnswer):
             return unanswered(answer)
-        self.beginning = answer.body[:STRANGE_BYTES]
+        self.beginning = answer.body[:QUARANTINE_BYTES]
         now, date = clock.now(), answer.date
         self.answered = answered = max(now, date or now)
         self.ahead = None if date is None else apart(date, sent=sent, answered=now)
@@ -170,7 +179,7 @@ class _Step:
         return absorb(change(_timed(piece, date), last_answer=answered), page, policy, index)
 
     def _look_at(self, page: Page) -> None:
-        """Notice whether the page keeps to limit and sort field."""
+        """Note whether the page observes the limit and the sort field."""
         if not page.has_next:
             return
         self.promising = len(page.records)
@@ -182,14 +191,15 @@ class _Step:
             places = _places(page, axis)
             self.disordered = sorted(places) not in (places, places[::-1])
 
-    def _land(self, verdict: Verdict) -> Landing:
-        if isinstance(verdict, Fault) and verdict.kind == "malformed":
-            return self.landing(verdict, strange=self.beginning)
-        if not isinstance(verdict, Transition):
-            return self.landing(verdict)
-        transition, staged = self._stage(verdict) if verdict.records else (verdict, 0)
+    def _carried_out(self, meaning: Meaning) -> StepResult:
+        """Stage what an answer brought, and return the result."""
+        if isinstance(meaning, Fault) and meaning.kind == "malformed":
+            return self.result(meaning, quarantined=self.beginning)
+        if not isinstance(meaning, Transition):
+            return self.result(meaning)
+        transition, staged = self._stage(meaning) if meaning.records else (meaning, 0)
         transition = sealed(self.tools.ports.results, transition, self.ledger)
-        return self.landing(transition, staged=staged)
+        return self.result(transition, staged=staged)
 
     def _stage(self, transition: Transition) -> tuple[Transition, int]:
         epoch, number = self.ledger.epoch, len(self.piece.blocks)
@@ -200,9 +210,10 @@ class _Step:
 
 
 def sealed(results: ResultStore, transition: Transition, ledger: Ledger) -> Transition:
-    """Return the transition with the trailer of the part that it finished staged, if there is one.
+    """Stage the trailer of the part that a transition finishes, if there is one.
 
-    It must be staged before the save that begins the commit: that save fixes the block list.
+    Return the transition with the trailer in its block list. The trailer must be staged before the
+    save that begins the commit, because that save fixes the block list.
     """
     if transition.finished is None or not transition.lacks_trailer:
         return transition
@@ -213,7 +224,7 @@ def sealed(results: ResultStore, transition: Transition, ledger: Ledger) -> Tran
 
 
 def _described(error: Exception, *, returned: bool) -> str:
-    """Return what went wrong and where; before an answer the text may hold the token."""
+    """Describe an error; before an answer without its text, which may hold the token."""
     *_, innermost = extract_tb(error.__traceback__)
     file = re.split(r"[\\/]", innermost.filename)[-1]
     place = f"{file}:{innermost.lineno}"
@@ -222,7 +233,7 @@ def _described(error: Exception, *, returned: bool) -> str:
 
 
 def _not_accepted(answer: Answer, piece: Slice) -> Fault | Unaccepted | None:
-    """Return what a 400 is: a fault where it answers the API's own continuation."""
+    """Return what a 400 means: a fault if it answers the API's own continuation, else a refusal."""
     if answer.status != HTTP_BAD:
         return None
     if piece.continuation is None:

@@ -205,7 +205,7 @@ def test_a_report_line_is_not_a_ledger(ledger: LedgerPlace) -> None:
 
 def test_a_strange_answer_is_kept_in_its_slot(ledger: LedgerPlace) -> None:
     """It is stored with its metadata and is not taken for the ledger."""
-    ledger.store.keep_answer(7, b"<html>", metadata={"slice": "05:00"})
+    ledger.store.put_in_quarantine(7, b"<html>", metadata={"slice": "05:00"})
 
     assert ledger.kept() == {7: (b"<html>", {"slice": "05:00"})}
     assert ledger.store.load().content is None
@@ -213,8 +213,8 @@ def test_a_strange_answer_is_kept_in_its_slot(ledger: LedgerPlace) -> None:
 
 def test_a_slot_keeps_the_newest_answer(ledger: LedgerPlace) -> None:
     """This bounds the size of the quarantine."""
-    ledger.store.keep_answer(7, b"one", metadata={"run": "1"})
+    ledger.store.put_in_quarantine(7, b"one", metadata={"run": "1"})
 
-    ledger.store.keep_answer(7, b"two", metadata={"run": "2"})
+    ledger.store.put_in_quarantine(7, b"two", metadata={"run": "2"})
 
     assert ledger.kept() == {7: (b"two", {"run": "2"})}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import shared.scan
+import shared.scan.learning
 from shared.core.errors import SourceRefused
 from shared.core.model import Policy
 from simulator import Switches, Tenant
@@ -133,7 +133,7 @@ def test_a_new_version_of_the_program_tries_the_full_query_again(
 ) -> None:
     """It may ask for it in another way."""
     world = refusing("limit")
-    monkeypatch.setattr(shared.scan, "__version__", "0.0.1")
+    monkeypatch.setattr(shared.scan.learning, "__version__", "0.0.1")
     world.run_until_idle(first_pass())
     monkeypatch.undo()
     world.clock.advance(5 * MINUTE)
@@ -339,6 +339,6 @@ def test_a_slice_that_ends_far_short_of_its_total_is_counted(total: int | None, 
 
     world.run(policy(lookback=2 * HOUR, sweeps=()))
 
-    assert world.tally.short == short
+    assert world.tally.counts.short == short
     counted = [json.loads(it)["counts"]["short"] for it in world.results.manifests.values()]
     assert sum(counted) == short

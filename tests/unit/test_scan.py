@@ -121,7 +121,7 @@ def test_the_continuation_goes_back_verbatim() -> None:
     world.run(policy(lookback=HOUR))
 
     assert filters in [_sent_filters(body) for body in world.api.bodies]
-    assert world.tally.drifted == 1
+    assert world.tally.counts.drifted == 1
 
 
 def test_a_scan_that_runs_out_of_budget_resumes_from_the_saved_continuation() -> None:

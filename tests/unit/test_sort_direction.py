@@ -94,7 +94,10 @@ def test_a_new_version_tries_the_configured_direction_again() -> None:
     assert asked(world)[-1] == "desc"
     world.clock.advance(30 * MINUTE)
 
-    with patch("shared.scan.claiming.__version__", "9"), patch("shared.scan.__version__", "9"):
+    with (
+        patch("shared.scan.claiming.__version__", "9"),
+        patch("shared.scan.learning.__version__", "9"),
+    ):
         before = len(asked(world))
         world.run(by)
 

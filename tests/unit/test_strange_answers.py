@@ -107,7 +107,7 @@ def test_a_record_with_a_bad_byte_is_stored_with_all_its_bytes() -> None:
 
     world.run(policy(slice_length=HOUR, settle=0, sweeps=(), lookback=HOUR))
 
-    assert world.tally.irregular == 1
+    assert world.tally.counts.irregular == 1
 
 
 class Raises(InMemoryResults):
@@ -223,7 +223,7 @@ def test_a_run_that_does_not_know_what_is_saved_leaves_the_ledger_alone() -> Non
 class Keepless(InMemoryLedger):
     """A ledger store that cannot keep strange answers."""
 
-    def keep_answer(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
+    def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Refuse."""
         del slot, content, metadata
         raise StoreUnavailable("quarantine: 409 BlobImmutableDueToPolicy")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from shared.core.clocks import waits
 from shared.core.errors import ScanError
 from shared.core.intervals import Intervals, total
-from shared.core.model import HOUR_MS, SECOND_MS, Doubt, Ledger, Loss, Policy, Slice
+from shared.core.model import HOUR_MS, SECOND_MS, Counts, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.slices.transitions import Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
 from shared.core.state.fitting import fitted_line, summed_up
@@ -39,36 +39,25 @@ Outcome = Literal["idle", "waiting", "out-of-time", "faults", "clocks differ", "
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What one run has done so far; kept while it runs, so that a failed run reports, too.
+    """What one run has done so far, kept while it works, so that a failed run reports it, too.
 
     Attributes:
         scan: the scan's name.
         run: random id of the run.
-        ledger: as last known, None before it was read.
+        ledger: the ledger as it is stored; None before it was read.
         now: the run's clock when it last looked, epoch ms.
-        skew: local clock minus the storage's, in ms, when it is worth telling.
-        api_ahead: the API's clock minus the run's, in ms, when it is worth telling.
-        warnings: sentences for people.
-        requests: sent.
+        skew: local clock minus the storage's, in ms; None if that is too small to report.
+        api_ahead: the API's clock minus the run's, in ms; None if that is too small to report.
+        warnings: sentences for the report line.
+        requests: requests sent.
         pages: answers that were pages.
-        records: stored.
-        bytes: staged, compressed.
+        bytes: bytes staged, compressed.
         commits: slices finished.
         parts: blobs that became visible.
         throttled: 429 answers.
-        faults: other answers that were no page.
-        repeated: records dropped as stored already.
-        changed: records dropped as stored already with other bytes.
-        outside: records dropped as not asked for.
-        nulls: null items where a record should be.
-        unplaced: records shown without a position on the axis.
-        irregular: records stored in wrapped form.
-        drifted: continuations whose other filters differ from ours.
-        known: records that a sweep was shown and that a part holds already.
-        late: records that a sweep stored.
-        vanished: records that parts hold and a sweep was no longer shown.
-        short: slices that ended with far fewer activities than the API's `total` stated.
-        last_fault: the newest fault, for people.
+        faults: other answers that were not pages.
+        counts: what this run's pages added to the counts of their slices.
+        last_fault: human-readable description of the latest fault.
     """
 
     scan: str
@@ -80,23 +69,12 @@ class Tally:
     warnings: list[str] = field(default_factory=list)
     requests: int = 0
     pages: int = 0
-    records: int = 0
     bytes: int = 0
     commits: int = 0
     parts: int = 0
     throttled: int = 0
     faults: int = 0
-    repeated: int = 0
-    changed: int = 0
-    outside: int = 0
-    nulls: int = 0
-    unplaced: int = 0
-    irregular: int = 0
-    drifted: int = 0
-    known: int = 0
-    late: int = 0
-    vanished: int = 0
-    short: int = 0
+    counts: Counts = field(default_factory=Counts)
     last_fault: str | None = None
 
     def note_transition(self, transition: Transition, before: Slice) -> None:
@@ -109,26 +87,12 @@ class Tally:
         after = transition.finished.slice if transition.finished else transition.goes_on
         if after is None:
             return
-        for name in COUNTED:
-            grown = getattr(after.counts, name) - getattr(before.counts, name)
-            setattr(self, name, getattr(self, name) + grown)
+        grown = {it: getattr(after.counts, it) - getattr(before.counts, it) for it in COUNTED}
+        self.counts = self.counts.plus(**grown)
 
 
-COUNTED = (
-    "records",
-    "repeated",
-    "changed",
-    "outside",
-    "nulls",
-    "unplaced",
-    "irregular",
-    "drifted",
-    "known",
-    "late",
-    "vanished",
-    "short",
-)
-"""What a slice counts and a run sums up."""
+COUNTED = tuple(name for name in Counts.__struct_fields__ if name != "faults")
+"""What a slice counts and a run sums up. A run counts faults by itself, with those of no slice."""
 
 
 def report_fields(  # noqa: PLR0913 - the facts of a run, by name
@@ -174,24 +138,14 @@ def _work(tally: Tally) -> dict[str, Any]:
     return {
         "requests": tally.requests,
         "pages": tally.pages,
-        "records": tally.records,
+        "records": tally.counts.records,
         "bytes": tally.bytes,
         "commits": tally.commits,
         "parts": tally.parts,
         "throttled": tally.throttled,
         "faults": tally.faults,
         "last_fault": tally.last_fault,
-        "repeated": tally.repeated,
-        "changed": tally.changed,
-        "outside": tally.outside,
-        "nulls": tally.nulls,
-        "unplaced": tally.unplaced,
-        "irregular": tally.irregular,
-        "drifted": tally.drifted,
-        "known": tally.known,
-        "late": tally.late,
-        "vanished": tally.vanished,
-        "short": tally.short,
+        **{name: getattr(tally.counts, name) for name in COUNTED},
         "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
         "api_clock_skew_seconds": None if tally.api_ahead is None else _seconds(tally.api_ahead),
     }

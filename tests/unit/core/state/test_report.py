@@ -284,7 +284,12 @@ def test_a_transition_adds_what_it_counted_and_nothing_twice() -> None:
         after,
     )
 
-    assert (tally.pages, tally.records, tally.repeated, tally.outside) == (2, 4, 1, 1)
+    assert (tally.pages, tally.counts.records, tally.counts.repeated, tally.counts.outside) == (
+        2,
+        4,
+        1,
+        1,
+    )
     assert tally.faults == 0
 
 

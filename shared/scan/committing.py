@@ -1,0 +1,108 @@
+"""The commit: a finished slice becomes visible, all at once and only once."""
+
+from shared.core.api.block_ids import is_block_id
+from shared.core.api.blocks import trailer_of
+from shared.core.errors import BlocksLost, StoreConflict
+from shared.core.model import Block, Commit, Policy, Slice
+from shared.core.slices.retreat import POISONED
+from shared.core.slices.transitions import Transition
+from shared.core.state import committing
+from shared.core.state import ledger as ledgers
+from shared.core.state.layout import part_name
+from shared.scan.run import Run, shown
+from shared.scan.stepping import sealed
+
+
+def take(run: Run, piece: Slice, transition: Transition) -> None:
+    """Save what a transition makes of a slice, and commit what it has finished."""
+    transition = sealed(run.ports.results, transition, run.ledger)
+    doubt = transition.finished.slice.doubt if transition.finished else ()
+    if any(it.reason == POISONED for it in doubt):
+        run.warn_once("a poisoned second is finished in doubt: see docs/runbook.md#doubt")
+    now = run.clock.now()
+    run.writer.save(committing.after_transition(run.ledger, piece, transition, run.policy, now=now))
+    finish_commit(run)
+
+
+def finish_commit(run: Run) -> None:
+    """Carry out the commit that the saved ledger holds, if it holds one.
+
+    An interrupted run may have carried out a part of it. Every effect may be repeated.
+    """
+    if run.ledger.committing:
+        _commit(run, run.ledger.committing)
+
+
+def _commit(run: Run, commit: Commit) -> None:
+    """Make part and manifest appear, then let coverage grow."""
+    try:
+        _commit_part(run, commit)
+    except BlocksLost:
+        if run.ports.results.manifest(commit.number) is not None:
+            raise
+        run.writer.save(committing.restarted(run.ledger))
+        run.warn(_started_over(commit))
+        return
+    run.ports.results.put_manifest(commit.number, commit.manifest.encode())
+    run.writer.save(committing.committed(run.ledger))
+    run.tally.commits += 1
+    if commit.lost:
+        run.warn(f"{shown((commit.start, commit.end))} is declared lost: {commit.lost}")
+
+
+def _commit_part(run: Run, commit: Commit) -> None:
+    piece = commit.slice
+    if not piece.blocks:
+        return
+    metadata = _metadata(run.policy, commit)
+    _commit_blocks(run, part_name(run.policy.scan, piece), piece.blocks, metadata)
+    run.tally.parts += 1
+
+
+def _metadata(policy: Policy, commit: Commit) -> dict[str, str]:
+    blocks = commit.slice.blocks
+    return {
+        "scan": policy.scan,
+        "pass": commit.slice.pass_name,
+        "start": str(commit.start),
+        "end": str(commit.end),
+        "records": str(sum(block.records for block in blocks)),
+        "manifest": str(commit.number),
+        "rawSizeBytes": str(sum(block.raw for block in blocks)),
+    }
+
+
+def _commit_blocks(
+    run: Run, name: str, blocks: tuple[Block, ...], metadata: dict[str, str]
+) -> None:
+    """Commit the block list; if the service lacks a block, stage the trailer once more.
+
+    The trailer follows from the other blocks, so it is the only block that can be made again.
+    """
+    results = run.ports.results
+    try:
+        results.commit_part(name, blocks, metadata=metadata)
+    except StoreConflict as error:
+        _require_newest_ledger(run, name, error)
+        raise
+    except BlocksLost:
+        results.stage_block(name, blocks[-1], trailer_of(blocks[:-1]))
+        results.commit_part(name, blocks, metadata=metadata)
+
+
+def _require_newest_ledger(run: Run, part: str, conflict: StoreConflict) -> None:
+    """Explain a part that exists already: this scan wrote it, and the ledger does not know.
+
+    Raises:
+        LedgerRolledBack: the ledger was put back to before an interrupted commit.
+    """
+    if run.ports.ledgers.load().etag != run.writer.etag:
+        return  # Another run has taken over, and has committed the part.
+    committed = [block for block, _ in run.ports.results.blocks_of(part)]
+    if committed and all(map(is_block_id, committed)):
+        raise ledgers.put_back_before(part) from conflict
+
+
+def _started_over(commit: Commit) -> str:
+    bounds = shown((commit.start, commit.end))
+    return f"staged blocks had expired: their slice starts over: {bounds}"
