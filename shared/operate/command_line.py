@@ -19,11 +19,9 @@ from rich.console import Console
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import (
     Archive,
-    RunResult,
     announced_place,
     api_source,
     archives,
-    logger,
     message_queue,
     quiet_azure,
     run_scans,
@@ -39,6 +37,7 @@ from shared.operate.querying import Asker, Found, follow
 from shared.operate.rebuild import rebuild, write
 from shared.operate.running import run_once, run_until_idle
 from shared.operate.verify import Verifier
+from shared.scan.reporting import RunResult, logger
 from shared.settings import QuerySettings
 
 FAILED = 1

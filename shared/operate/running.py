@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.bootstrap import RunResult
 from shared.operate.pausing import Display, counted, duration, pause
 from shared.ports import Clock
+from shared.scan.reporting import RunResult
 
 BACKOFF_FIRST_MS = 2_000
 """Before the next run, where the last one got no page and does not say until when."""

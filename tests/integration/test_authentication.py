@@ -11,8 +11,9 @@ from azure.identity import ClientAssertionCredential, ClientSecretCredential
 from azure.storage.blob import BlobServiceClient
 
 from harness.azurite import Azurite
-from shared.bootstrap import RunResult, run_scans
+from shared.bootstrap import run_scans
 from shared.core.errors import SourceRefused
+from shared.scan.reporting import RunResult
 from simulator import IdentityEndpoint, Simulator, Switches, Tenant, TlsFiles, TokenAuthority
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, stored
 

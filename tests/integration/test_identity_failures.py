@@ -16,6 +16,7 @@ from shared.adapters.patience import PatientCredential
 from shared.bootstrap import run_scans
 from shared.core.errors import SourceRefused, StoreUnavailable
 from shared.ports import SignInUnavailable
+from shared.scan import reporting
 from simulator import IdentityEndpoint, Simulator, Tenant
 from simulator.listening import Delivery, Reply
 from tests.fakes import FakeClock
@@ -269,7 +270,8 @@ def test_no_exception_escapes_without_a_report(
 ) -> None:
     """Any part of the program may fail, in any way."""
     calls = []
-    real = getattr(bootstrap, broken)
+    module = bootstrap if hasattr(bootstrap, broken) else reporting
+    real = getattr(module, broken)
 
     def fail_first(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - in the place of anything
         calls.append(broken)
@@ -277,7 +279,7 @@ def test_no_exception_escapes_without_a_report(
             raise RuntimeError("a defect")
         return real(*given, **named)
 
-    monkeypatch.setattr(bootstrap, broken, fail_first)
+    monkeypatch.setattr(module, broken, fail_first)
     with Simulator(tenant, switches=OPEN) as api:
         how = settings(api, storage_settings, MDA_AUTH="api-token", MDA_API_TOKEN="0" * 32, **SCANS)
 

@@ -13,8 +13,9 @@ from shared.access import Secret
 from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.credentials import FixedToken
 from shared.adapters.system_clock import SystemClock
-from shared.bootstrap import RunResult, run_scans
+from shared.bootstrap import run_scans
 from shared.core.model import Direction
+from shared.scan.reporting import RunResult
 from simulator import FOREVER, Fault, Identity, Simulator, Switches, Tenant
 from tests.fakes import MINUTE, NOW, policy
 from tests.world import World

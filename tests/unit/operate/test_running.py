@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from shared.bootstrap import RunResult
 from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.operate.pausing import duration
 from shared.operate.running import next_pause, run_until_idle, summary
+from shared.scan.reporting import RunResult
 from tests.fakes import NOW, FakeClock
 from tests.unit.operate.test_following import Said
 

@@ -1,0 +1,143 @@
+"""One report line for each run, whatever happens. Nothing is raised from here."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.core.errors import ScanError, StoreError
+from shared.core.model import Policy
+from shared.core.state.report import Outcome, Tally, encode, report_fields
+from shared.ports import DerivedStore, Ports
+from shared.scan import scan_once
+from shared.scan.history import take_in
+
+logger = logging.getLogger("activity_scan")
+"""Everything that the program logs. One line per scan and run is the report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How one run of one scan ended.
+
+    Attributes:
+        scan: the scan's name.
+        outcome: why the run ended.
+        line: its report line, as logged.
+        error: the error that ended it; None if none did.
+    """
+
+    scan: str
+    outcome: Outcome
+    line: str
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run that is to be done.
+
+    Attributes:
+        policy: how the scan is done.
+        ports: what the scan needs from outside.
+        derived: where the history is kept.
+        tally: names scan and run, and is filled by the run.
+        prepare: called before the run; an error of it fails the run.
+    """
+
+    policy: Policy
+    ports: Ports
+    derived: DerivedStore
+    tally: Tally
+    prepare: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """How a run ended, and what else its report line says of it."""
+
+    outcome: Outcome
+    duration: int
+    error: Exception | None
+    past_due: bool
+
+
+def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
+    """Do one run of a scan, and report it with one line in the log and one in the run log."""
+    clock = job.ports.clock
+    started = clock.elapsed()
+    outcome, error = _attempt(job)
+    duration = clock.elapsed() - started
+    _remember(job)
+    ending = _Ending(outcome=outcome, duration=duration, error=error, past_due=past_due)
+    result = _report(job.tally, job.policy, ending)
+    if not isinstance(error, StoreError):
+        _keep(job, result.line)
+    return result
+
+
+def report_unbuilt(run: str, error: Exception, *, past_due: bool = False) -> RunResult:
+    """Report with one log line that no scan could run, because the parts could not be built."""
+    ending = _Ending(outcome="failed", duration=0, error=error, past_due=past_due)
+    return _report(Tally(scan="", run=run), None, ending)
+
+
+def _attempt(job: Job) -> tuple[Outcome, Exception | None]:
+    try:
+        job.prepare()
+        return scan_once(job.ports, job.policy, job.tally), None
+    except Exception as error:  # noqa: BLE001 - the report line and the result have it
+        return "failed", error
+
+
+def _remember(job: Job) -> None:
+    """Take new manifests into the history; what goes wrong is worth a warning, not the run."""
+    if job.tally.ledger is None:
+        return
+    try:
+        take_in(job.tally.ledger, job.ports.results, job.derived, job.ports.clock)
+    except Exception as error:  # noqa: BLE001 - the next run makes up for it
+        logger.warning("the history could not be written: %s", error)
+
+
+def _report(tally: Tally, policy: Policy | None, ending: _Ending) -> RunResult:
+    """Log the report line; if it cannot be made, log one that says so."""
+    error, outcome = ending.error, ending.outcome
+    try:
+        line, warns = _line(tally, policy, ending)
+    except Exception as broken:  # noqa: BLE001 - the ledger may hold what no report expects
+        error, outcome = error or broken, "failed"
+        bare = Tally(scan=tally.scan, run=tally.run, warnings=[f"the report failed: {broken!r}"])
+        failed = _Ending(outcome=outcome, duration=ending.duration, error=error, past_due=False)
+        line, warns = _line(bare, None, failed)
+    _log(line, error, warns=warns)
+    return RunResult(scan=tally.scan, outcome=outcome, line=line, error=error)
+
+
+def _line(tally: Tally, policy: Policy | None, ending: _Ending) -> tuple[str, bool]:
+    """Return the report line, and whether it has warnings."""
+    fields = report_fields(
+        tally,
+        policy,
+        ending.outcome,
+        duration=ending.duration,
+        error=ending.error,
+        past_due=ending.past_due,
+    )
+    return encode(fields), bool(fields["warnings"])
+
+
+def _log(line: str, error: Exception | None, *, warns: bool) -> None:
+    if error is None:
+        logger.log(logging.WARNING if warns else logging.INFO, line)
+    elif isinstance(error, ScanError):
+        logger.error(line)
+    else:
+        logger.error(line, exc_info=error)
+
+
+def _keep(job: Job, line: str) -> None:
+    """Append the report line to the run log; what goes wrong is worth a warning, not the run."""
+    try:
+        job.ports.ledgers.append_run(line, now=job.ports.clock.now())
+    except Exception as error:  # noqa: BLE001 - the line is in the log already
+        logger.warning("the run log could not be written: %s", error)
