@@ -1,4 +1,4 @@
-"""Bodies of answers, and records that are hard to keep as they are."""
+"""Bodies of answers, and records whose exact bytes are hard to preserve."""
 
 TIMES = b'"timestamp":1,"created":2'
 

@@ -1,4 +1,4 @@
-"""What tests of several kinds use: the storage emulator, names of their own, hypothesis."""
+"""Fixtures for tests of several kinds: the storage emulator, unique names, hypothesis."""
 
 import gc
 import os
@@ -12,8 +12,8 @@ from harness.azurite import Azurite
 from harness.azurite import azurite as run_azurite
 from tests.quick import Quick
 
-# A machine that is busy must not fail a test, so no example has a deadline. CI repeats itself
-# exactly; elsewhere every run looks somewhere else.
+# A busy machine must not fail a test, so no example has a deadline. CI repeats itself
+# exactly; elsewhere every run tries other examples.
 settings.register_profile("everywhere", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
@@ -31,9 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the modules and tests: they live as long as the process.
+    """Exclude modules and tests, which live as long as the process, from garbage collection.
 
-    Walking over them again and again would take a tenth of the whole run.
+    Scanning them repeatedly would take a tenth of the whole run.
     """
     gc.collect()
     gc.freeze()
@@ -61,7 +61,7 @@ def container_name() -> str:
 
 @pytest.fixture
 def storage_settings(azurite: Azurite, container_name: str) -> dict[str, str]:
-    """Return the settings of a storage that no other test uses; its containers do not exist yet."""
+    """Return the settings of unused storage, whose containers do not exist yet."""
     return {
         "STORAGE_CONNECTION_STRING": azurite.connection_string,
         "STORAGE_DATA_CONTAINER": f"{container_name}-data",

@@ -1,4 +1,4 @@
-"""A plain model of what a scan may declare lost or in doubt: only what its troubles explain."""
+"""A plain model of what a scan may declare lost or in doubt: only what a trouble explains."""
 
 import json
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ class Troubles:
 
     Attributes:
         reach: how far back the API answers.
-        reasons: why there may be doubt besides poison, and time that no sweep looked at.
+        reasons: valid reasons for doubt other than poison and time that no sweep looked at.
         poisoned: the seconds that have ever been poisoned, by their starts.
-        stretches: the longer time that has ever been.
+        stretches: the longer intervals that have ever been poisoned.
     """
 
     reach: int
@@ -32,7 +32,7 @@ class Troubles:
     stretches: list[Interval] = field(default_factory=list)
 
     def unexplained(self, manifest: dict[str, Any], now: int) -> list[dict[str, Any]]:
-        """Return what a manifest declares lost or in doubt for no good reason."""
+        """Return what a manifest declares lost or in doubt without a good reason."""
         told = [it for it in manifest["doubt"] if not self._explains(it, now)]
         lost = manifest["lost"]
         return told if not lost or self._has_passed(lost, now) else [*told, lost]
@@ -46,7 +46,7 @@ class Troubles:
         return doubt["reason"] in self.reasons
 
     def explains_poison(self, doubt: dict[str, Any]) -> bool:
-        """Say whether a doubt is that of a poisoned second, and hardly longer than that."""
+        """Report whether a doubt is that of a poisoned second, and barely longer."""
         start, end = doubt["start"], doubt["end"]
         poisoned = [*self.stretches, *((at, at + SECOND) for at in self.poisoned)]
         touched = any(since < end and start < until for since, until in poisoned)
@@ -60,9 +60,9 @@ class Troubles:
 
 
 def told(manifests: dict[int, bytes]) -> tuple[Intervals, list[dict[str, Any]]]:
-    """Return what is lost and what is in doubt by all manifests; a later look replaces doubt.
+    """Return what all manifests declare lost and in doubt; a later look replaces doubt.
 
-    Each doubt states the `pass` and the `number` of the manifest that it is from.
+    Each doubt has the `pass` and the `number` of its manifest.
     """
     lost, doubt = list[Interval](), list[dict[str, Any]]()
     for number in sorted(manifests):

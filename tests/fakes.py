@@ -1,4 +1,4 @@
-"""Fakes of the ports: in memory, faithful to the contracts, and crashable at every side effect.
+"""Fakes of the ports: in memory, faithful to the contracts, and crashable at every effect.
 
 They pass the same contract tests as the Azure adapters (`tests/contracts`).
 """
@@ -36,15 +36,15 @@ class Crash(BaseException):
 
 
 class Endless(BaseException):
-    """A run has so many effects that it seems to go on for ever; no run takes this for a fault."""
+    """A run has so many effects that it seems to be endless; no run treats this as a fault."""
 
 
 @dataclass(slots=True)
 class Effects:
-    """Numbers the side effects of a run, and lets the process die or sleep at one of them.
+    """Numbers the side effects of a run, and makes the process die or sleep at one of them.
 
     Attributes:
-        at: number of that effect, 0 for none.
+        at: the number of that effect, or 0 for none.
         how: `before` it happens, or `after`, which is also how an answer is lost.
         meanwhile: what happens there while the process is suspended; it dies when there is none.
         late: where a write that did not happen before the process died waits to land later; none
@@ -83,7 +83,7 @@ class Effects:
 
 
 class FakeClock:
-    """A clock that tests move; sleeping moves it, too."""
+    """A clock that tests control; sleeping advances it, too."""
 
     def __init__(self, now: int = NOW) -> None:
         self.wall = now
@@ -95,7 +95,7 @@ class FakeClock:
         return self.wall
 
     def elapsed(self) -> int:
-        """Return the clock that never jumps."""
+        """Return the monotonic clock."""
         return self.monotonic
 
     def sleep(self, milliseconds: int) -> None:
@@ -147,7 +147,7 @@ class InMemoryLedger:
         self.runs.append(line)
 
     def report_lines(self) -> Iterator[str]:
-        """Yield what was appended."""
+        """Yield the lines that were appended."""
         yield from self.runs
 
     def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
@@ -220,7 +220,7 @@ class InMemoryResults:
         self.lock = threading.Lock()
 
     def is_empty(self) -> bool:
-        """Say whether there is neither a part nor a manifest."""
+        """Report whether there is neither a part nor a manifest."""
         return not any(True for _ in self.all_parts()) and not self.manifests
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
@@ -272,7 +272,7 @@ class InMemoryResults:
         return stored_parts("all", [(it.name, it.size) for it in files])
 
     def all_parts(self) -> Iterator[PartBlob]:
-        """Yield everything there is, but for folders."""
+        """Yield every part and foreign blob, but no folder."""
         for blob in self.listing():
             if not is_folder(blob.name, blob.size, blob.metadata):
                 yield blob
@@ -293,11 +293,11 @@ class InMemoryResults:
         return sorted(listed, key=lambda it: it.name)
 
     def all_manifests(self) -> Iterator[int]:
-        """Yield every number."""
+        """Yield the number of every manifest."""
         yield from sorted(self.manifests)
 
     def blocks_of(self, part: str) -> list[tuple[str, int]]:
-        """Return what was committed."""
+        """Return the committed blocks."""
         return self.lists[part]
 
     def part(self, name: str) -> bytes:
@@ -318,7 +318,7 @@ class InMemoryResults:
 
 
 def folders_of(name: str) -> list[str]:
-    """Return the folders that a blob of this name lies in, but for the outermost."""
+    """Return the folders that contain a blob of this name, except the outermost."""
     levels = name.split("/")[:-1]
     return ["/".join(levels[:count]) for count in range(2, len(levels) + 1)]
 
@@ -332,10 +332,10 @@ class FakeApi:
     Attributes:
         truth: event times of the activities it holds; each is one record.
         page: records on a page, whatever limit is asked for.
-        latency: ms that every answer takes on the clock.
+        latency: ms that every answer takes by the clock.
         replies: scripted answers by request number (from 1), instead of pages.
         asked: the bodies of the requests, parsed.
-        bodies: the same as sent.
+        bodies: the same bodies as they were sent.
     """
 
     def __init__(self, truth: Sequence[int], *, clock: FakeClock, page: int = 10) -> None:
@@ -399,7 +399,7 @@ class FakeApi:
         return answer
 
     def renew_token(self) -> bool:
-        """Count it."""
+        """Count the call."""
         self.renewed += 1
         return self.renewable
 
@@ -415,12 +415,12 @@ def page_of(answer: dict[str, Any], date: int | None = None) -> Answer:
 
 
 def status(code: int, body: str = "", **headers: Any) -> Answer:
-    """Return an answer that is no page."""
+    """Return an answer that is not a page."""
     return Answer(status=code, body=body.encode(), **headers)
 
 
 def policy(**changes: Any) -> Policy:
-    """Return a policy with the settings' defaults, one lane, and the named changes."""
+    """Return a policy with the settings' defaults, one lane, and the given changes."""
     values: dict[str, Any] = {
         "scan": "all",
         "filters": {},

@@ -1,6 +1,6 @@
-"""A whole scan on fakes of a tenant that needs more requests than it has.
+"""A whole scan on fakes of a tenant that needs more requests than the scan has.
 
-`python -m tests.overloaded` does a week of it.
+`python -m tests.overloaded` runs a week of it.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.world import World
 
 
 class OneByOne(FakeApi):
-    """An API that shows one activity on a page, and finds it quickly."""
+    """An API with one activity on a page, which it finds quickly."""
 
     def __init__(self, case: Case, clock: FakeClock) -> None:
         pages, at, truth = Pages(case), BEGIN - 4 * HOUR, list[int]()
@@ -48,7 +48,7 @@ class OneByOne(FakeApi):
 
 
 def whole_scan(case: Case) -> Outcome:
-    """Start a run every five minutes, check what was stored, and judge what was covered."""
+    """Start a run every five minutes, check what is stored, and measure what is covered."""
     world, how, behind = World([], now=BEGIN), policy_of(case), 0
     world.source = world.api = OneByOne(case, world.clock)
     for start in range(BEGIN, BEGIN + int(case.days * DAY), INTERVAL_MS):
@@ -67,14 +67,14 @@ def whole_scan(case: Case) -> Outcome:
 
 
 def _check(world: World, done: list[tuple[int, int]]) -> None:
-    """Check that every activity of the covered time is stored once, and no other twice."""
+    """Check that every activity of the covered time is stored once, and no other one twice."""
     origin, covered = world.ledgers.value()["origin"], merge(done)
     left_out = list(subtract((origin, covered[-1][1]), covered))
     world.assert_complete(origin, covered[-1][1], excused=left_out)
 
 
 def main() -> None:
-    """Print what a week came to, working days and a weekend among them."""
+    """Print the result of a week of working days and a weekend."""
     for lanes in (1, 3):
         case = Case(load=1.15, lanes=lanes, days=8.75, reach=1.5, weekend=0.4)
         sys.stdout.write(f"{line_of(case, whole_scan(case))}\n")

@@ -1,4 +1,4 @@
-"""Parts as a scan stores them, made without a scan."""
+"""Parts in the form that a scan stores, made without a scan."""
 
 import zlib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ ONE_GZIP_MEMBER = 31
 
 
 def blocks_of(*pages: Iterable[Record], epoch: int = 1) -> list[tuple[Block, bytes]]:
-    """Return the blocks of a part with these pages, the trailer last."""
+    """Return the blocks of a part with these pages, ending with the trailer."""
     made = [encode_block(page, epoch=epoch, number=number) for number, page in enumerate(pages)]
     return [*made, encode_trailer([block for block, _ in made], epoch=epoch)]
 

@@ -1,7 +1,7 @@
 """Which tests are quick: `make quick` runs them, and measurements choose them.
 
-A test is quick if it lies in one of the folders of `FOLDERS` and `slow.txt` does not list it. That
-list is measured: `make quick-list` runs those folders and writes it again.
+A test is quick if it is in one of the folders of `FOLDERS` and `slow.txt` does not list it. That
+list is measured: `make quick-list` runs those folders and rewrites it.
 """
 
 import time
@@ -30,7 +30,7 @@ def function_of(nodeid: str) -> str:
 
 
 class Quick:
-    """Marks quick tests, and measures how long tests take where the list is to be written."""
+    """Marks quick tests, and measures how long tests take when the list is to be rewritten."""
 
     def __init__(self, *, writes: bool) -> None:
         self._writes = writes
@@ -45,13 +45,13 @@ class Quick:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Measure processor time, which a busy machine does not change."""
+        """Measure processor time, which does not depend on how busy the machine is."""
         began = time.process_time()
         yield
         item.user_properties.append((MEASURED, time.process_time() - began))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add up what a function took, in whichever process it ran."""
+        """Sum the time of a function, in whichever process it ran."""
         if report.when == "call":
             taken = dict(report.user_properties).get(MEASURED, 0.0)
             self._taken[function_of(report.nodeid)] += float(str(taken))

@@ -1,4 +1,4 @@
-"""The simulated API as an `ActivitySource`, without sockets: thousands of scans in seconds."""
+"""The simulated API as an `ActivitySource` without sockets: thousands of scans in seconds."""
 
 import json
 import threading
@@ -17,15 +17,15 @@ from tests.fakes import Effects, FakeClock, Reply
 
 
 class SimulatedApi:
-    """Answers what the simulator would answer over HTTP.
+    """Returns the simulator's HTTP answers.
 
     Attributes:
         tenant: the truth.
         switches: how the API behaves.
         time: the API's own clock.
-        date: the `Date` of its answers; None where they state none.
-        latency: ms that every answer takes on the clock.
-        instead: decides on an answer by request number and query, None lets the API answer.
+        date: the `Date` of its answers, or None if they have none.
+        latency: ms that every answer takes by the clock.
+        instead: returns an answer by request number and query, or None to let the API answer.
         asked: the bodies of the requests, parsed.
     """
 

@@ -1,4 +1,4 @@
-"""The documents say what is true: links, commands, settings, pages of errors, examples."""
+"""The documents are correct: links, commands, settings, help for errors, examples."""
 
 import ast
 import gzip
@@ -43,20 +43,20 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relativ
 
 
 def fences(page: Path, language: str) -> list[str]:
-    """Return the code blocks of a language."""
+    """Return the code blocks in a language."""
     return [text for kind, text in FENCE.findall(page.read_text("utf-8")) if kind == language]
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as they are made where the pages are shown."""
+    """Return the anchors of a page's headings as the site that shows it derives them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.replace(" ", "-") for heading in plain}
 
 
 @pages
-def test_links_lead_somewhere(page: Path) -> None:
-    """To a file of this repository, and to a heading that it has."""
+def test_links_have_a_target(page: Path) -> None:
+    """The target is a file of this repository, and a heading in it."""
     for target in LINK.findall(page.read_text("utf-8")):
         if target.startswith("https://"):
             continue
@@ -79,7 +79,7 @@ def test_make_commands_exist(page: Path) -> None:
 
 @pages
 def test_examples_parse(page: Path) -> None:
-    """Python compiles, JSON is JSON."""
+    """Python compiles and JSON is valid."""
     for text in fences(page, "python"):
         ast.parse(text)
     for text in fences(page, "json"):
@@ -95,12 +95,12 @@ def rows(page: str) -> dict[str, list[str]]:
 
 
 def test_every_setting_is_documented() -> None:
-    """And nothing is documented as one that is none."""
+    """Nothing else is documented as a setting."""
     assert set(rows("docs/settings.md")) == set(NAMES)
 
 
 def test_every_setting_is_documented_with_the_reason_in_the_table() -> None:
-    """The page says more, but never something else."""
+    """The page may say more but must include it."""
     page = rows("docs/settings.md")
 
     assert [it.name for it in SETTINGS if it.reason not in page[it.name][2]] == []
@@ -108,7 +108,7 @@ def test_every_setting_is_documented_with_the_reason_in_the_table() -> None:
 
 
 def test_every_setting_is_documented_with_the_default_in_the_table() -> None:
-    """A setting without one is required, optional, or explained in words."""
+    """A setting without a default is required, optional, or explained in words."""
     page = rows("docs/settings.md")
 
     assert [
@@ -117,7 +117,7 @@ def test_every_setting_is_documented_with_the_default_in_the_table() -> None:
 
 
 def test_documented_defaults_are_the_code_s() -> None:
-    """Settings read with every documented default are the settings read without them."""
+    """Setting every documented default has the same result as setting none."""
     documented = {name: row[1].strip("`") for name, row in rows("docs/settings.md").items()}
     optional = {name: it for name, it in documented.items() if it and not it.startswith("required")}
     optional.pop("MDA_AUTH")
@@ -131,7 +131,7 @@ def test_documented_defaults_are_the_code_s() -> None:
 
 
 def test_settings_in_the_readme_are_those_of_the_page_of_settings() -> None:
-    """A short list of them, with the same defaults."""
+    """README lists some of them, with the same defaults."""
     page = rows("docs/settings.md")
     shown = rows("README.md")
 
@@ -140,7 +140,7 @@ def test_settings_in_the_readme_are_those_of_the_page_of_settings() -> None:
 
 
 def test_figures_in_the_readme_are_those_that_were_measured() -> None:
-    """What a throttle costs the documented loop and this scan, and what a month costs."""
+    """They are the cost of a throttle for the loop and this scan, and of a month."""
     readme = (ROOT / "README.md").read_text("utf-8")
     loss = (ROOT / "docs/loss.md").read_text("utf-8")
     cost = (ROOT / "docs/deployment.md").read_text("utf-8")
@@ -154,7 +154,7 @@ def test_figures_in_the_readme_are_those_that_were_measured() -> None:
 
 
 def test_the_example_of_several_scans_is_accepted() -> None:
-    """As it stands in the document."""
+    """It is tried exactly as the document has it."""
     (example,) = fences(ROOT / "docs/settings.md", "json")
 
     settings = read_settings({**REQUIRED, "SCANS": example})
@@ -174,7 +174,7 @@ def error_classes(
 
 @pytest.mark.parametrize("kind", list(error_classes()))
 def test_every_error_has_its_page(kind: type[errors.ScanError]) -> None:
-    """The page that a report line names exists, with its heading."""
+    """The page that a report line names exists and has the heading."""
     page, _, anchor = kind.help.partition("#")
 
     assert (ROOT / page).exists()
@@ -182,7 +182,7 @@ def test_every_error_has_its_page(kind: type[errors.ScanError]) -> None:
 
 
 def test_pages_that_the_code_names_exist() -> None:
-    """In messages and warnings, too."""
+    """This includes messages and warnings."""
     named: set[tuple[str, str]] = set()
     for source in (ROOT / "shared").rglob("*.py"):
         named |= set(re.findall(r"(docs/[\w\-/]+\.md)(?:#([\w-]+))?", source.read_text("utf-8")))
@@ -192,7 +192,7 @@ def test_pages_that_the_code_names_exist() -> None:
 
 
 def test_every_reason_for_doubt_is_explained() -> None:
-    """Word for word, as the ledger has it."""
+    """The page has the exact words that the ledger has."""
     reasons = {
         traversal.NULLS,
         traversal.EMPTY,
@@ -211,7 +211,7 @@ def test_every_reason_for_doubt_is_explained() -> None:
 
 
 def test_every_field_of_a_report_is_documented() -> None:
-    """A failed run's and a whole run's; nothing else is documented."""
+    """The fields are those of a failed and a successful run; no others are documented."""
     world = World([NOW - 3_600_000])
     world.run()
     failed = report_fields(Tally(scan="all", run="r"), None, "failed", duration=1, error=OSError())
@@ -236,7 +236,7 @@ def commands(group: typer.Typer = app) -> Iterator[str]:
 
 @pytest.mark.parametrize("command", list(commands()))
 def test_every_command_and_option_is_documented(command: str) -> None:
-    """On the page of the command line, or on the one that it links to."""
+    """They are on the page of the command line, or on a page that it links to."""
     pages = [(ROOT / f"docs/{it}.md").read_text("utf-8") for it in ("command-line", "verify")]
     told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
 
@@ -261,7 +261,7 @@ def mapped() -> tuple[list[str], list[str]]:
 
 
 def test_the_map_lists_every_module_and_nothing_else() -> None:
-    """Of the product, the simulator, the harness and the measurements."""
+    """It covers product, simulator, harness and measurements."""
     sources = {
         path.relative_to(ROOT)
         for place in ("shared", "simulator", "harness", "bench")
@@ -277,7 +277,7 @@ def test_the_map_lists_every_module_and_nothing_else() -> None:
 
 
 def test_modules_that_the_architecture_names_exist() -> None:
-    """In its text and its pictures, below the product or its core."""
+    """Text and pictures name modules of the product or its core."""
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     places = "core|api|slices|state|audit|scan|settings|adapters|operate"
     named = set(re.findall(rf"(?<![\w/])(?:shared/)?((?:{places})/\w*)", page))
@@ -310,7 +310,7 @@ def test_entry_points_that_the_architecture_names_exist() -> None:
 
 @pytest.fixture
 def followed(azurite: Azurite) -> Callable[[], subprocess.CompletedProcess[str]]:
-    """Provide the example of the formats page, to be run as it stands."""
+    """Provide the example of the formats page, to be run exactly as the page has it."""
     (example,) = fences(ROOT / "docs/formats.md", "python")
 
     def follow() -> subprocess.CompletedProcess[str]:
@@ -325,10 +325,10 @@ def followed(azurite: Azurite) -> Callable[[], subprocess.CompletedProcess[str]]
     return follow
 
 
-def test_the_reader_of_the_feed_reads_it(
+def test_the_example_of_a_reader_reads_the_feed(
     azurite: Azurite, followed: Callable[[], subprocess.CompletedProcess[str]]
 ) -> None:
-    """It shows what a scan wrote, and refuses a part whose length is not its manifest's."""
+    """It shows what a scan wrote and refuses a part whose length differs from its manifest's."""
     tenant = history(900)
     storage = {"STORAGE_CONNECTION_STRING": azurite.connection_string}
     with Simulator(tenant, switches=OPEN) as api:

@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, how long things are, what is pinned and shipped."""
+"""The rules of the repository: imports, lengths, pinned versions, and what is deployed."""
 
 import ast
 import json
@@ -43,7 +43,7 @@ def ignored_names() -> set[str]:
 
 
 def project_files() -> Iterator[Path]:
-    """Yield every file of the repository, relative to its root; found without git."""
+    """Yield every file of the repository relative to its root, found without git."""
     ignored = ignored_names()
     folders = [ROOT]
     while folders:
@@ -83,7 +83,7 @@ def function_lengths(*places: str) -> dict[str, int]:
 
 
 def pinned(name: str, *, direct: bool) -> dict[str, tuple[Requirement, str]]:
-    """Return a file's requirements with what is said about each, by name.
+    """Return a file's requirements with the comment on each, by name.
 
     Of a direct requirement that is the comment above it (which stands for all lines below, up to
     an empty one), of the others the comment behind.
@@ -102,7 +102,7 @@ def pinned(name: str, *, direct: bool) -> dict[str, tuple[Requirement, str]]:
 
 
 def needs_of(requirement: Requirement) -> list[Requirement]:
-    """Return what an installed package requires here, with the extras that are asked of it."""
+    """Return what an installed package requires here with the requested extras."""
     extras = ["", *requirement.extras]
     return [
         needed
@@ -112,7 +112,7 @@ def needs_of(requirement: Requirement) -> list[Requirement]:
 
 
 def in_package(path: Path) -> bool:
-    """Tell whether a file is deployed: whether no line of .funcignore names it."""
+    """Report whether a file is deployed, that is, no line of .funcignore matches it."""
     lines = [line for line in (ROOT / ".funcignore").read_text().splitlines() if line]
     patterns = [line.rstrip("/") for line in lines if not line.startswith("#")]
     heads = [Path(*path.parts[: count + 1]) for count in range(len(path.parts))]
@@ -140,8 +140,8 @@ def test_imports_follow_the_contracts() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_the_core_stands_on_the_standard_library_and_two_codecs() -> None:
-    """The core imports the standard library, msgspec, isal and itself: nothing else."""
+def test_the_core_imports_only_the_standard_library_and_two_codecs() -> None:
+    """It imports the standard library, msgspec, isal and itself: nothing else."""
     outside = {
         f"{path} imports {module}"
         for path in python_files("shared/core")
@@ -153,13 +153,13 @@ def test_the_core_stands_on_the_standard_library_and_two_codecs() -> None:
     assert outside == set()
 
 
-def test_the_triggers_import_nothing_but_what_they_start() -> None:
+def test_the_triggers_import_only_what_they_start() -> None:
     """function_app.py only connects the platform with `shared.bootstrap`."""
     assert imported(Path("function_app.py")) == {"azure.functions", "shared.bootstrap"}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
-    """A function that needs scrolling is several."""
+    """A function that needs scrolling should be several."""
     lengths = function_lengths("shared", "simulator", "harness", "tests")
 
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
@@ -171,8 +171,8 @@ def test_the_usual_function_is_short() -> None:
 
 
 @pytest.mark.parametrize("word", ["util", "helper", "common", "manager", "misc"])
-def test_no_module_is_named_for_nothing(word: str) -> None:
-    """A module is named for what it holds; these names hold anything."""
+def test_no_module_has_a_name_that_fits_anything(word: str) -> None:
+    """A module is named after what it holds; these names could hold anything."""
     named = [str(path) for path in python_files(*SOURCES) if word in path.stem]
 
     assert named == []
@@ -180,7 +180,7 @@ def test_no_module_is_named_for_nothing(word: str) -> None:
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_every_requirement_is_pinned_and_explained(name: str) -> None:
-    """Versions are exact; a direct requirement says what for, the others by whom."""
+    """Versions are exact; a comment says what for, or for indirect ones, which package."""
     direct, indirect = pinned(name, direct=True), pinned(name, direct=False)
     loose = [
         text
@@ -194,16 +194,16 @@ def test_every_requirement_is_pinned_and_explained(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bench/requirements.txt", "infra/requirements-checkov.txt"])
-def test_environments_of_their_own_are_pinned_too(name: str) -> None:
-    """What tools bring in is listed as it was installed, without saying by whom."""
+def test_separate_environments_are_pinned_too(name: str) -> None:
+    """They list indirect requirements as installed, without saying which package needs them."""
     lines = [line for line in (ROOT / name).read_text().splitlines() if line]
     loose = [it for it in lines if not re.fullmatch(r"# .*|[\w.-]+==[\w.]+(; .+)?", it)]
 
     assert loose == []
 
 
-def test_what_is_deployed_is_pinned_to_digests() -> None:
-    """The compiled file has every version of requirements.in, and a digest of each of its files."""
+def test_deployed_packages_are_pinned_to_digests() -> None:
+    """The compiled file has every version of requirements.in, with a digest per file."""
     text = (ROOT / "requirements.txt").read_text().replace("\\\n", "")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     compiled = {Requirement(line.partition(" --hash")[0]) for line in lines}
@@ -219,8 +219,8 @@ def test_what_is_deployed_is_pinned_to_digests() -> None:
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", line) for line in lines)
 
 
-def test_whatever_a_requirement_brings_in_is_pinned_too() -> None:
-    """Two installations of one commit hold the same versions of everything."""
+def test_indirect_requirements_are_pinned_too() -> None:
+    """Two installations of one commit have the same version of everything."""
     listed = [
         requirement
         for name in REQUIREMENTS
@@ -240,7 +240,7 @@ def test_whatever_a_requirement_brings_in_is_pinned_too() -> None:
 
 
 def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
-    """Whoever installs chooses the registry, and a clone works wherever it lies."""
+    """Whoever installs chooses the registry, and a clone works in any folder."""
     named = [
         f"{path}:{number} {found[0]}"
         for path in project_files()
@@ -253,7 +253,7 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
 
 
 def test_the_lock_file_names_versions_and_digests_only() -> None:
-    """The lock file holds for every registry, and still for the same bytes."""
+    """It works with every registry and still pins the same bytes."""
     packages = read_json("harness/node/package-lock.json")["packages"]
     installed = {name: package for name, package in packages.items() if name}
 
@@ -274,7 +274,7 @@ def test_the_package_holds_the_function_and_nothing_else() -> None:
 
 
 def test_the_package_holds_the_product_without_its_command_line() -> None:
-    """What the command line needs is not installed in Azure."""
+    """The command line's requirements are not installed in Azure."""
     package = {str(path) for path in project_files() if in_package(path)}
     product = {
         str(path)
@@ -287,19 +287,19 @@ def test_the_package_holds_the_product_without_its_command_line() -> None:
 
 
 def test_the_host_ends_an_invocation_after_ten_minutes() -> None:
-    """The limit of the function is far above its time budget, and known."""
+    """The function's timeout is explicit, and far above its time budget."""
     assert read_json("host.json")["functionTimeout"] == "00:10:00"
 
 
-def test_sampling_never_drops_what_alerts_stand_on() -> None:
-    """Requests and exceptions are counted, and the report line of a run is a trace."""
+def test_sampling_never_drops_what_alerts_rely_on() -> None:
+    """Requests and exceptions are counted, and a run's report line is a trace."""
     sampling = read_json("host.json")["logging"]["applicationInsights"]["samplingSettings"]
 
     assert set(sampling["excludedTypes"].split(";")) == {"Request", "Exception", "Trace"}
 
 
 def test_the_example_of_local_settings_is_accepted() -> None:
-    """A copy of the example works as soon as the API's address is one's own."""
+    """A copy of the example works once it has the API's address."""
     settings = read_settings(read_json("local.settings.example.json")["Values"])
 
     assert settings.schedule == "0 */5 * * * *"

@@ -1,4 +1,4 @@
-"""A whole scan on fakes: one world that runs runs and tells what its readers see."""
+"""A whole scan on fakes: a world that runs the scan and returns what its readers see."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class AtOnce(Executor):
     """Runs each step where it is started: one lane needs no thread, and threads cost time."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it now; whatever it raises is found in the future, as a worker leaves it there."""
+        """Run it now and put any exception in the future, as a worker does."""
         done: Future[T] = Future()
         try:
             done.set_result(fn(*args, **kwargs))
@@ -40,7 +40,7 @@ class AtOnce(Executor):
 
 
 def workers(lanes: int) -> Executor:
-    """Return what runs the steps of so many lanes."""
+    """Return an executor for the steps of so many lanes."""
     return AtOnce() if lanes == 1 else ThreadPoolExecutor(lanes)
 
 
@@ -48,8 +48,8 @@ class World:
     """API, storage and clock of one scan.
 
     Attributes:
-        source: what is asked; the fake API, unless a test puts another there.
-        tally: of the last run.
+        source: receives the requests; the fake API, unless a test replaces it.
+        tally: the tally of the last run.
     """
 
     def __init__(self, truth: Sequence[int], *, page: int = 10, now: int = NOW) -> None:
@@ -83,7 +83,7 @@ class World:
         self.api.effects = self.ledgers.effects = self.results.effects = effects
 
     def followed(self) -> list[dict[str, Any]]:
-        """Return every record as a reader of the feed sees it, the chain checked on the way."""
+        """Return every record as a reader of the feed sees it, and check the chain meanwhile."""
         records: list[dict[str, Any]] = []
         previous, number = None, 1
         while (content := self.results.manifests.get(number)) is not None:
@@ -117,7 +117,7 @@ class World:
     ) -> None:
         """Assert that the feed holds exactly the truth of `[start, end)`, each record once.
 
-        Only what lies in an excused interval may be missing.
+        Only activities in an excused interval may be missing.
         """
         seen, expected = self.followed(), self.expected(start, end)
         places = {_order(it) for it in seen}
