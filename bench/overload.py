@@ -19,7 +19,7 @@ from bench.tables import replaced
 from shared.core.intervals import Interval, intersect, merge, total
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
 from shared.core.slices.retreat import close
-from shared.core.slices.transitions import Finished, Transition
+from shared.core.slices.transitions import Draft, Finished, Transition
 from shared.core.slices.traversal import PART_PAGES
 from shared.core.state import committing, pacing
 from shared.core.state import ledger as ledgers
@@ -216,7 +216,8 @@ class Simulation:
         while len(self.flights) < self.case.lanes:
             busy = frozenset((piece.start, piece.end) for _, piece in self.flights)
             for piece in passed(self.ledger, self.now, self.policy, busy=busy):
-                self._take(piece, close(piece))
+                closed = close(piece)
+                self._take(piece, closed.built([TRAILER] if closed.ends_part else []))
             allowed = pacing.next_allowed(self.ledger.pacing, self.now, PER_MINUTE)
             needed = self.case.latency + pacing.reserve(self.policy.budget)
             if allowed + needed > end:
@@ -254,13 +255,11 @@ class Simulation:
         if cursor < piece.end and len(moved.blocks) < PART_PAGES:
             return Transition(goes_on=moved)
         rest = (piece.same_again((cursor, piece.end)),) if cursor < piece.end else ()
-        return Transition(
-            finished=Finished(slice=moved, start=piece.start, end=cursor), opened=rest
-        )
+        finished = Finished(slice=moved, start=piece.start, end=cursor)
+        return Draft(finished=finished, opened=rest).built([TRAILER])
 
     def _take(self, piece: Slice, transition: Transition) -> None:
-        sealed = transition.with_block(TRAILER) if transition.lacks_trailer else transition
-        self._commit(committing.after_transition(self.ledger, piece, sealed, self.policy))
+        self._commit(committing.after_transition(self.ledger, piece, transition, self.policy))
 
     def _commit(self, ledger: Ledger) -> None:
         """Save a ledger, and finish its commit at once."""

@@ -12,7 +12,7 @@ from shared.core.errors import TokenRefused
 from shared.core.model import FIRST_PASS, Ledger, Slice
 from shared.core.slices import asking
 from shared.core.slices.retreat import Outlook, retreat, shows_poison
-from shared.core.slices.transitions import Transition
+from shared.core.slices.transitions import Draft, Transition
 from shared.core.slices.traversal import unprobed
 from shared.core.state import ledger as ledgers
 from shared.core.state import pacing
@@ -79,7 +79,7 @@ class Absorber:
             case _:  # Without this late page, what is known can still be finished.
                 self._run.writer.save(self._run.ledger)
 
-    def _take(self, step: PendingStep, transition: Transition) -> None:
+    def _take(self, step: PendingStep, transition: Draft | Transition) -> None:
         """Take what an answer did to its slice into the ledger, and commit what is finished."""
         self._run.tally.note_transition(transition, step.slice)
         take(self._run, step.slice, transition)
@@ -200,7 +200,7 @@ class Absorber:
             tried = asking.attempts(step.slice, run.policy, facts, refusal.said)
             raise refused_in_every_form(refusal, tried)
 
-    def _retreat(self, piece: Slice, fault: Fault, *, is_page: bool = False) -> Transition:
+    def _retreat(self, piece: Slice, fault: Fault, *, is_page: bool = False) -> Draft:
         run = self._run
         self._note_fault(piece, fault, is_page=is_page)
         now, sweeps = run.now(), is_sweep(piece)

@@ -5,17 +5,20 @@ from shared.core.api.blocks import trailer_of
 from shared.core.errors import BlocksLost, StoreConflict
 from shared.core.model import Block, Commit, Policy, Slice
 from shared.core.slices.retreat import POISONED
-from shared.core.slices.transitions import Transition
+from shared.core.slices.transitions import Draft, Transition
 from shared.core.state import committing
 from shared.core.state import ledger as ledgers
 from shared.core.state.layout import part_name
 from shared.scan.run import Run, shown
-from shared.scan.stepping import sealed
+from shared.scan.stepping import staged
 
 
-def take(run: Run, piece: Slice, transition: Transition) -> None:
-    """Save what a transition makes of a slice, and commit what it has finished."""
-    transition = sealed(run.ports.results, transition, run.ledger)
+def take(run: Run, piece: Slice, step: Draft | Transition) -> None:
+    """Save what a step makes of a slice, and commit what it has finished."""
+    if isinstance(step, Draft):
+        transition, _ = staged(run.ports.results, step, run.ledger)
+    else:
+        transition = step
     doubt = transition.finished.slice.doubt if transition.finished else ()
     if any(it.reason == POISONED for it in doubt):
         run.warn_once("a poisoned second is finished in doubt: see docs/runbook.md#doubt")

@@ -15,16 +15,16 @@ from shared.core.api.answers import (
     unaccepted,
     unanswered,
 )
-from shared.core.api.blocks import encode_block, encode_trailer
 from shared.core.api.pages import Page
 from shared.core.clocks import APART_MOST_MS, apart
 from shared.core.errors import PartUnreadable, ScanError
 from shared.core.model import Answer, Axis, Ledger, NoAnswer, Policy, Slice, other_field
 from shared.core.quoting import quoted
 from shared.core.slices.asking import DEFAULT_FIELD
+from shared.core.slices.requests import next_request
 from shared.core.slices.sifting import Index
-from shared.core.slices.transitions import Transition
-from shared.core.slices.traversal import absorb, next_request
+from shared.core.slices.transitions import Draft, Transition
+from shared.core.slices.traversal import absorb
 from shared.core.state.layout import part_name
 from shared.ports import Ports, ResultStore
 from shared.scan.run_clock import RunClock
@@ -47,6 +47,9 @@ class Untimely:
 
     ends_run: bool
 
+
+Decided = Draft | Fault | Throttle | Unaccepted | Untimely
+"""What the core decides about an answer, before anything is staged."""
 
 Meaning = Transition | Fault | Throttle | Unaccepted | Untimely
 """What an answer means for its slice: a transition, or the reason why there is none."""
@@ -154,7 +157,7 @@ class _Step:
             is_page=self.is_page,
         )
 
-    def _ask(self, index: Index, timeout: float) -> Meaning:
+    def _ask(self, index: Index, timeout: float) -> Decided:
         policy, piece, clock = self.tools.policy, self.piece, self.tools.clock
         sent = clock.now()
         query = next_request(piece, policy, self.ledger.api_facts)
@@ -191,36 +194,27 @@ class _Step:
             places = _places(page, axis)
             self.disordered = sorted(places) not in (places, places[::-1])
 
-    def _carried_out(self, meaning: Meaning) -> StepResult:
+    def _carried_out(self, decided: Decided) -> StepResult:
         """Stage what an answer brought, and return the result."""
-        if isinstance(meaning, Fault) and meaning.kind == "malformed":
-            return self.result(meaning, quarantined=self.beginning)
-        if not isinstance(meaning, Transition):
-            return self.result(meaning)
-        transition, staged = self._stage(meaning) if meaning.records else (meaning, 0)
-        transition = sealed(self.tools.ports.results, transition, self.ledger)
-        return self.result(transition, staged=staged)
-
-    def _stage(self, transition: Transition) -> tuple[Transition, int]:
-        epoch, number = self.ledger.epoch, len(self.piece.blocks)
-        block, content = encode_block(transition.records, epoch=epoch, number=number)
-        name = part_name(self.tools.policy.scan, self.piece)
-        self.tools.ports.results.stage_block(name, block, content)
-        return transition.with_block(block), block.size
+        if isinstance(decided, Fault) and decided.kind == "malformed":
+            return self.result(decided, quarantined=self.beginning)
+        if not isinstance(decided, Draft):
+            return self.result(decided)
+        transition, size = staged(self.tools.ports.results, decided, self.ledger)
+        return self.result(transition, staged=size)
 
 
-def sealed(results: ResultStore, transition: Transition, ledger: Ledger) -> Transition:
-    """Stage the trailer of the part that a transition finishes, if there is one.
+def staged(results: ResultStore, draft: Draft, ledger: Ledger) -> tuple[Transition, int]:
+    """Stage the blocks of a draft; return its transition, and the size of its records' block.
 
-    Return the transition with the trailer in its block list. The trailer must be staged before the
-    save that begins the commit, because that save fixes the block list.
+    The trailer must be staged before the save that begins the commit, because that save fixes the
+    block list.
     """
-    if transition.finished is None or not transition.lacks_trailer:
-        return transition
-    piece = transition.finished.slice
-    trailer, content = encode_trailer(piece.blocks, epoch=ledger.epoch)
-    results.stage_block(part_name(ledger.scan, piece), trailer, content)
-    return transition.with_block(trailer)
+    blocks = []
+    for block, content in draft.blocks(ledger.epoch):
+        results.stage_block(part_name(ledger.scan, draft.successor), block, content)
+        blocks.append(block)
+    return draft.built(blocks), sum(block.size for block in blocks if not block.is_trailer)
 
 
 def _described(error: Exception, *, returned: bool) -> str:

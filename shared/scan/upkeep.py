@@ -2,7 +2,7 @@
 
 from shared.core.intervals import Interval
 from shared.core.slices.retreat import close, doubted, halved
-from shared.core.slices.transitions import Transition
+from shared.core.slices.transitions import Draft
 from shared.core.state import committing
 from shared.core.state.lanes import gives_way, gone, passed
 from shared.core.state.rooms import ripest, to_halve
@@ -58,7 +58,7 @@ def _make_room(run: Run) -> None:
     """
     for sweeps in (False, True):
         while piece := ripest(run.ledger, sweeps=sweeps):
-            take(run, piece, Transition(finished=doubted(piece)))
+            take(run, piece, Draft(finished=doubted(piece)))
     if piece := gives_way(run.ledger, run.now(), run.policy):
         take(run, piece, close(piece))
 

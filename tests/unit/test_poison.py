@@ -13,7 +13,7 @@ from shared.core.model import Answer, NoAnswer, Policy, Slice
 from shared.core.slices import traversal
 from shared.core.slices.retreat import POISONED
 from shared.core.slices.sifting import Index
-from shared.core.slices.transitions import Transition
+from shared.core.slices.transitions import Draft
 from shared.core.state.report import report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Reply, page_of, policy, status
 from tests.world import World
@@ -252,7 +252,7 @@ def test_defects_of_this_program_cause_no_doubt(monkeypatch: pytest.MonkeyPatch)
     world = world_of(30, step=20 * MINUTE)
     world.api.truth = sorted([*world.api.truth, BAD])
 
-    def absorb(piece: Slice, page: Page, how: Policy, index: Index) -> Transition | Fault:
+    def absorb(piece: Slice, page: Page, how: Policy, index: Index) -> Draft | Fault:
         if any(record.timestamp == BAD for record in page.records):
             raise ZeroDivisionError
         return traversal.absorb(piece, page, how, index)

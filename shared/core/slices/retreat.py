@@ -11,7 +11,7 @@ import msgspec
 from shared.core.api.answers import Fault
 from shared.core.intervals import Interval
 from shared.core.model import FIRST_PASS, HOUR_MS, LIMIT_MIN, SECOND_MS, Doubt, Slice
-from shared.core.slices.transitions import Finished, Transition
+from shared.core.slices.transitions import Draft, Finished
 
 FAULTS_PER_ESCALATION = 3
 """After so many faults in a row a slice asks for less: half the limit, half the interval."""
@@ -75,7 +75,7 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
     jitter: float,
     room: Room,
     outlook: Outlook = Outlook(),
-) -> Transition:
+) -> Draft:
     """Answer a fault: back off, after three in a row ask for less, at the end block.
 
     Args:
@@ -99,18 +99,18 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
         poisoned=piece.poisoned + shows_poison(piece, fault, outlook.pages),
     )
     if fault.kind == "unreadable":
-        return Transition(goes_on=_blocked(struck, now, room), fault=fault)
+        return Draft(goes_on=_blocked(struck, now, room), fault=fault)
     if not piece.blocked:
         if faults % FAULTS_PER_ESCALATION:
-            return Transition(goes_on=struck, fault=fault)
+            return Draft(goes_on=struck, fault=fault)
         if fault.kind == "transient" and piece.limit > LIMIT_MIN:
             lighter = change(struck, limit=max(LIMIT_MIN, piece.limit // 2))
-            return Transition(goes_on=lighter, fault=fault)
+            return Draft(goes_on=lighter, fault=fault)
     if _halves(struck) is not None:
         return _bisect(struck, fault, now=now, room=room)
     if struck.poisoned > piece.poisoned and _is_hopeless(struck, room, outlook):
-        return Transition(finished=doubted(struck), fault=fault)
-    return Transition(goes_on=_blocked(struck, now, room), fault=fault)
+        return Draft(finished=doubted(struck), fault=fault)
+    return Draft(goes_on=_blocked(struck, now, room), fault=fault)
 
 
 def shows_poison(piece: Slice, fault: Fault, pages: int) -> bool:
@@ -157,15 +157,15 @@ def is_ripe(piece: Slice, outlook: Outlook) -> bool:
     return piece.blocked and proven and _halves(piece) is None
 
 
-def halved(piece: Slice, now: int) -> Transition:
+def halved(piece: Slice, now: int) -> Draft:
     """Return a slice that was blocked for want of room, cut in two at last."""
     halves = _halves(piece)
     if halves is None:
-        return Transition(goes_on=change(piece, cramped=False))
+        return Draft(goes_on=change(piece, cramped=False))
     return _cut(change(piece, not_before=now), halves)
 
 
-def close(held_up: Slice) -> Transition:
+def close(held_up: Slice) -> Draft:
     """Finish what is known of a slice without asking for the rest.
 
     Where records beyond the cursor are staged, nothing can be finished, and they are dropped.
@@ -173,19 +173,19 @@ def close(held_up: Slice) -> Transition:
     piece = held_up.paging()
     start, end = piece.known_up_to(piece.cursor)
     if start >= end or not piece.may_divide(piece.cursor):
-        return Transition()
+        return Draft()
     done = change(piece, seen=(), continuation=None)
-    return Transition(finished=Finished(slice=done, start=start, end=end))
+    return Draft(finished=Finished(slice=done, start=start, end=end))
 
 
-def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Transition:
+def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Draft:
     """Cut what remains in two, so that only the poisoned half suffers."""
     halves = _halves(held_up)
     if held_up.blocked and not held_up.cramped:
-        return Transition(goes_on=_blocked(held_up, now, room), fault=fault)
+        return Draft(goes_on=_blocked(held_up, now, room), fault=fault)
     if halves is None or not room.open:
         cramped = _blocked(held_up, now, room)
-        return Transition(goes_on=change(cramped, cramped=cramped.blocked), fault=fault)
+        return Draft(goes_on=change(cramped, cramped=cramped.blocked), fault=fault)
     return replace(_cut(held_up, halves), fault=fault)
 
 
@@ -199,7 +199,7 @@ def _halves(held_up: Slice) -> tuple[Interval, Interval] | None:
     return (start, middle), (middle, end)
 
 
-def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Transition:
+def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Draft:
     piece = held_up.paging()
     whole = (halves[0][0], halves[1][1]) == (piece.start, piece.end)
     opened = tuple(
@@ -212,10 +212,10 @@ def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Transition:
         for half in halves
     )
     if whole:
-        return Transition(opened=opened)
+        return Draft(opened=opened)
     proven = piece.known_up_to(piece.cursor)
     done = change(piece, seen=(), continuation=None)
-    return Transition(finished=Finished(slice=done, start=proven[0], end=proven[1]), opened=opened)
+    return Draft(finished=Finished(slice=done, start=proven[0], end=proven[1]), opened=opened)
 
 
 def _blocked(piece: Slice, now: int, room: Room) -> Slice:

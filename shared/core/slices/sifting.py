@@ -1,4 +1,4 @@
-"""What of a page is stored: records inside the query, once, and only what no part holds yet."""
+"""What is stored of a page: records inside the query, once, and only if no part holds them yet."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,10 +49,10 @@ LATENESS = (
     ("72h", 3 * DAY_MS),
     ("8d", 8 * DAY_MS),
 )
-"""The classes in which late records are counted: up to so long between event and ingestion."""
+"""The classes of late records, by the longest time between event and ingestion."""
 
 LATER = "more"
-"""The class of records that are later still."""
+"""The class of records that are even later."""
 
 
 class Shown(NamedTuple):
@@ -73,43 +73,127 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sifted:
-    """A page's records, sorted out.
+    """Everything that sifting knows about a page.
 
     Attributes:
-        shown: inside the query and new to the slice, in the API's order.
-        places: positions of all that were inside the query, repeated ones included.
-        unplaced: how many records have no position, repeated ones included.
-        repeated: dropped, because the slice has seen the identity with the same bytes.
-        changed: dropped, because the slice has seen the identity with other bytes.
-        outside: dropped, because the query did not ask for them.
-        nulls: items that are null.
-        marks: where the nulls stand among the records; empty when there are none.
+        page: the page itself.
+        axis: the axis on which its records have positions.
+        index: what parts hold.
+        shown: the records inside the query that are new to the slice, in the API's order.
+        places: the positions of all records inside the query, including repeated ones.
+        unplaced: number of records without a position, including repeated ones.
+        repeated: number of records dropped because the slice has seen them with the same bytes.
+        changed: number of records dropped because the slice has seen them with other bytes.
+        outside: number of records dropped because the query did not ask for them.
+        marks: where the nulls stand among the records; empty if there are none.
     """
 
+    page: Page
+    axis: Axis
+    index: Index
     shown: tuple[Shown, ...]
     places: frozenset[int]
     unplaced: int
     repeated: int
     changed: int
     outside: int
-    nulls: int = 0
-    marks: Marks = ()
+    marks: Marks
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records to store."""
+        return tuple(it.record for it in self.shown if not it.known)
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether there is anything on the page that the query asked for."""
+        return bool(self.places or self.unplaced or self.page.nulls)
 
     def inside(self, bounds: Interval) -> "Sifted":
-        """Return the same without the shown records outside of `bounds`.
+        """Return the same page without the shown records outside of `bounds`.
 
-        One that has no position stays: the page shows it now, and perhaps never again.
+        A record without a position stays: the page shows it now, and perhaps never again.
         """
         kept = (it for it in self.shown if it.at is None or within(it.at, bounds))
         return replace(self, shown=tuple(kept))
 
-    def records(self) -> tuple[Record, ...]:
-        """Return what is to be stored."""
-        return tuple(it.record for it in self.shown if not it.known)
+    def counted_in(self, piece: Slice, *, drifted: bool = False) -> Slice:
+        """Return the slice with what the page brought added to its counts.
+
+        Args:
+            piece: the slice.
+            drifted: whether the page's continuation asks for something else than we did.
+        """
+        records = self.records
+        unplaced = [it for it in self.shown if it.at is None]
+        late = records if piece.pass_name != FIRST_PASS else ()
+        counts = piece.counts.plus(
+            records=len(records),
+            repeated=self.repeated,
+            changed=self.changed + sum(it.changed for it in self.shown),
+            outside=self.outside,
+            nulls=len(self.page.nulls),
+            unplaced=len(unplaced),
+            irregular=sum(record.original is not None for record in records),
+            drifted=int(drifted),
+            known=sum(it.known for it in self.shown),
+            late=len(late),
+        )
+        staged = tuple(it.record.identity for it in unplaced if not it.known)
+        return change(
+            piece,
+            counts=counts,
+            lateness=_lateness(piece.lateness, late),
+            unplaced=(*piece.unplaced, *staged),
+        )
+
+    def taken_into(self, piece: Slice, *, drifted: bool = False) -> Slice:
+        """Return a slice that continues after this page, with all that it must remember of it.
+
+        Args:
+            piece: the slice, already where it continues.
+            drifted: whether the page's continuation asks for something else than we did.
+        """
+        seen = tuple(it for it in piece.seen if _may_repeat(piece, it.at, it.other))
+        # Nearly the whole page lies behind the cursor; only the rest is worth its digests.
+        moved = change(piece, seen=(*seen, *self._seen_ahead_of(piece)), furthest=self.far(piece))
+        return self.counted_in(moved, drifted=drifted)
+
+    def far(self, piece: Slice) -> int | None:
+        """Return the position of the staged record that is farthest along the slice's direction.
+
+        Records without a position do not count: the slice that takes over knows all of them.
+        """
+        places = [it.at for it in self.shown if not it.known and it.at is not None]
+        if piece.furthest is not None:
+            places.append(piece.furthest)
+        if not places:
+            return None
+        return max(places) if piece.direction == "asc" else min(places)
+
+    def vanished(self, piece: Slice, bounds: Interval) -> int:
+        """Return how many records the parts hold inside `bounds` that the API did not show.
+
+        Those without a position are left out, because nobody knows which of them lie inside.
+        """
+        held = sum(it.at is not None and within(it.at, bounds) for it in self.index.values())
+        known_unplaced = piece.counts.unplaced - len(piece.unplaced)
+        return max(0, held - (piece.counts.known - known_unplaced))
+
+    def _seen_ahead_of(self, piece: Slice) -> Iterator[Seen]:
+        other = other_field(self.axis)
+        for at, record, *_ in self.shown:
+            if at is not None and _may_repeat(piece, at, record.on(other)):
+                yield Seen(
+                    at=at,
+                    other=record.on(other),
+                    identity=record.identity,
+                    content=record.content,
+                )
 
 
 def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
-    """Sort out a page's records against the query, the slice and what parts hold."""
+    """Sort a page's records by the query, by the slice, and by what parts hold."""
     places = [record.on(axis) for record in page.records]
     asked_for = _asked_for(places, piece.remaining)
     inside = [it for it in zip(places, page.records, strict=True) if next(asked_for)]
@@ -126,21 +210,24 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
         elif at is not None or identity not in unplaced:
             shown[identity] = _shown(at, record, index.get(identity))
     return Sifted(
+        page=page,
+        axis=axis,
+        index=index,
         shown=tuple(shown.values()),
         places=frozenset(at for at, _ in inside if at is not None),
         unplaced=sum(at is None for at, _ in inside),
         repeated=len(inside) - len(shown) - changed,
         changed=changed,
         outside=len(places) - len(inside),
-        nulls=len(page.nulls),
         marks=_marks(places, page.nulls, piece.remaining) if page.nulls else (),
     )
 
 
 def _asked_for(places: Sequence[int | None], bounds: Interval) -> Iterator[bool]:
-    """Yield of each record whether the query asked for it.
+    """Say for each record whether the query asked for it.
 
-    One without a position stands between its neighbours: it was not asked for if none of them was.
+    A record without a position lies between its neighbours. It was not asked for if neither of them
+    was.
     """
     after = iter(reversed([*_nearest(reversed(places))]))
     for at, left, right in zip(places, _nearest(places), after, strict=True):
@@ -149,7 +236,7 @@ def _asked_for(places: Sequence[int | None], bounds: Interval) -> Iterator[bool]
 
 
 def _nearest(places: Iterable[int | None]) -> Iterator[int | None]:
-    """Yield for each place the last position so far, its own included."""
+    """Yield for each place the latest position up to and including it."""
     last = None
     for at in places:
         last = last if at is None else at
@@ -170,32 +257,6 @@ def _shown(at: int | None, record: Record, stored: Stored | None) -> Shown:
     return Shown(at=at, record=record, known=stored is not None, changed=changed)
 
 
-def counted(piece: Slice, sifted: Sifted, *, drifted: bool = False) -> Slice:
-    """Return the slice with what a page brought added to its counts."""
-    records = sifted.records()
-    unplaced = [it for it in sifted.shown if it.at is None]
-    late = records if piece.pass_name != FIRST_PASS else ()
-    counts = piece.counts.plus(
-        records=len(records),
-        repeated=sifted.repeated,
-        changed=sifted.changed + sum(it.changed for it in sifted.shown),
-        outside=sifted.outside,
-        nulls=sifted.nulls,
-        unplaced=len(unplaced),
-        irregular=sum(record.original is not None for record in records),
-        drifted=int(drifted),
-        known=sum(it.known for it in sifted.shown),
-        late=len(late),
-    )
-    staged = tuple(it.record.identity for it in unplaced if not it.known)
-    return change(
-        piece,
-        counts=counts,
-        lateness=_lateness(piece.lateness, late),
-        unplaced=(*piece.unplaced, *staged),
-    )
-
-
 def _lateness(before: dict[str, int], late: Iterable[Record]) -> dict[str, int]:
     grown = dict(before)
     for record in late:
@@ -209,27 +270,8 @@ def _class_of(lateness: int) -> str:
     return next((name for name, most in LATENESS if lateness <= most), LATER)
 
 
-def still_seen(piece: Slice, sifted: Sifted, axis: Axis) -> tuple[Seen, ...]:
-    """Return the records that the next page of `piece` may show again."""
-    other = other_field(axis)
-    before = [it for it in piece.seen if _may_repeat(piece, it.at, it.other)]
-    # Nearly all of a page lies behind the cursor; only the rest is worth its digests.
-    return (*before, *_seen_ahead(piece, sifted, other))
-
-
-def _seen_ahead(piece: Slice, sifted: Sifted, other: Axis) -> Iterator[Seen]:
-    for at, record, *_ in sifted.shown:
-        if at is not None and _may_repeat(piece, at, record.on(other)):
-            yield Seen(
-                at=at,
-                other=record.on(other),
-                identity=record.identity,
-                content=record.content,
-            )
-
-
 def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
-    """Say whether a record is one that remains to be asked for."""
+    """Say whether a later page of the slice may show a record there."""
     dense = piece.dense
     if piece.mode != "dense" or dense is None:
         return within(at, piece.remaining)
@@ -238,26 +280,3 @@ def _may_repeat(piece: Slice, at: int, other: int | None) -> bool:
     if dense.cursor is None or other is None:
         return True
     return other >= dense.cursor if dense.direction == "asc" else other <= dense.cursor
-
-
-def vanished(piece: Slice, bounds: Interval, index: Index) -> int:
-    """Return how many records parts hold inside `bounds` that the API did not show.
-
-    Those without a position are left out: which of them lie inside is not known.
-    """
-    held = sum(stored.at is not None and within(stored.at, bounds) for stored in index.values())
-    known_unplaced = piece.counts.unplaced - len(piece.unplaced)
-    return max(0, held - (piece.counts.known - known_unplaced))
-
-
-def furthest(piece: Slice, sifted: Sifted) -> int | None:
-    """Return the position of the staged record that stands farthest along the direction.
-
-    Those without a position do not count: whoever carries on knows all of them.
-    """
-    places = [it.at for it in sifted.shown if not it.known and it.at is not None]
-    if piece.furthest is not None:
-        places.append(piece.furthest)
-    if not places:
-        return None
-    return max(places) if piece.direction == "asc" else min(places)

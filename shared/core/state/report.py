@@ -11,7 +11,7 @@ from shared.core.clocks import waits
 from shared.core.errors import ScanError
 from shared.core.intervals import Intervals, total
 from shared.core.model import HOUR_MS, SECOND_MS, Counts, Doubt, Ledger, Loss, Policy, Slice
-from shared.core.slices.transitions import Transition
+from shared.core.slices.transitions import Draft, Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
 from shared.core.state.fitting import fitted_line, summed_up
 from shared.core.state.planning import accounted_for, final, is_sweep, soon_out_of_reach, uncovered
@@ -77,7 +77,7 @@ class Tally:
     counts: Counts = field(default_factory=Counts)
     last_fault: str | None = None
 
-    def note_transition(self, transition: Transition, before: Slice) -> None:
+    def note_transition(self, transition: Draft | Transition, before: Slice) -> None:
         """Count what a transition did to the slice that was `before`."""
         if transition.fault:
             self.faults += 1

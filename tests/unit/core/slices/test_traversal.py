@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
-from shared.core.api.blocks import encode_block
 from shared.core.api.pages import Page
 from shared.core.model import Answer, Block, Dense, Policy, Slice
 from shared.core.slices.opening import open_slice
+from shared.core.slices.requests import next_request
 from shared.core.slices.retreat import BLOCKED_RETRY_MS, Room, retreat
 from shared.core.slices.sifting import Stored
-from shared.core.slices.transitions import Transition
+from shared.core.slices.transitions import Draft, Finished
 from shared.core.slices.traversal import (
     CROWDED,
     PART_BLOCKS,
@@ -25,7 +25,6 @@ from shared.core.slices.traversal import (
     PART_PAGES,
     UNDIVIDED,
     absorb,
-    next_request,
 )
 from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
 
@@ -59,12 +58,10 @@ def serve(truth: list[int], direction: str, size: int) -> Served:
         piece = waiting.pop()
         body = json.loads(next_request(piece, how).body)
         served.asked.append(body)
-        transition = absorb(piece, page(_answer(truth, body, size)), how)
-        assert isinstance(transition, Transition)
-        if transition.records:
-            block, _ = encode_block(transition.records, epoch=1, number=len(served.asked))
-            transition = transition.with_block(block)
-            served.lines += [record.line for record in transition.records]
+        draft = absorb(piece, page(_answer(truth, body, size)), how)
+        assert isinstance(draft, Draft)
+        served.lines += [record.line for record in draft.records]
+        transition = draft.built([block for block, _ in draft.blocks(epoch=1)])
         waiting += [*transition.opened, *([transition.goes_on] if transition.goes_on else [])]
         if transition.finished:
             served.proven.append((transition.finished.start, transition.finished.end))
@@ -129,7 +126,7 @@ def opened(**changes: Any) -> Slice:
     return msgspec.structs.replace(piece, **changes)
 
 
-def absorbed(answer: dict[str, Any], **changes: Any) -> Transition | Fault:
+def absorbed(answer: dict[str, Any], **changes: Any) -> Draft | Fault:
     """Absorb one answer into an open slice."""
     return absorb(opened(**changes), page(answer), policy())
 
@@ -145,7 +142,7 @@ def test_records_that_were_not_asked_for_are_dropped_and_counted() -> None:
     outside = activity(START - 1)
     transition = absorbed({"data": [outside, activity(START)], "hasNext": False})
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert len(transition.records) == 1
     assert transition.finished.slice.counts.outside == 1
@@ -187,7 +184,7 @@ def test_a_cursor_may_be_a_whole_number_in_any_notation(direction: str, notation
 
     transition = absorb(piece, empty_page(filters), how)
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.goes_on
     assert transition.goes_on.cursor == START + 7
     assert filters in next_request(transition.goes_on, how).body
@@ -218,7 +215,7 @@ def test_a_cursor_at_or_past_the_end_finishes_the_slice(at: int) -> None:
     """What lies there is another slice's."""
     transition = absorbed(more(at, activity(START)))
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert (transition.finished.start, transition.finished.end) == (START, END)
 
@@ -227,7 +224,7 @@ def test_an_empty_page_that_goes_on_is_progress() -> None:
     """Its cursor moved."""
     transition = absorbed(more(START + 7))
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.goes_on
     assert (transition.goes_on.cursor, transition.records) == (START + 7, ())
 
@@ -235,7 +232,7 @@ def test_an_empty_page_that_goes_on_is_progress() -> None:
 def test_a_record_that_comes_again_is_dropped_across_pages() -> None:
     """With the same bytes it is repeated, with others changed; both are counted."""
     first = absorbed(more(START + 5, activity(START), activity(START + 5), activity(START + 6)))
-    assert isinstance(first, Transition)
+    assert isinstance(first, Draft)
     assert first.goes_on
     again = {**activity(START + 6), "n": 2}
 
@@ -243,7 +240,7 @@ def test_a_record_that_comes_again_is_dropped_across_pages() -> None:
         first.goes_on, page({"data": [activity(START + 5), again], "hasNext": False}), policy()
     )
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert transition.records == ()
     counts = transition.finished.slice.counts
@@ -257,7 +254,7 @@ def test_a_continuation_that_asks_for_something_else_is_counted() -> None:
 
     transition = absorbed(answer)
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.goes_on
     assert transition.goes_on.counts.drifted == 1
 
@@ -266,11 +263,11 @@ def test_records_without_a_time_are_kept() -> None:
     """They stand beside the one before them."""
     transition = absorbed({"data": [activity(START + 9), {"_id": "x"}], "hasNext": False})
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert len(transition.records) == 2
 
 
-def struck(piece: Slice, kind: str, times: int, room: Room = ROOM) -> Transition:
+def struck(piece: Slice, kind: str, times: int, room: Room = ROOM) -> Draft:
     """Let a slice meet the same fault several times."""
     for _ in range(times):
         fault = Fault(kind=kind, detail="x")  # type: ignore[arg-type]
@@ -426,7 +423,7 @@ def test_a_dense_millisecond_goes_on_from_its_last_record(
         answer, mode="dense", dense=Dense(millisecond=START, cursor=None, probing=False)
     )
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.goes_on
     assert len(transition.records) == len(made)
     if goes_on_from is None:
@@ -441,7 +438,7 @@ def test_an_empty_page_that_counts_nothing_finishes_the_slice(total: dict[str, A
     """A quiet time, and nothing in doubt."""
     transition = absorbed({"data": [], "hasNext": False, **total})
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert (transition.records, transition.finished.slice.doubt) == ((), ())
 
@@ -450,7 +447,7 @@ def test_the_last_page_finishes_the_slice_whatever_total_says() -> None:
     """`total` is an estimate: with records on the page it proves nothing."""
     transition = absorbed({"data": [activity(START)], "hasNext": False, "total": 7_000})
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert transition.finished.slice.doubt == ()
 
@@ -462,7 +459,7 @@ def test_an_empty_page_that_counts_activities_is_probed(direction: str) -> None:
 
     transition = absorb(piece, page({"data": [], "hasNext": False, "total": 3}), policy())
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.goes_on
     place = START if direction == "asc" else END - 1
     assert body_of(transition.goes_on, policy())["filters"]["date"] == {"gte": place, "lte": place}
@@ -472,7 +469,7 @@ def test_a_page_makes_a_slice_calm_again() -> None:
     """Faults in a row are counted from the last page on; a blocked slice is free."""
     transition = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked=True)
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.goes_on
     assert (transition.goes_on.faults, transition.goes_on.fault) == (0, None)
     assert (transition.goes_on.not_before, transition.goes_on.blocked) == (0, False)
@@ -513,7 +510,7 @@ def test_a_part_closes_early_at_16_pages_or_64_megabytes(
 
     transition = absorbed(answer, cursor=START + 5, blocks=blocks, furthest=START + 5)
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert (transition.finished is not None) == closes
     if transition.finished:
         assert (transition.finished.start, transition.finished.end) == (START, START + 7)
@@ -531,7 +528,7 @@ def test_a_part_that_counts_down_closes_early_from_the_cursor_on() -> None:
         answer, direction="desc", cursor=START + 9, blocks=blocks, furthest=START + 7
     )
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert (transition.finished.start, transition.finished.end) == (START + 7, END)
     assert [(it.start, it.end, it.cursor) for it in transition.opened] == [
@@ -554,7 +551,7 @@ def test_no_part_closes_while_a_staged_record_stands_beyond_the_cursor(
         answer, direction=direction, cursor=at, blocks=staged(PART_PAGES), furthest=furthest
     )
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished is None
     assert transition.goes_on
 
@@ -585,9 +582,9 @@ def test_a_part_that_may_not_divide_stops_at_1000_blocks(
     going = absorbed(answer, **known, blocks=staged(FULL - 1))
     stopped = absorbed(answer, **known, blocks=staged(FULL))
 
-    assert isinstance(going, Transition)
+    assert isinstance(going, Draft)
     assert going.goes_on
-    assert isinstance(stopped, Transition)
+    assert isinstance(stopped, Draft)
     assert stopped.finished
     (in_doubt,) = stopped.finished.slice.doubt
     assert (in_doubt.start, in_doubt.end) == (START + doubt[0], START + doubt[1])
@@ -616,7 +613,7 @@ def test_a_dense_millisecond_of_1000_blocks_is_in_doubt_alone() -> None:
         furthest=START + 7,
     )
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert (transition.finished.start, transition.finished.end) == (START, START + 8)
     assert [(it.start, it.end) for it in transition.finished.slice.doubt] == [
@@ -640,7 +637,7 @@ def test_a_part_of_1000_blocks_from_the_other_end_is_finished_whole() -> None:
         furthest=START + 250,
     )
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert (transition.finished.start, transition.finished.end) == (START, END)
     assert [(it.start, it.end) for it in transition.finished.slice.doubt] == [
@@ -660,7 +657,7 @@ def test_a_sweep_stores_only_what_no_part_holds() -> None:
 
     transition = absorb(opened(pass_name="sweep-2h"), page(shown), policy(), index)
 
-    assert isinstance(transition, Transition)
+    assert isinstance(transition, Draft)
     assert transition.finished
     assert [record.id for record in transition.records] == [late["_id"]]
     counts = transition.finished.slice.counts
@@ -767,28 +764,27 @@ def lived_through(crowd: Crowd, how: Policy, faults: list[str]) -> Outcome:
         if not waiting:
             return outcome
         piece = waiting.pop()
-        verdict: Transition | Fault = Fault(kind="transient", detail="x")
+        draft: Draft | Fault = Fault(kind="transient", detail="x")
         if request < len(faults) and faults[request]:
-            verdict = Fault(kind=faults[request], detail="x")  # type: ignore[arg-type]
+            draft = Fault(kind=faults[request], detail="x")  # type: ignore[arg-type]
         else:
-            verdict = absorb(piece, page(crowd.answer(body_of(piece, how))), how)
-        if isinstance(verdict, Fault):
-            verdict = retreat(piece, verdict, now=NOW, jitter=0.0, room=ROOM)
-        if verdict.records:
-            block, _ = encode_block(verdict.records, epoch=1, number=request)
-            stored[block.id] = [str(record.id) for record in verdict.records]
-            verdict = verdict.with_block(block)
-        waiting += [*verdict.opened, *([verdict.goes_on] if verdict.goes_on else [])]
-        if verdict.finished:
-            _commit(outcome, verdict, stored)
+            draft = absorb(piece, page(crowd.answer(body_of(piece, how))), how)
+        if isinstance(draft, Fault):
+            draft = retreat(piece, draft, now=NOW, jitter=0.0, room=ROOM)
+        blocks = [block for block, _ in draft.blocks(epoch=1)]
+        if draft.records:
+            stored[blocks[0].id] = [str(record.id) for record in draft.records]
+        after = draft.built(blocks)
+        waiting += [*after.opened, *([after.goes_on] if after.goes_on else [])]
+        if after.finished:
+            _commit(outcome, after.finished, stored)
     raise AssertionError(f"it never ends: {waiting}")
 
 
-def _commit(outcome: Outcome, transition: Transition, stored: dict[str, list[str]]) -> None:
-    assert transition.finished
-    done = transition.finished
+def _commit(outcome: Outcome, done: Finished, stored: dict[str, list[str]]) -> None:
     outcome.proven.append((done.start, done.end))
-    outcome.ids += [name for block in done.slice.blocks for name in stored[block.id]]
+    assert not done.slice.blocks or done.slice.blocks[-1].is_trailer
+    outcome.ids += [name for block in done.slice.blocks[:-1] for name in stored[block.id]]
     outcome.doubt |= {at for it in done.slice.doubt for at in range(it.start, it.end)}
     assert all(it.reason == CROWDED for it in done.slice.doubt)
 
