@@ -26,30 +26,32 @@ Everything that the questions show is stored. What all of them leave contradicto
 
 The table has all transitions: what an answer in a mode can make of the slice.
 
-    answer      page            dense                 beyond          opposite
-    more        page cut done   dense cut done        page cut done   opposite done
-    end         done            page beyond cut done  done            done
-    hidden      dense           page beyond cut done  opposite        done
-    crowd       dense           page beyond cut done  dense           fault
-    empty       dense           -                     fault           fault
-    lone        again           -                     -               -
-    reversed    page again done -                     -               page cut done
-    bare        again cut       -                     fault           fault
-    senseless   fault           fault                 fault           fault
-    refused     -               page beyond cut done  opposite        done
-    fault       page again cut  dense again cut done  beyond again    opposite again
+    answer    page                dense                beyond                opposite
+    more      page cut done       dense cut done       page cut done         opposite done
+    end       done                page beyond cut done done                  done
+    hidden    dense               page beyond cut done opposite              done
+    crowd     dense               page beyond cut done dense                 -
+    empty     dense               -                    -                     -
+    lone      again               -                    -                     -
+    reversed  page again done     -                    -                     page cut done
+    bare      again cut           -                    -                     -
+    senseless fault               fault                fault                 fault
+    refused   -                   page beyond cut done opposite              done
+    fault     page again cut done dense again cut done beyond again cut done opposite again cut done
 
 The answers (`Kind`):
 
 - more: it says that there is more, and its cursor moved on; in `dense`, the other field's cursor.
 - end: nothing remains to be asked for.
 - hidden: it says that there is no more, shows nothing, and counts activities.
-- crowd: its cursor stands still, and it shows only the millisecond there.
+- crowd: its cursor stands still, and it shows only the millisecond there; in `dense`, it says that
+  there is more and not where.
 - empty: its cursor stands still, and it shows nothing.
 - lone: its cursor stands still, and it shows only one other millisecond, at the slice's beginning.
 - reversed: it is sorted in the other direction than was asked for.
 - bare: its cursor moved on, but it has no `data`: records may have been lost with it.
-- senseless: it contradicts the query in any other way.
+- senseless: it contradicts the query in any other way. In a mode where the table has `-`, the
+  answer is read as senseless, or cannot come.
 - refused: the API accepts the query in no form (`unprobed`).
 - fault: it is not a page (`retreat`).
 
