@@ -28,6 +28,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     continuation: str | None
     total: int | None
 
+    @property
+    def hides_activities(self) -> bool:
+        """Whether the page is empty although it counts activities; ignore a negative count."""
+        return not self.records and not self.nulls and (self.total or 0) > 0
+
 
 def read_page(body: bytes) -> Page:
     """Slice a response body into records.

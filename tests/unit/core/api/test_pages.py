@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.core.api.pages import read_page
+from shared.core.api.pages import Page, read_page
 from shared.core.api.records import Malformed
 from tests.bodies import body
 
@@ -117,3 +117,26 @@ def test_the_continuation_is_kept_verbatim() -> None:
     page = read_page(body(more=b'"nextQueryFilters":%b,"hasNext":true' % given_filters))
 
     assert page.continuation == given_filters.decode()
+
+
+@pytest.mark.parametrize(
+    ("written", "hides"),
+    [
+        (b'"data":[],"total":3', True),
+        (b'"total":3', True),
+        (b'"data":[],"total":0', False),
+        (b'"data":[],"total":-1', False),
+        (b'"data":[]', False),
+        (b'"data":[{}],"total":3', False),
+        (b'"data":[null],"total":3', False),
+    ],
+)
+def test_an_empty_page_that_counts_activities_hides_them(
+    written: bytes,
+    hides: bool,  # noqa: FBT001
+) -> None:
+    """A count below zero means nothing."""
+    page = read_page(b'{"hasNext":false,%b}' % written)
+
+    assert isinstance(page, Page)
+    assert page.hides_activities == hides
