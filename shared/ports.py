@@ -1,8 +1,8 @@
 """What the use case needs from outside. Each docstring is the contract.
 
-Every adapter and every fake passes the same contract tests (`tests/contracts`). No adapter
-decides, and none waits for long: storage and identity SDKs may retry for a few seconds, and wait
-for at most half a minute where a server accepts and stays silent.
+Every adapter and every fake passes the same contract tests (`tests/contracts`). Adapters make no
+decisions and do not wait for long: the storage and identity SDKs may retry for a few seconds, and
+wait for at most half a minute if a server accepts a connection and stays silent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ class SavedLedger:
     """The ledger as it is stored.
 
     Attributes:
-        content: its bytes, None when there is no ledger.
-        etag: to save against, None when there is no ledger.
+        content: the bytes of the ledger; None when there is no ledger.
+        etag: the ETag to save against; None when there is no ledger.
         date: the storage service's clock at the read, epoch ms; None when it did not say.
     """
 
@@ -29,23 +29,23 @@ class SavedLedger:
 
 
 class SignInUnavailable(Exception):
-    """No token just now, for a passing reason."""
+    """No token can be had at the moment, for a temporary reason."""
 
 
 class Authorization(Protocol):
-    """What goes into the `Authorization` header of the API. Thread-safe."""
+    """Makes the `Authorization` header for requests to the API. Thread-safe."""
 
     def header(self) -> str:
         """Return the header's value, signing in where needed.
 
         Raises:
             SourceRefused: signing in is refused.
-            SignInUnavailable: it failed for a passing reason.
+            SignInUnavailable: signing in failed for a temporary reason.
         """
         ...
 
     def renew(self) -> bool:
-        """Forget cached tokens; False when there is only a fixed one."""
+        """Forget cached tokens; return False if the token is a fixed one."""
         ...
 
 
@@ -56,7 +56,7 @@ class ActivitySource(Protocol):
         """Send exactly one request and return what came back within `timeout` seconds in all.
 
         Redirects are not followed. Whatever the server does, the call returns soon after the
-        timeout; a late, cut or oversized answer is a `NoAnswer`, never half a body.
+        timeout. A late, truncated or oversized answer is a `NoAnswer`, never half a body.
 
         Raises:
             SourceRefused: no token can be had, and trying again will not help.
@@ -64,15 +64,15 @@ class ActivitySource(Protocol):
         ...
 
     def renew_token(self) -> bool:
-        """Make the next request sign in anew; False when the token is a fixed one."""
+        """Make the next request sign in again; return False if the token is a fixed one."""
         ...
 
 
 class LedgerStore(Protocol):
-    """One scan's ledger: a single blob, changed only by whoever read its last version."""
+    """One scan's ledger: a single blob, which only the reader of its last version can change."""
 
     def load(self) -> SavedLedger:
-        """Return the ledger; its absence is a value.
+        """Return the ledger; a missing ledger is a value, not an error.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.
@@ -82,8 +82,8 @@ class LedgerStore(Protocol):
     def save(self, content: bytes, *, etag: str | None) -> str:
         """Replace the version with this ETag (None: create, only if absent); return the new ETag.
 
-        A refused save whose bytes are the stored ones was this very save, answered late: it
-        succeeds. On return the bytes are durable.
+        If a save is refused and the stored bytes are exactly those that were sent, it was this very
+        save, answered late, and it succeeds. On return the bytes are durable.
 
         Raises:
             LedgerConflict: another version is stored.
@@ -113,7 +113,7 @@ class LedgerStore(Protocol):
         ...
 
     def report_lines(self) -> Iterator[str]:
-        """Yield the report lines that are kept, the oldest first.
+        """Yield the stored report lines, the oldest first.
 
         Raises:
             StoreUnavailable: storage cannot be reached or refuses.
@@ -176,14 +176,14 @@ class ResultStore(Protocol):
     """One scan's parts and manifests: written once, never changed. Thread-safe."""
 
     def is_empty(self) -> bool:
-        """Say whether the scan has neither a part nor a manifest; folders do not count."""
+        """Say whether the scan has neither a part nor a manifest. Folders do not count."""
         ...
 
     def stage_block(self, part: str, block: Block, content: bytes) -> None:
         """Stage a block of a part, invisible to readers; staging it again changes nothing.
 
         Raises:
-            PartUnreadable: a blob of this name stands in the way, such as an archived one.
+            PartUnreadable: a blob of this name is in the way, such as an archived one.
             StoreUnavailable: storage cannot be reached or refuses; the block may be staged.
         """
         ...
@@ -197,7 +197,7 @@ class ResultStore(Protocol):
     ) -> None:
         """Make the part appear, whole: these blocks in this order.
 
-        Create-only. If the part exists with exactly these blocks it was this very commit.
+        Create-only. If the part exists with exactly these blocks, it was this very commit.
 
         Raises:
             BlocksLost: the part does not exist and the service no longer has all the blocks.
@@ -207,7 +207,7 @@ class ResultStore(Protocol):
         ...
 
     def put_manifest(self, number: int, content: bytes) -> None:
-        """Write a manifest. Create-only; if it exists with these bytes it was this very put.
+        """Write a manifest. Create-only. If it exists with these bytes, it was this very put.
 
         Raises:
             StoreConflict: it exists with other bytes.
@@ -250,7 +250,7 @@ class ResultStore(Protocol):
 
 
 class ResultArchive(ResultStore, Protocol):
-    """All of one scan's parts and manifests: for checking and rebuilding, not for scanning."""
+    """All of one scan's parts and manifests, for verifying and rebuilding, not for scanning."""
 
     def all_manifests(self) -> Iterator[int]:
         """Yield the number of every manifest that exists, ascending.
@@ -289,7 +289,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What a scan works with; `budget` only where several scans share one."""
+    """What a scan works with. There is a `budget` only if several scans share one."""
 
     source: ActivitySource
     ledgers: LedgerStore

@@ -1,4 +1,4 @@
-"""The request budget that the scans of one app share: the tenant counts all of them together."""
+"""The request budget that the scans of one app share, because they all count for one tenant."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -9,9 +9,9 @@ from shared.core.model import MINUTE_MS, Policy
 class SharedBudget:
     """Counts the requests of the last 60 s of every scan that one process runs.
 
-    Each scan also keeps to its own share, which its ledger remembers. The shares alone bound the
-    requests of an hour; where a share is below one a minute, they do not bound those of a minute.
-    Times are those of the clock that never jumps.
+    Each scan also observes its own share, which its ledger remembers. The shares alone limit the
+    requests of an hour, but not those of a minute where a share is less than one a minute. Times
+    are read from the clock that never jumps.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -29,13 +29,13 @@ class SharedBudget:
     def pause_before(self, scans: Sequence[Policy], place: int, elapsed: int, spent: int) -> int:
         """Return how many ms to wait before a scan begins, so that it can send at once.
 
-        Only time that the scans before it have left over is spent on that.
+        The wait is limited to the time that the scans before it have left over.
 
         Args:
-            scans: in the order in which they run.
-            place: of the one that is next.
-            elapsed: on the clock that never jumps.
-            spent: since the first one began, in ms.
+            scans: the scans in the order in which they run.
+            place: index of the next scan.
+            elapsed: now, on the clock that never jumps.
+            spent: ms since the first scan began.
         """
         left_over = sum(it.budget for it in scans[:place]) - spent
         pause = self.pause(elapsed)
@@ -49,8 +49,9 @@ class SharedBudget:
 def in_turn(scans: Sequence[Policy], per_minute: int, now: int) -> list[Policy]:
     """Return the scans in the order in which they run.
 
-    Where a minute has fewer requests than there are scans, the last ones may get none; so another
-    scan begins each time, drawn by the minute, whatever the interval between runs.
+    If a minute has fewer requests than there are scans, the last scans may get none. So a different
+    scan begins each time. It is drawn by the minute, so that the interval between runs does not
+    matter.
     """
     drawn = blake2b(str(now // MINUTE_MS).encode(), digest_size=4).digest()
     first = int.from_bytes(drawn) % len(scans) if len(scans) > per_minute else 0

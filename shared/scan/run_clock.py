@@ -1,4 +1,4 @@
-"""A run's own time: the clocks at its claim, and from there on a clock that never jumps."""
+"""A run's own time: the clocks at its claim, continued by a clock that never jumps."""
 
 from shared.core.clocks import APART_REPORTED_MS
 from shared.ports import Clock
@@ -8,11 +8,11 @@ class RunClock:
     """Tells the run's time. Thread-safe.
 
     Attributes:
-        skew: local clock minus the storage service's, in ms; 0 when the service did not say.
+        skew: local clock minus the storage service's, in ms; 0 if its time is unknown.
     """
 
     def __init__(self, clock: Clock, date: int | None) -> None:
-        """Begin at the earlier of the local clock and the storage service's, read just now."""
+        """Begin at the earlier of the local clock and the storage service's, just read."""
         self._clock = clock
         self._began = clock.elapsed()
         self._local = clock.now()

@@ -1,6 +1,6 @@
 """What parts hold of a slice: the index against which a sweep finds what is new.
 
-It is read from the data every time, so it can never disagree with it.
+It is always read from the data, so it cannot disagree with it.
 """
 
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ def fitted(results: ResultStore, piece: Slice) -> Slice:
 
 
 class Indexes:
-    """The index of the sweep's slice in work: read at its first step of a run, then kept.
+    """The index of the sweep's open slice: read at its first step of a run, then kept.
 
-    One slice of a sweep is served at a time, so one index is kept, and one thread asks for it.
+    Only one slice of a sweep is served at a time, so one index is kept, and one thread uses it.
     """
 
     def __init__(self, results: ResultStore, axis: Axis) -> None:
-        """Begin with none."""
+        """Begin without an index."""
         self._results = results
         self._axis = axis
         self._of: tuple[str, int, int] | None = None
@@ -48,7 +48,7 @@ class Indexes:
             return NOTHING
         asked = (piece.pass_name, piece.start, piece.end)
         if self._of != asked:
-            self._of, self._index = None, NOTHING  # Two would not fit the memory that is planned.
+            self._of, self._index = None, NOTHING  # Two would not fit the planned memory.
             self._index = read_index(self._results, piece, ledger, self._axis)
             self._of = asked
         return self._index
