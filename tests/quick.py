@@ -19,7 +19,7 @@ FOLDERS = ("tests/unit/", "tests/simulator/", "tests/test_house.py")
 LIST = Path(__file__).with_name("slow.txt")
 
 SLOW_SECONDS = 0.25
-"""Processor time of a test function, all of its parameters together, from which it is slow."""
+"""The processor time from which a test function, with all its parameters, is slow."""
 
 MEASURED = "processor seconds"
 

@@ -33,7 +33,7 @@ NOWHERE = re.compile(
     r"|/wor[k]/|/roo[t]/|/User[s]/|/home/(?!site\b)\w"
     r"|\.\./shared/(?:tools|reference|hooks|[A-Z])"
 )
-"""What holds on one machine or for one supplier only: registries, and paths of a machine."""
+"""Text that is valid on one machine only: registries, and paths of a machine."""
 
 
 def ignored_names() -> set[str]:

@@ -15,7 +15,7 @@ from simulator import Tenant
 SMALL = Extent(days=1, per_second=0.03)
 
 BRIEF = Extent(days=0.5, per_second=0.06, after_days=1)
-"""Enough for this scan, whose runs take longer, where nothing is shown days later."""
+"""This is enough for this scan, whose runs take longer, as nothing is shown days late."""
 
 HOURS = replace(BRIEF, days=0.1, after_days=0.2)
 

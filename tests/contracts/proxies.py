@@ -13,10 +13,10 @@ from tests.listening import Listener
 CONNECTION = "STORAGE_CONNECTION_STRING"
 
 Refuse = Callable[[bytes], bytes | None]
-"""Takes a request; returns what to answer in the service's place, None to pass it on."""
+"""Takes a request; returns an answer in the service's place, or None to pass it on."""
 
 Change = Callable[[bytes, bytes], bytes | None]
-"""Takes a request and its answer; returns what to answer instead, None to lose the answer."""
+"""Takes a request and its answer; returns the answer to send, or None to lose it."""
 
 
 def at_port(environ: dict[str, str], port: int) -> dict[str, str]:

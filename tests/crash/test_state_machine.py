@@ -28,7 +28,7 @@ from tests.world import World
 
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-6h", 6 * HOUR))
 LAST_AGE = 6 * HOUR
-"""Of the last sweep at the end of a life."""
+"""The age of the last sweep at the end of a life."""
 
 ORIGIN = NOW - 2 * HOUR
 BUDGET = 60_000
@@ -89,7 +89,7 @@ POISON: list[Reply] = [
     FAULTS["cut"],
     Answer(status=200, body=b"{}"),
 ]
-"""What the API answers when a query touches a poisoned second."""
+"""The API's answer to a query that touches a poisoned second."""
 
 OUTAGES: dict[str, Reply | None] = {
     "none": None,
@@ -101,7 +101,7 @@ OUTAGES: dict[str, Reply | None] = {
 Past = Literal["none", "poison", "hours of poison", "overload"]
 
 REACH = 18 * HOUR
-"""Of an API that a life can outlast; the last sweep may be due after 12 hours."""
+"""The reach of an API that a life can outlast; the last sweep may be due after 12 hours."""
 
 AHEAD_MOST = 20 * MINUTE
 """The API's clock is never further ahead."""

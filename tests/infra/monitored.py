@@ -30,10 +30,10 @@ GIVEN = {
     "workspaceId": WORKSPACE,
     "componentId": COMPONENT,
 }
-"""What both modules are given."""
+"""The parameters of both modules."""
 
 FIELD = re.compile(r"\breport(?:\.(\w+)|\[\"(\w+)\"\])")
-"""A field of the report line, where a query reads it."""
+"""Matches a field of the report line in a query."""
 
 PAIRS = {")": "(", "]": "[", "}": "{"}
 

@@ -42,7 +42,7 @@ It knows PT1M, too, but not for a query whose table may be missing.
 """
 
 METRIC_WINDOWS = {"PT1H": 60, "PT6H": 360, "P1D": 1440}
-"""Those of a metric rule, as far as they are long enough for a timer."""
+"""The windows of a metric rule that are long enough for a timer."""
 
 READS = {
     "no-run": {"outcome"},
@@ -57,7 +57,7 @@ READS = {
     "sweeps-behind": {"sweeps_behind_seconds"},
     "throttled": {"throttled", "waiting_until"},
 }
-"""The rules that read reports, each with the fields that it stands on."""
+"""The rules that read reports, each with the fields that it depends on."""
 
 OUTSIDE = {"cap"}
 """The log rules that read something else."""
@@ -116,7 +116,7 @@ def test_the_rules_are_exactly_those_listed_here() -> None:
 
 @every_reader
 def test_a_rule_reads_the_fields_that_it_is_about(name: str) -> None:
-    """Other fields it reads only to tell reports and scans apart."""
+    """It reads other fields only to distinguish reports and scans."""
     query = criterion(name)["query"]
 
     assert fields_read(query) >= READS[name] | {"event", "scan"}

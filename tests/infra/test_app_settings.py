@@ -23,7 +23,7 @@ HOST = {
     "AzureWebJobsStorage__credential",
     "MALLOC_ARENA_MAX",
 }
-"""What platform and Azure SDK read."""
+"""Settings that the platform and the Azure SDK read."""
 
 IGNORED = {
     "ENABLE_ORYX_BUILD",
@@ -35,7 +35,7 @@ IGNORED = {
     "WEBSITE_RUN_FROM_PACKAGE",
     "WEBSITE_TIME_ZONE",
 }
-"""What Flex Consumption refuses or ignores."""
+"""Settings that Flex Consumption refuses or ignores."""
 
 REFERENCE = re.compile(
     r"@Microsoft\.KeyVault\(SecretUri=https://([\w-]+)(\.vault\.[\w.]+)/secrets/([\w-]+)\)"

@@ -29,7 +29,7 @@ GIVEN = {
     "GRANT_WAIT_SECONDS": "0",
     "FUNCTION_TRIES": "2",
 }
-"""What azd hands over after provisioning, and where it runs a step."""
+"""The environment that azd sets after provisioning, and where it runs a step."""
 
 
 def step(azure: Azure, name: str, **env: str) -> subprocess.CompletedProcess[str]:

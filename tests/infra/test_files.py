@@ -14,7 +14,7 @@ MAIN = infra.MAIN
 MODULES = sorted((infra.INFRA / "modules").glob("*.bicep"))
 
 SILENCED = {"app.bicep": ["BCP187", "BCP187"], "package.bicep": ["BCP187"]}
-"""The diagnostics that are silenced on a line, by file; the line above says why."""
+"""The diagnostics that a line suppresses, by file; the line above gives the reason."""
 
 
 def named(path: Path) -> str:

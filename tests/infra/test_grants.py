@@ -17,7 +17,7 @@ ROLES = {
     "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
     "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
 }
-"""Built-in roles by the identifier that they have everywhere."""
+"""Built-in roles by their identifier, which is the same in every tenant."""
 
 COLLECTOR = {
     ("collector", "Storage Blob Data Owner", "host"),
@@ -27,7 +27,7 @@ COLLECTOR = {
     ("collector", "Storage Blob Data Contributor", "data/scan-state"),
     ("collector", "Monitoring Metrics Publisher", "component"),
 }
-"""What the host and the code call in every deployment."""
+"""The grants that the host and the code need in every deployment."""
 
 READER = "00000000-0000-0000-0000-00000000000a"
 ADMINISTRATOR = "00000000-0000-0000-0000-00000000000b"
@@ -42,7 +42,7 @@ DEPLOYER_READS = {
     (ADMINISTRATOR, "Storage Blob Data Reader", "data/manifests"),
     (ADMINISTRATOR, "Storage Blob Data Reader", "data/scan-state"),
 }
-"""What makes the first hour work for a person who deploys."""
+"""The grants that a person who deploys needs in the first hour."""
 
 SECRET = {
     ("collector", "Key Vault Secrets User", "vault"),

@@ -35,7 +35,7 @@ DEFAULT = {
     "Web/sites/basicPublishingCredentialsPolicies": 2,
     "Web/sites/extensions": 1,
 }
-"""Everything, when nothing was chosen but an address for alerts."""
+"""All resources if only an address for alerts was chosen."""
 
 VAULT = {"KeyVault/vaults": 1, "Authorization/roleAssignments": 2}
 ENDPOINTS = {"Network/privateEndpoints": 3, "Network/privateEndpoints/privateDnsZoneGroups": 3}
@@ -69,7 +69,7 @@ ADDED: dict[str, dict[str, int]] = {
         "Storage/storageAccounts/queueServices/queues": 1,
     },
 }
-"""What a combination has beside that."""
+"""The additional resources of a combination."""
 
 DAYS = {"coolAfterDays": 30, "coldAfterDays": 90, "deleteAfterDays": 400}
 

@@ -58,7 +58,7 @@ OUTPUTS = {
     "STORAGE_MANIFEST_CONTAINER",
     "STORAGE_STATE_CONTAINER",
 }
-"""What scripts, azd and people go on with."""
+"""The outputs that scripts, azd and people use."""
 
 REFUSED: list[tuple[dict[str, str], str]] = [
     ({"authMode": "'federated'"}, "set mdaTenantId and mdaClientId"),
@@ -115,7 +115,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"immutabilityLocked": "true"}, "immutabilityLocked is set, but immutabilityDays is 0"),
     ({"stateContainer": "'activities'"}, "must be three different containers"),
 ]
-"""Parameters that contradict each other, and what the template says."""
+"""Parameters that contradict each other, and the template's error."""
 
 WAITS = {
     "grants": {"data-storage", "host-storage", "identity", "telemetry"},
@@ -141,7 +141,7 @@ WAITS = {
     "alerts": {"app", "telemetry"},
     "workbook": {"telemetry"},
 }
-"""What each module waits for."""
+"""The modules that each module waits for."""
 
 
 def waits_for(module: str) -> set[str]:

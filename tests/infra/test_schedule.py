@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "infra/scripts/check_schedule.py"
 
 AFTER = datetime(2026, 11, 23, 15, 7, 31, tzinfo=UTC)
-"""The instant from which the cases count; a Monday."""
+"""The instant after which the cases' times follow; a Monday."""
 
 SEEN = timedelta(days=3653)
 """How far the cases look: a row with fewer than four times has no more within it."""

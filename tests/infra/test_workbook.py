@@ -21,7 +21,7 @@ SOURCE = (ROOT / "infra" / "workbook.json").read_text("utf-8")
 BOOK: dict[str, Any] = json.loads(SOURCE)
 
 KINDS = {1: "json", 3: "query", 9: "parameters"}
-"""Types of items (text, query, parameters), each with what it must hold."""
+"""Types of items (text, query, parameters), each with the members that it must have."""
 
 SHOWN = {
     "lag_seconds",
@@ -41,7 +41,7 @@ SHOWN = {
     "covered_until",
     "final_until",
 }
-"""What a person looks for in it."""
+"""The subjects that a person looks for in it."""
 
 
 def contents(kind: int) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tests.infra.azure_cli import ROOT
 FOLDER = ROOT / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 COMPILER = "0.49.2"
-"""The version of the Bicep compiler that the predictions are made with."""
+"""The version of the Bicep compiler that made the predictions."""
 
 named = pytest.mark.parametrize("file", FILES, ids=lambda it: it.stem)
 

@@ -40,7 +40,7 @@ A cold start reads them, so a library that doubles this is worth a second though
 """
 
 AID = r"^(azure-functions-runtime|azurefunctions-extensions-base)==([\d.]+)"
-"""What the platform brings: it must not be needed from the package."""
+"""Libraries that the platform provides, so that ours need not include them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

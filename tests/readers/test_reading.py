@@ -40,7 +40,7 @@ IN_PYTHON = {
     "clickhouse": "import json; rows = [json.loads(it) for it in table.bytes().splitlines()]",
     "zlib": "rows = table",
 }
-"""How the test takes the rows out of what each example makes."""
+"""The expression with which the test extracts the rows of each example."""
 
 SHOW = """
 import json

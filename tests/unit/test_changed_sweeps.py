@@ -23,7 +23,7 @@ LONG: Sweeps = (("sweep-2h", 2 * HOUR), ("sweep-8h", 8 * HOUR))
 SINGLE: Sweeps = (("sweep-3h", 3 * HOUR),)
 NONE: Sweeps = ()
 REACH = 30 * HOUR
-"""A short reach makes months of changes hours."""
+"""With a short reach, changes of months take place within hours."""
 
 
 def how(sweeps: Sweeps, **changes: Any) -> Policy:

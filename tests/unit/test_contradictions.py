@@ -13,7 +13,7 @@ from tests.world import World
 
 START = NOW - 2 * HOUR
 X = START + 7 * MINUTE + 123
-"""The millisecond at which the API goes wrong."""
+"""The millisecond at which the API fails."""
 
 DIRECTIONS = pytest.mark.parametrize("direction", ["asc", "desc"])
 

@@ -33,7 +33,7 @@ MODES = st.fixed_dictionaries(
         "sorts": st.sampled_from(["as-asked", "as-asked", "asc", "desc", "reversed"]),
     }
 )
-"""All ways of the API that lead a slice through its modes."""
+"""All behaviours of the API that lead a slice through its modes."""
 
 
 def scanned(tenant: Tenant, direction: str, switches: dict[str, Any]) -> World:

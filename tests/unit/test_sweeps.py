@@ -172,7 +172,7 @@ def test_what_the_api_no_longer_shows_is_counted() -> None:
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "archived", "one bit", "no trailer"])
 def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: str) -> None:
-    """The scan goes on; the sweep is tried again hourly, and heals with the part."""
+    """The scan continues; the sweep is retried hourly and succeeds once the part is back."""
     tenant = with_late_ones()
     world = world_of(tenant)
     world.run(how())
