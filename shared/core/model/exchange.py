@@ -43,7 +43,7 @@ class NoAnswer:
     Attributes:
         kind: `timeout` (the total deadline), `connection` (refused, reset, cut),
             `too large` (over the byte cap) or `sign-in` (no token for a passing reason).
-        detail: for people; never holds a secret.
+        detail: human-readable; never holds a secret.
     """
 
     kind: Literal["timeout", "connection", "too large", "sign-in"]

@@ -32,7 +32,7 @@ REACH_MARGIN_MS = 2 * HOUR_MS
 
 
 REACH_WARNING_MS = 3 * DAY_MS
-"""Time that the API will stop showing within this goes before everything else."""
+"""Time that the API will stop showing within this is served before everything else."""
 
 change = msgspec.structs.replace
 
