@@ -23,7 +23,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test quick quick-list coverage readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload clean
+.PHONY: help setup demo test quick quick-list coverage readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload bench-quiet clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ bench-loss: $(PACKAGES) ## count what collectors lose and store twice, for docs/
 bench-overload: $(PACKAGES) ## simulate overloaded scans, for docs/adr/0015-lanes-by-the-counter.md
 	@$(VENV_PYTHON) -m bench.overload --write
 	@$(VENV_PYTHON) -m tests.overloaded
+
+bench-quiet: $(PACKAGES) ## count false alarms of quiet hours, for docs/monitoring.md
+	@$(VENV_PYTHON) -m bench.quiet --write
 
 clean: ## remove everything that these commands created
 	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.core.audit.quiet import quiet_hours
 from shared.core.errors import ScanError, StoreError
 from shared.core.model import Policy
 from shared.core.state.report import Outcome, Tally, encode, report_fields
@@ -94,7 +95,8 @@ def _remember(job: Job) -> None:
     if job.tally.ledger is None:
         return
     try:
-        take_in(job.tally.ledger, job.ports.results, job.derived, job.ports.clock)
+        history = take_in(job.tally.ledger, job.ports.results, job.derived, job.ports.clock)
+        job.tally.quiet = quiet_hours(history)
     except Exception as error:  # noqa: BLE001 - the next run makes up for it
         logger.warning("the history could not be written: %s", error)
 

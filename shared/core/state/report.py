@@ -58,6 +58,7 @@ class Tally:
         faults: other answers that were not pages.
         counts: what this run's pages added to the counts of their slices.
         last_fault: human-readable description of the latest fault.
+        quiet: for how many hours the scan has been quiet; None when that is not known.
     """
 
     scan: str
@@ -76,6 +77,7 @@ class Tally:
     faults: int = 0
     counts: Counts = field(default_factory=Counts)
     last_fault: str | None = None
+    quiet: int | None = None
 
     def note_transition(self, transition: Draft | Transition, before: Slice) -> None:
         """Count what a transition did to the slice that was `before`."""
@@ -125,7 +127,7 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
         "past_due": past_due,
         **_work(tally),
         **state,
-        "warnings": [*summed_up(tally.warnings), *_alarms(state)],
+        "warnings": [*summed_up(tally.warnings), *_alarms(state), *_quiet(tally.quiet)],
     }
 
 
@@ -148,6 +150,7 @@ def _work(tally: Tally) -> dict[str, Any]:
         **{name: getattr(tally.counts, name) for name in COUNTED},
         "clock_skew_seconds": None if tally.skew is None else _seconds(tally.skew),
         "api_clock_skew_seconds": None if tally.api_ahead is None else _seconds(tally.api_ahead),
+        "quiet_hours": tally.quiet,
     }
 
 
@@ -205,6 +208,13 @@ def _alarms(state: dict[str, Any]) -> list[str]:
             f"has {state['requests_per_day_capacity']}: see docs/runbook.md#sweeps-behind"
         )
     return alarms
+
+
+def _quiet(hours: int | None) -> list[str]:
+    """Say that far less comes than in the weeks before."""
+    if not hours:
+        return []
+    return [f"far less than usual has come for {hours} h: see docs/runbook.md#quiet-hours"]
 
 
 def _reached(stretches: Intervals, begin: int) -> int:

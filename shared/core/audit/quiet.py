@@ -1,0 +1,109 @@
+"""Quiet hours: a scan that is answered well, but with far less than in every week before.
+
+A wrong filter and a token that was scoped both show nothing, and every run of such a scan is green.
+So the last hours are compared with the same hours of the last four weeks. How often the rule is
+wrong is in `docs/monitoring.md`; `make bench-quiet` measures it.
+"""
+
+from collections.abc import Iterator
+
+from shared.core.audit.history import History, Hour
+from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS
+
+WEEKS = 4
+"""Weeks to compare with."""
+
+WEEKS_LEAST = 3
+"""Of these, so many must be known whole: a new scan is not judged."""
+
+EXPECTED = 100
+"""So many activities must have come in every week: fewer may fail to come by chance."""
+
+SHARE = 1 / 20
+"""Quiet is less than this of the smallest week."""
+
+DAY_OFF_SHARE = 1 / 2
+"""And less than this of the quietest day, unless on some day nothing at all came."""
+
+WINDOWS = (1, 2, 3, 4, 6, 8, 12, 24, 72, 168)
+"""Hours that are added up: the smallest number in which enough is expected decides."""
+
+SHIFTS = (-1, 0, 1)
+"""Hours by which a week may be shifted: twice a year, clocks are put forward or back."""
+
+
+def quiet_hours(history: History) -> int:
+    """Return for how many hours a scan has been quiet; 0 if it is not."""
+    newest = max((at for at, it in history.hours.items() if _is_known(it)), default=None)
+    if newest is None:
+        return 0
+    end = newest + HOUR_MS
+    for window in WINDOWS:
+        weeks = _weeks(history, end, window)
+        if len(weeks) >= WEEKS_LEAST and min(weeks) >= EXPECTED:
+            return _length(history, end, window) if _is_quiet(history, end, window, weeks) else 0
+    return 0
+
+
+def _is_quiet(history: History, end: int, window: int, weeks: list[int]) -> bool:
+    seen = _sum(history, end, window)
+    if seen is None or seen >= min(weeks) * SHARE:
+        return False
+    days = [
+        found
+        for day in range(1, 7 * WEEKS + 1)
+        if (found := _sum(history, end - day * DAY_MS, window)) is not None
+    ]
+    quietest = min(days, default=0)
+    return not quietest or seen < quietest * DAY_OFF_SHARE
+
+
+def _weeks(history: History, end: int, window: int) -> list[int]:
+    """Return what came in the same hours of the weeks before; the least of the shifts of each."""
+    weeks = []
+    for week in range(1, WEEKS + 1):
+        then = end - week * 7 * DAY_MS
+        sums = [_sum(history, then + shift * HOUR_MS, window) for shift in SHIFTS]
+        known = [it for it in sums if it is not None]
+        if len(known) == len(SHIFTS):
+            weeks.append(min(known))
+    return weeks
+
+
+def _sum(history: History, end: int, window: int) -> int | None:
+    """Return how many activities came in the hours before `end`, None unless all are known."""
+    found = 0
+    for at in range(end - window * HOUR_MS, end, HOUR_MS):
+        hour = history.hours.get(at)
+        if hour is None or not _is_known(hour):
+            return None
+        found += hour.records
+    return found
+
+
+def _length(history: History, end: int, window: int) -> int:
+    """Return how long it has been quiet: back to the last hour that was as in some week."""
+    hours = 0
+    for at in _back(end):
+        hour = history.hours.get(at)
+        if hour is None or not _is_known(hour):
+            break
+        weeks = [
+            then.records
+            for week in range(1, WEEKS + 1)
+            if (then := history.hours.get(at - week * 7 * DAY_MS))
+        ]
+        if hour.records > min(weeks, default=0) * SHARE:
+            break
+        hours += 1
+    return max(hours, window)
+
+
+def _back(end: int) -> Iterator[int]:
+    return iter(range(end - HOUR_MS, 0, -HOUR_MS))
+
+
+def _is_known(hour: Hour) -> bool:
+    """Say whether an hour is complete, and the API has not contradicted itself about it."""
+    first = hour.passes.get(FIRST_PASS)
+    return bool(first and first.covered == HOUR_MS and not hour.lost and not hour.doubt)

@@ -1,0 +1,111 @@
+"""Quiet hours: what is far below every week before, and what is not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.core.audit.history import History, Hour, Look, empty
+from shared.core.audit.quiet import quiet_hours
+from shared.core.model import FIRST_PASS
+from shared.core.state.report import Tally, report_fields
+from tests.fakes import DAY, HOUR, NOW, policy
+
+END = NOW // DAY * DAY + 15 * HOUR
+"""15:00 on a Monday."""
+
+
+def office(at: int) -> int:
+    """Return what an office brings in an hour."""
+    works = at // DAY * DAY <= at - 7 * HOUR and at % DAY < 17 * HOUR and not is_weekend(at)
+    return 300 if works else 10
+
+
+def is_weekend(at: int) -> bool:
+    """Say whether this is a Saturday or a Sunday; 1970 began with a Thursday."""
+    return at // DAY % 7 in {2, 3}
+
+
+def history(
+    rhythm: Callable[[int], int], *, weeks: float = 5, silent: int = 0, end: int = END
+) -> History:
+    """Return the history of a tenant that was silent for the last hours."""
+    made = empty("all")
+    for at in range(end - int(weeks * 7 * DAY), end, HOUR):
+        seen = rhythm(at) if at < end - silent * HOUR else 0
+        made.hours[at] = Hour(records=seen, passes={FIRST_PASS: Look(covered=HOUR, at=at)})
+    return made
+
+
+def test_a_tenant_as_in_every_week_is_not_quiet() -> None:
+    """At no hour of the week."""
+    for hour in range(7 * 24):
+        assert quiet_hours(history(office, end=END + hour * HOUR)) == 0
+
+
+def test_an_office_that_brings_nothing_is_noticed_within_two_hours() -> None:
+    """A wrong filter, or a token with a smaller scope."""
+    assert quiet_hours(history(office, silent=2)) == 2
+
+
+def test_quiet_hours_count_back_to_the_last_usual_hour() -> None:
+    """Nights count where nothing came either."""
+    assert quiet_hours(history(office, silent=30)) == 30
+
+
+def test_a_new_scan_is_not_judged() -> None:
+    """Three weeks must be known."""
+    assert quiet_hours(history(office, silent=5, weeks=2)) == 0
+    assert quiet_hours(empty("all")) == 0
+
+
+def test_a_day_off_with_the_activity_of_a_sunday_is_not_quiet() -> None:
+    """Unless nothing comes on a Sunday."""
+
+    def large(at: int) -> int:
+        is_off = at // DAY == END // DAY
+        return 400 if is_off else office(at) * 40
+
+    assert quiet_hours(history(large)) == 0
+
+
+def test_a_tenant_of_which_a_week_brings_little_is_not_judged() -> None:
+    """It may be empty by chance."""
+    assert quiet_hours(history(lambda at: int(at % DAY == 0), silent=100)) == 0
+
+
+def test_a_small_tenant_is_judged_by_more_hours() -> None:
+    """By as many as bring a hundred activities."""
+    assert quiet_hours(history(lambda _: 5, silent=10)) == 0
+    assert quiet_hours(history(lambda _: 5, silent=24)) == 24
+
+
+@pytest.mark.parametrize("shift", [-HOUR, HOUR])
+def test_clocks_that_are_put_forward_or_back_make_no_quiet_hour(shift: int) -> None:
+    """The people begin an hour earlier or later by UTC."""
+    for hour in range(24):
+        end = END // DAY * DAY + hour * HOUR
+        since = end // DAY * DAY
+
+        def shifted(at: int, since: int = since) -> int:
+            return office(at + shift if at >= since else at)
+
+        assert quiet_hours(history(shifted, end=end)) == 0
+
+
+def test_hours_in_doubt_are_not_compared() -> None:
+    """The API has contradicted itself about them, which is reported already."""
+    made = history(office, silent=3)
+    for at in range(END - 3 * HOUR, END, HOUR):
+        made.hours[at] = Hour(
+            passes={FIRST_PASS: Look(covered=HOUR, at=at)}, doubt=((at, at + HOUR),)
+        )
+
+    assert quiet_hours(made) == 0
+
+
+def test_a_quiet_scan_warns_in_its_report() -> None:
+    """And the report has a field for alerts."""
+    fields = report_fields(Tally(scan="all", run="r", quiet=4), policy(), "idle", duration=1)
+
+    assert fields["quiet_hours"] == 4
+    assert "for 4 h: see docs/runbook.md#quiet-hours" in fields["warnings"][-1]
