@@ -19,7 +19,7 @@ from shared.core.audit.announcing import EVENT_SCHEMAS, Place
 from shared.core.errors import SettingsError
 from shared.core.model import Policy
 from shared.core.state.report import Tally
-from shared.ports import LedgerStore, Ports, ResultArchive
+from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
 from shared.settings import Settings, read_settings
@@ -118,11 +118,12 @@ def _shared_budget(settings: Settings) -> SharedBudget | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """What one scan has stored, for checking and rebuilding."""
+    """What one scan has stored, for checking, rebuilding and showing."""
 
     policy: Policy
     ledgers: LedgerStore
     results: ResultArchive
+    derived: DerivedStore
 
 
 def archives(environ: Mapping[str, str]) -> list[Archive]:
@@ -138,6 +139,7 @@ def archives(environ: Mapping[str, str]) -> list[Archive]:
             policy=policy,
             ledgers=BlobLedgerStore(containers.state, policy.scan),
             results=BlobResultStore(containers.data, containers.manifests, policy.scan),
+            derived=BlobDerivedStore(containers.state, policy.scan),
         )
         for policy in settings.scans
     ]

@@ -36,6 +36,7 @@ from shared.operate.output import STANDARD_OUTPUT, opened, partial
 from shared.operate.querying import Asker, Found, follow
 from shared.operate.rebuild import rebuild, write
 from shared.operate.running import run_once, run_until_idle
+from shared.operate.status import lines_of, read_status
 from shared.operate.verify import Verifier
 from shared.scan.reporting import RunResult, logger
 from shared.settings import QuerySettings
@@ -181,6 +182,31 @@ def verify(
             sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     if not all(found.is_sound for found in checked):
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def status(
+    *,
+    scan: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The scan; all that are configured.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write a JSON object for each scan instead.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Show how the scans are: a verdict in words, what needs a person, and the last 30 days.
+
+    Only storage is asked, and nothing is written. It may run beside the scan.
+    """
+    console = standard_error()
+    with _failures(console):
+        places = _archives(_environ(env_file), scan)
+        now = SystemClock().now()
+        found = [read_status(it.ledgers, it.derived, it.policy, now=now) for it in places]
+    for it in found:
+        text = msgspec.json.encode(it).decode() if as_json else "\n".join(lines_of(it))
+        sys.stdout.write(text + "\n")
 
 
 @app.command()

@@ -238,6 +238,18 @@ def test_without_until_idle_there_is_one_run(
     assert len(result.stdout.splitlines()) == 1
 
 
+def test_a_status_tells_how_the_scan_is(api: Simulator, storage_settings: dict[str, str]) -> None:
+    """From what the runs have stored: ledger, history and run log."""
+    environ = settings(api, storage_settings, SCAN_LOOKBACK="1h")
+    invoke(environ, "run")
+
+    found = json.loads(invoke(environ, "status", "--json").stdout)
+
+    assert found["verdict"] == "The scan is up to date."
+    assert found["history_through"] == found["head"]["number"] > 0
+    assert len(found["runs"]) == 1
+
+
 def test_invalid_settings_end_a_run(api: Simulator, storage_settings: dict[str, str]) -> None:
     """Exit code 2, all problems and their help page; the report line is there, too."""
     environ = settings(api, storage_settings, SCAN_LIMIT="9", SCAN_SLICE="7m", SCAN_LIMITS="1")

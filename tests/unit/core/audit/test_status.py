@@ -1,0 +1,207 @@
+"""Status: the verdict in words, what needs a person, and what each hour is."""
+
+import json
+
+import pytest
+
+from shared.core.audit import history as histories
+from shared.core.audit.history import Hour, Look
+from shared.core.audit.status import Status, status_of
+from shared.core.model import FIRST_PASS, Policy
+from shared.core.state import ledger as ledgers
+from shared.core.state.report import Outcome, encode, report_fields
+from shared.operate.status import lines_of, read_status
+from shared.scan.history import take_in
+from tests.fakes import DAY, HOUR, MINUTE, NOW, InMemoryDerived, policy, status
+from tests.world import World
+
+SWEEPS = (("sweep-24h", 24 * HOUR),)
+HOW = policy(lookback=6 * HOUR, sweeps=SWEEPS)
+
+
+def seen(world: World, how: Policy = HOW, *, lines: list[str] | None = None) -> Status:
+    """Return the status of a world as `status` reads it, with the last run's report."""
+    derived = InMemoryDerived()
+    derived.lines = lines or []
+    content = world.ledgers.load().content
+    if content:
+        take_in(ledgers.decode(content), world.results, derived, world.clock)
+    return read_status(world.ledgers, derived, how, now=world.clock.now())
+
+
+def line(world: World, outcome: Outcome, error: Exception | None = None) -> str:
+    """Return the report line of the last run."""
+    return encode(report_fields(world.tally, HOW, outcome, duration=1_000, error=error))
+
+
+def healthy() -> World:
+    """Return a world whose scan is up to date."""
+    world = World([NOW - 6 * HOUR + 60_000 * n for n in range(300)], page=100)
+    world.run_until_idle(HOW)
+    return world
+
+
+def test_a_healthy_scan_is_up_to_date_and_needs_nobody() -> None:
+    """Every hour of it is complete."""
+    world = healthy()
+
+    found = seen(world, lines=[line(world, "idle")])
+
+    assert (found.verdict, found.attention) == ("The scan is up to date.", ())
+    states = [it.state for it in found.cells]
+    assert states[-8:] == ["outside", *["complete"] * 5, "in progress", "outside"]
+    assert sum(it.records for it in found.cells) == 300
+    assert [it.outcome for it in found.runs] == ["idle"]
+
+
+def test_time_that_no_pass_will_look_at_again_is_final() -> None:
+    """After the last sweep."""
+    world = healthy()
+    world.clock.advance(30 * HOUR)
+    world.run_until_idle(HOW)
+
+    states = [it.state for it in seen(world).cells]
+
+    assert states.count("final") >= 6
+    assert states.count("complete") >= 20
+
+
+def test_a_scan_that_never_ran_says_so() -> None:
+    """There is no ledger yet."""
+    assert seen(World([])).verdict == "The scan has not run yet."
+
+
+def test_a_brand_new_scan_has_just_begun() -> None:
+    """Nothing is committed yet."""
+    world = World([NOW - HOUR])
+    world.api.replies = {n: status(500) for n in range(1, 9)}
+    world.run(HOW)
+
+    assert seen(world, lines=[line(world, "waiting")]).verdict == "The scan has just begun."
+
+
+def test_an_empty_tenant_is_up_to_date_without_activities() -> None:
+    """Nothing happened, which is no fault."""
+    world = World([])
+    world.run_until_idle(HOW)
+
+    assert seen(world).verdict == "The scan is up to date, and has found no activity."
+
+
+def test_a_backlog_is_behind_and_catches_up() -> None:
+    """With the time that is missing."""
+    world = World([NOW - 6 * HOUR + 60_000 * n for n in range(300)], page=100)
+    world.run(HOW)
+    world.clock.advance(5 * HOUR)
+
+    found = seen(world)
+
+    assert found.verdict.startswith("The scan is behind by 5 h")
+    assert [it.kind for it in found.attention] == ["lag"]
+    assert found.attention[0].help == "docs/runbook.md#behind"
+
+
+def test_an_outage_says_that_the_api_does_not_answer() -> None:
+    """The last run ended because of faults."""
+    world = healthy()
+
+    said = seen(world, lines=[line(world, "faults")]).verdict
+
+    assert said == "The API does not answer, and the scan tries again."
+
+
+def test_a_failed_run_is_the_first_thing_said() -> None:
+    """With its error, and the page that helps."""
+    world = healthy()
+    failed = line(world, "failed", OSError("<script>no disk</script>"))
+
+    found = seen(world, lines=[line(world, "idle"), failed])
+
+    assert found.verdict == "The last run failed."
+    assert "<script>no disk</script>" in found.attention[0].text
+    assert found.attention[0].severity == 1
+
+
+def blocked(world: World) -> bytes:
+    """Return the ledger of a world with a blocked second."""
+    value = world.ledgers.value()
+    start = NOW - 5 * HOUR
+    piece = {
+        "start": start,
+        "end": start + 1_000,
+        "pass": "first",
+        "direction": "asc",
+        "limit": 500,
+        "cursor": start,
+        "blocked": True,
+        "fault": "HTTP 500",
+    }
+    value["open"] = [piece]
+    return json.dumps(value).encode()
+
+
+def test_poison_is_said_while_everything_else_is_collected() -> None:
+    """And its hour is blocked, whatever else it is."""
+    world = healthy()
+    world.ledgers.content = blocked(world)
+
+    found = seen(world)
+
+    assert found.verdict == "Some time cannot be read; everything else is collected."
+    assert [it.state for it in found.cells if it.hour == NOW - 5 * HOUR] == ["blocked"]
+    assert [it.fault for it in found.slices] == ["HTTP 500"]
+
+
+@pytest.mark.parametrize(
+    ("field", "verdict", "state"),
+    [
+        ("doubt", "The scan is up to date; some time is in doubt.", "in doubt"),
+        ("lost", "Activities were lost.", "lost"),
+    ],
+)
+def test_doubt_and_loss_are_said(field: str, verdict: str, state: str) -> None:
+    """And shown in their hours."""
+    world = healthy()
+    value = world.ledgers.value()
+    start = NOW - 4 * HOUR
+    value[field] = [{"start": start, "end": start + MINUTE, "reason": "odd"}]
+    world.ledgers.content = json.dumps(value).encode()
+
+    found = seen(world)
+
+    assert found.verdict == verdict
+    assert [it.state for it in found.cells if it.hour == start] == [state]
+
+
+def test_a_quiet_scan_is_said_to_run_without_bringing_much() -> None:
+    """Every run of it is green."""
+    world = healthy()
+    history = histories.empty("all")
+    for at in range(NOW - 35 * DAY, NOW, HOUR):
+        records = 0 if at >= NOW - 4 * HOUR else 200
+        look = Look(covered=HOUR, at=at)
+        history.hours[at] = Hour(records=records, passes={FIRST_PASS: look})
+    ledger = ledgers.decode(world.ledgers.load().content or b"")
+
+    found = status_of(ledger, history, [], HOW, now=NOW)
+
+    assert found.verdict == "The scan runs, but far less than usual comes."
+    assert [it.kind for it in found.attention] == ["quiet"]
+
+
+def test_the_terminal_shows_the_verdict_first_and_each_hour_as_a_character() -> None:
+    """A log and a screen reader can tell the characters apart, too."""
+    world = healthy()
+
+    text = list(lines_of(seen(world, lines=[line(world, "idle")])))
+
+    assert text[0] == "all: The scan is up to date."
+    assert any("|      +++++-            | 300" in it for it in text)
+
+
+def test_control_characters_in_an_error_do_not_reach_the_terminal() -> None:
+    """An answer may hold what moves the cursor."""
+    world = healthy()
+    failed = line(world, "failed", OSError("a\x1b[2Jb"))
+
+    assert not any("\x1b" in it for it in lines_of(seen(world, lines=[failed])))
