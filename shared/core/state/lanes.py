@@ -45,7 +45,7 @@ FOLLOWED_MS = HOUR_MS // 2
 """An overloaded scan continues from its newest coverage if that is no further behind."""
 
 NEAR_SHARE = 10
-"""Time within a tenth of the reach of its end, and three days of it, is served before fresh time."""
+"""Time within a tenth of the reach of its end (three days at most) is served before fresh time."""
 
 MADE_UP_SHARE = 1.35
 """An outage is made up while the need is at most this share of the capacity.
