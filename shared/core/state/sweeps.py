@@ -138,10 +138,14 @@ def sweeps_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, 
 
 
 def unswept(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
-    """Yield what no sweep can look at any more, although the last one wanted to."""
+    """Yield what no sweep can look at any more, although the last one wanted to.
+
+    The run's time alone decides. How far the API's clock was ahead was seen by an earlier run, and
+    the local clock may have been corrected since; what is given up cannot be taken back.
+    """
     if not policy.sweeps:
         return
-    beyond = (0, max(0, reached_from(later(ledger.api_clock, now), policy)))
+    beyond = (0, max(0, reached_from(now, policy)))
     at_work = [it for it in ledger.open if it.pass_name == FIRST_PASS or it.end > beyond[1]]
     working = taken_by_work(change(ledger, open=tuple(at_work)))
     done = merge([*_swept_by_the_last(ledger, policy), *working])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.core.intervals import merge
 from shared.core.model import (
     FIRST_PASS,
+    ApiClock,
     Doubt,
     Ledger,
     Policy,
@@ -210,3 +211,15 @@ def test_what_no_sweep_will_reach_is_told() -> None:
     assert list(sweeps.unswept(ledger, NOW, SWEPT)) == [(reached - 5 * HOUR, reached)]
     assert list(sweeps.unswept(done, NOW, SWEPT)) == [(reached - 5 * HOUR, reached - 4 * HOUR)]
     assert list(sweeps.unswept(ledger, NOW, policy(sweeps=()))) == []
+
+
+def test_an_api_clock_that_was_seen_ahead_gives_no_sweep_up() -> None:
+    """The local clock may have been behind then, and corrected since."""
+    reached = NOW - SWEPT.reach + 2 * HOUR
+    ahead = swept_ledger(
+        (reached - HOUR, NOW),
+        settled_until=reached - 9 * HOUR,
+        api_clock=ApiClock(offset=2 * HOUR, at=NOW - MINUTE),
+    )
+
+    assert list(sweeps.unswept(ahead, NOW, SWEPT)) == [(reached - HOUR, reached)]
