@@ -855,7 +855,9 @@ def test_a_token_that_no_header_can_carry_is_not_sent_and_not_shown(token: str) 
     with saying(say_page) as wire, source(wire.url, Signed(token)) as asked:
         answer = asked.ask(QUERY, timeout=PATIENCE)
 
-    assert answer == NoAnswer(kind="sign-in", detail="the token holds characters that no token has")
+    assert answer == NoAnswer(
+        kind="sign-in", detail="the token has characters that a token cannot have: copy it again"
+    )
     assert wire.requests == []
 
 

@@ -98,7 +98,7 @@ def test_a_lost_ledger_is_rebuilt_on_demand(environ: dict[str, str], tenant: Ten
     assert (shown.exit_code, written.exit_code) == (0, 0), written.stderr
     assert "nothing is written" in shown.stderr
     rebuilt = json.loads(state.download_blob("scan=all/ledger.json").readall())
-    for name in ("coverage", "head", "origin", "parts"):
+    for name in ("coverage", "head", "origin", "parts_by_hour"):
         assert rebuilt[name] == lost[name]
     with Simulator(tenant, switches=OPEN) as api:
         run_until_idle({**environ, "MDA_API_URL": api.url, "MDA_API_TOKEN": _token(api)})
