@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.core.model import NoAnswer, Policy, Request
-    from shared.ports import ActivitySource, Clock, Ports
+    from shared.ports import ActivitySource, Clock, DerivedStore, Ports
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "deployment.md"
@@ -157,41 +157,74 @@ def counted(rate: int) -> dict[str, Count]:
             end=begin + 4 * HOUR_MS,
             count=api.count,
         )
-        ports, policy = _deployed(job)
-        return _counted(ports, policy, begin + HOUR_MS)
+        return _counted(_deployed(job), begin + HOUR_MS)
 
 
-def _counted(ports: Ports, policy: Policy, hour: int) -> dict[str, Count]:
+def _counted(deployed: _Deployed, hour: int) -> dict[str, Count]:
     # Each run starts a minute after a slice has settled. The first only sets the origin.
+    policy = deployed.policy
     settled = hour + policy.settle + MINUTE_MS
-    _run(ports, replace(policy, lookback=policy.settle), settled)
+    _run(deployed, replace(policy, lookback=policy.settle), settled)
     runs = range(settled + PACE_MS, settled + HOUR_MS + 1, PACE_MS)
-    first = [_run(ports, policy, moment) for moment in runs]
-    idle = _run(ports, policy, settled + HOUR_MS + MINUTE_MS)
+    first = [_run(deployed, policy, moment) for moment in runs]
+    idle = _run(deployed, policy, settled + HOUR_MS + MINUTE_MS)
     # Two hours later, with a settle time that leaves only the sweep of that hour to do.
     later = hour + 3 * HOUR_MS + MINUTE_MS
     swept = replace(policy, settle=later - hour - HOUR_MS, sweeps=(("sweep-2h", 2 * HOUR_MS),))
-    sweep = _run(ports, swept, later)
+    sweep = _run(deployed, swept, later)
     return {"an hour of runs": sum(first, Count()), "a sweep": sweep, "a run without work": idle}
 
 
-def _deployed(job: Job) -> tuple[Ports, Policy]:
-    """Return the product with the default settings, except for its limit on requests."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deployed:
+    """The product as it is deployed, except for its limit on requests.
+
+    Attributes:
+        ports: what the scan needs from outside.
+        derived: where the history is kept.
+        policy: of the default settings.
+    """
+
+    ports: Ports
+    derived: DerivedStore
+    policy: Policy
+
+
+def _deployed(job: Job) -> _Deployed:
+    from shared.adapters.blob_derived import BlobDerivedStore
+    from shared.adapters.blob_storage import open_containers
+    from shared.settings import read_settings
+
     ports, policy = contestants.product(job)
-    return ports, replace(policy, settle=10 * MINUTE_MS, budget=4 * MINUTE_MS)
+    settings = read_settings(contestants.environment(job))
+    state = open_containers(settings.storage, contestants.no_identity).state
+    return _Deployed(
+        ports=ports,
+        derived=BlobDerivedStore(state, policy.scan),
+        policy=replace(policy, settle=10 * MINUTE_MS, budget=4 * MINUTE_MS),
+    )
 
 
-def _run(ports: Ports, policy: Policy, now: int) -> Count:
-    """Run the scan once at a time (epoch ms), and count."""
+def _run(deployed: _Deployed, policy: Policy, now: int) -> Count:
+    """Do one run at a time (epoch ms), with its history and its line in the run log; count."""
     from shared.core.state.report import Tally
-    from shared.scan import scan_once
+    from shared.scan.reporting import Job as Run
+    from shared.scan.reporting import run_and_report
 
     tally = Tally(scan=policy.scan, run="cost")
     contestants.count_operations()
+    ports = deployed.ports
     moved = replace(ports, clock=Moved(ports.clock, now), source=Undated(ports.source))
-    outcome = scan_once(moved, policy, tally)
-    if outcome != "idle":
-        message = f"the scan ended as {outcome}: {tally.last_fault}"
+    run = Run(
+        policy=policy,
+        ports=moved,
+        derived=deployed.derived,
+        tally=tally,
+        prepare=lambda: None,
+    )
+    result = run_and_report(run)
+    if result.outcome != "idle":
+        message = f"the scan ended as {result.outcome}: {tally.last_fault}"
         raise RuntimeError(message)
     return Count(
         records=tally.counts.records,
