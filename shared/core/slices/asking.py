@@ -1,9 +1,9 @@
-"""In which form a query is asked: in full, or with less where the API refuses more.
+"""The form of a query: in full, or with less if the API refuses more.
 
-The documentation of the API promises a scan with a `limit` of 500 and the default order. All else
-is asked for because it saves requests, and given up where the API answers 400 to it: the limit
-first, then what names the order. A query that is special (a sweep by ingestion time, a dense
-millisecond) gives up what makes it special first, if the API has just served ordinary ones.
+The documentation of the API promises a scan with a `limit` of 500 and the default order. A query
+asks for more because that saves requests. If the API answers 400, the query drops the larger limit
+first, then the fields that name the order. A special query (a sweep by ingestion time, a dense
+millisecond) drops what makes it special first, if the API has just served ordinary queries.
 """
 
 from collections.abc import Collection, Iterable
@@ -28,10 +28,10 @@ from shared.core.model import (
 
 DEFAULT_FIELD: Axis = "date"
 DEFAULT_DIRECTION: Direction = "desc"
-"""What the API sorts by when a query does not say; the direction is only known from practice."""
+"""How the API sorts if a query names no order. The direction is known from practice only."""
 
 CAP_PAGES = 3
-"""So many pages that promise more and hold at most half of the limit show that it is ignored."""
+"""The limit is ignored if this many pages promise more and hold at most half of it."""
 
 UNSORTED_DENSE = (
     "the API does not sort by the other time field, so dense milliseconds are asked for as one "
@@ -44,10 +44,10 @@ UNSORTED_AXIS = (
 )
 
 REFUSED_BEFORE = f"HTTP {HTTP_BAD}:"
-"""How the fault of a slice begins that was refused in every form."""
+"""How the fault of a slice begins if the API refused it in every form."""
 
 ATTEMPTS_KEPT = 6
-"""Refused forms that the ledger remembers: more than any one query has."""
+"""How many refused forms the ledger remembers: more than any single query has."""
 
 change = msgspec.structs.replace
 
@@ -82,12 +82,12 @@ def parameters(piece: Slice, policy: Policy, facts: ApiFacts) -> dict[str, int |
 
 
 def form_of(piece: Slice, facts: ApiFacts) -> Form:
-    """Return the form in which a slice is asked for."""
+    """Return the form of the slice's next query."""
     return piece.limit, facts.unsorted
 
 
 def as_known(piece: Slice, facts: ApiFacts) -> Slice:
-    """Return the slice as it is asked for by what is known of the API."""
+    """Return the slice, adjusted to what is known about the API."""
     if facts.limit is not None and piece.limit > facts.limit:
         piece = change(piece, limit=facts.limit)
     if facts.full_sweeps and piece.since is not None and not piece.requests:
@@ -98,14 +98,14 @@ def as_known(piece: Slice, facts: ApiFacts) -> Slice:
 
 
 def less(piece: Slice, policy: Policy, facts: ApiFacts, said: str, *, served: bool) -> Less | None:
-    """Return how to ask again after the API has refused a query; None when nothing is left to try.
+    """Return how to ask again after the API has refused a query; None if nothing is left to try.
 
     Args:
-        piece: the slice as it was asked for.
-        policy: how the scan is to be done.
-        facts: under which it was asked.
+        piece: the slice that was refused.
+        policy: how the scan is done.
+        facts: what was known about the API when the query was sent.
         said: what the API answered.
-        served: the API has just answered another query of this form with a page.
+        served: whether the API has just answered another query of this form with a page.
     """
     tried = attempts(piece, policy, facts, said)
     noted = change(facts, refused=tried, trial=(piece.start, piece.end))
@@ -134,12 +134,12 @@ def _less_special(piece: Slice, noted: ApiFacts) -> Less | None:
 
 
 def _may_be_plain(dense: Dense) -> bool:
-    """Say whether one page may take the place; behind a cursor it would show records again."""
+    """Say whether one page may replace the paging; after a cursor it would repeat records."""
     return not dense.plain and dense.cursor is None
 
 
 def attempts(piece: Slice, policy: Policy, facts: ApiFacts, said: str) -> tuple[str, ...]:
-    """Return every form that was refused, the present one last, each with the API's words."""
+    """Return every refused form with the API's words, the latest one last."""
     form = [f"{name} {value}" for name, value in parameters(piece, policy, facts).items()]
     form += ["a bound on created"] if piece.since is not None else []
     form += [f"({piece.mode})"] if piece.mode != "page" else []
@@ -160,17 +160,17 @@ def in_full(facts: ApiFacts) -> ApiFacts:
 
 
 def on_trial(ledger: Ledger, now: int) -> Slice | None:
-    """Return the slice to which a refused query must be asked again, if it may be asked now."""
+    """Return the slice whose refused query must be repeated, if it may be sent now."""
     trial = ledger.api_facts.trial
     found = (it for it in ledger.open if (it.start, it.end) == trial)
     return next((it for it in found if not waits(it.not_before, now)), None)
 
 
 def settled(facts: ApiFacts, served: Collection[Form]) -> ApiFacts:
-    """Return the facts once the slice on trial was answered with a page.
+    """Return the facts after the slice on trial received a page.
 
-    Where the API has meanwhile served a fuller form to others, the refusal was about something
-    else, and nothing is learned from it.
+    If the API has served a fuller form to other slices meanwhile, the refusal had another cause,
+    and nothing is learned from it.
     """
     most = facts.limit or LIMIT_MAX
     if any(larger > most or (facts.unsorted and not plain) for larger, plain in served):
@@ -179,7 +179,7 @@ def settled(facts: ApiFacts, served: Collection[Form]) -> ApiFacts:
 
 
 def agreed(facts: ApiFacts) -> str:
-    """Return the warning about a form that the API accepts in the place of a fuller one."""
+    """Return the warning that the API accepts a lesser form instead of a fuller one."""
     return (
         f"the API refused queries ({'; '.join(facts.refused)}) and accepts lesser ones, which are "
         "used for a day: see docs/runbook.md#asked-for-less"
@@ -187,10 +187,10 @@ def agreed(facts: ApiFacts) -> str:
 
 
 def is_about_the_slice(piece: Slice, facts: ApiFacts, served: Iterable[Form]) -> bool:
-    """Say whether a refusal is about what a slice asks for, and not about how.
+    """Say whether a refusal is about what a slice asks for, rather than about the form.
 
-    It is where the API has just answered such a query, or one for larger pages, with a page; or
-    where the slice was refused in every form before, and others have been asked for since.
+    It is if the API has just answered a query of this form, or one for larger pages, with a page.
+    It also is if the slice was refused in every form before and others have been served since.
     """
     limit, unsorted = form_of(piece, facts)
     before = (piece.fault or "").startswith(REFUSED_BEFORE)
@@ -198,10 +198,10 @@ def is_about_the_slice(piece: Slice, facts: ApiFacts, served: Iterable[Form]) ->
 
 
 def page_cap(sizes: list[int], limit: int) -> int | None:
-    """Return the limit that pages keep to instead of the one asked for, None where they obey it.
+    """Return the limit that the pages follow instead; None if they obey the one asked for.
 
     Args:
-        sizes: of pages that promise more, all asked for with this limit.
+        sizes: records on each page that promises more; all were asked for with this limit.
         limit: what was asked for.
     """
     most = max(sizes, default=0)
@@ -213,7 +213,7 @@ def page_cap(sizes: list[int], limit: int) -> int | None:
 
 
 def ignores_limit(sizes: list[int], limit: int) -> str:
-    """Return the warning about pages that do not keep to the limit that was asked for."""
+    """Return the warning that pages ignore the limit."""
     return (
         f"pages hold up to {max(sizes)} activities although {limit} were asked for: see "
         "docs/runbook.md#asked-for-less"

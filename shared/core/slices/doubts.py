@@ -1,4 +1,4 @@
-"""Stretches in doubt: joined where they touch, and kept few."""
+"""Stretches in doubt: joined if they touch, and limited in number."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -8,7 +8,7 @@ from shared.core.model import Doubt
 
 
 def joined(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
-    """Join what touches and has one reason; sorted by start."""
+    """Join the stretches that touch and have the same reason; return them sorted by start."""
     given = list(doubts)
     return _sorted(
         Doubt(start=start, end=end, reason=reason)
@@ -18,10 +18,10 @@ def joined(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
 
 
 def few(doubts: Iterable[Doubt], most: int) -> tuple[Doubt, ...]:
-    """Return at most so many stretches that hold all of these: near ones become one.
+    """Return at most this many stretches that contain all of these.
 
-    Where there are more, the smallest gaps between stretches of one reason are in doubt, too. It
-    takes more than `most` reasons to make it return more.
+    If there are more, the smallest gaps between stretches with the same reason are put in doubt,
+    too. Only more than `most` different reasons can make the result longer.
     """
     kept = joined(doubts)
     excess = len(kept) - most

@@ -1,11 +1,11 @@
-"""What the API's answers have shown about it, and for how long that is believed."""
+"""What answers have shown about the API, and how long that is believed."""
 
 import msgspec
 
 from shared.core.model import DAY_MS, ApiFacts, Direction, Slice, reverse
 
 BELIEVED_MS = DAY_MS
-"""The API may be fixed at any time: after so long the documented way is tried again."""
+"""How long a fact is believed: the API may be fixed at any time."""
 
 UNKNOWN = ApiFacts()
 
@@ -13,27 +13,28 @@ change = msgspec.structs.replace
 
 
 def believed(facts: ApiFacts, *, now: int, program: str) -> ApiFacts:
-    """Return the facts that still hold: none a day after the first, none of another program.
+    """Return the facts that still hold.
 
-    Facts from the future were learned by a clock that was fast.
+    None hold a day after the first was learned, or if another version of the program learned them.
+    Facts from the future were learned by a fast clock.
     """
     fresh = facts.learned <= now < facts.learned + BELIEVED_MS
     return facts if fresh and facts.program == program else UNKNOWN
 
 
 def stamped(facts: ApiFacts, *, now: int, program: str) -> ApiFacts:
-    """Return facts that a step has just added to, with when and by what they were learned."""
+    """Return the facts with the time and the program version that learned them."""
     return change(facts, program=program, learned=facts.learned or now)
 
 
 def sorting(facts: ApiFacts, asked: Direction, answered: Direction) -> ApiFacts:
-    """Return the facts with the direction in which the API answers when asked for one."""
+    """Return the facts, extended by the direction in which the API answered."""
     others = {it: shown for it, shown in facts.sorts.items() if it != asked}
     return change(facts, sorts=others if asked == answered else {**others, asked: answered})
 
 
 def facing(piece: Slice, wanted: Direction, facts: ApiFacts) -> Slice:
-    """Return the slice as it should be read, if it has not begun, by what the API is known to do.
+    """Return the slice with the direction that works with this API, if it has not begun.
 
     Args:
         piece: the slice.

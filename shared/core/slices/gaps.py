@@ -1,4 +1,4 @@
-"""Where the activities may be of which a page shows only a null."""
+"""Where the activities may be that a page shows only as null."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -7,20 +7,20 @@ from shared.core.intervals import Interval, Intervals, intersect, merge
 from shared.core.model import Slice
 
 Marks = tuple[int | None, ...]
-"""What a page shows, in its order: the positions of its records, None for a null."""
+"""The positions of a page's records in the page's order, with None for a null."""
 
 
 def gaps(marks: Marks, piece: Slice, cursor: int | None) -> Intervals:
-    """Return the stretches that a page's nulls leave open.
+    """Return the stretches in which the activities behind a page's nulls may be.
 
-    A null stands somewhere between its neighbours, both included. At the page's edges the
-    neighbours are where the query begins and the page's own cursor. What lies at or after that
-    cursor will be shown again, so it is not open yet.
+    A null stands somewhere between its neighbours, both included. At the page's edges, the start of
+    the query and the page's own cursor are the neighbours. The API will show everything from that
+    cursor on again, so it does not count yet.
 
     Args:
         marks: of the page.
         piece: the slice as the page was asked for.
-        cursor: where the page says that it goes on; None when it is the query's last.
+        cursor: where the page says that the next one begins; None if it is the last.
     """
     if None not in marks:
         return ()
@@ -36,9 +36,9 @@ def gaps(marks: Marks, piece: Slice, cursor: int | None) -> Intervals:
 
 
 def _ascends(marks: Marks, *, told: bool) -> bool:
-    """Say whether a page is known to ascend: its cursor tells, or records at two positions do.
+    """Say whether a page is known to ascend, from its cursor or from records at two positions.
 
-    A page with records at one position may as well be sorted the other way, whatever was asked.
+    A page with records at one position may be sorted either way, whatever was asked for.
     """
     own = [at for at in marks if at is not None]
     ordered = all(before <= after for before, after in pairwise(own))
@@ -63,7 +63,7 @@ def marks_of(places: Iterable[int | None], nulls: Iterable[int]) -> Marks:
     """Return a page's marks.
 
     Args:
-        places: of its records in order, None for one that counts for nothing here.
+        places: positions of its records in order; None for a record that does not count here.
         nulls: for each null, how many records come before it.
     """
     marks: list[tuple[float, int | None]] = [

@@ -1,7 +1,7 @@
-"""What a slice does about a fault: back off, then ask for less, at the end be blocked.
+"""What a slice does after a fault: it backs off, then asks for less, and in the end is blocked.
 
-A second that stays poisoned is finished in doubt, so that it holds nothing up. An outage is not
-poison: faults only count while other slices receive pages.
+A second that stays poisoned is finished in doubt, so that it does not hold up anything else. An
+outage is not poison: faults count only while other slices receive pages.
 """
 
 from dataclasses import dataclass, replace
@@ -14,27 +14,27 @@ from shared.core.model import FIRST_PASS, HOUR_MS, LIMIT_MIN, SECOND_MS, Doubt, 
 from shared.core.slices.transitions import Draft, Finished
 
 FAULTS_PER_ESCALATION = 3
-"""After so many faults in a row a slice asks for less: half the limit, half the interval."""
+"""After this many faults in a row a slice asks for less: half the limit, or half the interval."""
 
 BACKOFF_FIRST_MS = 5_000
-"""The first back-off is drawn from up to this long, and doubles with every fault."""
+"""The longest first back-off. The limit doubles with every fault, and the wait is drawn below it."""
 
 BLOCKED_RETRY_MS = HOUR_MS
-"""How often a blocked slice is tried again, and the longest that anything ever waits."""
+"""How often a blocked slice is tried again. Nothing ever waits longer."""
 
 POISONED_FAULTS = 24
-"""A blocked second is retried hourly; after a day of faults it is finished in doubt."""
+"""A blocked second is retried hourly. After this many faults, a day, it is finished in doubt."""
 
 RIPE_FAULTS = 6
-"""A blocked second with as many may make room for others, a few hours after it was blocked."""
+"""With this many faults, a few hours after it was blocked, a second may make room for others."""
 
 POISON_KINDS = frozenset({"malformed", "transient"})
-"""Only what the API itself answers, or fails to, can show that time is poisoned."""
+"""Only an answer of the API, or the lack of one, can show that time is poisoned."""
 
 POISONED = "the API answered for other time and never for this"
 
 DROPS_CONTINUATION = frozenset({"malformed", "unexpected"})
-"""After such a fault a slice asks afresh: its continuation may be what led to it."""
+"""After such a fault a slice starts a fresh query, because its continuation may be the cause."""
 
 change = msgspec.structs.replace
 
@@ -54,7 +54,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a slice cannot know by itself.
+    """What a decision needs to know beyond the slice.
 
     Attributes:
         pages: how many pages the scan has received.
@@ -76,7 +76,7 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
     room: Room,
     outlook: Outlook = Outlook(),
 ) -> Draft:
-    """Answer a fault: back off, after three in a row ask for less, at the end block.
+    """Answer a fault: back off; after three in a row ask for less; in the end, block the slice.
 
     Args:
         piece: the slice that met the fault.
@@ -116,18 +116,18 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
 def shows_poison(piece: Slice, fault: Fault, pages: int) -> bool:
     """Say whether another slice has received a page since the last fault of this one.
 
-    Halves carry on from the fault that cut their slice in two.
+    The halves of a slice inherit the fault that cut it in two.
     """
     answered = piece.fault is not None and pages > piece.pages_at_fault
     return answered and fault.kind in POISON_KINDS
 
 
 def _is_hopeless(piece: Slice, room: Room, outlook: Outlook) -> bool:
-    """Say whether to go on without a poisoned second, because it or the room is exhausted.
+    """Say whether to give up a poisoned second, because its retries or the room are exhausted.
 
-    Where no later sweep will look, only the lack of room is a reason; otherwise such a second is
-    retried until the end of the API's reach. In an outage the room fills with slices that could be
-    halved, so that is not a reason.
+    If no later sweep will look at it, only a lack of room is a reason; otherwise the second is
+    retried until it leaves the API's reach. In an outage the room fills with slices that could still
+    be halved, which is not a reason.
     """
     exhausted = piece.pass_name != FIRST_PASS or piece.poisoned >= POISONED_FAULTS
     if not piece.blocked and not room.blocked:
@@ -136,14 +136,14 @@ def _is_hopeless(piece: Slice, room: Room, outlook: Outlook) -> bool:
 
 
 def is_stuck(piece: Slice) -> bool:
-    """Say whether a slice waits for the API to heal, and not for room."""
+    """Say whether a slice waits for the API to recover, rather than for room."""
     if piece.blocked:
         return not piece.cramped
     return piece.faults >= FAULTS_PER_ESCALATION and _halves(piece) is None
 
 
 def doubted(piece: Slice) -> Finished:
-    """Return a slice finished as it is, with what it has not shown in doubt."""
+    """Return the slice finished as it is. What the API has not shown of it is in doubt."""
     plain = piece.paging()
     start, end = plain.ahead
     doubt = Doubt(start=start, end=end, reason=POISONED)
@@ -158,7 +158,7 @@ def is_ripe(piece: Slice, outlook: Outlook) -> bool:
 
 
 def halved(piece: Slice, now: int) -> Draft:
-    """Return a slice that was blocked for want of room, cut in two at last."""
+    """Cut a slice in two that was blocked only for want of room."""
     halves = _halves(piece)
     if halves is None:
         return Draft(goes_on=change(piece, cramped=False))
@@ -168,7 +168,7 @@ def halved(piece: Slice, now: int) -> Draft:
 def close(held_up: Slice) -> Draft:
     """Finish what is known of a slice without asking for the rest.
 
-    Where records beyond the cursor are staged, nothing can be finished, and they are dropped.
+    If records beyond the cursor are staged, nothing can be finished, and they are dropped.
     """
     piece = held_up.paging()
     start, end = piece.known_up_to(piece.cursor)
@@ -190,7 +190,7 @@ def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Draft:
 
 
 def _halves(held_up: Slice) -> tuple[Interval, Interval] | None:
-    """Return what a slice can be cut into, at a whole second; None when it is too short."""
+    """Return the halves of a slice, cut at a whole second; None if it is too short."""
     piece = held_up.paging()
     start, end = piece.remaining if piece.may_divide(piece.cursor) else (piece.start, piece.end)
     middle = (start + end) // 2 // SECOND_MS * SECOND_MS
