@@ -17,7 +17,7 @@ FAULTS_PER_ESCALATION = 3
 """After this many faults in a row a slice asks for less: half the limit, or half the interval."""
 
 BACKOFF_FIRST_MS = 5_000
-"""The longest first back-off. The limit doubles with every fault, and the wait is drawn below it."""
+"""The longest first back-off. It doubles with every fault, and the wait is drawn below it."""
 
 BLOCKED_RETRY_MS = HOUR_MS
 """How often a blocked slice is tried again. Nothing ever waits longer."""
@@ -126,8 +126,8 @@ def _is_hopeless(piece: Slice, room: Room, outlook: Outlook) -> bool:
     """Say whether to give up a poisoned second, because its retries or the room are exhausted.
 
     If no later sweep will look at it, only a lack of room is a reason; otherwise the second is
-    retried until it leaves the API's reach. In an outage the room fills with slices that could still
-    be halved, which is not a reason.
+    retried until it leaves the API's reach. In an outage the room fills with slices that could
+    still be halved, which is not a reason.
     """
     exhausted = piece.pass_name != FIRST_PASS or piece.poisoned >= POISONED_FAULTS
     if not piece.blocked and not room.blocked:
