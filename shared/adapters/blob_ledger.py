@@ -78,7 +78,7 @@ class BlobLedgerStore:
         ) from refusal
 
     def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
-        """Keep a strange answer; see the port."""
+        """Keep an answer in quarantine; see the port."""
         blob = self._container.get_blob_client(quarantine_name(self._scan, slot))
         try:
             blob.upload_blob(content, overwrite=True, metadata=dict(metadata))

@@ -44,7 +44,7 @@ class SignInError(AzureError):
 
 
 class IdentityUnavailable(SignInError, ServiceRequestError):
-    """There is no token at present, for a passing reason."""
+    """No token is available at present, for a temporary reason."""
 
     remedy = "The next run tries again"
 

@@ -54,7 +54,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ending:
-    """How a run ended, and what else its report line says of it."""
+    """How a run ended, and what else goes into its report line."""
 
     outcome: Outcome
     duration: int

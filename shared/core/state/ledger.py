@@ -48,7 +48,7 @@ change = msgspec.structs.replace
 
 
 class _Version(msgspec.Struct):
-    """What every version of a ledger says of itself, whatever else it holds."""
+    """The fields that every version of a ledger has, whatever else it holds."""
 
     version: int
     min_reader: int

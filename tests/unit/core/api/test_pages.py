@@ -29,14 +29,14 @@ MALFORMED = {
     "an error in place of a page": b'{"detail":"Request was throttled."}',
     "no data, an odd total": b'{"hasNext":false,"total":"0"}',
     "no data, a fraction for a total": b'{"hasNext":false,"total":0.5}',
-    "data that is no list": b'{"data":{},"hasNext":false}',
+    "data that is not a list": b'{"data":{},"hasNext":false}',
     "a number for a record": body(b"7"),
     "a list for a record": body(b'{"_id":"a","n":NaN}', b"[1]"),
     "no hasNext": b'{"data":[]}',
     "hasNext that is no boolean": b'{"data":[],"hasNext":"yes"}',
     "no continuation": b'{"data":[],"hasNext":true}',
     "a null continuation": b'{"data":[],"hasNext":true,"nextQueryFilters":null}',
-    "a continuation that is no object": b'{"data":[],"hasNext":true,"nextQueryFilters":[]}',
+    "a continuation that is not an object": b'{"data":[],"hasNext":true,"nextQueryFilters":[]}',
     "a continuation with NaN": b'{"data":[],"hasNext":true,"nextQueryFilters":{"a":NaN}}',
     "a continuation beyond every range": (
         b'{"data":[],"hasNext":true,"nextQueryFilters":{"date":{"gte":1e999}}}'
