@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from shared.core.audit import history as histories
+from shared.core.audit.attention import shown
 from shared.core.audit.history import History
-from shared.core.audit.status import DAYS_SHOWN, RUNS_SHOWN, Cell, State, Status, shown, status_of
+from shared.core.audit.status import DAYS_SHOWN, RUNS_SHOWN, Cell, State, Status, status_of
 from shared.core.model import HOUR_MS, Policy
 from shared.core.quoting import quoted
 from shared.core.state import ledger as ledgers

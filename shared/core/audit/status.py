@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from shared import __version__
+from shared.core.audit.attention import Attention, attention_to, shown
 from shared.core.audit.history import History
 from shared.core.audit.quiet import quiet_hours
 from shared.core.intervals import Interval, Intervals, holds, intersect, merge
@@ -19,7 +20,6 @@ from shared.core.model import (
     DAY_MS,
     FIRST_PASS,
     HOUR_MS,
-    MINUTE_MS,
     SECOND_MS,
     Head,
     Ledger,
@@ -30,29 +30,10 @@ from shared.core.state.report import Tally, report_fields
 
 DAYS_SHOWN = 30
 RUNS_SHOWN = 50
-BEHIND_MS = HOUR_MS
-"""A scan is behind when its oldest due time has waited for longer."""
-
 State = Literal[
     "outside", "waiting", "in progress", "complete", "final", "blocked", "in doubt", "lost"
 ]
 """What an hour is; the last three go before the others."""
-
-
-class Attention(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that needs a person.
-
-    Attributes:
-        kind: what it is, as the alert rules call it.
-        severity: 1 to 3, as the alert rules have it.
-        text: a sentence.
-        help: the section of the documentation that helps.
-    """
-
-    kind: str
-    severity: int
-    text: str
-    help: str
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +149,7 @@ def status_of(
     runs = tuple(_runs(lines))
     state = _state(ledger, policy, now) if ledger else {}
     quiet = quiet_hours(history)
-    attention = _attention(state, quiet, runs)
+    attention = attention_to(state, quiet, failure=_failure(runs))
     return Status(
         scan=policy.scan,
         now=now,
@@ -207,69 +188,11 @@ def _state(ledger: Ledger, policy: Policy, now: int) -> dict[str, Any]:
     return {name: fields[name] for name in names[names.index("epoch") : names.index("warnings")]}
 
 
-def _attention(state: dict[str, Any], quiet: int, runs: tuple[Ran, ...]) -> tuple[Attention, ...]:
-    found = [
-        _failing(runs),
-        _if(state.get("soon_lost_seconds"), "soon-lost", 1, "leave the API's reach unread soon"),
-        _if(state.get("lost_seconds"), "lost", 1, "are declared lost", at="declared-lost"),
-        _behind(state),
-        _blocked(state),
-        _over_budget(state),
-        _quiet(quiet),
-        _if(state.get("doubt_seconds"), "doubt", 3, "are in doubt"),
-    ]
-    return tuple(sorted((it for it in found if it), key=lambda it: it.severity))
-
-
-def _failing(runs: tuple[Ran, ...]) -> Attention | None:
+def _failure(runs: tuple[Ran, ...]) -> str | None:
+    """Return what went wrong with the last run; None if it did not fail."""
     if not runs or runs[-1].outcome != "failed":
         return None
-    text = f"the last run failed: {runs[-1].message or 'see its report line'}"
-    return Attention(kind="failing", severity=1, text=text, help=_help("failing-runs"))
-
-
-def _if(
-    seconds: float | None, kind: str, severity: int, said: str, at: str = ""
-) -> Attention | None:
-    if not seconds:
-        return None
-    text = f"{shown(seconds)} {said}"
-    return Attention(kind=kind, severity=severity, text=text, help=_help(at or kind))
-
-
-def _behind(state: dict[str, Any]) -> Attention | None:
-    lag = state.get("lag_seconds", 0)
-    if lag * SECOND_MS <= BEHIND_MS:
-        return None
-    text = f"the oldest time that is due has waited for {shown(lag)}"
-    return Attention(kind="lag", severity=2, text=text, help=_help("behind"))
-
-
-def _blocked(state: dict[str, Any]) -> Attention | None:
-    count = state.get("blocked_slices")
-    if not count:
-        return None
-    text = f"{count} slices are blocked and only retried every hour"
-    return Attention(kind="blocked", severity=2, text=text, help=_help("blocked-slices"))
-
-
-def _over_budget(state: dict[str, Any]) -> Attention | None:
-    first, capacity = state.get("requests_per_day_first"), state.get("requests_per_day_capacity")
-    if first is None or capacity is None or first <= capacity:
-        return None
-    text = f"the first pass needs {first} requests a day, and the runs can send {capacity}"
-    return Attention(kind="over-budget", severity=2, text=text, help=_help("over-budget"))
-
-
-def _quiet(hours: int) -> Attention | None:
-    if not hours:
-        return None
-    text = f"far less than usual has come for {hours} h"
-    return Attention(kind="quiet", severity=2, text=text, help=_help("quiet-hours"))
-
-
-def _help(section: str) -> str:
-    return f"docs/runbook.md#{section}"
+    return runs[-1].message or "see its report line"
 
 
 def _verdict(
@@ -394,11 +317,3 @@ def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     for it in counts:
         found.update(it)
     return dict(found)
-
-
-def shown(seconds: float) -> str:
-    """Return a length of time in its largest unit that fits."""
-    for name, length in (("days", DAY_MS), ("h", HOUR_MS), ("min", MINUTE_MS)):
-        if seconds * SECOND_MS >= 2 * length:
-            return f"{seconds * SECOND_MS / length:.0f} {name}"
-    return f"{seconds:.0f} s"
