@@ -74,6 +74,10 @@ def policy_of(reach: int) -> Policy:
         reach=reach,
         concurrency=1,
         requests_per_minute=25,
+        lag_alert=HOUR_MS,
+        doubt_alert=300_000,
+        throttled_alert=50,
+        pause_alert=DAY_MS,
     )
 
 

@@ -137,6 +137,10 @@ def policy_of(case: Case) -> Policy:
         reach=int(case.reach * DAY_MS),
         concurrency=case.lanes,
         requests_per_minute=PER_MINUTE,
+        lag_alert=HOUR_MS,
+        doubt_alert=5 * MINUTE_MS,
+        throttled_alert=50,
+        pause_alert=DAY_MS,
     )
 
 

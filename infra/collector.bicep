@@ -329,6 +329,10 @@ param doubtMinutes int = 5
 @maxValue(99)
 param throttledPercent int = 50
 
+@description('Hours that a scan may be paused before an alert fires.')
+@minValue(1)
+param pauseHours int = 24
+
 // The cloud
 
 @description('Domain of the storage service. The default is that of the cloud being deployed to.')
@@ -510,11 +514,14 @@ var scanSettings = {
   MDA_API_URL: checkedUrl
   MDA_AUTH: authMode
   SCAN_CONCURRENCY: string(scanConcurrency)
+  SCAN_DOUBT_ALERT: '${doubtMinutes}m'
   SCAN_FILTERS: string(scanFilters)
   SCAN_FRESH: scanFresh
+  SCAN_LAG_ALERT: '${lagMinutes}m'
   SCAN_LIMIT: string(scanLimit)
   SCAN_LOOKBACK: scanLookback
   SCAN_NAME: scanName
+  SCAN_PAUSE_ALERT: '${pauseHours}h'
   SCAN_REACH: scanReach
   SCAN_REQUESTS_PER_MINUTE: string(scanRequestsPerMinute)
   SCAN_SCHEDULE: schedule
@@ -524,6 +531,7 @@ var scanSettings = {
   SCAN_SORT_FIELD: scanSortField
   SCAN_SWEEPS: scanSweeps
   SCAN_SWEEP_BY: scanSweepBy
+  SCAN_THROTTLED_ALERT: string(throttledPercent)
   SCAN_TIME_BUDGET: timeBudget
   STORAGE_ACCOUNT_URL: dataUrl
   STORAGE_DATA_CONTAINER: dataContainer

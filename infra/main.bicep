@@ -332,6 +332,10 @@ param doubtMinutes int = 5
 @maxValue(99)
 param throttledPercent int = 50
 
+@description('Hours that a scan may be paused before an alert fires.')
+@minValue(1)
+param pauseHours int = 24
+
 // The cloud
 
 @description('Domain of the storage service. The default is that of the cloud being deployed to.')
@@ -435,6 +439,7 @@ module collector 'collector.bicep' = {
     lagMinutes: lagMinutes
     doubtMinutes: doubtMinutes
     throttledPercent: throttledPercent
+    pauseHours: pauseHours
     storageSuffix: storageSuffix
     vaultSuffix: vaultSuffix
     loginEndpoint: loginEndpoint

@@ -439,6 +439,10 @@ def policy(**changes: Any) -> Policy:
         "reach": 30 * DAY,
         "concurrency": 1,
         "requests_per_minute": 1000,
+        "lag_alert": HOUR,
+        "doubt_alert": 5 * MINUTE,
+        "throttled_alert": 50,
+        "pause_alert": DAY,
         **changes,
     }
     values.setdefault("fingerprint", fingerprint(values["filters"], values["axis"]))

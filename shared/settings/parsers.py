@@ -86,6 +86,11 @@ def duration(text: str) -> int:
     return length
 
 
+def allowance(text: str) -> int:
+    """Return a duration in milliseconds, which may be zero."""
+    return 0 if re.fullmatch(r"0+(ms|s|m|h|d)?", text.lower()) else duration(text)
+
+
 def time_budget(text: str) -> int:
     """Return the time budget of a run, in milliseconds."""
     length = duration(text)

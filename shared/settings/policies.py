@@ -83,6 +83,10 @@ def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
         concurrency=reader.value(table.SCAN_CONCURRENCY),
         requests_per_minute=max(1, per_minute // share),
         requests_per_hour=60 * per_minute // share if per_minute < share else None,
+        lag_alert=reader.value(table.SCAN_LAG_ALERT),
+        doubt_alert=reader.value(table.SCAN_DOUBT_ALERT),
+        throttled_alert=reader.value(table.SCAN_THROTTLED_ALERT),
+        pause_alert=reader.value(table.SCAN_PAUSE_ALERT),
     )
     _check_filters(reader, policy)
     _check_durations(reader, policy)

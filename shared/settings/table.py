@@ -256,6 +256,38 @@ SCAN_REQUESTS_PER_MINUTE = Setting(
     reason="The tenant has 30, and its other programs need some",
     per_scan=True,
 )
+SCAN_LAG_ALERT = Setting(
+    name="SCAN_LAG_ALERT",
+    default="1h",
+    parse=parsers.duration,
+    hint=DURATION,
+    reason="A single late run needs nobody",
+    per_scan=True,
+)
+SCAN_DOUBT_ALERT = Setting(
+    name="SCAN_DOUBT_ALERT",
+    default="5m",
+    parse=parsers.allowance,
+    hint=DURATION,
+    reason="Sweeps clear most doubt, and a few seconds of it are not worth a message",
+    per_scan=True,
+)
+SCAN_THROTTLED_ALERT = Setting(
+    name="SCAN_THROTTLED_ALERT",
+    default="50",
+    parse=parsers.integer(1, 99),
+    hint="50 suits most tenants",
+    reason="Other programs use the tenant's requests, too, so some runs are throttled",
+    per_scan=True,
+)
+SCAN_PAUSE_ALERT = Setting(
+    name="SCAN_PAUSE_ALERT",
+    default="24h",
+    parse=parsers.duration,
+    hint=DURATION,
+    reason="Somebody may have forgotten the pause",
+    per_scan=True,
+)
 SCANS = Setting(
     name="SCANS",
     default="[]",
@@ -295,6 +327,10 @@ SETTINGS: tuple[Setting[Any], ...] = (
     SCAN_REACH,
     SCAN_CONCURRENCY,
     SCAN_REQUESTS_PER_MINUTE,
+    SCAN_LAG_ALERT,
+    SCAN_DOUBT_ALERT,
+    SCAN_THROTTLED_ALERT,
+    SCAN_PAUSE_ALERT,
     SCANS,
 )
 """Every setting that the program reads."""

@@ -44,7 +44,12 @@ class Policy:
         reach: how far back the API answers.
         concurrency: slices in work at once.
         requests_per_minute: this scan's share of the tenant's budget.
-        requests_per_hour: the same where the share is below one a minute; None where it is not.
+        lag_alert: a longer lag needs a person.
+        doubt_alert: more new doubt than this needs a person; may be 0.
+        throttled_alert: a person is needed if more than this percentage of the runs is throttled.
+        pause_alert: a longer pause needs a person.
+        requests_per_hour: `requests_per_minute` by the hour where the share is below one a minute;
+            None where it is not.
     """
 
     scan: str
@@ -65,4 +70,8 @@ class Policy:
     reach: int
     concurrency: int
     requests_per_minute: int
+    lag_alert: int
+    doubt_alert: int
+    throttled_alert: int
+    pause_alert: int
     requests_per_hour: int | None = None

@@ -1,5 +1,6 @@
 """Durations and sweeps in every accepted notation."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,13 @@ def test_both_forms_of_a_duration_mean_the_same(number: int, unit: str) -> None:
     short = policy_of(SCAN_LOOKBACK=f"{number}{unit}", **reach).lookback
 
     assert short == policy_of(SCAN_LOOKBACK=iso, **reach).lookback == number * UNITS[unit]
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "0m", "000d"])
+def test_where_none_is_allowed_a_duration_may_be_zero(text: str) -> None:
+    """Then any doubt is reported."""
+    assert policy_of(SCAN_DOUBT_ALERT=text).doubt_alert == 0
+    assert policy_of(SCAN_DOUBT_ALERT="90s").doubt_alert == 90_000
 
 
 @given(length=st.integers(1, 2 * DAY))

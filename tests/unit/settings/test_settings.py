@@ -82,6 +82,11 @@ REFUSED = [
     ("SCAN_CONCURRENCY", "0", "from 1 to 16"),
     ("SCAN_CONCURRENCY", "17", "from 1 to 16"),
     ("SCAN_REQUESTS_PER_MINUTE", "0", "from 1 to 1000"),
+    ("SCAN_LAG_ALERT", "0m", "longer than zero"),
+    ("SCAN_DOUBT_ALERT", "some", "not a duration"),
+    ("SCAN_THROTTLED_ALERT", "0", "from 1 to 99"),
+    ("SCAN_THROTTLED_ALERT", "100", "from 1 to 99"),
+    ("SCAN_PAUSE_ALERT", "0h", "longer than zero"),
     ("SCANS", "{}", "JSON array of objects"),
     ("SCANS", "[1]", "JSON array of objects"),
     ("SCANS", "[", "give a JSON array"),
@@ -197,6 +202,8 @@ def test_what_is_not_set_has_its_documented_default() -> None:
     assert (how.fresh, how.slice_length, how.reach) == (HOUR, 5 * MINUTE, 30 * DAY)
     assert [age for _, age in how.sweeps] == [2 * HOUR, DAY, 8 * DAY]
     assert (how.sweep_by, how.concurrency, how.requests_per_minute) == ("full", 3, 25)
+    assert (how.lag_alert, how.doubt_alert) == (HOUR, 5 * MINUTE)
+    assert (how.throttled_alert, how.pause_alert) == (50, DAY)
     stored = settings.storage
     assert (stored.data, stored.manifests, stored.state) == (
         "activities",
