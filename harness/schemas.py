@@ -47,6 +47,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "totals": model.Totals,
     "api_clock": model.ApiClock,
     "accepted": model.Accepted,
+    "pause": model.Pause,
+    "decision": model.Decision,
     "api-facts": model.ApiFacts,
     "history": history.History,
     "hour": history.Hour,

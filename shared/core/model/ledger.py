@@ -1,5 +1,7 @@
 """The ledger: the state of a scan between its runs."""
 
+from typing import Literal
+
 import msgspec
 
 from shared.core.intervals import Intervals
@@ -160,6 +162,62 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     at: int
 
 
+class Pause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An operator's order that the runs send no request.
+
+    Attributes:
+        since: when the scan was paused.
+        until: when the pause ends by itself; null if it only ends when somebody resumes the scan.
+        by: who paused it.
+        reason: why, in the operator's words; empty if no reason was given.
+    """
+
+    since: int
+    until: int | None
+    by: str
+    reason: str
+
+
+DecisionKind = Literal[
+    "pause",
+    "resume",
+    "rescan",
+    "rescan-done",
+    "backfill",
+    "accept-filters",
+    "retry",
+    "restore",
+]
+"""What was decided: each lever has a kind, and `rescan-done` says that a rescan is finished."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of the scan that an operator ordered, or that followed from such an order.
+
+    Attributes:
+        number: counts the decisions about this scan, from 1.
+        kind: what was decided: `pause`, `resume`, `rescan`, `rescan-done`, `backfill`,
+            `accept-filters`, `retry` or `restore`.
+        at: when.
+        by: who decided it: the user of the command line, the name of a setting, or `the scan`.
+        reason: why, in the operator's words; empty if no reason was given.
+        what: what changes, in a sentence.
+        pass_name: the pass of a rescan; null for other kinds.
+        bounds: the time that is scanned again or added; null for other kinds.
+        fingerprint: fingerprint of the filters that were accepted; null for other kinds.
+    """
+
+    number: int
+    kind: DecisionKind
+    at: int
+    by: str
+    reason: str
+    what: str
+    pass_name: str | None = msgspec.field(name="pass", default=None)
+    bounds: Span | None = None
+    fingerprint: str | None = None
+
+
 class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The scan's whole state; one small JSON blob with one writer.
 
@@ -193,6 +251,11 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             on the axis. For these, a sweep also reads the parts next to its slice.
         rescans: for each pass `rescan-<epoch>`, the intervals that an operator asked to have
             scanned again.
+        pause: the order that the runs send no request; null if the scan is not paused.
+        decisions: the last 50 decisions about the scan, oldest first.
+        reported: number of the newest decision that a report line has stated; 0 if none has.
+        outstanding: decisions that change what is scanned and that no manifest states yet, oldest
+            first. The next run commits a manifest for each.
         open: the open slices; they never overlap.
         committing: the slice that is being committed; null if none is.
         head: the last manifest of the chain.
@@ -228,6 +291,10 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     parts_by_hour: dict[int, int] = {}
     unplaced: tuple[int, ...] = ()
     rescans: dict[str, Intervals] = {}
+    pause: Pause | None = None
+    decisions: tuple[Decision, ...] = ()
+    reported: int = 0
+    outstanding: tuple[Decision, ...] = ()
     open: tuple[Slice, ...] = ()
     committing: Commit | None = None
     head: Head = Head()
