@@ -33,6 +33,7 @@ class Answer:
         left_out: Members of the envelope to leave out.
         foreign: Returns a page of records that the filters do not ask for.
         empty: The `data` of an answer without records (the switch `empty_data`).
+        limit: The value of `max`; None leaves it and `moreThanTotal` out.
 
     """
 
@@ -44,6 +45,7 @@ class Answer:
     total: int
     foreign: Callable[[], list[bytes]]
     empty: EmptyData = "list"
+    limit: int | None = None
     overrides: dict[str, bytes] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
 
@@ -61,6 +63,8 @@ def written(answer: Answer, *, data_first: bool, pretty: bool) -> bytes:
     envelope = {"total": _json(answer.total), "hasNext": _json(answer.has_next)}
     if answer.next_filters is not None:
         envelope["nextQueryFilters"] = _json(answer.next_filters)
+    if answer.limit is not None:
+        envelope |= {"max": _json(answer.limit), "moreThanTotal": b"false"}
     envelope = {"data": data, **envelope} if data_first else {**envelope, "data": data}
     if not answer.records and answer.empty == "missing":
         del envelope["data"]

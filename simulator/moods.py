@@ -31,6 +31,11 @@ def obeyed(query: Query, switches: Switches) -> Query:
         query = replace(query, sort_field="date")
     if "limit" in switches.ignores:
         query = replace(query, limit=switches.page_cap)
+    if "created-filter" in switches.ignores:
+        kept = {name: it for name, it in query.filters.items() if name != "created"}
+        query = replace(query, filters=kept)
+    if switches.default_direction == "asc" and "sortDirection" not in query.given:
+        query = replace(query, sort_direction="asc")
     return query
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from simulator import chance
-from simulator.filters import lowest, moved, select, with_points
+from simulator.filters import TIMES, lowest, moved, select, with_points
 from simulator.moods import obeyed
 from simulator.records import UNUSABLE, unplaced
 from simulator.searching import Found, Search
 from simulator.spans import LAST, complement, intersection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulator.filters import Filters
     from simulator.queries import Query, SortDirection
     from simulator.switches import Switches
@@ -97,6 +99,17 @@ def scan_limit(query: Query, switches: Switches) -> int:
     return min(max(wished, switches.minimum_limit), switches.page_cap)
 
 
+def stated_limit(query: Query, switches: Switches) -> int | None:
+    """Return the `max` that an answer states, or None."""
+    if not switches.states_max:
+        return None
+    return (
+        scan_limit(query, switches)
+        if query.is_scan
+        else min(_wished(query, switches), switches.non_scan_cap)
+    )
+
+
 def find(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Found:
     """Search the tenant for a page's rows; for a scan, find one row more."""
     return tenant.search(_search(query, switches, now_ms, _count(query, switches)))
@@ -134,11 +147,15 @@ def estimated(total: int, switches: Switches, call: int) -> int:
 def _count(query: Query, switches: Switches) -> int:
     if query.is_scan:
         return scan_limit(query, switches) + 1
-    wished = switches.non_scan_default_limit if query.limit is None else query.limit
+    wished = _wished(query, switches)
     if query.skip + wished > switches.deep_skip_limit:
         message = f"skip + limit must not exceed {switches.deep_skip_limit}."
         raise DeepSkipError(message)
     return min(wished, switches.non_scan_cap)
+
+
+def _wished(query: Query, switches: Switches) -> int:
+    return switches.non_scan_default_limit if query.limit is None else query.limit
 
 
 def _search(query: Query, switches: Switches, now_ms: int, count: int) -> Search:
@@ -157,7 +174,18 @@ def _search(query: Query, switches: Switches, now_ms: int, count: int) -> Search
         jitter_ms=switches.visibility_jitter_ms,
         residual=selection.residual,
         residual_key=selection.residual_key,
+        shows=_shows(query, switches),
     )
+
+
+def _shows(query: Query, switches: Switches) -> Callable[[int], bool] | None:
+    """Return which rows a query by `created` shows; None shows all."""
+    if not switches.uncreated_share:
+        return None
+    if query.sort_field != "created" and "created" not in query.filters:
+        return None
+    share, seed = switches.uncreated_share, switches.seed
+    return lambda row: chance.unit(seed, "uncreated", row) >= share
 
 
 def _cut(tenant: Tenant, query: Query, switches: Switches, full: Found) -> Page:
@@ -173,6 +201,8 @@ def _cut(tenant: Tenant, query: Query, switches: Switches, full: Found) -> Page:
     if kept == 0 and switches.dense == "repeat":
         kept = len(full.keys)
     next_filters = _continuation(tenant, query, switches, full, boundary)
+    if switches.echoes == "times":
+        next_filters = {name: it for name, it in next_filters.items() if name in TIMES}
     if switches.numbers == "point":
         next_filters = with_points(next_filters)
     return _page(full, kept, has_next=True, next_filters=next_filters)

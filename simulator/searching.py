@@ -36,6 +36,7 @@ class Search:
             delay.
         residual: Decides on a record's content; None lets all through.
         residual_key: Names the residual, so that its verdicts can be remembered.
+        shows: Decides whether a row is shown at all; None shows all.
 
     """
 
@@ -49,6 +50,7 @@ class Search:
     jitter_ms: int = 0
     residual: Callable[[dict[str, Any]], bool] | None = None
     residual_key: str = field(default="")
+    shows: Callable[[int], bool] | None = None
 
 
 class Found(NamedTuple):
@@ -101,6 +103,8 @@ def _conditions(
         passes.append(lambda row: holds(wanted.created, index.created[row]))
     if wanted.visible_at_ms is not None:
         passes.append(lambda row: is_visible(index.created[row], row, wanted))
+    if wanted.shows is not None:
+        passes.append(wanted.shows)
     if wanted.residual is not None and verdicts is not None:
         passes.append(_remembered(wanted.residual, verdicts, content))
     return passes
@@ -132,7 +136,7 @@ def _remembered(
 
 
 def _total(index: Index, wanted: Search, passes: list[Callable[[int], bool]]) -> int:
-    if wanted.residual is None and wanted.created == ALWAYS:
+    if wanted.residual is None and wanted.created == ALWAYS and wanted.shows is None:
         return index.by_date.count(wanted.dates) - _hidden(index, wanted)
     narrow_dates = index.by_date.count(wanted.dates) <= index.by_created.count(wanted.created)
     column, spans = (

@@ -19,7 +19,15 @@ from simulator.credentials import AuthorizationKind, Credentials, Refusal, kind_
 from simulator.faults import Fault, altered, due, instead, sent
 from simulator.filters import BadRequestError
 from simulator.listening import Incoming, Listener, Reply, Served, TlsFiles
-from simulator.paging import DeepSkipError, estimated, find, find_outside, shown, turn
+from simulator.paging import (
+    DeepSkipError,
+    estimated,
+    find,
+    find_outside,
+    shown,
+    stated_limit,
+    turn,
+)
 from simulator.phases import Phase, in_effect
 from simulator.queries import Query, parse_query
 from simulator.switches import Switches
@@ -159,7 +167,7 @@ class Simulator(Served):
         outcome = self._outcome(call)
         self._note(call, outcome)
         reply = sent(self._encoded(call, outcome.reply), call.faults)
-        return self._dated(call, self._delayed(call, reply))
+        return self._dated(call, _delayed(call, reply, outcome.records))
 
     def _control(self, incoming: Incoming) -> Reply:
         """Answer requests of other processes about the simulator itself."""
@@ -274,6 +282,7 @@ class Simulator(Served):
             total=estimated(page.total, call.switches, call.number),
             foreign=lambda: self._foreign(call, query),
             empty=call.switches.empty_data,
+            limit=stated_limit(query, call.switches),
         )
         altered(answer, call.faults)
         body = written(answer, data_first=call.number % 2 == 0, pretty=call.switches.pretty)
@@ -338,13 +347,13 @@ class Simulator(Served):
         date = formatdate((self.clock() + call.switches.skew_ms) / 1000, usegmt=True)
         return replace(reply, headers={**reply.headers, "Date": date})
 
-    def _delayed(self, call: _Call, reply: Reply) -> Reply:
-        latency = call.switches.latency_seconds
-        seconds = latency(call.number) if callable(latency) else latency
-        if seconds <= 0:
-            return reply
-        delay_seconds = reply.delivery.delay_seconds + seconds
-        return replace(reply, delivery=replace(reply.delivery, delay_seconds=delay_seconds))
+
+def _delayed(call: _Call, reply: Reply, records: int) -> Reply:
+    seconds = call.switches.seconds(call.number, records)
+    if seconds <= 0:
+        return reply
+    delay_seconds = reply.delivery.delay_seconds + seconds
+    return replace(reply, delivery=replace(reply.delivery, delay_seconds=delay_seconds))
 
 
 def _with_slash(incoming: Incoming) -> Reply:

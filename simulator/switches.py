@@ -29,11 +29,13 @@ EmptyData: TypeAlias = Literal["list", "null", "missing", "object"]
 Sorts: TypeAlias = Literal["as-asked", "asc", "desc", "reversed"]
 Numbers: TypeAlias = Literal["digits", "point"]
 TimeField: TypeAlias = Literal["timestamp", "created"]
+DefaultDirection: TypeAlias = Literal["asc", "desc"]
+Echoes: TypeAlias = Literal["all", "times"]
 
 REFUSABLE = frozenset(
     {"limit", "sortField", "sortDirection", "created-sort", "created-filter", "desc"}
 )
-IGNORABLE = frozenset({"sortField", "limit"})
+IGNORABLE = frozenset({"sortField", "limit", "created-filter"})
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "tail_drop": get_args(TailDrop),
@@ -50,6 +52,8 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "sorts": get_args(Sorts),
     "numbers": get_args(Numbers),
     "unplaced_field": get_args(TimeField),
+    "default_direction": get_args(DefaultDirection),
+    "echoes": get_args(Echoes),
 }
 
 
@@ -73,6 +77,7 @@ class Switches:
         throttle_body: The form of the body of a 429.
         latency_seconds: How long an answer takes, in real seconds; a callable gets the request's
             number.
+        seconds_per_record: How much longer it takes for each record in it.
         tail_drop: What is missing at the end of a scan page that is not the last: the whole last
             millisecond, the last few records, or nothing.
         tail_drop_few: How many records `tail_drop="few"` drops.
@@ -87,10 +92,17 @@ class Switches:
         black_hole_recovery: Whether sorting by `created` shows the activities on a hole.
         sorts: Whether a scan is sorted as requested, always in one direction, or always opposite
             to the request.
+        default_direction: How a query is sorted that names no direction.
+        echoes: Which of the caller's filters a continuation repeats: all of them, or only those on
+            times, so that a scan that follows it loses the others.
         numbers: How the continuation writes its cursor: with digits alone, or with a decimal point
             (`1700000000000.0`).
         empty_data: What an answer without records has as `data`: an empty list, null or nothing;
             with `object` it is an empty object if it would also count nothing.
+        states_max: Whether an answer also states `max` (the limit that was applied) and
+            `moreThanTotal`, as the API's list of alerts does.
+        uncreated_share: The share (0 to 1) of activities that no query shows that sorts by
+            `created` or filters on it; decided by the seed.
         null_share: The share (0 to 1) of activities in whose place the API always shows null;
             decided by the seed.
         unplaced_share: The share (0 to 1) of activities whose record has an unusable time: missing,
@@ -120,8 +132,8 @@ class Switches:
         skew_ms: How far the server's clock, and with it `Date`, is ahead of the simulator's clock.
         refuses: What a scan refuses with a 400: any of `limit` (above 500), `sortField`,
             `sortDirection` (that they are sent at all), `created-sort`, `created-filter`, `desc`.
-        ignores: What a scan ignores: any of `sortField`, `limit` (the page
-            holds `page_cap` records).
+        ignores: What a scan ignores: any of `sortField`, `limit` (the page holds `page_cap`
+            records), `created-filter`.
         seed: Decides everything random here.
 
     """
@@ -137,6 +149,7 @@ class Switches:
     retry_after: RetryAfter | None = "seconds"
     throttle_body: ThrottleBody = "detail"
     latency_seconds: float | Callable[[int], float] = 0.0
+    seconds_per_record: float = 0.0
     tail_drop: TailDrop = "millisecond"
     tail_drop_few: int = 3
     dense: Dense = "repeat"
@@ -145,8 +158,12 @@ class Switches:
     black_holes: frozenset[int] = frozenset()
     black_hole_recovery: Recovery = "created"
     sorts: Sorts = "as-asked"
+    default_direction: DefaultDirection = "desc"
+    echoes: Echoes = "all"
     numbers: Numbers = "digits"
     empty_data: EmptyData = "list"
+    states_max: bool = False
+    uncreated_share: float = 0.0
     null_share: float = 0.0
     unplaced_share: float = 0.0
     unplaced_field: TimeField = "timestamp"
@@ -182,6 +199,17 @@ class Switches:
         if self.page_cap < 1 or self.minimum_limit < 1:
             message = "Switches page_cap and minimum_limit need to be at least 1."
             raise ValueError(message)
+
+    def seconds(self, number: int, records: int) -> float:
+        """Return how long the answer to a request takes.
+
+        Args:
+            number: The request's.
+            records: How many the answer holds.
+
+        """
+        fixed = self.latency_seconds
+        return (fixed(number) if callable(fixed) else fixed) + self.seconds_per_record * records
 
     def with_texts(self, texts: Mapping[str, str]) -> Switches:
         """Return these switches with some replaced by values from a command line.
