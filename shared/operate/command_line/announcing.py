@@ -1,0 +1,86 @@
+"""The command `announce`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from shared.bootstrap import announced_place, message_queue
+from shared.core.audit.announcing import EVENT_SCHEMAS
+from shared.core.errors import SettingsError
+from shared.operate.announcing import Announcer, Send, Wanted
+from shared.operate.command_line.options import EnvFile, OneScan
+from shared.operate.command_line.session import archive_of, environ_of, failures
+from shared.operate.display import display, standard_error
+from shared.operate.environment import read_time
+from shared.operate.output import STANDARD_OUTPUT
+
+
+def announce(  # noqa: PLR0913 - each is an option
+    *,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Parts with activities from then on."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Parts of activities before then.")
+    ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|URL", help="The reader's queue: of the account with the parts."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the messages there instead, one a line."),
+    ] = None,
+    schema: Annotated[
+        str,
+        typer.Option(metavar="NAME", help=f"{' or '.join(EVENT_SCHEMAS)}: as the subscription's."),
+    ] = EVENT_SCHEMAS[0],
+    topic: Annotated[
+        str, typer.Option(metavar="ID", help="Resource id of the storage account.")
+    ] = "",
+    after: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Continue after this manifest.")
+    ] = 0,
+    most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages to send.")] = 100_000,
+    scan: OneScan = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Send the notifications of existing parts again, for a reader that was connected late.
+
+    It only reads manifests and sends messages. It needs the right to read the manifest container
+    and to send to the queue.
+    """
+    console = standard_error()
+    with failures(console):
+        environ = environ_of(env_file)
+        wanted = Wanted(
+            start=read_time("--from", start), end=read_time("--to", end), after=after, most=most
+        )
+        place = archive_of(environ, scan)
+        parts = announced_place(environ, schema=schema, topic=topic)
+        with _sink(environ, queue, output) as send, display(console, live=True) as shown:
+            done = Announcer(place.results, parts, send, shown).announce(wanted)
+    console.print(str(done), soft_wrap=True)
+
+
+@contextmanager
+def _sink(environ: dict[str, str], queue: str | None, output: str | None) -> Iterator[Send]:
+    """Yield what takes the messages: a queue, a file or standard output."""
+    if (queue is None) == (output is None):
+        raise SettingsError(["give either --queue or --output: where the messages go"])
+    if queue is not None:
+        yield message_queue(environ, queue).send
+    elif output == STANDARD_OUTPUT:
+        yield lambda text: _write_line(text, sys.stdout)
+    else:
+        with Path(output or "").open("a", encoding="utf-8") as file:
+            yield lambda text: _write_line(text, file)
+
+
+def _write_line(text: str, file: TextIO) -> None:
+    file.write(text + "\n")

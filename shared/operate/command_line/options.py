@@ -1,0 +1,26 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="Settings that override the environment: lines of KEY=VALUE, or a "
+        "local.settings.json.",
+    ),
+]
+
+AnyScan = Annotated[
+    str | None,
+    typer.Option("--scan", metavar="NAME", help="The scan; all that are configured."),
+]
+
+OneScan = Annotated[
+    str | None,
+    typer.Option("--scan", metavar="NAME", help="The scan, if several are configured."),
+]

@@ -1,0 +1,82 @@
+"""What every command does: find its settings and its scan, and end with the right exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from shared.bootstrap import Archive, archives, quiet_azure
+from shared.core.errors import ScanError, SettingsError
+from shared.operate.environment import read_file
+from shared.operate.output import STANDARD_OUTPUT, partial
+
+FAILED = 1
+WRONG_SETTINGS = 2
+
+
+def environ_of(env_file: Path | None) -> dict[str, str]:
+    """Return the settings: the environment, and what a file overrides in it."""
+    return {**os.environ, **(read_file(env_file) if env_file else {})}
+
+
+def archives_of(environ: dict[str, str], scan: str | None) -> list[Archive]:
+    """Return what the scans have stored: of all that are configured, or of one.
+
+    Raises:
+        SettingsError: the settings are wrong, or the scan is not among them.
+    """
+    quiet_azure()
+    found = [it for it in archives(environ) if scan in {None, it.policy.scan}]
+    if not found:
+        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
+    return found
+
+
+def archive_of(environ: dict[str, str], scan: str | None) -> Archive:
+    """Return what one scan has stored, which must be named if several are configured.
+
+    Raises:
+        SettingsError: the settings are wrong, or do not say which scan.
+    """
+    places = archives_of(environ, scan)
+    if len(places) > 1:
+        names = ", ".join(it.policy.scan for it in places)
+        raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
+    return places[0]
+
+
+@contextmanager
+def failures(console: Console, output: str = STANDARD_OUTPUT) -> Iterator[None]:
+    """End the program with what failed, what to do and the right exit code."""
+    try:
+        yield
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; Python must not complain again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
+    except (ScanError, OSError) as error:
+        explain(console, error)
+        if code_of(error) == FAILED and output != STANDARD_OUTPUT and partial(output).exists():
+            kept = f"What had been written until then is in {partial(output)}; it is not complete."
+            console.print(kept, soft_wrap=True)
+        raise typer.Exit(code_of(error)) from None
+
+
+def explain(console: Console, error: Exception, scan: str = "") -> None:
+    """Say what failed, and which section of the documentation helps."""
+    if not isinstance(error, ScanError | OSError):
+        console.print("".join(traceback.format_exception(error)), soft_wrap=True)
+    place = f" {scan}" if scan else ""
+    console.print(f"failed{place}: {type(error).__name__}: {error}", style="red", soft_wrap=True)
+    section = error.help if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+    console.print(f"See {section}", soft_wrap=True)
+
+
+def code_of(error: Exception) -> int:
+    """Return the exit code of a program that an error ended."""
+    return WRONG_SETTINGS if isinstance(error, SettingsError) else FAILED
