@@ -126,7 +126,8 @@ def test_parts_removed_while_there_were_no_sweeps_are_noticed(lookback: int) -> 
 
     live(world, 8, how(SHORT, lookback=lookback))
 
-    assert [it["blocked"] for it in world.ledgers.value()["open"]] == [True]
+    blocked = [it["blocked_since"] is not None for it in world.ledgers.value()["open"]]
+    assert blocked == [True]
     world.results.parts.update(gone)
     live(world, 4, how(SHORT, lookback=lookback))
     assert identities(world) == tenant.truth()

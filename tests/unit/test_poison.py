@@ -76,7 +76,7 @@ def newest(world: World) -> int:
 def blocked(world: World, pass_name: str = "") -> list[dict[str, Any]]:
     """Return the blocked slices of a pass."""
     opened = world.ledgers.value()["open"]
-    return [it for it in opened if it["blocked"] and it["pass"].startswith(pass_name)]
+    return [it for it in opened if it["blocked_since"] and it["pass"].startswith(pass_name)]
 
 
 @pytest.mark.parametrize(("lanes", "direction"), [(1, "asc"), (3, "desc"), (6, "asc")])
@@ -113,7 +113,7 @@ def test_hours_for_which_the_api_never_answers_hold_up_no_other_time(
     live(world, 4, by)
 
     assert behind < HOUR
-    assert len([it for it in value["open"] if not it["blocked"]]) <= 64
+    assert len([it for it in value["open"] if not it["blocked_since"]]) <= 64
     world.assert_complete(ORIGIN, NOW + 18 * HOUR, excused=doubted(world))
     assert sum(end - start for start, end in doubted(world)) < 5 * MINUTE
 

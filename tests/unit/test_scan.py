@@ -514,7 +514,7 @@ def test_a_poisoned_slice_holds_up_no_other_and_recovers(kind: str) -> None:
         world.clock.advance(5 * MINUTE)
 
     (piece,) = world.ledgers.value()["open"]
-    assert piece["blocked"]
+    assert piece["blocked_since"]
     assert piece["start"] <= poison < piece["end"] <= piece["start"] + 1000
     assert piece["fault"]
     world.api.always = lambda _: None
@@ -554,7 +554,7 @@ def test_a_blob_in_the_place_of_a_part_holds_up_only_its_slice() -> None:
     world.run()
 
     (held_up,) = world.ledgers.value()["open"]
-    assert held_up["blocked"]
+    assert held_up["blocked_since"]
     assert "BlobArchived" in held_up["fault"]
     assert len(world.results.parts) == len(undisturbed.results.parts) - 1
     world.results.troubled.clear()

@@ -182,7 +182,7 @@ def test_a_part_that_cannot_be_read_blocks_its_sweep_and_nothing_else(damage: st
 
     live(world, 4, how())
 
-    blocked = [it for it in world.ledgers.value()["open"] if it["blocked"]]
+    blocked = [it for it in world.ledgers.value()["open"] if it["blocked_since"]]
     assert [it["pass"] for it in blocked] == ["sweep-2h"]
     assert blocked[0]["fault"]
     assert world.ledgers.value()["coverage"]["first"][0][1] >= world.clock.now() - 20 * MINUTE

@@ -174,7 +174,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         faults: number of answers in a row that were not a page.
         fault: human-readable description of the latest fault.
         not_before: when the next request may be sent.
-        blocked: whether the slice is only retried every hour.
+        blocked_since: since when the slice is only retried every hour; null if it is not blocked.
         cramped: whether it is blocked only because there was no room for its halves.
         pages_at_fault: how many pages the scan had received at the latest fault.
         poisoned: number of faults in a row between which other slices received pages.
@@ -205,7 +205,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     faults: int = 0
     fault: str | None = None
     not_before: int = 0
-    blocked: bool = False
+    blocked_since: int | None = None
     cramped: bool = False
     pages_at_fault: int = 0
     poisoned: int = 0
@@ -226,6 +226,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             limit=limit,
             cursor=cursor,
         )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it is only retried every hour."""
+        return self.blocked_since is not None
 
     @property
     def near_end(self) -> int:

@@ -219,5 +219,5 @@ def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Draft:
 
 
 def _blocked(piece: Slice, now: int, room: Room) -> Slice:
-    blocked = piece.blocked or room.blocked
-    return change(piece, blocked=blocked, not_before=now + BLOCKED_RETRY_MS)
+    since = now if room.blocked and not piece.blocked else piece.blocked_since
+    return change(piece, blocked_since=since, not_before=now + BLOCKED_RETRY_MS)

@@ -150,13 +150,13 @@ def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> 
 def _calm(piece: Slice) -> Slice:
     """Return the slice without the faults that it has met."""
     return change(
-        piece, faults=0, fault=None, not_before=0, blocked=False, cramped=False, poisoned=0
+        piece, faults=0, fault=None, not_before=0, blocked_since=None, cramped=False, poisoned=0
     )
 
 
 def unprobed(piece: Slice, policy: Policy) -> Draft:
     """Continue without a query about a contradiction that the API refuses in every form."""
-    calm = change(piece, faults=0, fault=None, not_before=0, blocked=False)
+    calm = change(piece, faults=0, fault=None, not_before=0, blocked_since=None)
     nothing = Page(records=(), has_next=False, continuation=None, total=None)
     sifted = sift(nothing, calm, policy.axis, NOTHING)
     if calm.mode == "dense":

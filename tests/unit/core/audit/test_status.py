@@ -133,7 +133,7 @@ def blocked(world: World) -> bytes:
         "direction": "asc",
         "limit": 500,
         "cursor": start,
-        "blocked": True,
+        "blocked_since": NOW,
         "fault": "HTTP 500",
     }
     value["open"] = [piece]

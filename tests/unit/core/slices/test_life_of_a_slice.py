@@ -151,7 +151,7 @@ def _struck(piece: Slice) -> Iterator[Slice]:
     change = msgspec.structs.replace
     yield piece
     yield change(piece, faults=2, limit=500, fault="x")
-    yield change(piece, faults=99, poisoned=99, limit=500, fault="x", blocked=True)
+    yield change(piece, faults=99, poisoned=99, limit=500, fault="x", blocked_since=NOW)
 
 
 def _retreats(piece: Slice) -> Iterable[Draft]:

@@ -467,7 +467,7 @@ def test_an_empty_page_that_counts_activities_is_probed(direction: str) -> None:
 
 def test_a_page_makes_a_slice_calm_again() -> None:
     """Faults in a row are counted from the last page on; a blocked slice is free."""
-    transition = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked=True)
+    transition = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked_since=NOW)
 
     assert isinstance(transition, Draft)
     assert transition.goes_on
@@ -666,12 +666,20 @@ def test_a_sweep_stores_only_what_no_part_holds() -> None:
 
 
 def test_a_blocked_slice_stays_blocked_and_is_tried_hourly() -> None:
-    """However many faults it meets."""
-    transition = struck(opened(blocked=True, limit=500), "transient", 7)
+    """However many faults it meets, it is known since when it has been blocked."""
+    transition = struck(opened(blocked_since=NOW - HOUR, limit=500), "transient", 7)
 
     assert transition.goes_on
-    assert (transition.goes_on.blocked, transition.goes_on.faults) == (True, 7)
+    assert (transition.goes_on.blocked_since, transition.goes_on.faults) == (NOW - HOUR, 7)
     assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
+
+
+def test_a_slice_that_is_blocked_says_since_when() -> None:
+    """A person is told once it has lasted for an hour."""
+    transition = struck(opened(end=START + 1000, limit=500), "malformed", 3)
+
+    assert transition.goes_on
+    assert (transition.goes_on.blocked, transition.goes_on.blocked_since) == (True, NOW)
 
 
 def test_without_room_for_blocked_ones_a_slice_only_waits() -> None:

@@ -149,7 +149,7 @@ def test_no_more_than_64_slices_are_open() -> None:
     waiting = tuple(
         piece_of(NOW - 3 * HOUR + n, NOW - 3 * HOUR + n + 1, not_before=NOW + 9) for n in range(64)
     )
-    blocked = tuple(msgspec.structs.replace(it, blocked=True) for it in waiting)
+    blocked = tuple(msgspec.structs.replace(it, blocked_since=NOW) for it in waiting)
 
     full = lanes.choose(fresh_ledger(open=waiting), NOW, HOW, busy=NOBODY)
     free = lanes.choose(fresh_ledger(open=blocked), NOW, HOW, busy=NOBODY)

@@ -193,7 +193,7 @@ def test_the_head_of_the_chain_is_in_every_report() -> None:
 
 def test_blocked_slices_ask_for_a_person() -> None:
     """They are counted apart from the open ones."""
-    fields = told(open=(piece_of(blocked=True), piece_of(start=ORIGIN + HOUR, end=ORIGIN + 9)))
+    fields = told(open=(piece_of(blocked_since=NOW), piece_of(start=ORIGIN + HOUR, end=ORIGIN + 9)))
 
     assert (fields["blocked_slices"], fields["open_slices"]) == (1, 1)
     assert [it.partition(" ")[2][:19] for it in fields["warnings"]] == ["slices are blocked "]
@@ -250,7 +250,7 @@ def test_sweeps_that_are_late_by_hours_ask_for_a_person(late: int, alarming: boo
 def test_what_the_run_warns_of_comes_before_what_the_state_does() -> None:
     """Both are for the same person."""
     ledger: Ledger = msgspec.structs.replace(
-        ledgers.begin(HOW, NOW), open=(piece_of(blocked=True),)
+        ledgers.begin(HOW, NOW), open=(piece_of(blocked_since=NOW),)
     )
     tally = Tally(scan="all", run="r", ledger=ledger, now=NOW, warnings=["clocks differ"])
 

@@ -30,14 +30,14 @@ def ledger_of(*opened: Slice) -> Ledger:
 @pytest.mark.parametrize(("count", "room"), [(63, True), (64, False)])
 def test_no_more_than_64_slices_are_open_and_not_blocked(count: int, room: bool) -> None:  # noqa: FBT001
     """Blocked ones do not count."""
-    ledger = ledger_of(*pieces(count), *pieces(64, blocked=True))
+    ledger = ledger_of(*pieces(count), *pieces(64, blocked_since=NOW))
 
     assert rooms.room_in(ledger).open is room
 
 
 def test_blocked_sweeps_take_no_room_of_the_first_pass() -> None:
     """Nor the first pass theirs."""
-    blocked = pieces(16, pass_name="sweep-2h", blocked=True)
+    blocked = pieces(16, pass_name="sweep-2h", blocked_since=NOW)
     ledger = ledger_of(*blocked)
 
     assert rooms.room_in(ledger) == Room(open=True, blocked=True)
@@ -46,7 +46,7 @@ def test_blocked_sweeps_take_no_room_of_the_first_pass() -> None:
 
 def test_a_slice_that_was_blocked_for_want_of_room_is_halved_once_there_is_room() -> None:
     """Two halves need two places."""
-    (cramped,) = pieces(1, blocked=True, cramped=True)
+    (cramped,) = pieces(1, blocked_since=NOW, cramped=True)
 
     assert rooms.to_halve(ledger_of(cramped, *pieces(62))) == cramped
     assert rooms.to_halve(ledger_of(cramped, *pieces(63))) is None
@@ -54,6 +54,6 @@ def test_a_slice_that_was_blocked_for_want_of_room_is_halved_once_there_is_room(
 
 def test_nothing_gives_way_while_there_is_room() -> None:
     """However poisoned it is."""
-    poisoned = pieces(15, pass_name="sweep-2h", blocked=True, poisoned=NOW)
+    poisoned = pieces(15, pass_name="sweep-2h", blocked_since=NOW, poisoned=NOW)
 
     assert rooms.ripest(ledger_of(*poisoned), sweeps=True) is None
