@@ -12,6 +12,7 @@ ScanError
  │   ├─ LedgerRolledBack  older than the chain of manifests says
  │   ├─ NotRebuildable    the manifests do not tell enough to make it again
  │   └─ ScopeChanged      filters or sort field differ from those that were covered
+ ├─ LeverRefused          a change of the scan makes no sense now: nothing was changed
  └─ StoreError            storage did not do what the protocol needs
      ├─ LedgerConflict    another run saved the ledger first: this one ends, harmlessly
      ├─ BlocksLost        the service dropped staged blocks: the slice starts over
@@ -106,6 +107,12 @@ class NotRebuildable(LedgerError):
     """The manifests do not tell enough to make the ledger again."""
 
     help = "docs/verify.md#rebuilding-the-ledger"
+
+
+class LeverRefused(ScanError):
+    """An operator's change of the scan makes no sense in its present state; nothing was changed."""
+
+    help = "docs/command-line.md#levers"
 
 
 class StoreError(ScanError):

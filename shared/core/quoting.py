@@ -1,8 +1,10 @@
-"""Text from outside made fit to keep: one short, printable line, whatever bytes it came from.
+"""What sentences quote: text from outside as one short, printable line, and times.
 
-It goes into the ledger, the report line and blob metadata. A lone surrogate cannot be saved as
-UTF-8, and a line break would forge a header or a line of the log.
+The text goes into the ledger, the report line and blob metadata. A lone surrogate cannot be saved
+as UTF-8, and a line break would forge a header or a line of the log.
 """
+
+from datetime import UTC, datetime
 
 QUOTED_MOST = 200
 """Characters of a quotation: enough to recognise an error, short enough for any log."""
@@ -18,6 +20,11 @@ def quoted(text: str | bytes, most: int = QUOTED_MOST) -> str:
         beginning = beginning.decode("utf-8", "replace")
     line = " ".join(beginning.split())[:most]
     return "".join(it if it.isprintable() else _escaped(it) for it in line)[:most]
+
+
+def instant(milliseconds: int) -> str:
+    """Return epoch milliseconds in plain words, in UTC to the second."""
+    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def ascii_quoted(text: str, most: int = 500) -> str:

@@ -8,11 +8,11 @@ from shared.core.audit.verifying import Chain
 from shared.core.errors import NotRebuildable
 from shared.core.intervals import total
 from shared.core.model import FIRST_PASS, HOUR_MS, Ledger, PartBlob, Policy
+from shared.core.quoting import instant
 from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
 from shared.operate.pausing import Display, counted
 from shared.operate.reading import Progress, read_ahead
-from shared.operate.running import instant
 from shared.ports import Clock, LedgerStore, ResultArchive
 
 

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from shared.core.quoting import instant
 from shared.operate.pausing import Display, counted, duration, pause
 from shared.ports import Clock
 from shared.scan.reporting import RunResult
@@ -14,6 +14,9 @@ BACKOFF_FIRST_MS = 2_000
 
 BACKOFF_MOST_MS = 120_000
 """The longest such pause; a blocked slice is due hourly, other waits are far shorter."""
+
+AT_REST = frozenset({"idle", "paused"})
+"""Outcomes after which another run at once would find nothing to do."""
 
 RunScans = Callable[[], list[RunResult]]
 """Does one run of every scan."""
@@ -39,13 +42,13 @@ def run_once(run_scans: RunScans, display: Display, show: Callable[[str], None])
 def run_until_idle(
     run_scans: RunScans, clock: Clock, display: Display, show: Callable[[str], None]
 ) -> list[RunResult]:
-    """Repeat runs until every scan is idle or one fails; return the last one's results."""
+    """Repeat runs until every scan is idle or paused, or one fails; return the last results."""
     quiet = 0
     while True:
         results = run_once(run_scans, display, show)
-        if any(it.error for it in results) or all(it.outcome == "idle" for it in results):
+        if any(it.error for it in results) or all(it.outcome in AT_REST for it in results):
             return results
-        reports = [json.loads(it.line) for it in results if it.outcome != "idle"]
+        reports = [json.loads(it.line) for it in results if it.outcome not in AT_REST]
         quiet = 0 if any(report["pages"] for report in reports) else quiet + 1
         pause(clock, display, next_pause(reports, clock.now(), quiet), _why(reports))
 
@@ -75,7 +78,7 @@ def _why(reports: Sequence[dict[str, Any]]) -> str:
         return "the API throttles this tenant (429)"
     if "faults" in outcomes:
         return "the API is not well"
-    return "another run is at work" if outcomes == {"busy"} else "what is due waits"
+    return "another run is at work" if outcomes <= {"busy", "superseded"} else "what is due waits"
 
 
 def summary(report: dict[str, Any]) -> str:
@@ -99,11 +102,8 @@ _MEANING = {
     "waiting": "waiting, nothing can be asked just now",
     "out-of-time": "paused, the time budget is spent",
     "faults": "paused, the API gave three faults in a row",
+    "paused": "paused by an operator, no request is sent",
+    "superseded": "ended early, another run or a command took over",
     "busy": "busy, another run holds the scan",
     "clocks differ": "stopped, two clocks differ",
 }
-
-
-def instant(milliseconds: int) -> str:
-    """Return epoch milliseconds in plain words, in UTC to the second."""
-    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

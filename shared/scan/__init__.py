@@ -3,7 +3,8 @@
 A run follows the protocol of docs/architecture.md, and its modules follow the run:
 
 1. `claiming` reads the ledger, checks it against the chain, and claims it.
-2. `committing` finishes an interrupted commit, before anything is fetched.
+2. `committing` finishes an interrupted commit, before anything is fetched. A paused scan's run
+   ends after that.
 3. `upkeep` brings the ledger up to date where that needs no request.
 4. Until the next move is to stop: `pending` starts steps, which `stepping` runs in threads;
    `absorbing` takes in what they bring back, saves it, and commits what is finished.
@@ -22,7 +23,7 @@ from shared.core.state.next_move import Moment, Move, Start, Stop, has_free_lane
 from shared.core.state.report import Outcome, Tally
 from shared.ports import Ports
 from shared.scan.absorbing import Absorber
-from shared.scan.claiming import claim
+from shared.scan.claiming import claim, is_superseded
 from shared.scan.committing import finish_commit
 from shared.scan.pending import Pending
 from shared.scan.run import Run
@@ -52,15 +53,24 @@ def scan_once(
     if run is None:
         return "busy"
     try:
-        finish_commit(run)
-        prepare(run)
-        with workers(policy.concurrency) as threads:
-            outcome = _work(run, Pending(run, threads), Absorber(run))
-    except Exception:
+        outcome = _outcome(run, workers)
+        run.writer.release()
+    except Exception as error:
+        if is_superseded(run, error):
+            return "superseded"
         run.writer.release_after_an_error()
         raise
-    run.writer.release()
     return outcome
+
+
+def _outcome(run: Run, workers: Callable[[int], Executor]) -> Outcome:
+    """Finish what was interrupted, then work unless the scan is paused; return why it ended."""
+    finish_commit(run)
+    if run.ledger.pause:
+        return "paused"
+    prepare(run)
+    with workers(run.policy.concurrency) as threads:
+        return _work(run, Pending(run, threads), Absorber(run))
 
 
 def _work(run: Run, pending: Pending, absorber: Absorber) -> Outcome:

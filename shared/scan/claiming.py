@@ -7,7 +7,13 @@ import msgspec
 
 from shared import __version__
 from shared.core.clocks import APART_REPORTED_MS
-from shared.core.errors import LedgerConflict, LedgerError, LedgerMissing
+from shared.core.errors import (
+    BlocksLost,
+    LedgerConflict,
+    LedgerError,
+    LedgerMissing,
+    StoreConflict,
+)
 from shared.core.model import Ledger, Policy
 from shared.core.slices.facts import believed
 from shared.core.state import ledger as ledgers
@@ -52,6 +58,19 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
     except LedgerConflict:
         return None
     return Run(ports=ports, policy=policy, tally=tally, clock=clock, started=started, writer=writer)
+
+
+def is_superseded(run: Run, error: Exception) -> bool:
+    """Say whether an error only shows that the ledger is another run's by now.
+
+    A refused save shows it. A part or a manifest that exists with other content, or blocks that
+    are gone, may also be the work of whoever took over.
+    """
+    if isinstance(error, LedgerConflict):
+        return True
+    if not isinstance(error, StoreConflict | BlocksLost):
+        return False
+    return run.ports.ledgers.load().etag != run.writer.etag
 
 
 def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:

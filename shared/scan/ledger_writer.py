@@ -47,6 +47,7 @@ class LedgerWriter:
     def release(self) -> None:
         """Release the claim, so that the next run may begin at once."""
         self.save(ledgers.release(self.current))
+        self._tally.released = self.etag
 
     def release_after_an_error(self) -> None:
         """Release the claim, unless a save failed.

@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.core.audit.quiet import quiet_hours
 from shared.core.errors import ScanError, StoreError
 from shared.core.model import Policy
+from shared.core.state import ledger as ledgers
+from shared.core.state.decisions import reported, unreported
 from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.ports import DerivedStore, Ports
 from shared.scan import scan_once
@@ -73,6 +76,7 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
     result = _report(job.tally, job.policy, ending)
     if not isinstance(error, StoreError):
         _keep(job, result.line)
+        _note_reported(job)
     return result
 
 
@@ -135,6 +139,19 @@ def _log(line: str, error: Exception | None, *, warns: bool) -> None:
         logger.error(line)
     else:
         logger.error(line, exc_info=error)
+
+
+def _note_reported(job: Job) -> None:
+    """Note in the ledger that the decisions in it are reported.
+
+    Only the version that this run released is replaced. If the note cannot be made, the next run
+    reports the decisions again.
+    """
+    ledger, etag = job.tally.ledger, job.tally.released
+    if ledger is None or etag is None or not unreported(ledger):
+        return
+    with suppress(StoreError):
+        job.ports.ledgers.save(ledgers.encode(reported(ledger)), etag=etag)
 
 
 def _keep(job: Job, line: str) -> None:

@@ -25,6 +25,7 @@ from shared.core.model import (
 )
 from shared.core.state import manifest as manifests
 from shared.core.state.capacity import is_overloaded
+from shared.core.state.levers import resumed_in_time
 from shared.core.state.pacing import note_start
 from shared.core.state.planning import last_age, settles_until
 from shared.core.state.proof import proof_in, settle, with_proof
@@ -114,11 +115,14 @@ def is_held(ledger: Ledger, now: int, policy: Policy) -> bool:
 def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
     """Return the ledger claimed by `run` until its time budget must have passed.
 
+    A pause whose time is over ends here.
+
     Raises:
         ScopeChanged: the policy's filters or sort field are not those of the coverage, and
             the operator has not accepted the change.
     """
-    ledger = change(_rescoped(ledger, now, policy), pacing=note_start(ledger.pacing, now))
+    ledger = resumed_in_time(_rescoped(ledger, now, policy), now)
+    ledger = change(ledger, pacing=note_start(ledger.pacing, now))
     until = settles_until(ledger, now, policy)
     return change(
         with_proof(ledger, settle(proof_in(ledger), until)),

@@ -13,6 +13,7 @@ from shared.core.intervals import Intervals, total
 from shared.core.model import HOUR_MS, SECOND_MS, Counts, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.slices.transitions import Draft, Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
+from shared.core.state.decisions import unreported
 from shared.core.state.fitting import fitted_line, summed_up
 from shared.core.state.planning import accounted_for, final, is_sweep, soon_out_of_reach, uncovered
 from shared.core.state.rooms import BLOCKED_SWEEPS
@@ -23,7 +24,17 @@ HOUR_SECONDS = 3_600
 SWEEPS_BEHIND_HOURS = 6
 """A sweep that has been due for longer is warned of: an hour or two is usual after an outage."""
 
-Outcome = Literal["idle", "waiting", "out-of-time", "faults", "clocks differ", "busy", "failed"]
+Outcome = Literal[
+    "idle",
+    "waiting",
+    "out-of-time",
+    "faults",
+    "clocks differ",
+    "paused",
+    "busy",
+    "superseded",
+    "failed",
+]
 """Why the run ended.
 
 - `idle`: nothing was due any more.
@@ -32,7 +43,10 @@ Outcome = Literal["idle", "waiting", "out-of-time", "faults", "clocks differ", "
 - `faults`: three faults in a row on different slices: the API is not well.
 - `clocks differ`: the local clock stepped, or the API's is more than a day away; the next run
   claims again.
+- `paused`: an operator has paused the scan; no request was sent.
 - `busy`: another run holds the claim; nothing was done.
+- `superseded`: another run, or an operator's command, took the scan over. What this run had saved
+  counts, and the next run continues from there.
 - `failed`: an error ended it; see `error`.
 """
 
@@ -59,6 +73,7 @@ class Tally:
         counts: what this run's pages added to the counts of their slices.
         last_fault: human-readable description of the latest fault.
         quiet: for how many hours the scan has been quiet; None when that is not known.
+        released: the ETag of the ledger as this run released it; None while it has not.
     """
 
     scan: str
@@ -78,6 +93,7 @@ class Tally:
     counts: Counts = field(default_factory=Counts)
     last_fault: str | None = None
     quiet: int | None = None
+    released: str | None = None
 
     def note_transition(self, transition: Draft | Transition, before: Slice) -> None:
         """Count what a transition did to the slice that was `before`."""
@@ -95,6 +111,10 @@ class Tally:
 
 COUNTED = tuple(name for name in Counts.__struct_fields__ if name != "faults")
 """What a slice counts and a run sums up. A run counts faults by itself, with those of no slice."""
+
+
+DECISION_FIELDS = ("number", "kind", "at", "by", "reason", "what")
+"""What a report states of each decision."""
 
 
 def report_fields(  # noqa: PLR0913 - the facts of a run, by name
@@ -126,6 +146,7 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
         "duration_seconds": _seconds(duration),
         "past_due": past_due,
         **_work(tally),
+        "decisions": _decisions(tally.ledger),
         **state,
         "warnings": [*summed_up(tally.warnings), *_alarms(state), *_quiet(tally.quiet)],
     }
@@ -154,11 +175,19 @@ def _work(tally: Tally) -> dict[str, Any]:
     }
 
 
+def _decisions(ledger: Ledger | None) -> list[dict[str, Any]]:
+    """Return the decisions that no report has stated yet, as in the ledger."""
+    found = unreported(ledger) if ledger else ()
+    return [{name: getattr(it, name) for name in DECISION_FIELDS} for it in found]
+
+
 def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
     missing = list(uncovered(ledger, now, policy))
     reaching = [it for it in missing if soon_out_of_reach(it[0], now, policy)]
     return {
         "epoch": ledger.epoch,
+        "paused_since": ledger.pause.since if ledger.pause else 0,
+        "paused_until": (ledger.pause.until or 0) if ledger.pause else 0,
         "lag_seconds": _seconds(now - policy.settle - missing[0][0]) if missing else 0,
         "backlog_seconds": _seconds(total(missing)),
         "covered_until": _reached(accounted_for(ledger), ledger.settled_until),
