@@ -126,7 +126,7 @@ def test_a_scan_that_is_not_paused_stays_as_it_is() -> None:
 def test_a_retry_makes_waiting_and_blocked_slices_due_at_once() -> None:
     """They stay blocked, since only an answer shows that they can be read."""
     waiting = piece_of(not_before=NOW + MINUTE, faults=2)
-    blocked = piece_of((NOW - HOUR, NOW - HOUR + MINUTE), not_before=NOW + HOUR, blocked=True)
+    blocked = piece_of((NOW - HOUR, NOW - HOUR + MINUTE), not_before=NOW + HOUR, blocked_since=NOW)
 
     after = levers.retried(new_ledger(open=(waiting, blocked)), ORDER)
 
