@@ -271,8 +271,8 @@ class Simulation:
         if ledger.committing is None:
             return
         commit, self.ledger = ledger.committing, committing.committed(ledger)
-        if commit.covers:
-            self.done.append((commit.start, commit.end, self.now))
+        if commit.covers and commit.bounds:
+            self.done.append((*commit.bounds, self.now))
 
 
 def outcome_of(  # noqa: PLR0913 - what a scan did, by name

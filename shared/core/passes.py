@@ -31,6 +31,11 @@ def sweep_age(name: str) -> int | None:
     return int(found[1]) * UNITS[found[2]] if found else None
 
 
+def rescan_name(epoch: int) -> str:
+    """Return the name of the rescan that was ordered in this epoch."""
+    return f"rescan-{epoch}"
+
+
 def is_partial(name: str) -> bool:
     """Say whether a name stands for looks that asked only for what was ingested lately."""
     return name.endswith(PARTIAL)

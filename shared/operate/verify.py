@@ -247,7 +247,7 @@ class Verifier:
             return None
 
     def _note_committing(self, ledger: Ledger | None) -> None:
-        if ledger and ledger.committing:
+        if ledger and ledger.committing and ledger.committing.slice:
             self.committing.add(part_name(self.checked.scan, ledger.committing.slice))
 
     def _found(self, finding: Finding) -> None:

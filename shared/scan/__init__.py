@@ -3,8 +3,8 @@
 A run follows the protocol of docs/architecture.md, and its modules follow the run:
 
 1. `claiming` reads the ledger, checks it against the chain, and claims it.
-2. `committing` finishes an interrupted commit, before anything is fetched. A paused scan's run
-   ends after that.
+2. `committing` finishes an interrupted commit, and commits the decisions that are outstanding,
+   before anything is fetched. A paused scan's run ends after that.
 3. `upkeep` brings the ledger up to date where that needs no request.
 4. Until the next move is to stop: `pending` starts steps, which `stepping` runs in threads;
    `absorbing` takes in what they bring back, saves it, and commits what is finished.
@@ -24,7 +24,7 @@ from shared.core.state.report import Outcome, Tally
 from shared.ports import Ports
 from shared.scan.absorbing import Absorber
 from shared.scan.claiming import claim, is_superseded
-from shared.scan.committing import finish_commit
+from shared.scan.committing import commit_decisions, finish_commit
 from shared.scan.pending import Pending
 from shared.scan.run import Run
 from shared.scan.upkeep import close_passed, halve_cramped, prepare
@@ -66,6 +66,7 @@ def scan_once(
 def _outcome(run: Run, workers: Callable[[int], Executor]) -> Outcome:
     """Finish what was interrupted, then work unless the scan is paused; return why it ended."""
     finish_commit(run)
+    commit_decisions(run)
     if run.ledger.pause:
         return "paused"
     prepare(run)

@@ -1,4 +1,7 @@
-"""The commit: a finished slice becomes visible, all at once and only once."""
+"""The commit: a finished slice becomes visible, all at once and only once.
+
+Decisions that change what is scanned are committed in the same way, as manifests without a part.
+"""
 
 from shared.core.api.block_ids import is_block_id
 from shared.core.api.blocks import trailer_of
@@ -6,7 +9,7 @@ from shared.core.errors import BlocksLost, StoreConflict
 from shared.core.model import Block, Commit, Policy, Slice
 from shared.core.slices.retreat import POISONED
 from shared.core.slices.transitions import Draft, Transition
-from shared.core.state import committing
+from shared.core.state import committing, levers
 from shared.core.state import ledger as ledgers
 from shared.core.state.layout import part_name
 from shared.scan.run import Run, shown
@@ -36,6 +39,27 @@ def finish_commit(run: Run) -> None:
         _commit(run, run.ledger.committing)
 
 
+def commit_decisions(run: Run) -> None:
+    """Commit the decisions that no manifest states yet, the oldest first.
+
+    One that no longer makes sense is dropped with a warning: the scan or its settings have changed
+    since an operator took it.
+
+    Raises:
+        ScopeChanged: the filters are not those of the coverage, after all.
+    """
+    while run.ledger.outstanding:
+        decision = run.ledger.outstanding[0]
+        if why := levers.outdated(run.ledger, decision, run.policy):
+            run.warn(f"the decision of {decision.by} ({decision.kind}) is dropped: {why}")
+            run.writer.save(levers.dropped(run.ledger, decision))
+        else:
+            made = run.now()
+            run.writer.save(committing.with_decision(run.ledger, decision, run.policy, made=made))
+            finish_commit(run)
+    ledgers.require_scope(run.ledger, run.policy)
+
+
 def _commit(run: Run, commit: Commit) -> None:
     """Make part and manifest appear, then let coverage grow."""
     try:
@@ -44,29 +68,29 @@ def _commit(run: Run, commit: Commit) -> None:
         if run.ports.results.manifest(commit.number) is not None:
             raise
         run.writer.save(committing.restarted(run.ledger))
-        run.warn(_started_over(commit))
+        run.warn(f"staged blocks had expired: their slice starts over: {_shown(commit)}")
         return
     run.ports.results.put_manifest(commit.number, commit.manifest.encode())
     run.writer.save(committing.committed(run.ledger))
     run.tally.commits += 1
     if commit.lost:
-        run.warn(f"{shown((commit.start, commit.end))} is declared lost: {commit.lost}")
+        run.warn(f"{_shown(commit)} is declared lost: {commit.lost}")
 
 
 def _commit_part(run: Run, commit: Commit) -> None:
     piece = commit.slice
-    if not piece.blocks:
+    if piece is None or not piece.blocks:
         return
-    metadata = _metadata(run.policy, commit)
+    metadata = _metadata(run.policy, commit, piece)
     _commit_blocks(run, part_name(run.policy.scan, piece), piece.blocks, metadata)
     run.tally.parts += 1
 
 
-def _metadata(policy: Policy, commit: Commit) -> dict[str, str]:
-    blocks = commit.slice.blocks
+def _metadata(policy: Policy, commit: Commit, piece: Slice) -> dict[str, str]:
+    blocks = piece.blocks
     return {
         "scan": policy.scan,
-        "pass": commit.slice.pass_name,
+        "pass": piece.pass_name,
         "start": str(commit.start),
         "end": str(commit.end),
         "records": str(sum(block.records for block in blocks)),
@@ -106,6 +130,5 @@ def _require_newest_ledger(run: Run, part: str, conflict: StoreConflict) -> None
         raise ledgers.put_back_before(part) from conflict
 
 
-def _started_over(commit: Commit) -> str:
-    bounds = shown((commit.start, commit.end))
-    return f"staged blocks had expired: their slice starts over: {bounds}"
+def _shown(commit: Commit) -> str:
+    return shown(commit.bounds) if commit.bounds else ""

@@ -5,9 +5,10 @@ from shared.core.slices.retreat import close, doubted, halved
 from shared.core.slices.transitions import Draft
 from shared.core.state import committing
 from shared.core.state.lanes import gives_way, gone, passed
+from shared.core.state.levers import rescans_ended
 from shared.core.state.rooms import ripest, to_halve
 from shared.core.state.sweeps import unswept
-from shared.scan.committing import finish_commit, take
+from shared.scan.committing import commit_decisions, finish_commit, take
 from shared.scan.run import Run, shown
 
 GIVING_UP_SHARE = 4
@@ -20,6 +21,7 @@ def prepare(run: Run) -> None:
     """Bring the ledger up to date, before anything is fetched."""
     close_passed(run, NOT_BUSY)
     _give_up_sweeps(run)
+    _end_rescans(run)
     _make_room(run)
     halve_cramped(run, NOT_BUSY)
 
@@ -47,6 +49,14 @@ def _give_up_sweeps(run: Run) -> None:
         run.writer.save(committing.given_up(run.ledger, bounds, run.policy, made=run.now()))
         finish_commit(run)
         run.warn(f"time passed the API's reach before a sweep looked at it: {shown(bounds)}")
+
+
+def _end_rescans(run: Run) -> None:
+    """Commit the end of the rescans that have nothing left to scan."""
+    ended = rescans_ended(run.ledger, run.now(), run.policy)
+    if ended is not run.ledger:
+        run.writer.save(ended)
+        commit_decisions(run)
 
 
 def _make_room(run: Run) -> None:

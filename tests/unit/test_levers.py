@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
-from shared.core.model import Ledger
+from shared.core.audit.verifying import Chain
+from shared.core.errors import ScopeChanged
+from shared.core.intervals import holds
+from shared.core.model import Ledger, Policy
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state.decisions import Order
+from shared.core.state.proof import Proof
 from shared.core.state.report import Tally
+from shared.operate.rebuild import rebuild
+from shared.operate.verify import Verifier
 from shared.ports import Ports
 from shared.scan.reporting import Job, run_and_report
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, InMemoryDerived, policy
+from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 
@@ -186,3 +193,176 @@ def test_a_busy_run_reports_decisions_and_leaves_the_note_to_the_run_at_work() -
     assert [it["outcome"] for it in reports] == ["busy"]
     assert {it["kind"] for it in reports[0]["decisions"]} == {"pause", "resume"}
     assert len(line_of(world)["decisions"]) == 2
+
+
+def manifests_of(world: World) -> list[dict[str, Any]]:
+    """Return all manifests in order."""
+    return [json.loads(world.results.manifests[it]) for it in sorted(world.results.manifests)]
+
+
+def assert_proven(world: World, how: Policy) -> None:
+    """Assert that the store is sound, and that the manifests give the ledger's scope again."""
+    checked = Verifier(world.results, world.ledgers, "all", Silent()).check()
+    assert checked.findings == []
+    lost = ledgers.decode(world.ledgers.content or b"")
+    again = rebuild(world.results, how, world.clock.now(), Silent()).ledger
+    for name in (*Proof.names(), "origin", "fingerprint", "accepted", "head"):
+        assert getattr(again, name) == getattr(lost, name), name
+
+
+def test_a_backfill_adds_the_time_before_the_origin() -> None:
+    """The chain says so before the first part of it appears."""
+    world = World(range(NOW - 9 * HOUR, NOW, 5 * MINUTE))
+    world.run_until_idle()
+    before = len(world.results.manifests)
+    pull(world, lambda it, order: levers.backfilled(it, order, policy(), to=NOW - 8 * HOUR))
+
+    world.run_until_idle()
+
+    world.assert_complete(NOW - 8 * HOUR, world.ledgers.value()["coverage"]["first"][0][1])
+    stated = manifests_of(world)[before]
+    assert (stated["decision"]["kind"], stated["decision"]["by"]) == ("backfill", "kim")
+    assert (stated["origin"], stated["settled_until"]) == (NOW - 8 * HOUR, NOW - 8 * HOUR)
+    assert (stated["pass"], stated["start"], stated["end"], stated["part"]) == (None,) * 4
+    assert_proven(world, policy())
+
+
+def test_a_rescan_stores_only_what_is_missing() -> None:
+    """Its pass leaves the coverage with the decision that ends it."""
+    how = policy(sweeps=())
+    world = World([it for it in range(NOW - 3 * HOUR, NOW, MINUTE) if it % (7 * MINUTE)])
+    world.run_until_idle(how)
+    world.api.truth = list(range(NOW - 3 * HOUR, NOW, MINUTE))
+    pull(
+        world,
+        lambda it, order: levers.rescanned(it, order, how, bounds=(NOW - 2 * HOUR, NOW - HOUR)),
+    )
+
+    world.run_until_idle(how)
+    world.clock.advance(5 * MINUTE)
+    world.run(how)
+
+    missing = {it for it in world.api.truth if it % (7 * MINUTE) == 0}
+    found = {it["timestamp"] for it in world.followed()} & missing
+    assert found == {it for it in missing if NOW - 2 * HOUR <= it < NOW - HOUR}
+    assert len(world.followed()) == len({it["_id"] for it in world.followed()})
+    (name,) = {it["decision"]["pass"] for it in manifests_of(world) if it["decision"]}
+    passes = [sorted(it["complete"]) for it in manifests_of(world)]
+    assert ["first", name] in passes
+    assert passes[-1] == ["first"]
+    assert world.ledgers.value()["rescans"] == {}
+    assert_proven(world, how)
+
+
+def test_time_that_is_scanned_again_is_not_final_meanwhile() -> None:
+    """Readers learn from the decision that something may be added, and when no more will be."""
+    how = policy(sweeps=())
+    world = world_of()
+    world.run_until_idle(how)
+    before = len(world.results.manifests)
+    bounds = (NOW - 2 * HOUR, NOW - HOUR)
+    pull(world, lambda it, order: levers.rescanned(it, order, how, bounds=bounds))
+
+    world.run_until_idle(how)
+    world.clock.advance(5 * MINUTE)
+    world.run(how)
+
+    final = [
+        holds(tuple((start, end) for start, end in it["final"]), bounds)
+        for it in manifests_of(world)[before - 1 :]
+    ]
+    assert (final[0], final[1], final[-1]) == (True, False, True)
+
+
+def test_accepted_filters_are_a_decision_in_the_chain() -> None:
+    """A setting and the command have the same effect."""
+    new = policy(filters={"service": {"eq": [11161]}})
+    for how, by in ((policy(filters=new.filters, accept=new.fingerprint), None), (new, "kim")):
+        world = world_of()
+        world.run_until_idle()
+        before = len(world.results.manifests)
+        if by:
+            pull(world, lambda it, order: levers.filters_accepted(it, order, new))
+        world.clock.advance(10 * MINUTE)
+
+        world.run(how)
+
+        stated = manifests_of(world)[before]
+        assert (stated["decision"]["kind"], stated["fingerprint"]) == (
+            "accept-filters",
+            new.fingerprint,
+        )
+        assert stated["decision"]["by"] == (by or "SCAN_ACCEPT_FILTERS")
+        assert world.api.asked[-1]["filters"]["service"] == {"eq": [11161]}
+        assert_proven(world, how)
+
+
+def test_filters_that_are_put_back_drop_the_order_to_accept_others() -> None:
+    """The run goes on with those of the settings, and says so."""
+    new = policy(filters={"service": {"eq": [11161]}})
+    world = world_of()
+    world.run_until_idle()
+    pull(world, lambda it, order: levers.filters_accepted(it, order, new))
+    world.clock.advance(10 * MINUTE)
+
+    assert world.run() == "idle"
+
+    assert any("(accept-filters) is dropped" in it for it in world.tally.warnings)
+    assert world.ledgers.value()["outstanding"] == []
+    assert_proven(world, policy())
+
+
+def test_filters_that_are_put_back_while_the_others_are_committed_stop_the_run() -> None:
+    """It is too late: the chain may state them, and they have to be accepted again."""
+    new = policy(filters={"service": {"eq": [11161]}})
+    world = world_of()
+    world.run_until_idle()
+    pull(world, lambda it, order: levers.filters_accepted(it, order, new))
+    world.share(Effects(at=3, how="before"))
+    with pytest.raises(Crash):
+        world.run(new)
+    world.share(Effects())
+    world.clock.advance(10 * MINUTE)
+    asked = len(world.api.asked)
+
+    with pytest.raises(ScopeChanged):
+        world.run()
+
+    assert len(world.api.asked) == asked
+    assert_proven(world, policy())
+
+
+def test_a_paused_run_commits_decisions() -> None:
+    """They need no request."""
+    world = world_of()
+    world.run_until_idle()
+    pause(world)
+    pull(world, lambda it, order: levers.backfilled(it, order, policy(), to=NOW - 8 * HOUR))
+
+    assert world.run() == "paused"
+
+    assert world.ledgers.value()["origin"] == NOW - 8 * HOUR
+    assert_proven(world, policy())
+
+
+def test_a_settled_time_that_a_manifest_moves_back_without_a_backfill_is_found() -> None:
+    """What readers were promised holds for every other decision."""
+    world = world_of()
+    world.run_until_idle()
+    pull(world, lambda it, order: levers.backfilled(it, order, policy(), to=NOW - 8 * HOUR))
+    world.run()
+    number = max(it for it, content in world.results.manifests.items() if b"backfill" in content)
+    stated = world.results.manifests[number]
+    forged = stated.replace(b'"backfill"', b'"retry"')
+    chain = Chain("all")
+    for at in range(1, number):
+        chain.take(at, world.results.manifests[at])
+
+    chain.take(number, forged)
+
+    assert {it.verdict for it in chain.findings} == {"coverage-unproven"}
+    chain = Chain("all")
+    for at in range(1, number):
+        chain.take(at, world.results.manifests[at])
+    chain.take(number, stated)
+    assert chain.findings == []

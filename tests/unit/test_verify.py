@@ -490,4 +490,5 @@ def test_the_part_that_is_being_committed_is_named_by_the_ledger() -> None:
 
     committing = decode(world.ledgers.content or b"").committing
     assert committing
+    assert committing.slice
     assert (finding.verdict, finding.subject) == ("pending", part_name("all", committing.slice))

@@ -62,7 +62,7 @@ def message(manifest: Manifest, place: Place) -> dict[str, Any]:
         "url": url,
         "sequencer": f"{manifest.number:048X}",
     }
-    time = _written(manifest.requests.last or manifest.end)
+    time = _written(manifest.requests.last or manifest.made)
     name = _named(url)
     if place.schema == "CloudEventSchemaV1_0":
         return {

@@ -127,16 +127,21 @@ def fits(history: History, ledger: Ledger) -> bool:
 
 def taken(history: History, manifest: Manifest, content: bytes) -> History:
     """Return the history with the next manifest, whose bytes these are."""
-    hour = manifest.start // HOUR_MS * HOUR_MS
-    newest = max(history.newest, hour)
     after = change(
         history,
         first=history.first or manifest.number,
         through=manifest.number,
         sha256=manifests.digest(content),
         made=manifest.made,
-        newest=newest,
     )
+    return after if manifest.decision else _with_slice(after, manifest)
+
+
+def _with_slice(history: History, manifest: Manifest) -> History:
+    """Return the history with what a slice's manifest says about its hour."""
+    hour = manifest.bounds[0] // HOUR_MS * HOUR_MS
+    newest = max(history.newest, hour)
+    after = change(history, newest=newest)
     if hour < newest - KEPT_MS:
         return change(after, older=history.older + 1)
     known = history.hours
@@ -150,9 +155,9 @@ def taken(history: History, manifest: Manifest, content: bytes) -> History:
 
 
 def _told(hour: Hour, manifest: Manifest, start: int) -> Hour:
-    part, counts, bounds = manifest.part, manifest.counts, (manifest.start, manifest.end)
+    part, counts, bounds = manifest.part, manifest.counts, manifest.bounds
     late_by_pass = hour.late_by_pass
-    if counts.late:
+    if counts.late and manifest.pass_name:
         late_by_pass = _summed(late_by_pass, {manifest.pass_name: counts.late})
     return Hour(
         records=hour.records + (part.records if part else 0),
@@ -197,7 +202,8 @@ def reaches_back_to(head: Manifest) -> int:
     newest manifest says is complete.
     """
     ends = [stretches[-1][1] for stretches in head.complete.values() if stretches]
-    return max([head.end, *ends]) - HOUR_MS - KEPT_MS - CLOCKS_MS
+    newest = max([*([head.end] if head.end else []), *ends], default=head.made)
+    return newest - HOUR_MS - KEPT_MS - CLOCKS_MS
 
 
 def first_made_since(

@@ -15,7 +15,6 @@ from shared.core.errors import NotRebuildable
 from shared.core.intervals import Interval
 from shared.core.model import (
     HOUR_MS,
-    Accepted,
     Axis,
     Block,
     Counts,
@@ -54,8 +53,6 @@ class Rebuilding:
     def take(self, manifest: Manifest, content: bytes) -> None:
         """Take in the next manifest, already checked against the one before."""
         before = self.ledger
-        changed = before.head.number and manifest.fingerprint != before.fingerprint
-        accepted = Accepted(fingerprint=manifest.fingerprint, at=manifest.requests.last or self.now)
         self.epoch = max(self.epoch, manifest.epoch)
         if not before.head.number:
             before = with_proof(before, nothing_proven(manifest.origin))
@@ -63,7 +60,6 @@ class Rebuilding:
             committing.extended(before, manifest, content),
             axis=manifest.axis,
             fingerprint=manifest.fingerprint,
-            accepted=(*before.accepted, accepted) if changed else before.accepted,
             origin=manifest.origin,
             epoch=self.epoch + EPOCHS_SKIPPED,
         )

@@ -179,9 +179,24 @@ def _unproven(before: Proof, proven: Proof, manifest: Manifest) -> Iterator[Find
         if gone := without(due, stated):
             detail = f"complete.{name} no longer holds {_shown(gone)}"
             yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
-    if min(manifest.start, manifest.settled_until) < before.settled_until:
+    if _adds_from(manifest) < before.settled_until and not _is_backfill(before, manifest):
         detail = f"nothing may be added before {before.settled_until}, which was settled"
         yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
+
+
+def _adds_from(manifest: Manifest) -> int:
+    """Return the earliest time to which a manifest adds anything."""
+    begins = manifest.settled_until
+    return begins if manifest.decision else min(begins, manifest.bounds[0])
+
+
+def _is_backfill(before: Proof, manifest: Manifest) -> bool:
+    """Say whether a manifest moves the origin back, from where nothing was settled so far."""
+    decision = manifest.decision
+    if decision is None or decision.kind != "backfill":
+        return False
+    origin = manifest.origin
+    return manifest.settled_until == origin and decision.bounds == (origin, before.settled_until)
 
 
 def _shown(intervals: Iterable[Interval]) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.core.intervals import Intervals
+from shared.core.intervals import Interval, Intervals
 from shared.core.model.scale import Axis, Direction, Span
 from shared.core.model.slice import Doubt, Slice
 
@@ -24,25 +24,30 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The one slice that is being committed; everything about it is fixed before it starts.
+    """What is being committed, a finished slice or a decision; all of it is fixed before it starts.
 
     Attributes:
-        slice: the finished slice, with its block list.
-        start: first proven millisecond.
-        end: first millisecond after the proven ones.
+        slice: the finished slice, with its block list; null for a decision.
+        start: first proven millisecond; null for a decision.
+        end: first millisecond after the proven ones; null for a decision.
         number: the manifest's place in the chain.
         manifest: the manifest's bytes (JSON text).
         covers: the passes whose coverage grows; empty if the interval is declared lost.
         lost: the reason, if the interval is declared lost; otherwise null.
     """
 
-    slice: Slice
-    start: int
-    end: int
+    slice: Slice | None
+    start: int | None
+    end: int | None
     number: int
     manifest: str
     covers: tuple[str, ...]
     lost: str | None
+
+    @property
+    def bounds(self) -> Interval | None:
+        """The interval that it proves; None for a decision."""
+        return None if self.start is None or self.end is None else (self.start, self.end)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -257,7 +262,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         outstanding: decisions that change what is scanned and that no manifest states yet, oldest
             first. The next run commits a manifest for each.
         open: the open slices; they never overlap.
-        committing: the slice that is being committed; null if none is.
+        committing: the slice or decision that is being committed; null if none is.
         head: the last manifest of the chain.
         pacing: use of the request budget.
         load: what the first pass has cost per UTC hour (epoch ms of its start), for the newest 168

@@ -1,21 +1,36 @@
 """Commits: everything that a commit fixes before it begins, and the ledger it leads to.
 
 A slice that a transition finished begins to commit here. So does time that nobody will scan any
-more: it is declared lost, or in doubt because no sweep can look at it. Each commit fixes its
+more (it is declared lost, or in doubt because no sweep can look at it), and so does a decision that
+changes what is scanned. Each commit fixes its
 manifest, so that whoever resumes it writes the same bytes.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from shared.core.intervals import Interval
-from shared.core.model import DAY_MS, FIRST_PASS, Commit, Doubt, Ledger, Load, Loss, Policy, Slice
+from shared.core.model import (
+    DAY_MS,
+    FIRST_PASS,
+    Accepted,
+    Commit,
+    Counts,
+    Decision,
+    Doubt,
+    Ledger,
+    Load,
+    Loss,
+    Policy,
+    Slice,
+)
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
+from shared.core.state import capacity, proof
 from shared.core.state import manifest as manifests
-from shared.core.state import proof
-from shared.core.state.capacity import noted
+from shared.core.state.decisions import newest, noted
 from shared.core.state.ledger import opened, replaced
 from shared.core.state.manifest import Manifest, Requests, part_of
 from shared.core.state.planning import final, out_of_reach
@@ -80,6 +95,47 @@ def given_up(
     return _begun(change(ledger, open=kept), finished, policy, made=made)
 
 
+def with_decision(ledger: Ledger, decision: Decision, policy: Policy, *, made: int) -> Ledger:
+    """Return the ledger with a commit that states an outstanding decision.
+
+    The manifest has neither time nor part. What the decision changes follows from it.
+    """
+    manifest = _about(ledger, made=made, decision=decision)
+    after = _with_scope(ledger, manifest, decision)
+    after = with_proof(after, proof.extended(proof_in(after), manifest))
+    manifest = change(manifest, complete=after.coverage, final=final(after, policy))
+    return _committing(ledger, manifest)
+
+
+def _scope_after(decision: Decision) -> dict[str, Any]:
+    """Return the fields of the manifest that a decision changes."""
+    if decision.kind == "backfill" and decision.bounds:
+        return {"origin": decision.bounds[0], "settled_until": decision.bounds[0]}
+    if decision.kind == "accept-filters":
+        return {"fingerprint": decision.fingerprint}
+    return {}
+
+
+def _with_scope(ledger: Ledger, manifest: Manifest, decision: Decision) -> Ledger:
+    """Return the ledger with what is scanned as a decision's manifest states it.
+
+    Slices that are open begin again when the filters change.
+    """
+    accepts = decision.kind == "accept-filters"
+    accepted = Accepted(fingerprint=manifest.fingerprint, at=decision.at)
+    fresh = tuple(it.same_again((it.start, it.end)) for it in ledger.open)
+    if decision.number > newest(ledger):  # As in a ledger that is made again from the manifests.
+        ledger = change(noted(ledger, decision), reported=decision.number)
+    return change(
+        ledger,
+        origin=manifest.origin,
+        fingerprint=manifest.fingerprint,
+        accepted=(*ledger.accepted, accepted) if accepts else ledger.accepted,
+        open=fresh if accepts else ledger.open,
+        outstanding=tuple(it for it in ledger.outstanding if it.number != decision.number),
+    )
+
+
 def committed(ledger: Ledger) -> Ledger:
     """Return the ledger once part and manifest are stored: coverage grows, the head moves."""
     content = _commit_of(ledger).manifest.encode()
@@ -89,6 +145,8 @@ def committed(ledger: Ledger) -> Ledger:
 def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
     """Return the ledger with everything that one more manifest proves."""
     grown = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
+    if manifest.decision:
+        grown = _with_scope(grown, manifest, manifest.decision)
     return change(
         grown,
         head=manifests.following(ledger.head, content),
@@ -99,7 +157,9 @@ def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
 def restarted(ledger: Ledger) -> Ledger:
     """Return the ledger with the committing slice open again, because its blocks have expired."""
     commit = _commit_of(ledger)
-    again = commit.slice.same_again((commit.start, commit.end))
+    if commit.slice is None or commit.bounds is None:
+        raise AssertionError("a decision has no blocks")
+    again = commit.slice.same_again(commit.bounds)
     gone = {*commit.slice.unplaced}
     rest = tuple(
         change(it, earlier=tuple(known for known in it.earlier if known not in gone))
@@ -155,8 +215,6 @@ def _fixed(  # noqa: PLR0913 - the facts of a commit, by name
     made: int | None,
 ) -> Ledger:
     """Return the ledger with a commit whose manifest, and with it everything else, is fixed."""
-    if ledger.committing:
-        raise AssertionError("at most one slice commits at a time")
     if finished.slice.blocks and not finished.slice.blocks[-1].is_trailer:
         raise AssertionError("a part without its trailer cannot be read")
     manifest = _manifest(
@@ -167,15 +225,21 @@ def _fixed(  # noqa: PLR0913 - the facts of a commit, by name
         lost=lost,
         made=made or finished.slice.last_answer or ledger.made,
     )
-    content = manifests.encode(manifest)
+    return _committing(ledger, manifest, finished.slice)
+
+
+def _committing(ledger: Ledger, manifest: Manifest, piece: Slice | None = None) -> Ledger:
+    """Return the ledger with the commit of a slice, or of a decision, by its manifest."""
+    if ledger.committing:
+        raise AssertionError("at most one commit happens at a time")
     commit = Commit(
-        slice=finished.slice,
-        start=finished.start,
-        end=finished.end,
-        number=ledger.head.number + 1,
-        manifest=content.decode(),
-        covers=covers,
-        lost=lost.reason if lost else None,
+        slice=piece,
+        start=manifest.start,
+        end=manifest.end,
+        number=manifest.number,
+        manifest=manifests.encode(manifest).decode(),
+        covers=manifest.covers,
+        lost=manifest.lost.reason if manifest.lost else None,
     )
     return change(ledger, committing=commit)
 
@@ -191,17 +255,9 @@ def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
 ) -> Manifest:
     """Return the manifest of a commit, with the coverage that it leads to."""
     piece = finished.slice
-    manifest = Manifest(
-        version=manifests.VERSION,
-        number=ledger.head.number + 1,
-        previous=ledger.head.sha256,
-        scan=ledger.scan,
+    manifest = change(
+        _about(ledger, made=made),
         pass_name=piece.pass_name,
-        axis=ledger.axis,
-        fingerprint=ledger.fingerprint,
-        origin=ledger.origin,
-        epoch=ledger.epoch,
-        made=made,
         start=finished.start,
         end=finished.end,
         requests=Requests(count=piece.requests, first=piece.first_request, last=piece.last_answer),
@@ -212,12 +268,40 @@ def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
         doubt=piece.doubt,
         lost=lost,
         covers=covers,
+    )
+    after = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
+    return change(manifest, complete=after.coverage, final=final(after, policy))
+
+
+def _about(ledger: Ledger, *, made: int, decision: Decision | None = None) -> Manifest:
+    """Return the next manifest without anything about a slice; `complete` and `final` follow."""
+    stated = Manifest(
+        version=manifests.VERSION,
+        number=ledger.head.number + 1,
+        previous=ledger.head.sha256,
+        scan=ledger.scan,
+        pass_name=None,
+        axis=ledger.axis,
+        fingerprint=ledger.fingerprint,
+        origin=ledger.origin,
+        epoch=ledger.epoch,
+        made=made,
+        decision=decision,
+        start=None,
+        end=None,
+        requests=Requests(count=0, first=None, last=None),
+        part=None,
+        counts=Counts(),
+        lateness={},
+        since=None,
+        doubt=(),
+        lost=None,
+        covers=(),
         settled_until=ledger.settled_until,
         complete={},
         final=(),
     )
-    after = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
-    return change(manifest, complete=after.coverage, final=final(after, policy))
+    return change(stated, **(_scope_after(decision) if decision else {}))
 
 
 def _load_with(load: dict[int, Load], manifest: Manifest) -> dict[int, Load]:
@@ -225,7 +309,8 @@ def _load_with(load: dict[int, Load], manifest: Manifest) -> dict[int, Load]:
     asked = manifest.requests.count - manifest.counts.faults
     if FIRST_PASS not in manifest.covers or asked <= 0:
         return load
-    return noted(load, start=manifest.start, end=manifest.end, requests=asked)
+    start, end = manifest.bounds
+    return capacity.noted(load, start=start, end=end, requests=asked)
 
 
 def _commit_of(ledger: Ledger) -> Commit:

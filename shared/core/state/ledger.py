@@ -16,7 +16,6 @@ from shared.core.model import (
     FIRST_PASS,
     HOUR_MS,
     SECOND_MS,
-    Accepted,
     ApiClock,
     Head,
     Ledger,
@@ -25,7 +24,8 @@ from shared.core.model import (
 )
 from shared.core.state import manifest as manifests
 from shared.core.state.capacity import is_overloaded
-from shared.core.state.levers import resumed_in_time
+from shared.core.state.decisions import Order
+from shared.core.state.levers import filters_accepted, is_accepted, resumed_in_time
 from shared.core.state.pacing import note_start
 from shared.core.state.planning import last_age, settles_until
 from shared.core.state.proof import proof_in, settle, with_proof
@@ -119,7 +119,7 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
 
     Raises:
         ScopeChanged: the policy's filters or sort field are not those of the coverage, and
-            the operator has not accepted the change.
+            no operator has accepted the change.
     """
     ledger = resumed_in_time(_rescoped(ledger, now, policy), now)
     ledger = change(ledger, pacing=note_start(ledger.pacing, now))
@@ -149,23 +149,27 @@ def _rescoped(ledger: Ledger, now: int, policy: Policy) -> Ledger:
             f"{policy.axis}: coverage on one cannot be carried to the other. Give the scan a new "
             "SCAN_NAME, or set SCAN_SORT_FIELD back"
         )
-    if ledger.fingerprint == policy.fingerprint:
+    if ledger.fingerprint == policy.fingerprint or is_accepted(ledger, policy.fingerprint):
         return ledger
     if policy.accept != policy.fingerprint:
+        require_scope(ledger, policy)
+    return filters_accepted(ledger, Order(at=now, by="SCAN_ACCEPT_FILTERS"), policy)
+
+
+def require_scope(ledger: Ledger, policy: Policy) -> None:
+    """Check that the coverage was made with the filters of the settings.
+
+    Raises:
+        ScopeChanged: it was not.
+    """
+    if ledger.fingerprint != policy.fingerprint:
         raise ScopeChanged(
             f"the filters of scan {ledger.scan!r} have changed (fingerprint {ledger.fingerprint} "
             f"to {policy.fingerprint}), which would make its coverage a lie: give the scan a new "
             "SCAN_NAME, which begins afresh, or accept that earlier time was scanned with the old "
-            f"filters with SCAN_ACCEPT_FILTERS={policy.fingerprint}"
+            "filters, with `python -m shared accept-filters` or with "
+            f"SCAN_ACCEPT_FILTERS={policy.fingerprint}"
         )
-    accepted = Accepted(fingerprint=policy.fingerprint, at=now)
-    fresh = tuple(piece.same_again((piece.start, piece.end)) for piece in ledger.open)
-    return change(
-        ledger,
-        fingerprint=policy.fingerprint,
-        accepted=(*ledger.accepted, accepted),
-        open=fresh,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,17 @@ import msgspec
 
 from shared.core.clocks import waits
 from shared.core.errors import LeverRefused
-from shared.core.model import Ledger, Pause
+from shared.core.intervals import Interval, Intervals, intersect, merge, total, without
+from shared.core.model import DAY_MS, HOUR_MS, Decision, Ledger, Pause, Policy
+from shared.core.passes import rescan_name
 from shared.core.quoting import instant
 from shared.core.state.decisions import THE_SCAN, Order, decided
+from shared.core.state.lanes import OLDEST_SHARE, edge_of, guard
+from shared.core.state.planning import covered
+from shared.core.state.proof import FOREVER
+
+RESCANS_MOST = 8
+"""Rescans at the same time; each is an entry of the coverage in every manifest."""
 
 change = msgspec.structs.replace
 
@@ -74,6 +82,176 @@ def retried(ledger: Ledger, order: Order) -> Ledger:
     blocked = sum(it.blocked for it in waiting)
     what = f"{len(waiting)} waiting slices are due at once, {blocked} of them blocked"
     return change(decided(ledger, "retry", order, what), open=pieces)
+
+
+def filters_accepted(ledger: Ledger, order: Order, policy: Policy) -> Ledger:
+    """Return the ledger with the order that the coverage counts for the filters of the settings.
+
+    Raises:
+        LeverRefused: the filters have not changed, the change is accepted already, or the axis has
+            changed, too.
+    """
+    if ledger.axis != policy.axis:
+        raise LeverRefused(
+            f"SCAN_SORT_FIELD is {policy.axis}, and the scan cuts time by {ledger.axis}: coverage "
+            "on one cannot be carried to the other. Give the scan a new SCAN_NAME"
+        )
+    if ledger.fingerprint == policy.fingerprint:
+        raise LeverRefused(
+            f"the filters of the settings are those of the scan (fingerprint {policy.fingerprint}):"
+            " there is nothing to accept"
+        )
+    if is_accepted(ledger, policy.fingerprint):
+        raise LeverRefused("these filters are accepted already, and the next run starts with them")
+    what = f"the filters change from fingerprint {ledger.fingerprint} to {policy.fingerprint}"
+    return decided(ledger, "accept-filters", order, what, fingerprint=policy.fingerprint)
+
+
+def is_accepted(ledger: Ledger, fingerprint: str) -> bool:
+    """Say whether an outstanding decision accepts the filters with this fingerprint."""
+    return any(it.fingerprint == fingerprint for it in ledger.outstanding)
+
+
+def backfilled(ledger: Ledger, order: Order, policy: Policy, *, to: int) -> Ledger:
+    """Return the ledger with the order that the scan begins at an earlier hour.
+
+    Raises:
+        LeverRefused: the time is not before the origin, the API no longer shows it, or the time at
+            the origin is settled.
+    """
+    origin = next(
+        (it.bounds[0] for it in ledger.outstanding if it.kind == "backfill" and it.bounds),
+        ledger.origin,
+    )
+    to = to // HOUR_MS * HOUR_MS
+    if origin != ledger.origin:
+        raise LeverRefused(f"a backfill to {instant(origin)} is about to begin: wait for it")
+    if to >= origin:
+        raise LeverRefused(
+            f"the scan begins at {instant(origin)} already, which is not after {instant(to)}"
+        )
+    _require_reach(ledger, order, policy, to)
+    if why := _settled(ledger):
+        raise LeverRefused(why)
+    hours = (origin - to) // HOUR_MS
+    what = f"the scan begins at {instant(to)}, {hours} h before {instant(origin)}"
+    return decided(ledger, "backfill", order, what, bounds=(to, origin))
+
+
+def rescanned(ledger: Ledger, order: Order, policy: Policy, *, bounds: Interval) -> Ledger:
+    """Return the ledger with the order to scan time again, for what is missing.
+
+    The pass is named after the epoch that `taken` is going to give the ledger.
+
+    Raises:
+        LeverRefused: the time is empty, in the future, before the scan's, or out of reach; or it
+            is being scanned again already; or too much is.
+    """
+    start, end = bounds
+    if start >= end:
+        raise LeverRefused(f"{_shown(bounds)} is empty: --from must be before --to")
+    if end > order.at:
+        raise LeverRefused(f"--to {instant(end)} is in the future: it cannot be scanned again yet")
+    if start < ledger.origin:
+        raise LeverRefused(
+            f"the scan begins at {instant(ledger.origin)}, after --from {instant(start)}: earlier "
+            "time takes a backfill"
+        )
+    _require_reach(ledger, order, policy, start)
+    if start < ledger.settled_until:
+        raise LeverRefused(
+            f"time before {instant(ledger.settled_until)} is settled: nothing is added to it, as "
+            "readers were promised"
+        )
+    _require_new_rescan(ledger, bounds)
+    name = rescan_name(ledger.epoch + 1)
+    what = f"{_shown(bounds)} is scanned again as {name}, for what is missing"
+    return decided(ledger, "rescan", order, what, pass_name=name, bounds=bounds)
+
+
+def _require_new_rescan(ledger: Ledger, bounds: Interval) -> None:
+    asked = [it for it in ledger.outstanding if it.kind == "rescan"]
+    underway = [*ledger.rescans.values(), *((it.bounds,) for it in asked if it.bounds)]
+    if (bounds,) in underway:
+        raise LeverRefused(f"{_shown(bounds)} is being scanned again already")
+    if len(underway) >= RESCANS_MOST:
+        raise LeverRefused(f"{len(underway)} rescans are under way: wait until one is done")
+
+
+def _require_reach(ledger: Ledger, order: Order, policy: Policy, start: int) -> None:
+    """Check that there is time to fetch a part at `start` before the API no longer shows it."""
+    edge = edge_of(ledger, order.at, policy) + guard(ledger, policy, OLDEST_SHARE)
+    earliest = -(-edge // HOUR_MS) * HOUR_MS
+    if start < earliest:
+        raise LeverRefused(
+            f"{instant(start)} is beyond the API's reach of {policy.reach // DAY_MS} days, or "
+            f"leaves it before it can be scanned: the earliest time is {instant(earliest)}"
+        )
+
+
+def _settled(ledger: Ledger) -> str:
+    """Say that the time at the origin can no longer be added to; nothing if it can."""
+    if ledger.settled_until == ledger.origin:
+        return ""
+    return (
+        f"the time from the origin until {instant(ledger.settled_until)} is settled: nothing is "
+        "added before it, as readers were promised"
+    )
+
+
+def outdated(ledger: Ledger, decision: Decision, policy: Policy) -> str:
+    """Return why an outstanding decision no longer makes sense; nothing if it does."""
+    if decision.kind == "backfill" and decision.bounds:
+        if decision.bounds[1] != ledger.origin:
+            return f"the scan begins at {instant(ledger.origin)} by now"
+        return _settled(ledger)
+    if decision.kind == "accept-filters" and decision.fingerprint != policy.fingerprint:
+        return f"the filters have changed again, to fingerprint {policy.fingerprint}"
+    return ""
+
+
+def dropped(ledger: Ledger, decision: Decision) -> Ledger:
+    """Return the ledger without an outstanding decision."""
+    rest = tuple(it for it in ledger.outstanding if it.number != decision.number)
+    return change(ledger, outstanding=rest)
+
+
+def rescans_ended(ledger: Ledger, now: int, policy: Policy) -> Ledger:
+    """Return the ledger with the decision that each rescan ends which has nothing left to scan.
+
+    Slices that have left the API's reach are given back: a look at them would prove nothing.
+    """
+    edge = edge_of(ledger, now, policy)
+    ending = {it.pass_name for it in ledger.outstanding if it.kind == "rescan-done"}
+    for name, wanted in ledger.rescans.items():
+        ledger = _without_passed(ledger, name, edge)
+        if name not in ending and not _left(ledger, name, wanted, edge):
+            ledger = _rescan_ended(ledger, name, wanted, now)
+    return ledger
+
+
+def _without_passed(ledger: Ledger, name: str, edge: int) -> Ledger:
+    kept = tuple(it for it in ledger.open if it.pass_name != name or it.start >= edge)
+    return ledger if len(kept) == len(ledger.open) else change(ledger, open=kept)
+
+
+def _left(ledger: Ledger, name: str, wanted: Intervals, edge: int) -> Intervals:
+    """Return what a rescan still has to scan and can."""
+    lost = [(it.start, it.end) for it in ledger.lost]
+    done = merge([*covered(ledger, name), *lost])
+    return without(intersect(wanted, (edge, FOREVER)), done)
+
+
+def _rescan_ended(ledger: Ledger, name: str, wanted: Intervals, now: int) -> Ledger:
+    missed = total(without(wanted, covered(ledger, name)))
+    what = f"{name} is done"
+    if missed:
+        what += f"; {missed / HOUR_MS:.1f} h had left the API's reach before that"
+    return decided(ledger, "rescan-done", Order(at=now, by=THE_SCAN), what, pass_name=name)
+
+
+def _shown(bounds: Interval) -> str:
+    return f"{instant(bounds[0])} to {instant(bounds[1])}"
 
 
 def _throttle(ledger: Ledger, now: int) -> str:

@@ -1,4 +1,4 @@
-"""Manifests: the immutable record of one finished slice, each carrying the hash of the last.
+"""Manifests: the immutable record of one commit, each carrying the hash of the one before.
 
 They are the proof (a chain over every block) and the readers' feed (`docs/formats.md`).
 """
@@ -8,8 +8,8 @@ from hashlib import sha256
 import msgspec
 
 from shared.core.api.blocks import span
-from shared.core.intervals import Intervals
-from shared.core.model import Axis, Block, Counts, Doubt, Head, Loss, Slice, Span
+from shared.core.intervals import Interval, Intervals
+from shared.core.model import Axis, Block, Counts, Decision, Doubt, Head, Loss, Slice, Span
 from shared.core.state import layout
 
 VERSION = 1
@@ -52,21 +52,23 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one commit proved.
+    """What one commit proved, or which decision it states.
 
     Attributes:
         version: version of this format.
         number: place in the chain, from 1 without a gap.
         previous: SHA-256 of the previous manifest's bytes, in hex; null in number 1.
         scan: the scan's name.
-        pass_name: why the slice was scanned.
+        pass_name: why the slice was scanned; null for a decision.
         axis: the sort field by which time was cut.
         fingerprint: fingerprint of the filters and the sort field.
         origin: where the scan begins.
         epoch: epoch of the claim that committed the slice.
         made: the run's time when the commit was fixed, whether or not anything was asked for it.
-        start: first proven millisecond on the axis.
-        end: first millisecond after the proven ones.
+        decision: the decision about the scan that this manifest states, which proves no time and
+            has no part; null for a slice.
+        start: first proven millisecond on the axis; null for a decision.
+        end: first millisecond after the proven ones; null for a decision.
         requests: number of requests, with the times of the first and the last.
         part: the part; null if there were no records to store.
         counts: what happened to the records.
@@ -86,14 +88,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     number: int
     previous: str | None
     scan: str
-    pass_name: str = msgspec.field(name="pass")
+    pass_name: str | None = msgspec.field(name="pass")
     axis: Axis
     fingerprint: str
     origin: int
     epoch: int
     made: int
-    start: int
-    end: int
+    decision: Decision | None
+    start: int | None
+    end: int | None
     requests: Requests
     part: Part | None
     counts: Counts
@@ -105,6 +108,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     settled_until: int
     complete: dict[str, Intervals]
     final: Intervals
+
+    @property
+    def bounds(self) -> Interval:
+        """The proven interval; ask only for that of a slice."""
+        if self.start is None or self.end is None:
+            raise AssertionError("a decision proves no time")
+        return self.start, self.end
 
 
 def part_of(scan: str, piece: Slice) -> Part | None:
@@ -138,6 +148,9 @@ def decode(content: bytes) -> Manifest:
         raise msgspec.ValidationError(
             f"it has format version {manifest.version}, and this program knows version {VERSION}"
         )
+    absent = {it is None for it in (manifest.start, manifest.end, manifest.pass_name)}
+    if absent != {manifest.decision is not None}:
+        raise msgspec.ValidationError("it must state either a decision or the look at a slice")
     return manifest
 
 

@@ -89,14 +89,26 @@ def accounted_for(ledger: Ledger) -> Intervals:
 
 
 def final(ledger: Ledger, policy: Policy) -> Intervals:
-    """Return what no pass will look at again: the last sweep has been over it, or it is lost."""
+    """Return what no pass will look at again: the last sweep has been over it, or it is lost.
+
+    Time that an operator ordered to scan again is not final until that is done.
+    """
     return _final(ledger, last_age(policy))
 
 
 def _final(ledger: Ledger, age: int) -> Intervals:
     looked = swept(ledger, age, partial=False) if age else covered(ledger, FIRST_PASS)
     lost = [(loss.start, loss.end) for loss in ledger.lost]
-    return without(merge([*looked, *lost]), at_work(ledger))
+    return without(merge([*looked, *lost]), merge([*at_work(ledger), *to_rescan(ledger)]))
+
+
+def to_rescan(ledger: Ledger) -> Intervals:
+    """Return the time that is to be scanned again and has not been yet."""
+    return merge(
+        gap
+        for name, bounds in ledger.rescans.items()
+        for gap in without(bounds, covered(ledger, name))
+    )
 
 
 def last_age(policy: Policy) -> int:
@@ -152,7 +164,7 @@ def at_work(ledger: Ledger) -> Intervals:
     return merge(
         [
             *((piece.start, piece.end) for piece in ledger.open),
-            *([(committing.start, committing.end)] if committing else []),
+            *([committing.bounds] if committing and committing.bounds else []),
         ]
     )
 

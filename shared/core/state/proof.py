@@ -4,13 +4,13 @@ A commit changes the ledger only as its manifest says. So reading the manifests 
 state in the ledger: `ledger rebuild` restores it, and `verify` compares it.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 import msgspec
 
 from shared.core.intervals import Interval, Intervals, added, intersect, merge, subtract, total
-from shared.core.model import FIRST_PASS, HOUR_MS, Doubt, Ledger, Loss, Totals
+from shared.core.model import FIRST_PASS, HOUR_MS, Decision, Doubt, Ledger, Loss, Totals
 from shared.core.slices.doubts import few
 from shared.core.state.manifest import Manifest
 
@@ -34,6 +34,7 @@ class Proof:
     totals: Totals
     parts_by_hour: dict[int, int]
     unplaced: tuple[int, ...] = ()
+    rescans: dict[str, Intervals] = field(default_factory=dict)
 
     @classmethod
     def names(cls) -> list[str]:
@@ -64,8 +65,10 @@ def with_proof(ledger: Ledger, proof: Proof) -> Ledger:
 
 def extended(proof: Proof, manifest: Manifest) -> Proof:
     """Return what is proven once one more manifest is there."""
+    if manifest.decision:
+        return _decided(proof, manifest, manifest.decision)
     proof = settle(proof, manifest.settled_until)
-    bounds = (manifest.start, manifest.end)
+    bounds = manifest.bounds
     return replace(
         proof,
         coverage=_grown(proof.coverage, manifest.covers, bounds),
@@ -74,6 +77,30 @@ def extended(proof: Proof, manifest: Manifest) -> Proof:
         parts_by_hour=_counted(proof.parts_by_hour, manifest),
         unplaced=_unplaced(proof.unplaced, manifest),
     )
+
+
+def _decided(proof: Proof, manifest: Manifest, decision: Decision) -> Proof:
+    """Return what is proven once a decision is stated.
+
+    Only a backfill moves `settled_until` back: to the new origin, if nothing after the old one was
+    settled. Only the end of a rescan takes a pass out of the coverage.
+    """
+    if decision.kind == "backfill":
+        return replace(proof, settled_until=manifest.settled_until)
+    proof = settle(proof, manifest.settled_until)
+    name, bounds = decision.pass_name, decision.bounds
+    if decision.kind == "rescan" and name and bounds:
+        wanted = intersect((bounds,), (proof.settled_until, FOREVER))
+        return replace(proof, rescans={**proof.rescans, name: wanted})
+    if decision.kind == "rescan-done" and name:
+        return replace(
+            proof, rescans=_without(proof.rescans, name), coverage=_without(proof.coverage, name)
+        )
+    return proof
+
+
+def _without(passes: dict[str, Intervals], name: str) -> dict[str, Intervals]:
+    return {key: it for key, it in passes.items() if key != name}
 
 
 def settle(proof: Proof, until: int) -> Proof:
@@ -93,6 +120,7 @@ def settle(proof: Proof, until: int) -> Proof:
         ),
         parts_by_hour={hour: count for hour, count in proof.parts_by_hour.items() if hour >= until},
         unplaced=tuple(hour for hour in proof.unplaced if hour >= until),
+        rescans={name: intersect(it, rest) for name, it in proof.rescans.items()},
     )
 
 
@@ -105,7 +133,7 @@ def _grown(
 def _counted(parts: dict[int, int], manifest: Manifest) -> dict[int, int]:
     if manifest.part is None:
         return parts
-    hour = manifest.start // HOUR_MS * HOUR_MS
+    hour = manifest.bounds[0] // HOUR_MS * HOUR_MS
     counted = {**parts, hour: parts.get(hour, 0) + 1}
     return dict(sorted(counted.items()))
 
@@ -113,7 +141,7 @@ def _counted(parts: dict[int, int], manifest: Manifest) -> dict[int, int]:
 def _unplaced(hours: tuple[int, ...], manifest: Manifest) -> tuple[int, ...]:
     if manifest.part is None or not manifest.counts.unplaced:
         return hours
-    return tuple(sorted({*hours, manifest.start // HOUR_MS * HOUR_MS}))
+    return tuple(sorted({*hours, manifest.bounds[0] // HOUR_MS * HOUR_MS}))
 
 
 def _doubt(

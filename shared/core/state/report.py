@@ -17,7 +17,7 @@ from shared.core.state.decisions import unreported
 from shared.core.state.fitting import fitted_line, summed_up
 from shared.core.state.planning import accounted_for, final, is_sweep, soon_out_of_reach, uncovered
 from shared.core.state.rooms import BLOCKED_SWEEPS
-from shared.core.state.sweeps import sweeps_due
+from shared.core.state.sweeps import rescans_due, sweeps_due
 
 HOUR_SECONDS = 3_600
 
@@ -194,6 +194,7 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "final_until": _reached(final(ledger, policy), ledger.settled_until),
         "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
         "sweeps_behind_seconds": _seconds(_sweeps_behind(ledger, now, policy)),
+        "rescans_due_seconds": _seconds(total(gap for _, gap in rescans_due(ledger, now, policy))),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
         "blocked_sweeps": sum(piece.blocked and is_sweep(piece) for piece in ledger.open),

@@ -1,9 +1,11 @@
 """What the sweeps want: which is due over which time, what it asks for, and what it counts as.
 
-A sweep looks at time again that the first pass has covered, for activities that arrived late.
+A sweep looks at time again that the first pass has covered, for activities that arrived late. A
+rescan does the same because an operator ordered it, and comes before the sweeps.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import msgspec
 
@@ -70,7 +72,7 @@ def next_sweep(
 
 
 def _new_sweep(ledger: Ledger, now: int, policy: Policy) -> Slice | None:
-    found = next(sweeps_due(ledger, now, policy), None)
+    found = next(chain(rescans_due(ledger, now, policy), sweeps_due(ledger, now, policy)), None)
     if found is None:
         return None
     name, (start, end) = found
@@ -92,7 +94,8 @@ def is_looked_at_again(piece: Slice, ledger: Ledger, now: int, policy: Policy) -
     if not policy.sweeps:
         return False
     name, age = policy.sweeps[-1]
-    if piece.pass_name == name or (sweep_age(piece.pass_name) or 0) >= age:
+    own = 0 if piece.pass_name == FIRST_PASS else sweep_age(piece.pass_name)
+    if piece.pass_name == name or own is None or own >= age:  # A rescan is nobody's turn.
         return False
     looks = max(later(ledger.api_clock, now), piece.end + age + HOUR_MS)
     return looks + DAY_MS < piece.start + policy.reach - REACH_MARGIN_MS
@@ -106,6 +109,8 @@ def since(ledger: Ledger, piece: Slice, policy: Policy) -> int | None:
     oldest always ask for everything.
     """
     names = [name for name, _ in policy.sweeps]
+    if piece.pass_name not in names:  # A rescan, which looks at everything.
+        return None
     place = names.index(piece.pass_name)
     if policy.sweep_by != "created" or policy.axis == "created" or place in {0, len(names) - 1}:
         return None
@@ -135,6 +140,20 @@ def sweeps_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, 
         gaps = without(intersect(covered(ledger, FIRST_PASS), (first, horizon)), done)
         yield from ((name, gap) for gap in gaps)
         taken = merge([*taken, *gaps])
+
+
+def rescans_due(ledger: Ledger, now: int, policy: Policy) -> Iterator[tuple[str, Interval]]:
+    """Yield what is to be scanned again and nobody is working on, the oldest order first.
+
+    Only what the first pass has covered is scanned again, and only what is still in reach.
+    """
+    taken = taken_by_work(ledger)
+    first = reached_from(later(ledger.api_clock, now), policy)
+    for name, wanted in ledger.rescans.items():
+        done = merge([*covered(ledger, name), *taken])
+        for bounds in wanted:
+            again = intersect(covered(ledger, FIRST_PASS), (max(first, bounds[0]), bounds[1]))
+            yield from ((name, gap) for gap in without(again, done))
 
 
 def unswept(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:

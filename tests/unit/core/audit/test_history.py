@@ -11,11 +11,13 @@ from shared.core.audit import history as histories
 from shared.core.audit.history import History, Look
 from shared.core.model import FIRST_PASS, Doubt, Loss
 from shared.core.state import ledger as ledgers
+from shared.core.state import levers
 from shared.core.state import manifest as manifests
 from shared.core.state.manifest import Manifest
 from shared.scan.history import take_in
-from tests.fakes import DAY, HOUR, MINUTE, NOW, InMemoryDerived, InMemoryResults, policy
+from tests.fakes import DAY, HOUR, MINUTE, NOW, InMemoryDerived, InMemoryResults, policy, status
 from tests.parts import lines_of
+from tests.unit.test_levers import pull
 from tests.world import World
 
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-24h", 24 * HOUR))
@@ -104,7 +106,7 @@ def test_every_manifest_says_when_it_was_made(scanned: World) -> None:
     made = [manifests.decode(content) for content in contents(scanned)]
 
     assert [it.made for it in made] == sorted(it.made for it in made)
-    assert all(it.made > it.end for it in made)
+    assert all(it.made > it.bounds[1] for it in made)
 
 
 def test_a_manifest_without_a_request_says_when_it_was_made() -> None:
@@ -272,3 +274,32 @@ def test_a_history_that_is_made_again_has_the_same_hours() -> None:
     whole = folded(feed)
     assert again.first > 1
     assert (again.hours, again.newest, again.through) == (whole.hours, whole.newest, 60)
+
+
+def test_a_decision_is_taken_in_without_an_hour() -> None:
+    """It is about no time; the numbers go on."""
+    world = World([NOW - 90 * MINUTE])
+    world.run()
+    pull(world, lambda ledger, order: levers.backfilled(ledger, order, policy(), to=NOW - 4 * HOUR))
+    before = folded(contents(world))
+    world.api.always = lambda _: status(500)
+    world.run()
+
+    after = folded(contents(world))
+
+    assert after.through == before.through + 1
+    assert (after.hours, after.newest, after.older) == (before.hours, before.newest, before.older)
+    assert manifests.decode(contents(world)[-1]).decision
+
+
+def test_where_a_decision_is_all_there_is_history_reaches_back_from_when_it_was_made() -> None:
+    """It says nothing else about time."""
+    world = World([])
+    world.api.always = lambda _: status(500)
+    world.run()
+    pull(world, lambda ledger, order: levers.backfilled(ledger, order, policy(), to=NOW - 4 * HOUR))
+    world.run()
+
+    manifest = manifests.decode(contents(world)[-1])
+
+    assert manifest.made - histories.reaches_back_to(manifest) == 36 * DAY + HOUR

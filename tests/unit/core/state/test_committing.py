@@ -9,19 +9,23 @@ from hypothesis import strategies as st
 from shared.core.intervals import holds, merge
 from shared.core.model import (
     FIRST_PASS,
+    Accepted,
     Counts,
     Doubt,
     Head,
     Ledger,
     Load,
     Loss,
+    Policy,
     Slice,
 )
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
-from shared.core.state import committing
+from shared.core.state import committing, levers
 from shared.core.state import manifest as manifests
-from shared.core.state.planning import covered
+from shared.core.state.decisions import Order
+from shared.core.state.manifest import Manifest
+from shared.core.state.planning import covered, due
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 from tests.unit.core.state.building import (
     END,
@@ -61,7 +65,7 @@ def test_two_slices_never_commit_at_once() -> None:
     """It would be a mistake in this program, and fork the chain."""
     ledger = about_to_commit(new_ledger(), piece_of())
 
-    with pytest.raises(AssertionError, match="at most one slice commits"):
+    with pytest.raises(AssertionError, match="at most one commit happens"):
         about_to_commit(ledger, piece_of((END, END + MINUTE)))
 
 
@@ -268,3 +272,90 @@ def test_what_is_lost_or_never_got_a_page_is_no_load() -> None:
 
     assert after(new_ledger(), late).load == {}
     assert after(new_ledger(), piece_of(requests=2, counts=Counts(faults=2))).load == {}
+
+
+ORDER = Order(at=NOW, by="kim", reason="why not")
+
+
+def stated(ledger: Ledger, how: Policy = HOW) -> tuple[Ledger, Manifest]:
+    """Return the ledger once its first outstanding decision is committed, and the manifest."""
+    begun = committing.with_decision(ledger, ledger.outstanding[0], how, made=NOW + 1)
+    return committing.committed(begun), manifests.decode(commit_of(begun).manifest.encode())
+
+
+def test_a_decision_is_committed_as_a_manifest_without_time_or_part() -> None:
+    """It is fixed before anything is written, as that of a slice is."""
+    covered = new_ledger(coverage={FIRST_PASS: ((START, END),)})
+    ledger = levers.rescanned(covered, ORDER, HOW, bounds=(START, END))
+
+    begun = committing.with_decision(ledger, ledger.outstanding[0], HOW, made=NOW + 1)
+
+    commit = commit_of(begun)
+    manifest = manifests.decode(commit.manifest.encode())
+    assert (commit.slice, commit.bounds, commit.covers) == (None, None, ())
+    assert (manifest.decision, manifest.made) == (ledger.outstanding[0], NOW + 1)
+    assert (manifest.pass_name, manifest.start, manifest.end, manifest.part) == (None,) * 4
+    assert manifest.complete == {FIRST_PASS: ((START, END),)}
+    assert begun.rescans == {}
+
+
+def test_a_rescan_takes_its_time_out_of_what_is_final_until_it_is_done() -> None:
+    """The chain tells readers why something is added to final time."""
+    how = policy(sweeps=())
+    covered = new_ledger(coverage={FIRST_PASS: ((START, END),)})
+
+    begun, first = stated(levers.rescanned(covered, ORDER, how, bounds=(START, START + 1)), how)
+    swept = after(begun, piece_of((START, START + 1), pass_name="rescan-1"), how)
+    ended, last = stated(levers.rescans_ended(swept, NOW, how), how)
+
+    assert begun.rescans == {"rescan-1": ((START, START + 1),)}
+    assert (first.final, last.final) == (((START + 1, END),), ((START, END),))
+    assert swept.coverage["rescan-1"] == ((START, START + 1),)
+    assert (ended.rescans, ended.outstanding) == ({}, ())
+    assert list(ended.coverage) == list(last.complete) == [FIRST_PASS]
+
+
+def test_a_backfill_moves_the_origin_and_what_is_settled() -> None:
+    """Coverage stays; the time before it is due."""
+    ledger = levers.backfilled(new_ledger(), ORDER, HOW, to=NOW - 9 * HOUR)
+
+    done, manifest = stated(ledger)
+
+    assert (done.origin, done.settled_until) == (NOW - 9 * HOUR, NOW - 9 * HOUR)
+    assert (manifest.origin, manifest.settled_until) == (NOW - 9 * HOUR, NOW - 9 * HOUR)
+    assert next(due(done, NOW, HOW))[0] == NOW - 9 * HOUR
+
+
+def test_accepted_filters_are_recorded_and_open_slices_start_over() -> None:
+    """Their continuations and records are of the old filters; coverage is kept."""
+    new = policy(filters={"service": {"eq": [11161]}})
+    half = piece_of(cursor=START + 7, continuation="{}", blocks=(block(),), furthest=START + 5)
+    ledger = new_ledger(open=(half,), coverage={FIRST_PASS: ((START - HOUR, START),)})
+
+    done, manifest = stated(levers.filters_accepted(ledger, ORDER, new), new)
+
+    assert done.accepted == (Accepted(fingerprint=new.fingerprint, at=NOW),)
+    assert done.fingerprint == manifest.fingerprint == new.fingerprint
+    assert done.open == (open_slice((START, END), pass_name=FIRST_PASS, policy=HOW),)
+    assert done.coverage == ledger.coverage
+    assert (done.outstanding, done.decisions) == ((), done.decisions[-1:])
+
+
+def test_a_decision_that_the_ledger_does_not_list_counts_as_reported() -> None:
+    """So it is where a ledger is made again from the manifests."""
+    _, manifest = stated(levers.backfilled(new_ledger(), ORDER, HOW, to=NOW - 9 * HOUR))
+    content = manifests.encode(manifest)
+
+    rebuilt = committing.extended(new_ledger(), manifest, content)
+
+    assert rebuilt.decisions == (manifest.decision,)
+    assert (rebuilt.reported, rebuilt.origin) == (1, NOW - 9 * HOUR)
+
+
+def test_a_decision_has_no_blocks_that_could_be_lost() -> None:
+    """It would be a mistake in this program to start it over."""
+    ledger = levers.backfilled(new_ledger(), ORDER, HOW, to=NOW - 9 * HOUR)
+    begun = committing.with_decision(ledger, ledger.outstanding[0], HOW, made=NOW)
+
+    with pytest.raises(AssertionError, match="no blocks"):
+        committing.restarted(begun)

@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
 from shared.core.model import (
-    FIRST_PASS,
     ApiClock,
     Head,
     Slice,
 )
-from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Transition
-from shared.core.state import committing
+from shared.core.state import committing, levers
 from shared.core.state import ledger as ledgers
-from shared.core.state import manifest as manifests
+from shared.core.state.decisions import Order
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 from tests.unit.core.state.building import (
     END,
@@ -26,7 +24,6 @@ from tests.unit.core.state.building import (
     START,
     about_to_commit,
     after,
-    block,
     commit_of,
     new_ledger,
     piece_of,
@@ -165,31 +162,45 @@ def test_no_acceptance_carries_coverage_to_another_sort_field() -> None:
         )
 
 
-def test_accepted_filters_are_recorded_and_open_slices_start_over() -> None:
-    """Their continuations and records are of the old filters; coverage is kept."""
+def test_a_setting_accepts_changed_filters_by_a_decision_that_is_taken_once() -> None:
+    """The filters change when the decision is committed, and not before."""
     new = policy(filters=FILTERED)
     accepting = policy(filters=FILTERED, accept=new.fingerprint)
-    half = piece_of(cursor=START + 7, continuation="{}", blocks=(block(),), furthest=START + 5)
-    ledger = new_ledger(open=(half,), coverage={FIRST_PASS: ((START - HOUR, START),)})
 
-    claimed = ledgers.claim(ledger, run="me", now=NOW, policy=accepting)
+    claimed = ledgers.claim(new_ledger(), run="me", now=NOW, policy=accepting)
     again = ledgers.claim(claimed, run="you", now=NOW + 1, policy=accepting)
 
-    assert [(it.fingerprint, it.at) for it in again.accepted] == [(new.fingerprint, NOW)]
-    assert again.fingerprint == new.fingerprint
-    assert claimed.open == (open_slice((START, END), pass_name=FIRST_PASS, policy=HOW),)
-    assert claimed.coverage == ledger.coverage
+    (decision,) = again.outstanding
+    assert (decision.kind, decision.by, decision.at) == (
+        "accept-filters",
+        "SCAN_ACCEPT_FILTERS",
+        NOW,
+    )
+    assert decision.fingerprint == new.fingerprint
+    assert again.fingerprint == HOW.fingerprint
 
 
-def test_the_manifest_of_an_accepted_scope_names_it() -> None:
-    """A reader sees with which filters each slice was scanned."""
+def test_a_run_may_claim_once_a_command_has_accepted_its_filters() -> None:
+    """No setting is needed then."""
     new = policy(filters=FILTERED)
-    accepting = policy(filters=FILTERED, accept=new.fingerprint)
-    claimed = ledgers.claim(new_ledger(), run="me", now=NOW, policy=accepting)
+    order = Order(at=NOW, by="kim")
+    accepted = levers.filters_accepted(new_ledger(), order, new)
 
-    manifest = commit_of(about_to_commit(claimed, piece_of(), how=accepting)).manifest
+    claimed = ledgers.claim(accepted, run="me", now=NOW, policy=new)
 
-    assert manifests.decode(manifest.encode()).fingerprint == new.fingerprint
+    assert claimed.outstanding == accepted.outstanding
+    with pytest.raises(ScopeChanged, match="python -m shared accept-filters"):
+        ledgers.require_scope(claimed, new)
+
+
+def test_a_claim_ends_a_pause_whose_time_is_over() -> None:
+    """One that is not over holds."""
+    paused = levers.paused(new_ledger(), Order(at=NOW, by="kim"), until=NOW + HOUR)
+
+    before = ledgers.claim(paused, run="me", now=NOW + HOUR - 1, policy=HOW)
+    after = ledgers.claim(paused, run="me", now=NOW + HOUR, policy=HOW)
+
+    assert (before.pause, after.pause) == (paused.pause, None)
 
 
 def test_before_the_first_commit_no_manifest_may_exist() -> None:

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.model import FIRST_PASS, Block, Counts, Doubt, Head, Ledger, Loss, Slice, Span
+from shared.core.model import (
+    FIRST_PASS,
+    Block,
+    Counts,
+    Decision,
+    Doubt,
+    Head,
+    Ledger,
+    Loss,
+    Slice,
+    Span,
+)
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import committing, layout
@@ -47,6 +58,9 @@ TRAILER = block(-1)
 
 whole = st.integers(0, 2**53)
 bounds = st.tuples(whole, whole)
+decisions = st.builds(
+    Decision, number=whole, at=whole, by=st.text(), reason=st.text(), bounds=st.none() | bounds
+)
 built = st.builds(
     Manifest,
     version=st.just(manifests.VERSION),
@@ -58,6 +72,7 @@ built = st.builds(
     fingerprint=st.text(),
     origin=whole,
     epoch=whole,
+    decision=st.none(),
     start=whole,
     end=whole,
     requests=st.builds(Requests, count=whole, first=st.none() | whole, last=st.none() | whole),
@@ -76,7 +91,16 @@ built = st.builds(
 )
 
 
-@given(built)
+stating = st.builds(
+    lambda manifest, decision: msgspec.structs.replace(
+        manifest, decision=decision, pass_name=None, start=None, end=None
+    ),
+    built,
+    decisions,
+)
+
+
+@given(built | stating)
 def test_a_manifest_is_read_as_it_was_written(manifest: Manifest) -> None:
     """The same manifest gives the same bytes, on one line."""
     content = manifests.encode(manifest)
@@ -174,3 +198,30 @@ def test_another_version_of_a_manifest_is_refused() -> None:
 
     with pytest.raises(msgspec.ValidationError, match="format version 2"):
         manifests.decode(other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start": None},
+        {"pass": None},
+        {"start": None, "end": None, "pass": None},
+        {"decision": {"number": 1, "kind": "pause", "at": 1, "by": "", "reason": "", "what": ""}},
+    ],
+)
+def test_a_manifest_states_either_a_look_or_a_decision(changes: dict[str, object]) -> None:
+    """Anything between would have no meaning."""
+    _, content = _committed(ledgers.begin(HOW, NOW), slice_of())
+    other = json.dumps({**json.loads(content), **changes}).encode()
+
+    with pytest.raises(msgspec.ValidationError, match="either a decision or the look at a slice"):
+        manifests.decode(other)
+
+
+def test_a_decision_proves_no_time() -> None:
+    """To ask for its bounds would be a mistake in this program."""
+    _, content = _committed(ledgers.begin(HOW, NOW), slice_of())
+    manifest = msgspec.structs.replace(manifests.decode(content), start=None, end=None)
+
+    with pytest.raises(AssertionError, match="proves no time"):
+        _ = manifest.bounds

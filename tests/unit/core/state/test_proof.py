@@ -2,12 +2,22 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.intervals import total
-from shared.core.model import FIRST_PASS, Block, Counts, Doubt, Loss, Totals
+from shared.core.model import (
+    FIRST_PASS,
+    Block,
+    Counts,
+    Decision,
+    DecisionKind,
+    Doubt,
+    Loss,
+    Totals,
+)
 from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
 from shared.core.state.manifest import Manifest, Requests
@@ -31,6 +41,7 @@ def manifest_of(start: int, end: int, **changes: Any) -> Manifest:
         "origin": ORIGIN,
         "epoch": 1,
         "made": ORIGIN,
+        "decision": None,
         "start": ORIGIN + start,
         "end": ORIGIN + end,
         "requests": Requests(count=1, first=0, last=0),
@@ -165,3 +176,43 @@ def test_an_hour_whose_part_holds_records_without_a_position_is_named_once() -> 
     assert folded([manifest_of(0, 1, counts=odd)]).unplaced == ()
     twice = [manifest_of(0, 1, counts=odd, part=part()), manifest_of(1, 2, counts=odd, part=part())]
     assert folded(twice).unplaced == (ORIGIN // HOUR * HOUR,)
+
+
+def decision_of(kind: DecisionKind, **changes: Any) -> Manifest:
+    """Return a manifest that states a decision."""
+    decision = Decision(number=1, kind=kind, at=0, by="", reason="", what="", **changes)
+    absent = {"start": None, "end": None, "pass_name": None, "covers": ()}
+    return msgspec.structs.replace(manifest_of(0, 1), decision=decision, **absent)
+
+
+def test_a_rescan_is_wanted_from_its_decision_to_its_end() -> None:
+    """Its pass leaves the coverage when it ends; what it counted as besides stays."""
+    bounds = (ORIGIN, ORIGIN + HOUR)
+    ordered = extended(
+        nothing_proven(ORIGIN), decision_of("rescan", pass_name="rescan-1", bounds=bounds)
+    )
+    done = extended(ordered, manifest_of(0, HOUR, covers=("rescan-1", "sweep-2h")))
+    ended = extended(done, decision_of("rescan-done", pass_name="rescan-1"))
+
+    assert (ordered.rescans, ended.rescans) == ({"rescan-1": (bounds,)}, {})
+    assert ended.coverage == {FIRST_PASS: (), "sweep-2h": (bounds,)}
+
+
+def test_of_a_rescan_only_what_is_not_settled_is_wanted() -> None:
+    """Settling cuts it, and leaves the entry until its end is decided."""
+    manifest = decision_of("rescan", pass_name="rescan-1", bounds=(ORIGIN, ORIGIN + HOUR))
+    proof = extended(nothing_proven(ORIGIN), manifest)
+
+    assert settle(proof, ORIGIN + 1).rescans == {"rescan-1": ((ORIGIN + 1, ORIGIN + HOUR),)}
+    assert settle(proof, ORIGIN + HOUR).rescans == {"rescan-1": ()}
+
+
+def test_a_backfill_moves_what_is_settled_back() -> None:
+    """Nothing else ever does."""
+    proof = folded([manifest_of(0, HOUR)])
+    moved = msgspec.structs.replace(decision_of("backfill"), settled_until=ORIGIN - HOUR)
+    kept = msgspec.structs.replace(decision_of("accept-filters"), settled_until=ORIGIN - HOUR)
+
+    assert extended(proof, moved).settled_until == ORIGIN - HOUR
+    assert extended(proof, moved).coverage == proof.coverage
+    assert extended(proof, kept) == proof

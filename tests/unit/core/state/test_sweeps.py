@@ -1,5 +1,6 @@
 """What sweeps are due, what each asks for, and what it counts as."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -223,3 +224,42 @@ def test_an_api_clock_that_was_seen_ahead_gives_no_sweep_up() -> None:
     )
 
     assert list(sweeps.unswept(ahead, NOW, SWEPT)) == [(reached - HOUR, reached)]
+
+
+RESCANNED = (NOW - 10 * DAY, NOW - 10 * DAY + 2 * HOUR)
+
+
+def test_a_rescan_wants_what_the_first_pass_has_covered_and_it_has_not() -> None:
+    """It comes before the sweeps, and asks for everything."""
+    first = (NOW - 10 * DAY + HOUR, NOW)
+    done = (first[0], first[0] + 30 * MINUTE)
+    ledger = swept_ledger(first, rescans={"rescan-9": (RESCANNED,)})
+    begun = msgspec.structs.replace(ledger, coverage={FIRST_PASS: (first,), "rescan-9": (done,)})
+    left = (done[1], RESCANNED[1])
+
+    piece = sweeps.next_sweep(begun, NOW, replace(SWEPT, sweep_by="created"), busy=NOBODY)
+
+    assert list(sweeps.rescans_due(begun, NOW, SWEPT)) == [("rescan-9", left)]
+    assert piece is not None
+    assert (piece.pass_name, (piece.start, piece.end), piece.since) == ("rescan-9", left, None)
+
+
+def test_a_rescan_leaves_out_what_is_out_of_reach_or_being_worked_on() -> None:
+    """It would prove nothing, or be done twice."""
+    ledger = swept_ledger((NOW - 40 * DAY, NOW), rescans={"rescan-9": ((NOW - 40 * DAY, NOW),)})
+    piece = open_slice((NOW - HOUR, NOW), pass_name="sweep-2h", policy=SWEPT)
+    working = msgspec.structs.replace(ledger, open=(piece,))
+
+    ((_, bounds),) = sweeps.rescans_due(working, NOW, SWEPT)
+
+    assert bounds == (NOW - 30 * DAY + 2 * HOUR, NOW - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("pass_name", "again"), [("first", True), ("sweep-2h", True), ("rescan-9", False)]
+)
+def test_nobody_looks_again_at_what_a_rescan_could_not_read(pass_name: str, *, again: bool) -> None:
+    """The sweeps may have been over it long ago."""
+    piece = open_slice((NOW - HOUR, NOW), pass_name=pass_name, policy=SWEPT)
+
+    assert sweeps.is_looked_at_again(piece, swept_ledger((NOW, NOW)), NOW, SWEPT) is again
