@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from shared.bootstrap import run
+from shared.bootstrap import run_on_timer
 
 app = func.FunctionApp()
 
@@ -16,4 +16,4 @@ app = func.FunctionApp()
 )
 def scan_activities(timer: func.TimerRequest) -> None:
     """Run every configured scan once; if one fails, the platform marks the invocation as failed."""
-    run(past_due=timer.past_due)
+    run_on_timer(past_due=timer.past_due)

@@ -241,9 +241,9 @@ def first(job: Job) -> Result:
     os.environ.update(environment(job))
     with suppress(SystemExit):
         import function_app  # noqa: F401 - the import is what costs
-        from shared.bootstrap import run
+        from shared.bootstrap import run_on_timer
 
-        run()
+        run_on_timer()
     return Result(records=job.count, cpu=said["cpu"], parts={"sent": said["sent"]})
 
 

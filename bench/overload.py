@@ -17,10 +17,19 @@ import msgspec
 
 from bench.tables import replaced
 from shared.core.intervals import Interval, intersect, merge, total
-from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, MINUTE_MS, Block, Ledger, Policy, Slice
+from shared.core.model import (
+    DAY_MS,
+    FIRST_PASS,
+    HOUR_MS,
+    MINUTE_MS,
+    PART_PAGES,
+    Block,
+    Ledger,
+    Policy,
+    Slice,
+)
 from shared.core.slices.retreat import close
 from shared.core.slices.transitions import Draft, Finished, Transition
-from shared.core.slices.traversal import PART_PAGES
 from shared.core.state import committing, pacing
 from shared.core.state import ledger as ledgers
 from shared.core.state.capacity import first_per_day, noted

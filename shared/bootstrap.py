@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from shared.adapters.storage_queue import StorageQueue
 
 
-def run(*, past_due: bool = False) -> None:
-    """Do one run of every configured scan, as the timer does.
+def run_on_timer(*, past_due: bool = False) -> None:
+    """Do one run of every configured scan, for the timer.
 
     Raises:
         ScanError: at least one scan failed; the others have run nevertheless. The platform
@@ -56,7 +56,7 @@ def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[Run
         settings = read_settings(environ)
         containers = storage(settings, environ)
         source = api_source(settings.api)
-    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run`
+    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
         return [report_unbuilt(_run_id(), error, past_due=past_due)]
     budget = _shared_budget(settings)
     jobs = [_job(policy, settings, containers, source, budget) for policy in settings.scans]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.core.intervals import Interval, Intervals, merge, subtract
-from shared.core.slices.retreat import POISONED
+from shared.core.model import POISONED
 from shared.core.slices.traversal import CROWDED, EMPTY, REFUSED
 from shared.core.state.committing import NOT_SWEPT
 from tests.fakes import HOUR

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from harness.azurite import Azurite
 from shared.core import errors
 from shared.core.audit import rebuilding
-from shared.core.slices import retreat, traversal
+from shared.core.model import POISONED
+from shared.core.slices import traversal
 from shared.core.state import committing
 from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
@@ -200,7 +201,7 @@ def test_every_reason_for_doubt_is_explained() -> None:
         traversal.CROWDED,
         traversal.UNDIVIDED,
         traversal.REFUSED,
-        retreat.POISONED,
+        POISONED,
         committing.NOT_SWEPT,
         rebuilding.ADOPTED,
     }

@@ -30,6 +30,16 @@ def apart(date: int, *, sent: int, answered: int) -> int:
     return min(0, date + DATE_STEP_MS - sent)
 
 
+def too_far_apart(offset: int) -> bool:
+    """Say whether clocks that differ by `offset` (ms, either way) make every time untrustworthy."""
+    return abs(offset) > APART_MOST_MS
+
+
+def noticeably_apart(offset: int) -> bool:
+    """Say whether clocks differ by so much (ms, either way) that a person should know."""
+    return abs(offset) > APART_REPORTED_MS
+
+
 def earlier(known: ApiClock | None, now: int) -> int:
     """Return the earlier of run time and the API's time."""
     return now + min(0, _offset(known, now))

@@ -13,7 +13,7 @@ import msgspec
 from shared.core.api.pages import Page
 from shared.core.api.positions import position as position_of
 from shared.core.api.records import Record
-from shared.core.api.requests import scan_request
+from shared.core.api.request_body import scan_request
 from shared.core.errors import QueryFailed
 from shared.core.model import Axis, Direction, Request
 

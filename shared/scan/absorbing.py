@@ -7,7 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from shared.core.api.answers import Fault, Throttle, Unaccepted, refused_in_every_form
-from shared.core.clocks import APART_REPORTED_MS
+from shared.core.clocks import noticeably_apart
 from shared.core.errors import TokenRefused
 from shared.core.model import FIRST_PASS, Ledger, Slice
 from shared.core.slices import asking
@@ -17,7 +17,7 @@ from shared.core.slices.traversal import unprobed
 from shared.core.state import ledger as ledgers
 from shared.core.state import pacing
 from shared.core.state.planning import covered, is_sweep, out_of_reach
-from shared.core.state.rooms import is_crowded, room_in
+from shared.core.state.rooms import is_crowded, may_block, may_open
 from shared.core.state.sweeps import is_looked_at_again
 from shared.scan.committing import take
 from shared.scan.learning import Learning
@@ -101,7 +101,7 @@ class Absorber:
         if ahead is None:
             return ledger
         run = self._run
-        if abs(ahead) > APART_REPORTED_MS:
+        if noticeably_apart(ahead):
             if run.tally.api_ahead is None:
                 run.warn("the API's clock and the run's differ: see the runbook")
             run.tally.api_ahead = ahead
@@ -208,15 +208,10 @@ class Absorber:
             pages=run.ledger.pages,
             again=is_looked_at_again(piece, run.ledger, now, run.policy),
             crowded=is_crowded(run.ledger, sweeps=sweeps),
+            may_open=may_open(run.ledger),
+            may_block=may_block(run.ledger, sweeps=sweeps),
         )
-        return retreat(
-            piece,
-            fault,
-            now=now,
-            jitter=jitter(run.tally.run, piece),
-            room=room_in(run.ledger, sweeps=sweeps),
-            outlook=outlook,
-        )
+        return retreat(piece, fault, outlook, now=now, jitter=jitter(run.tally.run, piece))
 
     def _note_fault(self, piece: Slice, fault: Fault, *, is_page: bool) -> None:
         """Count a fault against the API, unless it is the slice's own.

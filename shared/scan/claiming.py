@@ -6,7 +6,7 @@ The claim saves requests. Safety rests on the ETag and the epoch alone (docs/arc
 import msgspec
 
 from shared import __version__
-from shared.core.clocks import APART_REPORTED_MS
+from shared.core.clocks import noticeably_apart
 from shared.core.errors import (
     BlocksLost,
     LedgerConflict,
@@ -35,7 +35,7 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
     saved = ports.ledgers.load()
     clock = RunClock(ports.clock, saved.date)
     now = clock.now()
-    if abs(clock.skew) > APART_REPORTED_MS:
+    if noticeably_apart(clock.skew):
         tally.skew = clock.skew
         tally.warnings.append("the local clock and the storage service's differ: see the runbook")
     try:

@@ -7,7 +7,6 @@ from shared.core.api.block_ids import is_block_id
 from shared.core.api.blocks import trailer_of
 from shared.core.errors import BlocksLost, StoreConflict
 from shared.core.model import Block, Commit, Policy, Slice
-from shared.core.slices.retreat import POISONED
 from shared.core.slices.transitions import Draft, Transition
 from shared.core.state import committing, levers
 from shared.core.state import ledger as ledgers
@@ -23,7 +22,7 @@ def take(run: Run, piece: Slice, step: Draft | Transition) -> None:
     else:
         transition = step
     doubt = transition.finished.slice.doubt if transition.finished else ()
-    if any(it.reason == POISONED for it in doubt):
+    if any(it.is_poison for it in doubt):
         run.warn_once("a poisoned second is finished in doubt: see docs/runbook.md#doubt")
     now = run.clock.now()
     run.writer.save(committing.after_transition(run.ledger, piece, transition, run.policy, now=now))

@@ -1,6 +1,6 @@
 """A run's own time: the clocks at its claim, continued by a clock that never jumps."""
 
-from shared.core.clocks import APART_REPORTED_MS
+from shared.core.clocks import noticeably_apart
 from shared.ports import Clock
 
 
@@ -26,4 +26,4 @@ class RunClock:
     def has_drifted(self) -> bool:
         """Say whether the local clock has left the run's time: a step, or a suspended machine."""
         drift = (self._clock.now() - self._local) - (self._clock.elapsed() - self._began)
-        return abs(drift) > APART_REPORTED_MS
+        return noticeably_apart(drift)

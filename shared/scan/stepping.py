@@ -16,11 +16,11 @@ from shared.core.api.answers import (
     unanswered,
 )
 from shared.core.api.pages import Page
-from shared.core.clocks import APART_MOST_MS, apart
+from shared.core.clocks import apart, too_far_apart
 from shared.core.errors import PartUnreadable, ScanError
-from shared.core.model import Answer, Axis, Ledger, NoAnswer, Policy, Slice, other_field
+from shared.core.model import Answer, Ledger, NoAnswer, Policy, Slice
 from shared.core.quoting import quoted
-from shared.core.slices.asking import DEFAULT_FIELD
+from shared.core.slices.asking import ignores_sort_field
 from shared.core.slices.requests import next_request
 from shared.core.slices.sifting import Index
 from shared.core.slices.transitions import Draft, Transition
@@ -169,7 +169,7 @@ class _Step:
         now, date = clock.now(), answer.date
         self.answered = answered = max(now, date or now)
         self.ahead = None if date is None else apart(date, sent=sent, answered=now)
-        if self.ahead is not None and abs(self.ahead) > APART_MOST_MS:
+        if self.ahead is not None and too_far_apart(self.ahead):
             return Untimely(ends_run=True)
         page = _not_accepted(answer, piece) or read_answer(answer, now=answered)
         del answer  # Its records have been copied; a step holds one page, and no second one.
@@ -183,16 +183,8 @@ class _Step:
 
     def _look_at(self, page: Page) -> None:
         """Note whether the page observes the limit and the sort field."""
-        if not page.has_next:
-            return
-        self.promising = len(page.records)
-        axis = self.tools.policy.axis
-        if self.piece.mode == "dense" and not self.piece.held_up_at.plain:
-            places = _places(page, other_field(axis))
-            self.disordered = sorted(places) not in (places, places[::-1])
-        elif axis != DEFAULT_FIELD:
-            places = _places(page, axis)
-            self.disordered = sorted(places) not in (places, places[::-1])
+        self.promising = len(page.records) if page.has_next else None
+        self.disordered = ignores_sort_field(page, self.piece, self.tools.policy.axis)
 
     def _carried_out(self, decided: Decided) -> StepResult:
         """Stage what an answer brought, and return the result."""
@@ -233,10 +225,6 @@ def _not_accepted(answer: Answer, piece: Slice) -> Fault | Unaccepted | None:
     if piece.continuation is None:
         return unaccepted(answer)
     return Fault(kind="malformed", detail="HTTP 400 to the API's own nextQueryFilters")
-
-
-def _places(page: Page, field: Axis) -> list[int]:
-    return [at for at in (record.on(field) for record in page.records) if at is not None]
 
 
 def _is_early(piece: Slice, date: int | None, policy: Policy) -> bool:

@@ -13,9 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from shared.core.errors import LedgerConflict, SourceRefused, StoreConflict
 from shared.core.intervals import Intervals, holds, intersect, merge
-from shared.core.model import Answer, NoAnswer, Policy
+from shared.core.model import POISONED, Answer, NoAnswer, Policy
 from shared.core.passes import is_partial, sweep_age
-from shared.core.slices.retreat import POISONED
 from shared.core.slices.traversal import CROWDED, NULLS
 from shared.operate.verify import Verifier
 from simulator import Identity, Switches, Tenant

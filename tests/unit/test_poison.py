@@ -9,9 +9,8 @@ import pytest
 
 from shared.core.api.answers import Fault
 from shared.core.api.pages import Page
-from shared.core.model import Answer, NoAnswer, Policy, Slice
+from shared.core.model import POISONED, Answer, NoAnswer, Policy, Slice
 from shared.core.slices import traversal
-from shared.core.slices.retreat import POISONED
 from shared.core.slices.sifting import Index
 from shared.core.slices.transitions import Draft
 from shared.core.state.report import report_fields

@@ -90,6 +90,11 @@ def unaccepted(answer: Answer) -> Unaccepted:
     return Unaccepted(said=f"HTTP {answer.status}: {_says(answer.body)}")
 
 
+def tells_of_refusal(fault: str | None) -> bool:
+    """Say whether the description of a fault is what the API said about a query (400)."""
+    return (fault or "").startswith(f"HTTP {HTTP_BAD}:")
+
+
 def refused_in_every_form(said: Unaccepted, attempts: tuple[str, ...]) -> SourceRefused:
     """Return the error for a query that the API accepts in no form."""
     tried = "; ".join(f"with {attempt}" for attempt in attempts)

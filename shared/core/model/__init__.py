@@ -21,7 +21,7 @@ from shared.core.model.ledger import (
     Pause,
     Totals,
 )
-from shared.core.model.parts import PartBlob, StoredPart
+from shared.core.model.parts import PART_PAGES, PartBlob, StoredPart
 from shared.core.model.policy import FIRST_PASS, LIMIT_MAX, LIMIT_MIN, Policy, SweepBy
 from shared.core.model.scale import (
     DAY_MS,
@@ -34,7 +34,7 @@ from shared.core.model.scale import (
     other_field,
     reverse,
 )
-from shared.core.model.slice import Block, Counts, Dense, Doubt, Mode, Seen, Slice
+from shared.core.model.slice import POISONED, Block, Counts, Dense, Doubt, Mode, Seen, Slice
 
 __all__ = [
     "DAY_MS",
@@ -43,6 +43,8 @@ __all__ = [
     "LIMIT_MAX",
     "LIMIT_MIN",
     "MINUTE_MS",
+    "PART_PAGES",
+    "POISONED",
     "SECOND_MS",
     "Accepted",
     "Answer",

@@ -15,6 +15,9 @@ from shared.core.model.scale import Direction, Span, reverse
 Mode = Literal["page", "dense", "beyond", "opposite"]
 """What the next request of a slice is about; `slices/traversal` explains the modes."""
 
+POISONED = "the API answered for other time and never for this"
+"""The reason for doubt about time that is poisoned."""
+
 
 class Doubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An interval about which the API contradicted itself.
@@ -28,6 +31,11 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     start: int
     end: int
     reason: str
+
+    @property
+    def is_poison(self) -> bool:
+        """Whether the time is in doubt because it is poisoned."""
+        return self.reason == POISONED
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

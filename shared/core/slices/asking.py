@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.core.api.answers import HTTP_BAD
+from shared.core.api.answers import tells_of_refusal
+from shared.core.api.pages import Page
 from shared.core.clocks import waits
 from shared.core.model import (
     LIMIT_MAX,
@@ -43,9 +44,6 @@ UNSORTED_AXIS = (
     "docs/runbook.md#asked-for-less"
 )
 
-REFUSED_BEFORE = f"HTTP {HTTP_BAD}:"
-"""How the fault of a slice begins if the API refused it in every form."""
-
 ATTEMPTS_KEPT = 6
 """How many refused forms the ledger remembers: more than any single query has."""
 
@@ -70,8 +68,7 @@ class Less:
 
 def parameters(piece: Slice, policy: Policy, facts: ApiFacts) -> dict[str, int | str]:
     """Return limit and order of the slice's next query, as they are sent."""
-    by_other = piece.mode == "dense" and not (piece.dense and piece.dense.plain)
-    field = other_field(policy.axis) if by_other else policy.axis
+    field = _sort_field(piece, policy.axis)
     direction = piece.asked_direction
     asked: dict[str, int | str] = {"limit": piece.limit}
     if not (facts.unsorted and field == DEFAULT_FIELD):
@@ -79,6 +76,23 @@ def parameters(piece: Slice, policy: Policy, facts: ApiFacts) -> dict[str, int |
     if not (facts.unsorted and direction == DEFAULT_DIRECTION):
         asked["sortDirection"] = direction
     return asked
+
+
+def _sort_field(piece: Slice, axis: Axis) -> Axis:
+    by_other = piece.mode == "dense" and not (piece.dense and piece.dense.plain)
+    return other_field(axis) if by_other else axis
+
+
+def ignores_sort_field(page: Page, piece: Slice, axis: Axis) -> bool:
+    """Say whether a page is not sorted by the field that its query asked for.
+
+    A scan by the API's default field does not ask, so only its dense milliseconds can show this.
+    """
+    field = _sort_field(piece, axis)
+    if not page.has_next or field == axis == DEFAULT_FIELD:
+        return False
+    places = [at for at in (record.on(field) for record in page.records) if at is not None]
+    return sorted(places) not in (places, places[::-1])
 
 
 def form_of(piece: Slice, facts: ApiFacts) -> Form:
@@ -193,8 +207,9 @@ def is_about_the_slice(piece: Slice, facts: ApiFacts, served: Iterable[Form]) ->
     It also is if the slice was refused in every form before and others have been served since.
     """
     limit, unsorted = form_of(piece, facts)
-    before = (piece.fault or "").startswith(REFUSED_BEFORE)
-    return before or any(limit <= larger and unsorted == other for larger, other in served)
+    return tells_of_refusal(piece.fault) or any(
+        limit <= larger and unsorted == other for larger, other in served
+    )
 
 
 def page_cap(sizes: list[int], limit: int) -> int | None:

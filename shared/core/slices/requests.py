@@ -10,15 +10,14 @@ import msgspec
 
 from shared.core.api.pages import Page
 from shared.core.api.positions import position
-from shared.core.api.requests import scan_request
+from shared.core.api.request_body import scan_request
 from shared.core.model import ApiFacts, Axis, Direction, Policy, Request, Slice, other_field
 from shared.core.slices.asking import parameters
-from shared.core.slices.facts import UNKNOWN
 
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def next_request(piece: Slice, policy: Policy, facts: ApiFacts = UNKNOWN) -> Request:
+def next_request(piece: Slice, policy: Policy, facts: ApiFacts) -> Request:
     """Return the slice's next request."""
     filters = _filters(piece, policy)
     return scan_request(filters, piece.continuation, parameters(piece, policy, facts))

@@ -10,7 +10,7 @@ import msgspec
 
 from shared.core.api.answers import Fault
 from shared.core.intervals import Interval
-from shared.core.model import FIRST_PASS, HOUR_MS, LIMIT_MIN, SECOND_MS, Doubt, Slice
+from shared.core.model import FIRST_PASS, HOUR_MS, LIMIT_MIN, POISONED, SECOND_MS, Doubt, Slice
 from shared.core.slices.transitions import Draft, Finished
 
 FAULTS_PER_ESCALATION = 3
@@ -31,8 +31,6 @@ RIPE_FAULTS = 6
 POISON_KINDS = frozenset({"malformed", "transient"})
 """Only an answer of the API, or the lack of one, can show that time is poisoned."""
 
-POISONED = "the API answered for other time and never for this"
-
 DROPS_CONTINUATION = frozenset({"malformed", "unexpected"})
 """After such a fault a slice starts a fresh query, because its continuation may be the cause."""
 
@@ -40,51 +38,33 @@ change = msgspec.structs.replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """Whether the ledger has room for one more slice of each kind.
-
-    Attributes:
-        open: not blocked.
-        blocked: blocked.
-    """
-
-    open: bool
-    blocked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a decision needs to know beyond the slice.
+    """What the answer to a fault depends on beyond the slice.
 
     Attributes:
         pages: how many pages the scan has received.
-        again: whether a later sweep will look at its time again.
+        again: whether a later sweep will look at the slice's time again.
         crowded: whether as many slices are stuck as may be blocked.
+        may_open: whether the ledger has room for one more slice that is not blocked.
+        may_block: whether it has room for one more blocked slice.
     """
 
-    pages: int = 0
-    again: bool = False
-    crowded: bool = False
+    pages: int
+    again: bool
+    crowded: bool
+    may_open: bool
+    may_block: bool
 
 
-def retreat(  # noqa: PLR0913 - the facts of a fault, by name
-    piece: Slice,
-    fault: Fault,
-    *,
-    now: int,
-    jitter: float,
-    room: Room,
-    outlook: Outlook = Outlook(),
-) -> Draft:
+def retreat(piece: Slice, fault: Fault, outlook: Outlook, *, now: int, jitter: float) -> Draft:
     """Answer a fault: back off; after three in a row ask for less; in the end, block the slice.
 
     Args:
         piece: the slice that met the fault.
         fault: what came instead of a page.
+        outlook: how the scan stands.
         now: epoch milliseconds.
         jitter: a random number in [0, 1) for the back-off.
-        room: for more slices.
-        outlook: decides whether a second that stays poisoned is finished in doubt.
     """
     faults = piece.faults + 1
     wait = min(BACKOFF_FIRST_MS * 2 ** min(faults - 1, 16), BLOCKED_RETRY_MS)
@@ -99,7 +79,7 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
         poisoned=piece.poisoned + shows_poison(piece, fault, outlook.pages),
     )
     if fault.kind == "unreadable":
-        return Draft(goes_on=_blocked(struck, now, room), fault=fault)
+        return Draft(goes_on=_blocked(struck, now, outlook), fault=fault)
     if not piece.blocked:
         if faults % FAULTS_PER_ESCALATION:
             return Draft(goes_on=struck, fault=fault)
@@ -107,10 +87,10 @@ def retreat(  # noqa: PLR0913 - the facts of a fault, by name
             lighter = change(struck, limit=max(LIMIT_MIN, piece.limit // 2))
             return Draft(goes_on=lighter, fault=fault)
     if _halves(struck) is not None:
-        return _bisect(struck, fault, now=now, room=room)
-    if struck.poisoned > piece.poisoned and _is_hopeless(struck, room, outlook):
+        return _bisect(struck, fault, outlook, now=now)
+    if struck.poisoned > piece.poisoned and _is_hopeless(struck, outlook):
         return Draft(finished=doubted(struck), fault=fault)
-    return Draft(goes_on=_blocked(struck, now, room), fault=fault)
+    return Draft(goes_on=_blocked(struck, now, outlook), fault=fault)
 
 
 def shows_poison(piece: Slice, fault: Fault, pages: int) -> bool:
@@ -122,7 +102,7 @@ def shows_poison(piece: Slice, fault: Fault, pages: int) -> bool:
     return answered and fault.kind in POISON_KINDS
 
 
-def _is_hopeless(piece: Slice, room: Room, outlook: Outlook) -> bool:
+def _is_hopeless(piece: Slice, outlook: Outlook) -> bool:
     """Say whether to give up a poisoned second, because its retries or the room are exhausted.
 
     If no later sweep will look at it, only a lack of room is a reason; otherwise the second is
@@ -130,7 +110,7 @@ def _is_hopeless(piece: Slice, room: Room, outlook: Outlook) -> bool:
     still be halved, which is not a reason.
     """
     exhausted = piece.pass_name != FIRST_PASS or piece.poisoned >= POISONED_FAULTS
-    if not piece.blocked and not room.blocked:
+    if not piece.blocked and not outlook.may_block:
         return outlook.again or outlook.crowded or exhausted
     return exhausted and outlook.again
 
@@ -151,9 +131,14 @@ def doubted(piece: Slice) -> Finished:
     return Finished(slice=done, start=piece.start, end=piece.end)
 
 
-def is_ripe(piece: Slice, outlook: Outlook) -> bool:
-    """Say whether a blocked second may be finished in doubt to make room for others."""
-    proven = piece.poisoned >= RIPE_FAULTS and outlook.pages > piece.pages_at_fault
+def is_ripe(piece: Slice, pages: int) -> bool:
+    """Say whether a blocked second may be finished in doubt to make room for others.
+
+    Args:
+        piece: the slice.
+        pages: how many pages the scan has received.
+    """
+    proven = piece.poisoned >= RIPE_FAULTS and pages > piece.pages_at_fault
     return piece.blocked and proven and _halves(piece) is None
 
 
@@ -178,13 +163,13 @@ def close(held_up: Slice) -> Draft:
     return Draft(finished=Finished(slice=done, start=start, end=end))
 
 
-def _bisect(held_up: Slice, fault: Fault, *, now: int, room: Room) -> Draft:
+def _bisect(held_up: Slice, fault: Fault, outlook: Outlook, *, now: int) -> Draft:
     """Cut what remains in two, so that only the poisoned half suffers."""
     halves = _halves(held_up)
     if held_up.blocked and not held_up.cramped:
-        return Draft(goes_on=_blocked(held_up, now, room), fault=fault)
-    if halves is None or not room.open:
-        cramped = _blocked(held_up, now, room)
+        return Draft(goes_on=_blocked(held_up, now, outlook), fault=fault)
+    if halves is None or not outlook.may_open:
+        cramped = _blocked(held_up, now, outlook)
         return Draft(goes_on=change(cramped, cramped=cramped.blocked), fault=fault)
     return replace(_cut(held_up, halves), fault=fault)
 
@@ -218,6 +203,6 @@ def _cut(held_up: Slice, halves: tuple[Interval, Interval]) -> Draft:
     return Draft(finished=Finished(slice=done, start=proven[0], end=proven[1]), opened=opened)
 
 
-def _blocked(piece: Slice, now: int, room: Room) -> Slice:
-    since = now if room.blocked and not piece.blocked else piece.blocked_since
+def _blocked(piece: Slice, now: int, outlook: Outlook) -> Slice:
+    since = now if outlook.may_block and not piece.blocked else piece.blocked_since
     return change(piece, blocked_since=since, not_before=now + BLOCKED_RETRY_MS)

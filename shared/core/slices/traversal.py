@@ -70,15 +70,21 @@ import msgspec
 from shared.core.api.answers import Fault
 from shared.core.api.pages import Page
 from shared.core.intervals import Interval
-from shared.core.model import Axis, Dense, Doubt, Policy, Slice, other_field, reverse
+from shared.core.model import (
+    PART_PAGES,
+    Axis,
+    Dense,
+    Doubt,
+    Policy,
+    Slice,
+    other_field,
+    reverse,
+)
 from shared.core.slices.doubts import few
 from shared.core.slices.gaps import gaps
 from shared.core.slices.requests import has_drifted, stated_bound, stated_cursor
 from shared.core.slices.sifting import NOTHING, Index, Sifted, sift
 from shared.core.slices.transitions import Draft, Finished
-
-PART_PAGES = 16
-"""A part closes early at this many pages: 20 to 55 MB compressed, which suits readers."""
 
 PART_BYTES = 64 * 1024 * 1024
 """A part closes early at this compressed size, however few its pages."""

@@ -12,9 +12,8 @@ from typing import Literal
 
 from shared.core.clocks import later, waits
 from shared.core.intervals import Interval, intersect
-from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, Ledger, Policy, Slice
+from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, PART_PAGES, Ledger, Policy, Slice
 from shared.core.slices.opening import open_slice
-from shared.core.slices.traversal import PART_PAGES
 from shared.core.state.capacity import capacity, first_per_day
 from shared.core.state.planning import (
     REACH_WARNING_MS,
@@ -24,7 +23,7 @@ from shared.core.state.planning import (
     reached_from,
     uncovered,
 )
-from shared.core.state.rooms import OPEN_SLICES, room_in
+from shared.core.state.rooms import may_open
 from shared.core.state.sweeps import next_sweep
 
 Lane = Literal["oldest", "fresh", "free"]
@@ -125,7 +124,7 @@ def gives_way(ledger: Ledger, now: int, policy: Policy) -> Slice | None:
     leave room to isolate what is poisoned in the others.
     """
     unblocked = [it for it in ledger.open if not it.blocked]
-    if len(unblocked) < OPEN_SLICES or any(it.fault is None for it in unblocked):
+    if may_open(ledger) or any(it.fault is None for it in unblocked):
         return None
     begin = edge_of(ledger, now, policy) + guard(ledger, policy, OLDEST_SHARE)
     able = [
@@ -173,7 +172,7 @@ class _View:
 
     @cached_property
     def gaps(self) -> list[Interval]:
-        return list(due(self.ledger, self.now, self.policy)) if room_in(self.ledger).open else []
+        return list(due(self.ledger, self.now, self.policy)) if may_open(self.ledger) else []
 
     def fresh(self) -> Slice | None:
         """Return the newest young slice: a begun one before a new one."""

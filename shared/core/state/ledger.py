@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.core.clocks import APART_MOST_MS
+from shared.core.clocks import too_far_apart
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
 from shared.core.model import (
     DAY_MS,
@@ -258,7 +258,7 @@ def heard(ledger: Ledger, ahead: int, now: int, policy: Policy) -> Ledger:
     if behind and not ledger.head.number and not ledger.committing:
         origin = min(ledger.origin, (now + ahead - policy.lookback) // HOUR_MS * HOUR_MS)
         ledger = change(ledger, origin=origin, settled_until=origin)
-    if abs(ahead) > APART_MOST_MS:
+    if too_far_apart(ahead):
         return ledger
     return change(ledger, api_clock=ApiClock(offset=ahead, at=now))
 

@@ -1,10 +1,7 @@
 """How many slices may be open or blocked at once, and which one gives way when there is no room."""
 
-from shared.core.model import (
-    Ledger,
-    Slice,
-)
-from shared.core.slices.retreat import Outlook, Room, is_ripe, is_stuck
+from shared.core.model import Ledger, Slice
+from shared.core.slices.retreat import is_ripe, is_stuck
 from shared.core.state.planning import is_sweep
 
 OPEN_SLICES = 64
@@ -16,33 +13,38 @@ BLOCKED_SWEEPS = 16
 
 def ripest(ledger: Ledger, *, sweeps: bool) -> Slice | None:
     """Return the poisoned second that gives way where blocked slices have no room; None if none."""
-    if room_in(ledger, sweeps=sweeps).blocked or not is_crowded(ledger, sweeps=sweeps):
+    if may_block(ledger, sweeps=sweeps) or not is_crowded(ledger, sweeps=sweeps):
         return None
-    outlook = Outlook(pages=ledger.pages)
-    ripe = [it for it in ledger.open if is_sweep(it) == sweeps and is_ripe(it, outlook)]
+    ripe = [it for it in ledger.open if is_sweep(it) == sweeps and is_ripe(it, ledger.pages)]
     return max(ripe, key=lambda it: it.poisoned, default=None)
 
 
-def room_in(ledger: Ledger, *, sweeps: bool = False) -> Room:
-    """Return which slices the ledger has room for.
+def may_open(ledger: Ledger, count: int = 1) -> bool:
+    """Say whether there is room for so many more slices. Blocked ones never take that room."""
+    return sum(not piece.blocked for piece in ledger.open) + count <= OPEN_SLICES
 
-    What is blocked never takes the room of what is not, nor a sweep's the room of the first pass.
+
+def may_block(ledger: Ledger, *, sweeps: bool) -> bool:
+    """Say whether one more slice of the first pass, or of the sweeps, may be blocked.
+
+    Neither takes the room of the other.
     """
-    unblocked = sum(not piece.blocked for piece in ledger.open)
     blocked = sum(piece.blocked for piece in ledger.open if is_sweep(piece) == sweeps)
-    most = BLOCKED_SWEEPS if sweeps else OPEN_SLICES
-    return Room(open=unblocked < OPEN_SLICES, blocked=blocked < most)
+    return blocked < _most_blocked(sweeps=sweeps)
 
 
 def is_crowded(ledger: Ledger, *, sweeps: bool) -> bool:
     """Say whether as many slices of the first pass, or of sweeps, are stuck as may be blocked."""
     stuck = sum(is_stuck(piece) for piece in ledger.open if is_sweep(piece) == sweeps)
-    return stuck >= (BLOCKED_SWEEPS if sweeps else OPEN_SLICES)
+    return stuck >= _most_blocked(sweeps=sweeps)
 
 
 def to_halve(ledger: Ledger) -> Slice | None:
     """Return the oldest slice that was blocked for want of room, once there is room for halves."""
-    unblocked = sum(not piece.blocked for piece in ledger.open)
-    if unblocked + 2 > OPEN_SLICES:
+    if not may_open(ledger, 2):
         return None
     return next((it for it in ledger.open if it.blocked and it.cramped), None)
+
+
+def _most_blocked(*, sweeps: bool) -> int:
+    return BLOCKED_SWEEPS if sweeps else OPEN_SLICES

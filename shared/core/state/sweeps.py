@@ -30,7 +30,6 @@ from shared.core.model import (
 )
 from shared.core.passes import PARTIAL, sweep_age
 from shared.core.slices.opening import open_slice
-from shared.core.slices.retreat import POISONED
 from shared.core.state.planning import (
     REACH_MARGIN_MS,
     covered,
@@ -39,7 +38,7 @@ from shared.core.state.planning import (
     swept,
     taken_by_work,
 )
-from shared.core.state.rooms import room_in
+from shared.core.state.rooms import may_block, may_open
 
 SWEEP_BYTES = 64 * 1024 * 1024
 """What the parts that a sweep must read for one slice may hold, compressed."""
@@ -65,8 +64,8 @@ def next_sweep(
     if in_work is not None:
         return None if waits(in_work.not_before, now) else in_work
     ready = next((it for it in sweeps if not waits(it.not_before, now)), None)
-    room = room_in(ledger, sweeps=True)
-    if ready is not None or not (room.open and room.blocked):
+    has_room = may_open(ledger) and may_block(ledger, sweeps=True)
+    if ready is not None or not has_room:
         return ready
     return _new_sweep(ledger, now, policy)
 
@@ -85,7 +84,7 @@ def _new_sweep(ledger: Ledger, now: int, policy: Policy) -> Slice | None:
 def _beside_poison(ledger: Ledger, bounds: Interval) -> Interval:
     """Cut a sweep's bounds at poison that an earlier pass found, so that it is not sought again."""
     start, end = bounds
-    edges = [at for it in ledger.doubt if it.reason == POISONED for at in (it.start, it.end)]
+    edges = [at for it in ledger.doubt if it.is_poison for at in (it.start, it.end)]
     return (start, min((at for at in edges if start < at < end), default=end))
 
 

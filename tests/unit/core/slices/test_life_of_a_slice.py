@@ -12,13 +12,14 @@ import pytest
 from shared.core.api.answers import Fault
 from shared.core.api.pages import Page
 from shared.core.api.records import Record
-from shared.core.model import Block, Dense, Direction, Mode, Slice
+from shared.core.model import PART_PAGES, Block, Dense, Direction, Mode, Slice
 from shared.core.slices import traversal
+from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.requests import next_request
-from shared.core.slices.retreat import Outlook, Room, retreat
+from shared.core.slices.retreat import Outlook, retreat
 from shared.core.slices.sifting import NOTHING, sift
 from shared.core.slices.transitions import Draft
-from shared.core.slices.traversal import PART_BLOCKS, PART_PAGES, REMEMBERED_MOST, absorb, unprobed
+from shared.core.slices.traversal import PART_BLOCKS, REMEMBERED_MOST, absorb, unprobed
 from tests.fakes import HOUR, MINUTE, NOW, policy
 
 MODES: tuple[Mode, ...] = ("page", "dense", "beyond", "opposite")
@@ -30,7 +31,10 @@ X = START + 50_000
 """The millisecond at which a slice of these tests is held up."""
 
 HOW = policy()
-ROOMS = [Room(open=here, blocked=there) for here, there in product((True, False), repeat=2)]
+OUTLOOKS = [
+    Outlook(pages=9, again=True, crowded=False, may_open=here, may_block=there)
+    for here, there in product((True, False), repeat=2)
+]
 
 SHARE = 0.1
 """The share of all pages that each slice is tried with; more would take longer and find no more."""
@@ -156,10 +160,7 @@ def _struck(piece: Slice) -> Iterator[Slice]:
 
 def _retreats(piece: Slice) -> Iterable[Draft]:
     fault = Fault(kind="transient", detail="x")
-    outlook = Outlook(pages=9, again=True)
-    return (
-        retreat(piece, fault, now=NOW, jitter=0.5, room=room, outlook=outlook) for room in ROOMS
-    )
+    return (retreat(piece, fault, outlook, now=NOW, jitter=0.5) for outlook in OUTLOOKS)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -193,5 +194,5 @@ def test_each_request_of_a_held_up_slice_asks_for_less_than_the_slice() -> None:
     """One millisecond, or what lies on one side of it."""
     for mode in ("dense", "beyond", "opposite"):
         for piece in slices(mode):
-            asked = msgspec.json.decode(next_request(piece, HOW).body)["filters"]["date"]
+            asked = msgspec.json.decode(next_request(piece, HOW, UNKNOWN).body)["filters"]["date"]
             assert asked["lte"] + 1 - asked["gte"] < END - START

@@ -1,7 +1,7 @@
 """One slice against a tiny page server: any history, any page size, both directions."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
 from shared.core.api.pages import Page
-from shared.core.model import Answer, Block, Dense, Policy, Slice
+from shared.core.model import PART_PAGES, Answer, Block, Dense, Policy, Slice
+from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.opening import open_slice
 from shared.core.slices.requests import next_request
-from shared.core.slices.retreat import BLOCKED_RETRY_MS, Room, retreat
+from shared.core.slices.retreat import BLOCKED_RETRY_MS, Outlook, retreat
 from shared.core.slices.sifting import Stored
 from shared.core.slices.transitions import Draft, Finished
 from shared.core.slices.traversal import (
     CROWDED,
     PART_BLOCKS,
     PART_BYTES,
-    PART_PAGES,
     UNDIVIDED,
     absorb,
 )
@@ -30,7 +30,7 @@ from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
 
 START = NOW - 2 * HOUR
 END = START + 5 * MINUTE
-ROOM = Room(open=True, blocked=True)
+ROOM = Outlook(pages=0, again=False, crowded=False, may_open=True, may_block=True)
 
 
 @dataclass
@@ -56,7 +56,7 @@ def serve(truth: list[int], direction: str, size: int) -> Served:
     waiting = [open_slice((START, END), pass_name="first", policy=how)]
     while waiting:
         piece = waiting.pop()
-        body = json.loads(next_request(piece, how).body)
+        body = json.loads(next_request(piece, how, UNKNOWN).body)
         served.asked.append(body)
         draft = absorb(piece, page(_answer(truth, body, size)), how)
         assert isinstance(draft, Draft)
@@ -108,7 +108,7 @@ def test_the_first_query_has_the_bounds_and_the_user_s_filters() -> None:
     how = policy(filters={"service": {"eq": [20893]}}, limit=700)
 
     body = json.loads(
-        next_request(open_slice((START, END), pass_name="first", policy=how), how).body
+        next_request(open_slice((START, END), pass_name="first", policy=how), how, UNKNOWN).body
     )
 
     assert body == {
@@ -187,7 +187,7 @@ def test_a_cursor_may_be_a_whole_number_in_any_notation(direction: str, notation
     assert isinstance(transition, Draft)
     assert transition.goes_on
     assert transition.goes_on.cursor == START + 7
-    assert filters in next_request(transition.goes_on, how).body
+    assert filters in next_request(transition.goes_on, how, UNKNOWN).body
 
 
 @pytest.mark.parametrize("cursor", ['"{}"', "{}.5", "true", "null", "[{}]", "1e30"])
@@ -267,11 +267,11 @@ def test_records_without_a_time_are_kept() -> None:
     assert len(transition.records) == 2
 
 
-def struck(piece: Slice, kind: str, times: int, room: Room = ROOM) -> Draft:
+def struck(piece: Slice, kind: str, times: int, outlook: Outlook = ROOM) -> Draft:
     """Let a slice meet the same fault several times."""
     for _ in range(times):
         fault = Fault(kind=kind, detail="x")  # type: ignore[arg-type]
-        transition = retreat(piece, fault, now=NOW, jitter=0.5, room=room)
+        transition = retreat(piece, fault, outlook, now=NOW, jitter=0.5)
         if transition.goes_on is None:
             return transition
         piece = transition.goes_on
@@ -325,11 +325,11 @@ def test_what_is_proven_is_kept_when_a_slice_is_halved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "room"), [(1000, ROOM), (5 * MINUTE, Room(open=False, blocked=True))]
+    ("length", "outlook"), [(1000, ROOM), (5 * MINUTE, replace(ROOM, may_open=False))]
 )
-def test_a_slice_that_cannot_be_halved_is_blocked(length: int, room: Room) -> None:
+def test_a_slice_that_cannot_be_halved_is_blocked(length: int, outlook: Outlook) -> None:
     """At a second, or when the ledger is full: it is tried hourly."""
-    transition = struck(opened(end=START + length, limit=500), "malformed", 3, room)
+    transition = struck(opened(end=START + length, limit=500), "malformed", 3, outlook)
 
     assert transition.goes_on
     assert transition.goes_on.blocked
@@ -346,7 +346,7 @@ def test_a_part_that_cannot_be_read_blocks_at_once() -> None:
 
 def body_of(piece: Slice, how: Policy) -> dict[str, Any]:
     """Return a slice's next request."""
-    body: dict[str, Any] = json.loads(next_request(piece, how).body)
+    body: dict[str, Any] = json.loads(next_request(piece, how, UNKNOWN).body)
     return body
 
 
@@ -355,7 +355,7 @@ def test_the_continuation_goes_back_verbatim() -> None:
     verbatim = '{ "z":1.0, "date":{"lte": 9,"gte":5}, "more":[1e2] }'
     piece = opened(cursor=START + 5, continuation=verbatim, limit=625)
 
-    sent = next_request(piece, policy()).body
+    sent = next_request(piece, policy(), UNKNOWN).body
 
     assert b'"filters":' + verbatim.encode() + b"," in sent
     assert {**json.loads(sent), "filters": None} == {
@@ -685,7 +685,7 @@ def test_a_slice_that_is_blocked_says_since_when() -> None:
 def test_without_room_for_blocked_ones_a_slice_only_waits() -> None:
     """The ledger stays small; the slice keeps its place among the open ones."""
     transition = struck(
-        opened(end=START + 1000, limit=500), "malformed", 3, Room(open=True, blocked=False)
+        opened(end=START + 1000, limit=500), "malformed", 3, replace(ROOM, may_block=False)
     )
 
     assert transition.goes_on
@@ -778,7 +778,7 @@ def lived_through(crowd: Crowd, how: Policy, faults: list[str]) -> Outcome:
         else:
             draft = absorb(piece, page(crowd.answer(body_of(piece, how))), how)
         if isinstance(draft, Fault):
-            draft = retreat(piece, draft, now=NOW, jitter=0.0, room=ROOM)
+            draft = retreat(piece, draft, ROOM, now=NOW, jitter=0.0)
         blocks = [block for block, _ in draft.blocks(epoch=1)]
         if draft.records:
             stored[blocks[0].id] = [str(record.id) for record in draft.records]

@@ -7,7 +7,6 @@ import pytest
 
 from shared.core.model import FIRST_PASS, Ledger, Slice
 from shared.core.slices.opening import open_slice
-from shared.core.slices.retreat import Room
 from shared.core.state import ledger as ledgers
 from shared.core.state import rooms
 from tests.fakes import MINUTE, NOW, policy
@@ -32,7 +31,7 @@ def test_no_more_than_64_slices_are_open_and_not_blocked(count: int, room: bool)
     """Blocked ones do not count."""
     ledger = ledger_of(*pieces(count), *pieces(64, blocked_since=NOW))
 
-    assert rooms.room_in(ledger).open is room
+    assert rooms.may_open(ledger) is room
 
 
 def test_blocked_sweeps_take_no_room_of_the_first_pass() -> None:
@@ -40,8 +39,8 @@ def test_blocked_sweeps_take_no_room_of_the_first_pass() -> None:
     blocked = pieces(16, pass_name="sweep-2h", blocked_since=NOW)
     ledger = ledger_of(*blocked)
 
-    assert rooms.room_in(ledger) == Room(open=True, blocked=True)
-    assert rooms.room_in(ledger, sweeps=True) == Room(open=True, blocked=False)
+    assert rooms.may_block(ledger, sweeps=False)
+    assert not rooms.may_block(ledger, sweeps=True)
 
 
 def test_a_slice_that_was_blocked_for_want_of_room_is_halved_once_there_is_room() -> None:

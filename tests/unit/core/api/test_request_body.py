@@ -2,7 +2,7 @@
 
 import json
 
-from shared.core.api.requests import scan_request
+from shared.core.api.request_body import scan_request
 
 ORDER: dict[str, int | str] = {"limit": 500, "sortField": "date", "sortDirection": "asc"}
 
