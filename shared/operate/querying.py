@@ -79,22 +79,22 @@ class Asker:
         """
         faults = throttled = 0
         while True:
-            verdict = self._ask(position)
-            if isinstance(verdict, Page):
+            meaning = self._ask(position)
+            if isinstance(meaning, Page):
                 self._pacing = pacing.note_page(self._pacing)
-                return verdict
-            if isinstance(verdict, Throttle):
-                throttled += self._throttled(verdict, throttled)
+                return meaning
+            if isinstance(meaning, Throttle):
+                throttled += self._throttled(meaning, throttled)
             else:
                 faults += 1
-                self._back_off(verdict, faults)
+                self._back_off(meaning, faults)
 
     def _ask(self, position: Position) -> Page | Throttle | Fault:
         self._keep_pace()
         self._pacing = pacing.note_request(self._pacing, self._clock.now())
         answer = self._source.ask(next_request(position), timeout=TIMEOUT_SECONDS)
         try:
-            verdict = read_answer(answer, now=self._clock.now())
+            meaning = read_answer(answer, now=self._clock.now())
         except TokenRefused:
             # A long query may outlive its token; a second refusal in a row is meant.
             if self._renewed or not self._source.renew_token():
@@ -102,9 +102,9 @@ class Asker:
             self._renewed = True
             return self._ask(position)
         self._renewed = False
-        if isinstance(verdict, Page) and verdict.bare and verdict.has_next:
+        if isinstance(meaning, Page) and meaning.bare and meaning.has_next:
             return Fault(kind="malformed", detail="the answer has no data")
-        return verdict
+        return meaning
 
     def _keep_pace(self) -> None:
         now = self._clock.now()

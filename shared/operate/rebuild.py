@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.core.audit.chain import Chain
 from shared.core.audit.rebuilding import Rebuilding, likely_origin
-from shared.core.audit.verifying import Chain
 from shared.core.errors import NotRebuildable
 from shared.core.intervals import total
 from shared.core.model import FIRST_PASS, HOUR_MS, Ledger, PartBlob, Policy

@@ -6,14 +6,9 @@ from itertools import groupby
 
 import msgspec
 
-from shared.core.audit.verifying import (
-    METADATA,
-    Chain,
-    Finding,
-    Hour,
-    Verdict,
-    metadata_differences,
-)
+from shared.core.audit.chain import Chain
+from shared.core.audit.contents import METADATA, Hour, metadata_differences
+from shared.core.audit.findings import Finding, Kind
 from shared.core.errors import LedgerError, PartUnreadable
 from shared.core.model import Ledger, PartBlob
 from shared.core.state import ledger as ledgers
@@ -51,11 +46,11 @@ class Checked:
     @property
     def is_sound(self) -> bool:
         """Whether nothing was found that is a fault."""
-        return all(finding.verdict == "pending" for finding in self.findings)
+        return all(finding.kind == "pending" for finding in self.findings)
 
     def __str__(self) -> str:
         """Return a one-line summary."""
-        faults = sum(finding.verdict != "pending" for finding in self.findings)
+        faults = sum(finding.kind != "pending" for finding in self.findings)
         return (
             f"{self.scan}: {counted(self.manifests, 'manifest', 'manifests')}, "
             f"{counted(self.parts, 'part', 'parts')}, "
@@ -195,15 +190,15 @@ class Verifier:
             self._found(self._unlisted(name))
         elif listed is None:
             detail = f"manifest {self.chain.parts[name]} lists it, and it is not there"
-            self._found(Finding(verdict="part-missing", subject=name, detail=detail))
+            self._found(Finding(kind="part-missing", subject=name, detail=detail))
         elif read.trouble:
-            verdict: Verdict = "part-missing" if "is gone" in read.trouble else "part-unreadable"
-            self._found(Finding(verdict=verdict, subject=name, detail=read.trouble))
+            kind: Kind = "part-missing" if "is gone" in read.trouble else "part-unreadable"
+            self._found(Finding(kind=kind, subject=name, detail=read.trouble))
         elif read.manifest and read.manifest.part and read.content is not None:
             found = list(self._check_content(hour, read.manifest.part, read.content))
             differs = metadata_differences(read.manifest, listed.stated())
             if differs and not found:  # Whoever replaced the content replaced the metadata, too.
-                found = [Finding(verdict="metadata-differs", subject=name, detail=differs)]
+                found = [Finding(kind="metadata-differs", subject=name, detail=differs)]
             for finding in found:
                 self._found(finding)
 
@@ -215,11 +210,11 @@ class Verifier:
     def _unlisted(self, name: str) -> Finding:
         if name in self.committing:
             detail = "the scan is committing it"
-            return Finding(verdict="pending", subject=name, detail=detail)
+            return Finding(kind="pending", subject=name, detail=detail)
         detail = (
             "no manifest lists it: another program wrote it, or the ledger was lost in a commit"
         )
-        return Finding(verdict="part-unlisted", subject=name, detail=detail)
+        return Finding(kind="part-unlisted", subject=name, detail=detail)
 
     def _check_end(self) -> None:
         """Compare the end of the chain with the ledger, which may move on while one looks."""
@@ -236,14 +231,14 @@ class Verifier:
         content = self.store.load().content
         if content is None:
             if say and self.chain.head.number:
-                self._found(Finding(verdict="ledger-missing", subject="ledger", detail="no ledger"))
+                self._found(Finding(kind="ledger-missing", subject="ledger", detail="no ledger"))
             return None
         try:
             return ledgers.decode(content)
         except LedgerError as error:
             if say:
                 detail = str(error)
-                self._found(Finding(verdict="ledger-unreadable", subject="ledger", detail=detail))
+                self._found(Finding(kind="ledger-unreadable", subject="ledger", detail=detail))
             return None
 
     def _note_committing(self, ledger: Ledger | None) -> None:
@@ -252,7 +247,7 @@ class Verifier:
 
     def _found(self, finding: Finding) -> None:
         self.checked.findings.append(finding)
-        self.display.say(f"{finding.verdict}: {finding.subject}: {finding.detail}")
+        self.display.say(f"{finding.kind}: {finding.subject}: {finding.detail}")
 
 
 def _last_known(ledger: Ledger) -> int:

@@ -1,4 +1,4 @@
-"""Readers that reject a whole file for one strange value can read every part."""
+"""Readers that reject a whole file for one value that they refuse can read every part."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ UNTIDY = {
     "three megabytes": b'{"_id":"a",%b,"t":"' % TIMES + b"x" * 3_000_000 + b'"}',
     "a repeated _id": b'{"_id":"a","_id":"b",%b}' % TIMES,
 }
-STRANGE = {**KEPT, **IRREGULAR, **UNTIDY}
+RECORDS = {**KEPT, **IRREGULAR, **UNTIDY}
 COLUMNS = (
     "{_id: 'VARCHAR', timestamp: 'BIGINT', created: 'BIGINT', k: 'JSON', irregular: 'VARCHAR'}"
 )
@@ -85,13 +85,13 @@ def written(folder: Path, *records: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", STRANGE)
+@pytest.mark.parametrize("kind", RECORDS)
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_a_part_with_a_strange_record_is_read(
+def test_a_part_with_a_record_of_any_kind_is_read(
     reader: Callable[[Path], int], kind: str, tmp_path: Path
 ) -> None:
-    """Readers show all of its rows, including the strange one."""
-    part = written(tmp_path, PLAIN, STRANGE[kind], PLAIN)
+    """Readers show all of its rows, including the one that a reader might refuse."""
+    part = written(tmp_path, PLAIN, RECORDS[kind], PLAIN)
 
     assert reader(part) == 3
 

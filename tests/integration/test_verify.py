@@ -8,7 +8,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from typer.testing import CliRunner, Result
 
-from shared.core.audit.verifying import Verdict
+from shared.core.audit.findings import Kind
 from shared.operate.command_line import app
 from simulator import Simulator, Tenant
 from tests.integration.test_scan_over_http import (
@@ -60,7 +60,7 @@ def test_a_sound_store_is_called_sound(environ: dict[str, str]) -> None:
 
 
 def test_damage_is_reported(environ: dict[str, str]) -> None:
-    """The exit code is 1; standard error and the JSON have the verdicts."""
+    """The exit code is 1; standard error and the JSON have the findings."""
     data = container(environ, "DATA")
     first, second, *_ = data.list_blob_names()
     data.delete_blob(first)
@@ -72,8 +72,8 @@ def test_damage_is_reported(environ: dict[str, str]) -> None:
     assert result.exit_code == 1
     assert f"part-missing: {first}" in result.stderr
     assert f"part-altered: {second}" in result.stderr
-    verdicts = [it["verdict"] for it in json.loads(result.stdout)["findings"]]
-    assert sorted(verdicts) == ["part-altered", "part-missing"]
+    kinds = [it["kind"] for it in json.loads(result.stdout)["findings"]]
+    assert sorted(kinds) == ["part-altered", "part-missing"]
 
 
 def test_an_invalid_time_is_refused(environ: dict[str, str]) -> None:
@@ -123,13 +123,13 @@ def test_one_of_several_scans_has_to_be_named(environ: dict[str, str]) -> None:
     assert "--scan is needed" in result.stderr
 
 
-def test_every_verdict_is_documented() -> None:
+def test_every_kind_of_finding_is_documented() -> None:
     """The page says what it means and what to do."""
     page = (ROOT / "docs/verify.md").read_text("utf-8")
 
     documented = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE)
 
-    assert sorted(documented) == sorted(Verdict.__args__)  # type: ignore[attr-defined]
+    assert sorted(documented) == sorted(Kind.__args__)  # type: ignore[attr-defined]
 
 
 def _token(api: Simulator) -> str:

@@ -303,7 +303,7 @@ def test_verify_finds_what_was_changed_in_the_ledger(name: str) -> None:
 
     found = Verifier(world.results, world.ledgers, "all", Silent()).check().findings
 
-    assert {it.verdict for it in found} == {"ledger-differs"}
+    assert {it.kind for it in found} == {"ledger-differs"}
 
 
 def test_what_was_declared_lost_long_ago_is_still_reported() -> None:

@@ -202,7 +202,7 @@ def test_a_slice_that_is_always_refused_stops_no_other() -> None:
 
 
 def test_a_single_400_in_mid_scan_delays_one_slice() -> None:
-    """A gateway's 400 is not the API's verdict on our queries."""
+    """A gateway's 400 says nothing about our queries."""
     world = World([NOW - 3 * HOUR + 60_000 * n for n in range(170)])
     world.api.replies[5] = status(400, "<html>Bad Request</html>")
 

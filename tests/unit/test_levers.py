@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.audit.verifying import Chain
+from shared.core.audit.chain import Chain
 from shared.core.errors import ScopeChanged
 from shared.core.intervals import holds
 from shared.core.model import Ledger, Policy

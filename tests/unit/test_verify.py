@@ -35,9 +35,9 @@ def check(world: World, start: int | None = None, end: int | None = None) -> Che
     return Verifier(world.results, world.ledgers, "all", Silent()).check(start, end)
 
 
-def verdicts(world: World) -> set[str]:
+def kinds(world: World) -> set[str]:
     """Return what a check finds."""
-    return {finding.verdict for finding in check(world).findings}
+    return {finding.kind for finding in check(world).findings}
 
 
 def some_part(world: World, place: int = 3) -> str:
@@ -87,7 +87,7 @@ def test_a_flipped_byte_of_a_part_is_found(world: World, share: float) -> None:
     content[int(len(content) * share)] ^= 1
     world.results.parts[name] = bytes(content)
 
-    assert verdicts(world) == {"part-altered"}
+    assert kinds(world) == {"part-altered"}
 
 
 def _truncate(world: World) -> None:
@@ -278,14 +278,14 @@ DAMAGES: dict[str, tuple[Damage, set[str]]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_damage_gets_its_verdict(kind: str, world: World) -> None:
+def test_damage_is_named_after_what_is_wrong(kind: str, world: World) -> None:
     """A check that finds damage does not call the store sound."""
     damage, expected = DAMAGES[kind]
     damage(world)
 
     checked = check(world)
 
-    found = {finding.verdict for finding in checked.findings}
+    found = {finding.kind for finding in checked.findings}
     assert expected & found
     assert found <= expected
     assert not checked.is_sound
@@ -321,7 +321,7 @@ def test_a_gap_is_one_finding_however_large(world: World) -> None:
         del world.results.manifests[number]
     world.results.manifests[last + 2_000_000] = world.results.manifests[last]
 
-    found = [it for it in check(world).findings if it.verdict == "manifest-missing"]
+    found = [it for it in check(world).findings if it.kind == "manifest-missing"]
 
     assert [it.subject for it in found] == [
         "manifest 3",
@@ -358,7 +358,7 @@ def test_coverage_that_nothing_proves_is_found() -> None:
     first["complete"]["first"][0][0] -= HOUR
     world.results.manifests = {1: json.dumps(first).encode()}
 
-    assert "coverage-unproven" in verdicts(world)
+    assert "coverage-unproven" in kinds(world)
 
 
 def test_an_identity_that_occurs_twice_is_found(world: World) -> None:
@@ -372,7 +372,7 @@ def test_an_identity_that_occurs_twice_is_found(world: World) -> None:
     forged = {**manifest, "number": last, "part": {**manifest["part"], "name": copy}}
     world.results.manifests[last] = json.dumps(forged).encode()
 
-    assert "duplicate-identity" in verdicts(world)
+    assert "duplicate-identity" in kinds(world)
 
 
 def test_a_range_reads_only_its_hours(world: World) -> None:
@@ -471,7 +471,7 @@ def test_an_altered_ledger_is_found_in_the_middle_of_a_commit(name: str) -> None
     }
     world.ledgers.content = json.dumps({**value, name: forged[name]}).encode()
 
-    assert verdicts(world) == {"ledger-differs"}
+    assert kinds(world) == {"ledger-differs"}
 
 
 def test_the_part_that_is_being_committed_is_named_by_the_ledger() -> None:
@@ -491,4 +491,4 @@ def test_the_part_that_is_being_committed_is_named_by_the_ledger() -> None:
     committing = decode(world.ledgers.content or b"").committing
     assert committing
     assert committing.slice
-    assert (finding.verdict, finding.subject) == ("pending", part_name("all", committing.slice))
+    assert (finding.kind, finding.subject) == ("pending", part_name("all", committing.slice))

@@ -127,8 +127,8 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
         raise SourceRefused(_refusal(answer))
     try:
         return read_page(answer.body)
-    except Malformed as verdict:
-        return Fault(kind="malformed", detail=str(verdict))
+    except Malformed as error:
+        return Fault(kind="malformed", detail=str(error))
 
 
 def _throttle_wait(answer: Answer, now: int) -> int:

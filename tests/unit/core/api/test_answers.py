@@ -60,20 +60,20 @@ def test_a_throttle_says_how_long_to_wait(answer: Answer, wait: int) -> None:
 @pytest.mark.parametrize("code", [408, 425, 500, 502, 503, 504, 599])
 def test_server_errors_are_faults_that_pass(code: int) -> None:
     """HTML of the error page is shortened for the log."""
-    verdict = read_answer(status(code, "<html><b>Oops</b>\n" + "x" * 9_000), now=NOW)
+    meaning = read_answer(status(code, "<html><b>Oops</b>\n" + "x" * 9_000), now=NOW)
 
-    assert isinstance(verdict, Fault)
-    assert verdict.kind == "transient"
-    assert verdict.detail.startswith(f"HTTP {code}: Oops x")
-    assert len(verdict.detail) < 230
+    assert isinstance(meaning, Fault)
+    assert meaning.kind == "transient"
+    assert meaning.detail.startswith(f"HTTP {code}: Oops x")
+    assert len(meaning.detail) < 230
 
 
 @pytest.mark.parametrize("kind", ["timeout", "connection", "too large", "sign-in"])
 def test_no_answer_is_a_fault_that_passes(kind: str) -> None:
     """It says what kept the answer away."""
-    verdict = read_answer(NoAnswer(kind=kind, detail="because"), now=NOW)  # type: ignore[arg-type]
+    meaning = read_answer(NoAnswer(kind=kind, detail="because"), now=NOW)  # type: ignore[arg-type]
 
-    assert verdict == Fault(kind="transient", detail=f"{kind}: because")
+    assert meaning == Fault(kind="transient", detail=f"{kind}: because")
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,18 @@ def test_a_401_is_told_apart() -> None:
 
 def test_a_page_is_a_page() -> None:
     """Whatever its content type says."""
-    verdict = read_answer(page_of({"data": [], "hasNext": False, "total": 0}), now=NOW)
+    meaning = read_answer(page_of({"data": [], "hasNext": False, "total": 0}), now=NOW)
 
-    assert isinstance(verdict, Page)
+    assert isinstance(meaning, Page)
 
 
 def test_an_answer_that_is_no_page_is_malformed() -> None:
     """Though its status says that all is well."""
-    verdict = read_answer(Answer(status=200, body=b"<html>Sign in</html>"), now=NOW)
+    meaning = read_answer(Answer(status=200, body=b"<html>Sign in</html>"), now=NOW)
 
-    assert isinstance(verdict, Fault)
-    assert verdict.kind == "malformed"
-    assert "Sign in" in verdict.detail
+    assert isinstance(meaning, Fault)
+    assert meaning.kind == "malformed"
+    assert "Sign in" in meaning.detail
 
 
 @pytest.mark.parametrize("text", [None, "", "soon", "Mon, 99 Nov 2026", "0"])
@@ -146,14 +146,14 @@ def test_a_query_refused_in_every_form_is_refused_with_all_of_them() -> None:
 
 def test_an_error_body_that_nests_too_deep_is_quoted_as_text() -> None:
     """Nothing is assumed of the form of an error."""
-    verdict = read_answer(status(500, '{"detail":' + "[" * 100_000), now=NOW)
+    meaning = read_answer(status(500, '{"detail":' + "[" * 100_000), now=NOW)
 
-    assert isinstance(verdict, Fault)
-    assert verdict.detail.startswith('HTTP 500: {"detail":[[[')
+    assert isinstance(meaning, Fault)
+    assert meaning.detail.startswith('HTTP 500: {"detail":[[[')
 
 
 def test_an_empty_error_body_is_reported_as_empty() -> None:
     """The status alone must do."""
-    verdict = read_answer(status(503), now=NOW)
+    meaning = read_answer(status(503), now=NOW)
 
-    assert verdict == Fault(kind="transient", detail="HTTP 503: (empty body)")
+    assert meaning == Fault(kind="transient", detail="HTTP 503: (empty body)")

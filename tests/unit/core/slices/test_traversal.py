@@ -1,22 +1,21 @@
 """One slice against a tiny page server: any history, any page size, both directions."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
 from shared.core.api.pages import Page
-from shared.core.model import PART_PAGES, Answer, Block, Dense, Policy, Slice
+from shared.core.model import PART_PAGES, Answer, Block, Dense, Policy
 from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.opening import open_slice
 from shared.core.slices.requests import next_request
-from shared.core.slices.retreat import BLOCKED_RETRY_MS, Outlook, retreat
+from shared.core.slices.retreat import retreat
 from shared.core.slices.sifting import Stored
 from shared.core.slices.transitions import Draft, Finished
 from shared.core.slices.traversal import (
@@ -26,11 +25,17 @@ from shared.core.slices.traversal import (
     UNDIVIDED,
     absorb,
 )
-from tests.fakes import HOUR, MINUTE, NOW, activity, page_of, policy
-
-START = NOW - 2 * HOUR
-END = START + 5 * MINUTE
-ROOM = Outlook(pages=0, again=False, crowded=False, may_open=True, may_block=True)
+from tests.fakes import HOUR, MINUTE, NOW, activity, policy
+from tests.unit.core.slices.building import (
+    END,
+    ROOM,
+    START,
+    body_of,
+    more,
+    opened,
+    page,
+    staged,
+)
 
 
 @dataclass
@@ -40,13 +45,6 @@ class Served:
     lines: list[bytes]
     proven: list[tuple[int, int]]
     asked: list[dict[str, Any]]
-
-
-def page(answer: dict[str, Any]) -> Page:
-    """Read an answer as the scan would."""
-    read = read_answer(page_of(answer), now=NOW)
-    assert isinstance(read, Page)
-    return read
 
 
 def serve(truth: list[int], direction: str, size: int) -> Served:
@@ -103,38 +101,9 @@ def test_a_slice_is_read_whole_and_once(offsets: list[int], size: int, direction
     assert all(one[1] == other[0] for one, other in pairwise(edges))
 
 
-def test_the_first_query_has_the_bounds_and_the_user_s_filters() -> None:
-    """Inclusive on both ends, as the API's operators are."""
-    how = policy(filters={"service": {"eq": [20893]}}, limit=700)
-
-    body = json.loads(
-        next_request(open_slice((START, END), pass_name="first", policy=how), how, UNKNOWN).body
-    )
-
-    assert body == {
-        "filters": {"service": {"eq": [20893]}, "date": {"gte": START, "lte": END - 1}},
-        "isScan": True,
-        "limit": 700,
-        "sortField": "date",
-        "sortDirection": "asc",
-    }
-
-
-def opened(**changes: Any) -> Slice:
-    """Return an open slice with changes."""
-    piece = open_slice((START, END), pass_name="first", policy=policy())
-    return msgspec.structs.replace(piece, **changes)
-
-
 def absorbed(answer: dict[str, Any], **changes: Any) -> Draft | Fault:
     """Absorb one answer into an open slice."""
     return absorb(opened(**changes), page(answer), policy())
-
-
-def more(at: int, *records: dict[str, Any]) -> dict[str, Any]:
-    """Return a page that goes on at a cursor."""
-    filters = {"date": {"gte": at, "lte": END - 1}}
-    return {"data": list(records), "hasNext": True, "nextQueryFilters": filters}
 
 
 def test_records_that_were_not_asked_for_are_dropped_and_counted() -> None:
@@ -267,147 +236,6 @@ def test_records_without_a_time_are_kept() -> None:
     assert len(transition.records) == 2
 
 
-def struck(piece: Slice, kind: str, times: int, outlook: Outlook = ROOM) -> Draft:
-    """Let a slice meet the same fault several times."""
-    for _ in range(times):
-        fault = Fault(kind=kind, detail="x")  # type: ignore[arg-type]
-        transition = retreat(piece, fault, outlook, now=NOW, jitter=0.5)
-        if transition.goes_on is None:
-            return transition
-        piece = transition.goes_on
-    return transition
-
-
-@pytest.mark.parametrize(("faults", "wait"), [(1, 2_500), (2, 5_000)])
-def test_a_fault_is_answered_by_backing_off(faults: int, wait: int) -> None:
-    """With jitter, and twice as long with each one."""
-    transition = struck(opened(limit=500), "transient", faults)
-
-    assert transition.goes_on
-    assert transition.goes_on.not_before == NOW + wait
-
-
-def test_three_transient_faults_halve_the_page_then_the_interval() -> None:
-    """A page that is too heavy, then a slice that is."""
-    transition = struck(opened(limit=1500), "transient", 3)
-    assert transition.goes_on
-    assert transition.goes_on.limit == 750
-
-    transition = struck(transition.goes_on, "transient", 3)
-    assert transition.goes_on
-    assert transition.goes_on.limit == 500
-
-    transition = struck(transition.goes_on, "transient", 3)
-    assert [(it.start, it.end) for it in transition.opened] == [
-        (START, START + 150_000),
-        (START + 150_000, END),
-    ]
-
-
-def test_a_malformed_answer_makes_the_next_request_begin_afresh() -> None:
-    """The continuation may be what is broken; after a time-out it is kept."""
-    resumed = opened(cursor=START + 5, continuation="{}")
-
-    malformed, late = struck(resumed, "malformed", 1), struck(resumed, "transient", 1)
-
-    assert malformed.goes_on
-    assert late.goes_on
-    assert (malformed.goes_on.continuation, late.goes_on.continuation) == (None, "{}")
-
-
-def test_what_is_proven_is_kept_when_a_slice_is_halved() -> None:
-    """Only the rest is cut in two."""
-    transition = struck(opened(cursor=START + 100_000, furthest=START + 99_000), "malformed", 3)
-
-    assert transition.finished
-    assert (transition.finished.start, transition.finished.end) == (START, START + 100_000)
-    assert [it.start for it in transition.opened] == [START + 100_000, START + 200_000]
-
-
-@pytest.mark.parametrize(
-    ("length", "outlook"), [(1000, ROOM), (5 * MINUTE, replace(ROOM, may_open=False))]
-)
-def test_a_slice_that_cannot_be_halved_is_blocked(length: int, outlook: Outlook) -> None:
-    """At a second, or when the ledger is full: it is tried hourly."""
-    transition = struck(opened(end=START + length, limit=500), "malformed", 3, outlook)
-
-    assert transition.goes_on
-    assert transition.goes_on.blocked
-    assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
-
-
-def test_a_part_that_cannot_be_read_blocks_at_once() -> None:
-    """Asking for less would not help."""
-    transition = struck(opened(pass_name="sweep-2h"), "unreadable", 1)
-
-    assert transition.goes_on
-    assert transition.goes_on.blocked
-
-
-def body_of(piece: Slice, how: Policy) -> dict[str, Any]:
-    """Return a slice's next request."""
-    body: dict[str, Any] = json.loads(next_request(piece, how, UNKNOWN).body)
-    return body
-
-
-def test_the_continuation_goes_back_verbatim() -> None:
-    """Its bytes, whatever they hold; sorting and limit are stated again."""
-    verbatim = '{ "z":1.0, "date":{"lte": 9,"gte":5}, "more":[1e2] }'
-    piece = opened(cursor=START + 5, continuation=verbatim, limit=625)
-
-    sent = next_request(piece, policy(), UNKNOWN).body
-
-    assert b'"filters":' + verbatim.encode() + b"," in sent
-    assert {**json.loads(sent), "filters": None} == {
-        "filters": None,
-        "isScan": True,
-        "limit": 625,
-        "sortField": "date",
-        "sortDirection": "asc",
-    }
-
-
-@pytest.mark.parametrize(
-    ("direction", "at", "asked"),
-    [
-        ("asc", START + 7, {"gte": START + 7, "lte": END - 1}),
-        ("desc", START + 7, {"gte": START, "lte": START + 6}),
-    ],
-)
-def test_a_fresh_query_asks_for_what_remains(
-    direction: str, at: int, asked: dict[str, int]
-) -> None:
-    """From the cursor up, or down to it."""
-    body = body_of(opened(cursor=at, direction=direction), policy())
-
-    assert body["filters"] == {"date": asked}
-    assert body["sortDirection"] == direction
-
-
-@pytest.mark.parametrize(
-    ("given_bound", "asked"),
-    [
-        (None, START + 9),
-        (START + 4, START + 9),
-        (START + 50, START + 50),
-        (START + 50.0, START + 50),
-    ],
-)
-def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
-    given_bound: float | None, asked: int
-) -> None:
-    """The user's own bound on the other field holds, with or without a decimal point."""
-    own = {"lte": END} if given_bound is None else {"lte": END, "gte": given_bound}
-    how = policy(filters={"created": own})
-    dense = Dense(millisecond=START, cursor=START + 9, probing=False)
-
-    body = body_of(opened(mode="dense", dense=dense), how)
-
-    assert body["filters"]["created"] == {"lte": END, "gte": asked}
-    assert body["filters"]["date"] == {"gte": START, "lte": START}
-    assert (body["sortField"], body["sortDirection"]) == ("created", "asc")
-
-
 @pytest.mark.parametrize(
     ("made", "goes_on_from"), [([3, 5, 9], START + 9), ([3, 9, 5], None), ([], None)]
 )
@@ -473,23 +301,6 @@ def test_a_page_makes_a_slice_calm_again() -> None:
     assert transition.goes_on
     assert (transition.goes_on.faults, transition.goes_on.fault) == (0, None)
     assert (transition.goes_on.not_before, transition.goes_on.blocked) == (0, False)
-
-
-def staged(count: int, size: int = 10) -> tuple[Block, ...]:
-    """Return blocks that were staged before."""
-    return tuple(
-        Block(
-            id=str(n),
-            size=size,
-            records=1,
-            sha256="",
-            raw=9,
-            crc32=0,
-            timestamp=None,
-            created=None,
-        )
-        for n in range(count)
-    )
 
 
 @pytest.mark.parametrize(
@@ -663,47 +474,6 @@ def test_a_sweep_stores_only_what_no_part_holds() -> None:
     counts = transition.finished.slice.counts
     assert (counts.known, counts.changed, counts.late, counts.vanished) == (2, 1, 1, 1)
     assert transition.finished.slice.lateness == {"10m": 1}
-
-
-def test_a_blocked_slice_stays_blocked_and_is_tried_hourly() -> None:
-    """However many faults it meets, it is known since when it has been blocked."""
-    transition = struck(opened(blocked_since=NOW - HOUR, limit=500), "transient", 7)
-
-    assert transition.goes_on
-    assert (transition.goes_on.blocked_since, transition.goes_on.faults) == (NOW - HOUR, 7)
-    assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
-
-
-def test_a_slice_that_is_blocked_says_since_when() -> None:
-    """A person is told once it has lasted for an hour."""
-    transition = struck(opened(end=START + 1000, limit=500), "malformed", 3)
-
-    assert transition.goes_on
-    assert (transition.goes_on.blocked, transition.goes_on.blocked_since) == (True, NOW)
-
-
-def test_without_room_for_blocked_ones_a_slice_only_waits() -> None:
-    """The ledger stays small; the slice keeps its place among the open ones."""
-    transition = struck(
-        opened(end=START + 1000, limit=500), "malformed", 3, replace(ROOM, may_block=False)
-    )
-
-    assert transition.goes_on
-    assert not transition.goes_on.blocked
-    assert transition.goes_on.not_before == NOW + BLOCKED_RETRY_MS
-
-
-def test_a_slice_whose_staged_records_stand_ahead_starts_over_when_halved() -> None:
-    """Nothing of it can be proven, so nothing of it is kept."""
-    piece = opened(cursor=START + 100_000, furthest=START + 200_000, blocks=staged(2))
-
-    transition = struck(piece, "malformed", 3)
-
-    assert transition.finished is None
-    assert [(it.start, it.end, it.blocks) for it in transition.opened] == [
-        (START, START + 150_000, ()),
-        (START + 150_000, END, ()),
-    ]
 
 
 @dataclass(frozen=True)

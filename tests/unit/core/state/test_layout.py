@@ -91,7 +91,7 @@ def test_what_is_no_part_s_name_has_no_bounds(name: str) -> None:
 
 
 def test_the_state_container_s_names_begin_with_the_scan() -> None:
-    """Ledger, the day's run log, and what is kept of strange answers."""
+    """Ledger, the day's run log, and the answers in quarantine."""
     assert layout.ledger_name("all") == "scan=all/ledger.json"
     assert layout.runs_name("all", NOW + 12 * HOUR) == "scan=all/runs/2026-11-24.jsonl"
     assert layout.quarantine_name("all", 7) == "scan=all/quarantine/07"

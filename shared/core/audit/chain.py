@@ -1,60 +1,20 @@
-"""Checking a whole store against its manifests: facts in, findings out.
+"""Checking the chain of manifests, link by link, and the ledger at its end.
 
-Nothing here reads anything: `shared.operate.verify` hands over manifests in order, names of
-blobs, and the content of parts hour by hour.
+Nothing here reads anything: `shared.operate.verify` hands over the manifests in order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import msgspec
 
-from shared.core.api.blocks import stored_records, trailer_of
-from shared.core.api.records import Malformed
+from shared.core.audit.findings import Finding, Kind
 from shared.core.intervals import Interval, without
 from shared.core.model import Head, Ledger
 from shared.core.state import manifest as manifests
 from shared.core.state.committing import committed
-from shared.core.state.manifest import Manifest, Part
+from shared.core.state.manifest import Manifest
 from shared.core.state.proof import Proof, beginning, extended, nothing_proven, proof_in, settle
-
-Verdict = Literal[
-    "manifest-missing",
-    "manifest-unreadable",
-    "chain-broken",
-    "coverage-unproven",
-    "ledger-missing",
-    "ledger-unreadable",
-    "ledger-differs",
-    "part-missing",
-    "part-unreadable",
-    "part-altered",
-    "part-unlisted",
-    "metadata-differs",
-    "duplicate-identity",
-    "pending",
-]
-"""What may be found; `docs/verify.md` says of each what it means and what to do.
-
-`pending` is not a fault: the scan was committing the part while it was checked.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that is not as it should be.
-
-    Attributes:
-        verdict: what kind of thing.
-        subject: the blob that it is about.
-        detail: human-readable description of what was found.
-    """
-
-    verdict: Verdict
-    subject: str
-    detail: str
 
 
 class Chain:
@@ -164,8 +124,8 @@ class Chain:
                 detail = f"its `{name}` is not what the manifests prove"
                 self._found("ledger-differs", "ledger", detail)
 
-    def _found(self, verdict: Verdict, subject: str, detail: str) -> None:
-        self.findings.append(Finding(verdict=verdict, subject=subject, detail=detail))
+    def _found(self, kind: Kind, subject: str, detail: str) -> None:
+        self.findings.append(Finding(kind=kind, subject=subject, detail=detail))
 
 
 def _unproven(before: Proof, proven: Proof, manifest: Manifest) -> Iterator[Finding]:
@@ -175,13 +135,13 @@ def _unproven(before: Proof, proven: Proof, manifest: Manifest) -> Iterator[Find
         due, stated = proven.coverage.get(name, ()), manifest.complete.get(name, ())
         if extra := without(stated, due):
             detail = f"complete.{name} holds {_shown(extra)}, which no manifest proves"
-            yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
+            yield Finding(kind="coverage-unproven", subject=subject, detail=detail)
         if gone := without(due, stated):
             detail = f"complete.{name} no longer holds {_shown(gone)}"
-            yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
+            yield Finding(kind="coverage-unproven", subject=subject, detail=detail)
     if _adds_from(manifest) < before.settled_until and not _is_backfill(before, manifest):
         detail = f"nothing may be added before {before.settled_until}, which was settled"
-        yield Finding(verdict="coverage-unproven", subject=subject, detail=detail)
+        yield Finding(kind="coverage-unproven", subject=subject, detail=detail)
 
 
 def _adds_from(manifest: Manifest) -> int:
@@ -201,78 +161,3 @@ def _is_backfill(before: Proof, manifest: Manifest) -> bool:
 
 def _shown(intervals: Iterable[Interval]) -> str:
     return ", ".join(f"[{start}, {end})" for start, end in intervals)
-
-
-METADATA = ("scan", "pass", "start", "end", "records", "manifest", "rawSizeBytes")
-"""Names of a part's metadata; others may be added by whoever copies it."""
-
-
-def metadata_differences(manifest: Manifest, stated: Mapping[str, str]) -> str:
-    """Return what a part's metadata say otherwise than its manifest, nothing when they agree."""
-    part = manifest.part
-    if part is None:
-        return ""
-    expected = (
-        manifest.scan,
-        manifest.pass_name,
-        manifest.start,
-        manifest.end,
-        part.records,
-        manifest.number,
-        sum(block.raw for block in part.blocks),
-    )
-    pairs = [(name, str(value)) for name, value in zip(METADATA, expected, strict=True)]
-    if not any(name in stated for name in METADATA):
-        return "it has no metadata, although its manifest states some"
-    return "; ".join(
-        f"`{name}` is {stated[name]!r}, and its manifest says {value!r}"
-        if name in stated
-        else f"`{name}` is missing, and its manifest says {value!r}"
-        for name, value in pairs
-        if stated.get(name) != value
-    )
-
-
-class Hour:
-    """Takes in the parts of one hour, so that no identity in it comes twice unnoticed."""
-
-    def __init__(self) -> None:
-        """Begin with no identity known."""
-        self.identities: set[str] = set()
-        self.records = 0
-
-    def take(self, part: Part, content: bytes) -> Iterator[Finding]:
-        """Take in a part; yield what is wrong with it."""
-        wrong = _altered(part, content)
-        if wrong:
-            yield Finding(verdict="part-altered", subject=part.name, detail=wrong)
-            return
-        try:
-            identities = [record.identity for record in stored_records(content)]
-        except Malformed as error:
-            yield Finding(verdict="part-altered", subject=part.name, detail=str(error))
-            return
-        self.records += len(identities)
-        if len(identities) != part.records:
-            detail = f"it has {len(identities)} records, and its manifest says {part.records}"
-            yield Finding(verdict="part-altered", subject=part.name, detail=detail)
-        before = len(self.identities)
-        self.identities.update(identities)
-        twice = before + len(identities) - len(self.identities)
-        if twice:
-            detail = f"{twice} of its {len(identities)} records are in the hour's parts twice"
-            yield Finding(verdict="duplicate-identity", subject=part.name, detail=detail)
-
-
-def _altered(part: Part, content: bytes) -> str:
-    """Return what is wrong with a part's bytes, nothing when they are as its manifest says."""
-    if len(content) != part.size:
-        return f"it has {len(content)} bytes, and its manifest says {part.size}"
-    at = 0
-    for number, block in enumerate(part.blocks):
-        if sha256(content[at : at + block.size]).hexdigest() != block.sha256:
-            return f"block {number} ({block.id}) has other bytes than its manifest says"
-        at += block.size
-    if not content.endswith(trailer_of(part.blocks[:-1])):
-        return "its end does not hold the checksum and the length that its manifest says"
-    return ""

@@ -59,7 +59,7 @@ BODIES = {
 
 @pytest.mark.parametrize("code", [200, 500, 503])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_strange_body_is_a_fault_of_its_slice(body: bytes, code: int) -> None:
+def test_a_senseless_body_is_a_fault_of_its_slice(body: bytes, code: int) -> None:
     """The slice backs off with one line of text, the claim is free, and the slice recovers."""
     world = World([NOW - 2 * HOUR])
     world.api.replies[1] = Answer(status=code, body=body)
@@ -76,7 +76,7 @@ def test_a_strange_body_is_a_fault_of_its_slice(body: bytes, code: int) -> None:
 
 @pytest.mark.parametrize("code", [301, 400, 403, 404])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_refusal_with_a_strange_body_is_a_refusal(body: bytes, code: int) -> None:
+def test_a_refusal_with_a_senseless_body_is_a_refusal(body: bytes, code: int) -> None:
     """Its text is shown on one line, as far as it can be read."""
     world = World([])
     world.api.always = lambda _: Answer(status=code, body=body, location="x\r\n" * 9_000)
@@ -142,7 +142,7 @@ def test_an_unexpected_error_of_a_step_is_a_fault_of_its_slice(problem: Exceptio
     world.run()
 
     (warning,) = world.tally.warnings
-    assert warning.startswith(f"unexpected {type(problem).__name__} in test_strange_answers.py:")
+    assert warning.startswith(f"unexpected {type(problem).__name__} in test_senseless_answers.py:")
     assert warning.endswith("see docs/runbook.md#unexpected-faults")
     assert warning.isprintable()
     ((content, about),) = world.ledgers.quarantine.values()
@@ -221,7 +221,7 @@ def test_a_run_that_does_not_know_what_is_saved_leaves_the_ledger_alone() -> Non
 
 
 class Keepless(InMemoryLedger):
-    """A ledger store that cannot keep strange answers."""
+    """A ledger store that cannot keep answers that make no sense."""
 
     def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Refuse."""
