@@ -360,7 +360,7 @@ def test_a_settled_time_that_a_manifest_moves_back_without_a_backfill_is_found()
 
     chain.take(number, forged)
 
-    assert {it.verdict for it in chain.findings} == {"coverage-unproven"}
+    assert {it.kind for it in chain.findings} == {"coverage-unproven"}
     chain = Chain("all")
     for at in range(1, number):
         chain.take(at, world.results.manifests[at])
