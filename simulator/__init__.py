@@ -16,7 +16,8 @@ Modules:
   records; `lateness` delays them; `index`, `searching` and `spans` find them.
 - What the API does: `queries`, `filters`, `fields` and `operators` read a request; `paging` makes a
   page, `answers` writes it; `archive` is the endpoint for older activities.
-- Variations and bugs: `switches`, `moods` (what a scan refuses or ignores), `phases`, `faults`.
+- Variations and bugs: `switches`, `moods` (what a scan refuses or ignores), `phases`, `faults`;
+  `likeness` chooses them from a transcript of a real API.
 - Access: `credentials`, `tokens`, `identity`, `throttling`, `refusals`.
 - HTTP: `listening`, `server`. `chance` makes everything random repeatable.
 """

@@ -25,6 +25,7 @@ from simulator import (
     TlsFiles,
 )
 from simulator.faults import KINDS
+from simulator.likeness import Likeness, read
 from simulator.server import wall_clock
 from simulator.tenant import arrivals_as_lines
 
@@ -39,6 +40,9 @@ lines: GET /simulator/truth lists every activity and when it is first shown, and
 """
 
 
+_COUNT = 10_000
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve a generated tenant until stopped; return the exit code."""
     parser = _parser()
@@ -46,10 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if bool(options.certificate) is not bool(options.key):
         parser.error("--certificate and --key must be given together")
     try:
-        switches = _switches(options)
-        faults = [Fault.parse(text) for text in options.fault]
+        like = read(options.like) if options.like else None
+        switches = _switches(options, like)
+        faults = [*(like.faults if like else ()), *map(Fault.parse, options.fault)]
         phases = [Phase.parse(text) for text in options.phase]
-        tenant = _tenant(options)
+        tenant = _tenant(options, like)
     except ValueError as problem:
         parser.error(str(problem))
     if options.print_truth_only:
@@ -98,13 +103,14 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("tenant")
     group.add_argument("--seed", type=int, default=0, help="decides everything random (default: 0)")
     group.add_argument(
-        "--count", type=int, default=10_000, help="number of activities (default: %(default)s)"
+        "--count",
+        type=int,
+        help=f"number of activities (default: {_COUNT}, or as many as the transcript tells)",
     )
     group.add_argument(
         "--per-second",
         type=float,
-        default=1.0,
-        help="average number of activities per second (default: 1)",
+        help="average number of activities per second (default: 1, or as the transcript tells)",
     )
     group.add_argument(
         "--until", type=_moment, default="now", metavar="TIME",
@@ -117,8 +123,9 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
         help="size of a record (default: a mixture of 3 to 6 KB)",
     )
     group.add_argument(
-        "--late-share", type=float, default=0.0, metavar="SHARE",
-        help="share of activities that are saved 1 to 72 hours late (default: 0)",
+        "--late-share", type=float, metavar="SHARE",
+        help="share of activities that are saved 1 to 72 hours late (default: 0, or as the "
+        "transcript tells)",
     )  # fmt: skip
     group.add_argument(
         "--truth",
@@ -133,6 +140,11 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_behaviour_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("behaviour")
+    group.add_argument(
+        "--like", type=Path, metavar="FILE",
+        help="behave as the API and the tenant of a transcript that `python -m shared doctor "
+        "--transcript FILE` wrote; every other option overrides it",
+    )  # fmt: skip
     group.add_argument("--latency", metavar="SECONDS", help="latency of every answer (default: 0)")
     group.add_argument(
         "--page-cap",
@@ -170,6 +182,7 @@ def _epilog() -> str:
         "  python -m simulator --port 8080 --seed 7 --count 10000 --per-second 2 --page-cap 500\n"
         "  python -m simulator --fault status=503:3-5 --fault reset:1-:probability=0.1\n"
         "  python -m simulator --phase tail_drop=none:1-20:probability=0.3:seed=4\n"
+        "  python -m simulator --like transcript.json --throttle none\n"
     )
 
 
@@ -177,7 +190,7 @@ def _shown(value: object) -> str:
     return "" if isinstance(value, frozenset) else str(value).lower()
 
 
-def _switches(options: argparse.Namespace) -> Switches:
+def _switches(options: argparse.Namespace, like: Likeness | None) -> Switches:
     shorthands = {
         "latency_seconds": options.latency,
         "page_cap": options.page_cap,
@@ -190,16 +203,19 @@ def _switches(options: argparse.Namespace) -> Switches:
             message = f"The switch {given!r} is not NAME=VALUE."
             raise ValueError(message)
         texts[name.replace("-", "_")] = text
-    return Switches(seed=options.seed).with_texts(texts)
+    told = like.switches if like else {}
+    return Switches(seed=options.seed, **told).with_texts(texts)
 
 
-def _tenant(options: argparse.Namespace) -> Tenant:
+def _tenant(options: argparse.Namespace, like: Likeness | None) -> Tenant:
+    usual, late = like.lateness if like else Lateness(), options.late_share
+    per_second = like.per_second if like else 1.0
     return Tenant.generate(
         seed=options.seed,
-        count=options.count,
-        per_second=options.per_second,
+        count=(like.count if like else _COUNT) if options.count is None else options.count,
+        per_second=per_second if options.per_second is None else options.per_second,
         until_ms=options.until,
-        lateness=Lateness(late_share=options.late_share),
+        lateness=usual if late is None else Lateness(late_share=late),
         record_size=options.record_size,
     )
 

@@ -64,8 +64,9 @@ def select(filters: Filters, *, now_ms: int, switches: Switches) -> Selection:
         else:
             known = _known(name, operators, switches)
             inside.update({name: known} if known else {})
+    nothing = switches.unknown_filter == "match-nothing" and _has_unknown(filters)
     return Selection(
-        dates=times["date"],
+        dates=() if nothing else times["date"],
         created=times["created"],
         residual=_residual(inside) if inside else None,
         residual_key=json.dumps(inside, sort_keys=True) if inside else "",
@@ -171,6 +172,14 @@ def _known(name: str, operators: Filters, switches: Switches) -> Filters:
     for operator in operators.keys() - known.keys():
         _unknown(f"{name}.{operator}", switches)
     return known
+
+
+def _has_unknown(filters: Filters) -> bool:
+    allowed = {"date": _DATE_OPERATORS, "created": _CREATED_OPERATORS}
+    known = {**allowed, **{name: field.operators for name, field in FIELDS.items()}}
+    return any(
+        not operators.keys() <= known.get(name, set()) for name, operators in filters.items()
+    )
 
 
 def _unknown(name: str, switches: Switches) -> None:

@@ -21,7 +21,7 @@ CursorField: TypeAlias = Literal["created", "date"]
 Recovery: TypeAlias = Literal["created", "none"]
 Total: TypeAlias = Literal["estimate", "exact", "phantom"]
 TrailingSlash: TypeAlias = Literal["redirect", "ignore-body"]
-UnknownFilter: TypeAlias = Literal["ignore", "reject"]
+UnknownFilter: TypeAlias = Literal["ignore", "reject", "match-nothing"]
 EventActionType: TypeAlias = Literal["works", "ignored"]
 ThrottleBody: TypeAlias = Literal["detail", "error-message"]
 RetryAfter: TypeAlias = Literal["seconds", "date", "zero"]
@@ -115,8 +115,8 @@ class Switches:
         total_noise: The error of the estimate, as a share of the exact number.
         trailing_slash: What a path without its trailing slash does: redirect (301), or ignore the
             body.
-        unknown_filter: Whether filters and operators that are not documented are ignored or
-            rejected (400).
+        unknown_filter: Whether filters and operators that are not documented are ignored, are
+            rejected (400), or match nothing.
         event_action_type: Whether the documented name `activity.eventActionType` works or is
             ignored.
         hide_until_created: Whether an activity is shown only once the server's clock has reached

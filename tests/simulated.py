@@ -11,7 +11,7 @@ from simulator import Switches, Tenant
 from simulator.answers import Answer as Written
 from simulator.answers import written
 from simulator.filters import BadRequestError
-from simulator.paging import estimated, shown, turn
+from simulator.paging import estimated, shown, stated_limit, turn
 from simulator.queries import Query as Asked
 from tests.fakes import Effects, FakeClock, Reply
 
@@ -24,7 +24,7 @@ class SimulatedApi:
         switches: how the API behaves.
         time: the API's own clock.
         date: the `Date` of its answers, or None if they have none.
-        latency: ms that every answer takes by the clock.
+        latency: ms that every answer takes by the clock, besides what the switches say.
         instead: returns an answer by request number and query, or None to let the API answer.
         asked: the bodies of the requests, parsed.
     """
@@ -58,9 +58,11 @@ class SimulatedApi:
 
     def _answer(self, number: int, body: dict[str, Any]) -> Answer:
         try:
-            return Answer(status=200, body=self._page(number, body))
+            page, records = self._page(number, body)
         except BadRequestError as problem:
             return Answer(status=400, body=json.dumps({"detail": str(problem)}).encode())
+        self.clock.advance(round(self.switches.seconds(number, records) * 1000))
+        return Answer(status=200, body=page)
 
     def _dated(self, answer: Answer | NoAnswer) -> Answer | NoAnswer:
         date = self.date()
@@ -68,14 +70,14 @@ class SimulatedApi:
             return answer
         return replace(answer, date=date)
 
-    def _page(self, number: int, body: dict[str, Any]) -> bytes:
+    def _page(self, number: int, given: dict[str, Any]) -> tuple[bytes, int]:
         asked = Asked(
-            filters=body["filters"],
-            is_scan=body["isScan"],
-            limit=body["limit"],
-            sort_field=body.get("sortField", "date"),
-            sort_direction=body.get("sortDirection", "desc"),
-            given=frozenset(body),
+            filters=given["filters"],
+            is_scan=given["isScan"],
+            limit=given["limit"],
+            sort_field=given.get("sortField", "date"),
+            sort_direction=given.get("sortDirection", "desc"),
+            given=frozenset(given),
         )
         page = turn(self.tenant, asked, self.switches, self.time())
         answer = Written(
@@ -87,8 +89,10 @@ class SimulatedApi:
             total=estimated(page.total, self.switches, number),
             foreign=list,
             empty=self.switches.empty_data,
+            limit=stated_limit(asked, self.switches),
         )
-        return written(answer, data_first=number % 2 == 0, pretty=False)
+        body = written(answer, data_first=number % 2 == 0, pretty=False)
+        return body, len(answer.records)
 
     def renew_token(self) -> bool:
         """Nothing to renew."""

@@ -140,6 +140,7 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         retry_after=headers.get("Retry-After"),
         content_type=headers.get("Content-Type"),
         location=headers.get("Location"),
+        headers=frozenset(map(str.lower, headers)),
     )
 
 

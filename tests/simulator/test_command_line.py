@@ -179,3 +179,111 @@ def test_the_help_lists_every_switch_and_every_fault(capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     assert "tail_drop=millisecond" in text
     assert "stuck-cursor" in text
+
+
+def transcript(**facts: Any) -> dict[str, Any]:
+    """Return a transcript of an API that is slow, small and late, with some facts changed."""
+    unknown = dict.fromkeys(
+        [
+            "default_direction",
+            "direction",
+            "limit",
+            "notation",
+            "echoes",
+            "boundary",
+            "black_hole",
+            "created_filter",
+            "created_sort",
+            "created_agrees",
+            "created_cursor",
+            "empty_data",
+            "empty_total",
+            "total",
+            "max",
+            "unknown_filter",
+            "event_action_type",
+            "compressed",
+            "retry_after",
+        ]
+    )
+    measured = {
+        **unknown,
+        "refused": [],
+        "hole_shown_by": [],
+        "page_cap": 250,
+        "page_cap_is": "exact",
+        "small_page_ms": 20,
+        "small_page": 250,
+        "large_page_ms": 20,
+        "large_page": 250,
+        "reach": "edge",
+        "reach_hours": 48,
+        "lateness": [[0.0, 3600], [1.0, 7200]],
+        "per_hour": 10.0,
+    }
+    return {"version": 1, "exchanges": [], "facts": {**measured, **facts}}
+
+
+def test_the_simulator_can_be_like_the_api_of_a_transcript(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tenant is as busy and as late, and fills the reach; the server behaves as told."""
+    file = tmp_path / "transcript.json"
+    file.write_text(json.dumps(transcript(total="absent", created_filter="ignored")))
+
+    code = main(["--like", str(file), "--until", str(T0), "--print-truth-only"])
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (code, len(lines)) == (0, 720)
+    assert {3_600_000 <= it["created"] - it["timestamp"] <= 7_200_000 for it in lines} == {True}
+    with running("--like", str(file), "--switch", "page_cap=7") as (_, started):
+        headers = {"Authorization": f"Token {started['token']}"}
+        body = {"isScan": True, "limit": 500, "filters": {"created": {"gte": 9 * T0}}}
+        answer = requests.post(started["url"] + LIST, json=body, headers=headers, timeout=9).json()
+
+    assert "total" not in answer
+    assert 0 < len(answer["data"]) <= 7
+
+
+def test_options_override_a_transcript(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever starts the simulator has the last word."""
+    file = tmp_path / "transcript.json"
+    file.write_text(json.dumps(transcript()))
+    given = ["--like", str(file), "--count", "9", "--per-second", "1", "--late-share", "0"]
+
+    main([*given, "--until", str(T0), "--print-truth-only"])
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 9
+    assert max(it["created"] - it["timestamp"] for it in lines) <= 340_000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "no transcript of version 1"),
+        ('{"version": 2}', "no transcript of version 1"),
+        (json.dumps(transcript(empty_data="soup")), "choose one of"),
+    ],
+)
+def test_a_file_that_is_no_transcript_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    """Nothing is simulated by guessing."""
+    file = tmp_path / "transcript.json"
+    file.write_text(content)
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["--like", str(file)])
+
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_transcript_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It names the file."""
+    with pytest.raises(SystemExit):
+        main(["--like", "nowhere.json"])
+
+    assert "nowhere.json cannot be read" in capsys.readouterr().err

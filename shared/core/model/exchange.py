@@ -26,6 +26,7 @@ class Answer:
         retry_after: the `Retry-After` header as sent.
         content_type: the `Content-Type` header as sent.
         location: where a redirect points.
+        headers: names of all headers, in lower case.
     """
 
     status: int
@@ -34,6 +35,7 @@ class Answer:
     retry_after: str | None = None
     content_type: str | None = None
     location: str | None = None
+    headers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,259 @@
+"""Facts beside what the program assumes, and the settings that follow from them."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.core.audit.doctor.advising import findings, recommended
+from shared.core.audit.doctor.reports import Finding
+from shared.core.audit.doctor.words import Facts, Lag
+from shared.core.model import Policy
+from shared.settings import read_settings
+from tests.fakes import DAY, HOUR, MINUTE, policy
+from tests.unit.settings.given import GOOD
+
+USUAL = policy(concurrency=3, requests_per_minute=25)
+
+SLOW = tuple(Lag(share=it, seconds=900) for it in (0.5, 0.75, 0.9, 0.95, 1.0))
+
+
+def found(fact: str, how: Policy | None = None, **facts: Any) -> Finding:
+    """Return the finding about one fact."""
+    (finding,) = (it for it in findings(Facts(**facts), how or USUAL) if it.fact == fact)
+    return finding
+
+
+def test_a_fact_that_was_not_measured_could_not_be_told() -> None:
+    """Each says why; nothing is taken for agreement."""
+    untold = findings(Facts(), policy())
+
+    assert {it.result for it in untold} == {"could not tell"}
+    assert all(it.meaning for it in untold)
+    assert len({it.fact for it in untold}) == len(untold) > 20
+
+
+@pytest.mark.parametrize(
+    ("fact", "facts"),
+    [
+        ("page cap", {"page_cap": 500, "page_cap_is": "exact", "limit": "capped"}),
+        ("latency", {"small_page_ms": 60_000, "small_page": 500}),
+        ("default direction", {"default_direction": "asc"}),
+        ("sort direction", {"direction": "always desc"}),
+        ("sort direction", {"direction": "unsorted"}),
+        ("refused forms", {"refused": ("limit",)}),
+        ("continuation", {"cursor": "date.lte", "direction": "obeyed"}),
+        ("continuation", {"cursor": "date.gte", "refused": ("sortDirection",)}),
+        ("numbers in the continuation", {"notation": "text"}),
+        ("filters in the continuation", {"echoes": "times"}),
+        ("page boundary", {"boundary": "repeated"}),
+        ("black hole", {"black_hole": "seen"}),
+        ("sort by created", {"created_sort": "ignored"}),
+        ("created beside date", {"created_agrees": "misses activities"}),
+        ("empty answer", {"empty_data": "object"}),
+        ("total of an empty answer", {"empty_total": "above zero"}),
+        ("reach", {"reach_hours": 300, "reach": "edge"}),
+        ("reach", {"reach_hours": 2_000, "reach": "edge"}),
+        ("lateness", {"lateness": SLOW, "lateness_of": 500}),
+        ("nulls among records", {"nulls": "seen"}),
+        ("records without a time", {"unplaced": "seen"}),
+        ("throttle", {"retry_after": "zero"}),
+    ],
+)
+def test_what_is_not_as_assumed_differs(fact: str, facts: dict[str, Any]) -> None:
+    """It says what that means."""
+    finding = found(fact, **facts)
+
+    assert (finding.result, bool(finding.meaning)) == ("differs", True)
+
+
+@pytest.mark.parametrize(
+    ("fact", "facts"),
+    [
+        ("page cap", {"page_cap": 5000, "page_cap_is": "exact", "limit": "obeyed"}),
+        ("page cap", {"page_cap": 900, "page_cap_is": "at least", "limit": "obeyed"}),
+        (
+            "latency",
+            {"small_page_ms": 500, "small_page": 500, "large_page_ms": 900, "large_page": 9},
+        ),
+        ("default direction", {"default_direction": "desc"}),
+        ("sort direction", {"direction": "obeyed"}),
+        ("refused forms", {"page_cap": 500}),
+        ("continuation", {"cursor": "date.gte", "direction": "obeyed"}),
+        ("continuation", {"cursor": "date.lte", "direction": "always desc"}),
+        ("continuation", {"cursor": "date.lte", "refused": ("sortDirection",)}),
+        ("numbers in the continuation", {"notation": "digits"}),
+        ("filters in the continuation", {"echoes": "all"}),
+        ("page boundary", {"boundary": "clean"}),
+        ("black hole", {"black_hole": "not seen"}),
+        ("black hole", {"black_hole": "seen", "hole_shown_by": ("created",)}),
+        ("filter on created", {"created_filter": "refused"}),
+        ("sort by created", {"created_sort": "obeyed"}),
+        ("created beside date", {"created_agrees": "agrees"}),
+        ("scan by created", {"created_cursor": "date", "created_scan": "goes back"}),
+        ("empty answer", {"empty_data": "missing"}),
+        ("total of an empty answer", {"empty_total": "zero"}),
+        ("total", {"total": "estimate"}),
+        ("max in the answer", {"max": "stated"}),
+        ("unknown filter", {"unknown_filter": "ignored"}),
+        ("filter activity.eventActionType", {"event_action_type": "ignored"}),
+        ("reach", {"reach_hours": 715, "reach": "edge"}),
+        ("reach", {"reach_hours": 300, "reach": "at least"}),
+        ("lateness", {"lateness": SLOW, "lateness_of": 20}),
+        ("nulls among records", {"nulls": "not seen"}),
+        ("compression", {"compressed": "yes"}),
+        ("throttle", {"retry_after": "seconds"}),
+    ],
+)
+def test_what_is_as_assumed_agrees(fact: str, facts: dict[str, Any]) -> None:
+    """Facts on which the program does not rely agree whatever they are."""
+    assert found(fact, **facts).result == "as assumed"
+
+
+@pytest.mark.parametrize(
+    ("fact", "changes", "facts"),
+    [
+        ("filter on created", {"sweep_by": "created"}, {"created_filter": "ignored"}),
+        (
+            "scan by created",
+            {"axis": "created"},
+            {"created_cursor": "date", "created_scan": "goes on"},
+        ),
+        (
+            "filter activity.eventActionType",
+            {"filters": {"activity.eventActionType": {"eq": ["x"]}}},
+            {"event_action_type": "ignored"},
+        ),
+    ],
+)
+def test_what_the_settings_need_is_assumed(
+    fact: str, changes: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """The same fact is of no consequence with the usual settings."""
+    assert found(fact, policy(**changes), **facts).result == "differs"
+    assert found(fact, **facts).result == "as assumed"
+
+
+def test_spans_are_told_as_a_person_says_them() -> None:
+    """Seconds up to two minutes, then minutes, hours and days."""
+    lags = tuple(
+        Lag(share=share, seconds=seconds)
+        for share, seconds in zip(
+            (0.0, 0.1, 0.2, 0.5, 0.6, 0.9, 0.95, 0.99, 1.0),
+            (1, 1, 1, 90, 90, 5_400, 9_000, 90_000, 260_000),
+            strict=True,
+        )
+    )
+
+    measured = found("lateness", lateness=lags, lateness_of=500).measured
+
+    assert measured == "50% within 90 s, 90% within 90 min, 99% within 25 h (of 500)"
+    assert "within 2 d" in found("lateness", policy(settle=2 * DAY, fresh=3 * DAY)).assumed
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, {}),
+        ({"page_cap": 500, "page_cap_is": "exact", "limit": "capped"}, {"SCAN_LIMIT": "500"}),
+        ({"page_cap": 100, "page_cap_is": "exact", "limit": "capped"}, {"SCAN_LIMIT": "500"}),
+        ({"page_cap": 2000, "page_cap_is": "exact", "limit": "capped"}, {"SCAN_LIMIT": "2000"}),
+        ({"page_cap": 450, "page_cap_is": "at least"}, {}),
+        ({"page_cap": 500, "page_cap_is": "exact", "limit": "refused"}, {"SCAN_LIMIT": "500"}),
+        ({"page_cap": 5000, "page_cap_is": "exact", "limit": "obeyed"}, {}),
+        ({"small_page_ms": 9_000, "large_page_ms": 20_000}, {"SCAN_CONCURRENCY": "9"}),
+        ({"small_page_ms": 900_000}, {"SCAN_CONCURRENCY": "16"}),
+        ({"small_page_ms": 100}, {}),
+        (
+            {"created_filter": "honoured", "created_agrees": "agrees"},
+            {"SCAN_SWEEP_BY": "created"},
+        ),
+        ({"created_filter": "honoured", "created_agrees": "misses activities"}, {}),
+        ({"created_filter": "honoured"}, {}),
+        ({"direction": "always desc"}, {"SCAN_SORT_DIRECTION": "desc"}),
+        ({"lateness": SLOW, "lateness_of": 500}, {"SCAN_SETTLE": "15m"}),
+        ({"lateness": SLOW, "lateness_of": 50}, {}),
+    ],
+)
+def test_settings_follow_from_facts(facts: dict[str, Any], expected: dict[str, str]) -> None:
+    """Only those that differ from the present ones are recommended."""
+    how = policy(concurrency=3, requests_per_minute=25)
+
+    assert recommended(Facts(**facts), how) == expected
+
+
+def test_a_sweep_that_relies_on_a_filter_that_is_ignored_is_to_be_full() -> None:
+    """It would miss what arrives late."""
+    how = policy(sweep_by="created", concurrency=3)
+
+    assert recommended(Facts(created_filter="ignored"), how) == {"SCAN_SWEEP_BY": "full"}
+
+
+def test_fresh_time_is_never_younger_than_settled_time() -> None:
+    """Both settings are recommended together."""
+    facts = Facts(lateness=SLOW, lateness_of=500)
+
+    assert recommended(facts, policy(settle=MINUTE, fresh=5 * MINUTE, concurrency=3)) == {
+        "SCAN_SETTLE": "15m",
+        "SCAN_FRESH": "15m",
+    }
+
+
+def test_settled_time_is_always_younger_than_the_first_sweep() -> None:
+    """Where that leaves no room, the present setting stays."""
+    facts = Facts(lateness=SLOW, lateness_of=500)
+
+    assert recommended(facts, policy(sweeps=(("sweep-12m", 12 * MINUTE),), concurrency=3)) == {}
+    assert recommended(facts, policy(sweeps=(), concurrency=3)) == {"SCAN_SETTLE": "15m"}
+
+
+measurements = st.builds(
+    Facts,
+    page_cap=st.none() | st.integers(0, 20_000),
+    page_cap_is=st.sampled_from(["exact", "at least", None]),
+    limit=st.sampled_from(["obeyed", "capped", "ignored", "refused", None]),
+    small_page_ms=st.none() | st.integers(0, 200_000),
+    large_page_ms=st.none() | st.integers(0, 200_000),
+    direction=st.sampled_from(["obeyed", "always desc", "reversed", "unsorted", None]),
+    created_filter=st.sampled_from(["honoured", "ignored", "refused", None]),
+    created_agrees=st.sampled_from(["agrees", "misses activities", None]),
+    lateness=st.lists(st.integers(0, 400_000), min_size=9, max_size=9).map(
+        lambda seconds: tuple(
+            Lag(share=share, seconds=it)
+            for share, it in zip(
+                (0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0), sorted(seconds), strict=True
+            )
+        )
+    ),
+    lateness_of=st.integers(0, 5000),
+)
+given_settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "SCAN_SETTLE": st.sampled_from(["1m", "10m", "1h"]),
+        "SCAN_FRESH": st.sampled_from(["1h", "2h"]),
+        "SCAN_SWEEPS": st.sampled_from(["none", "90m", "2h,24h", "8d"]),
+        "SCAN_SWEEP_BY": st.sampled_from(["full", "created"]),
+        "SCAN_LIMIT": st.sampled_from(["500", "1000", "5000"]),
+        "SCAN_CONCURRENCY": st.sampled_from(["1", "8", "16"]),
+        "SCAN_SORT_DIRECTION": st.sampled_from(["asc", "desc"]),
+        "SCAN_REQUESTS_PER_MINUTE": st.sampled_from(["1", "25", "1000"]),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(measurements, given_settings)
+def test_what_is_recommended_is_accepted(facts: Facts, environ: dict[str, str]) -> None:
+    """The reader that the program starts with accepts it, and it leaves nothing to recommend."""
+    before = {**GOOD, **environ}
+    (how,) = read_settings(before).scans
+
+    (after,) = read_settings({**before, **recommended(facts, how)}).scans
+
+    assert recommended(facts, after) == {}
+    assert replace(after, settle=HOUR).scan == how.scan
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=Facts) == facts

@@ -1,0 +1,183 @@
+"""What is kept of an answer."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.core.audit.doctor.looking import Asked, Seen, bound_in, look
+from shared.core.model import Answer, NoAnswer, Request
+from tests.fakes import NOW, activity, status
+
+ASKED = Asked(question="ascending", request=Request(body=b"{}"), limit=500)
+
+
+def seen(answer: Answer | NoAnswer) -> Seen:
+    """Return what an answer to a question showed."""
+    return look(ASKED, answer, milliseconds=70, now=NOW)
+
+
+def of(body: object, **parts: Any) -> Seen:
+    """Return what an answer with this JSON showed."""
+    return seen(Answer(status=200, body=json.dumps(body).encode(), **parts))
+
+
+def page(*times: int, **members: object) -> dict[str, object]:
+    """Return a page of activities at these times."""
+    return {"data": [activity(at) for at in times], "hasNext": False, "total": 3, **members}
+
+
+def test_a_page_is_counted() -> None:
+    """Its size, time and members are kept."""
+    found = of(page(NOW, NOW + 1, max=500, more=1), headers=frozenset({"date", "x-own"})).exchange
+
+    assert (found.result, found.records, found.total, found.max) == ("page", 2, 3, 500)
+    assert (found.members, found.other_members) == (("data", "hasNext", "total", "max"), 1)
+    assert (found.headers, found.other_headers) == (("date",), 1)
+    assert (found.milliseconds, found.status, found.data) == (70, 200, "list")
+
+
+@pytest.mark.parametrize(
+    ("times", "order"),
+    [
+        ((1, 2, 2), "ascending"),
+        ((3, 2), "descending"),
+        ((1, 3, 2), "mixed"),
+        ((1, 1), None),
+        ((), None),
+    ],
+)
+def test_the_order_of_a_page_is_kept(times: tuple[int, ...], order: str | None) -> None:
+    """One needs two different times to see it."""
+    found = of(page(*(NOW + at for at in times))).exchange
+
+    assert (found.by_date, found.by_created) == (order, order)
+
+
+def test_nulls_and_records_without_a_time_are_counted() -> None:
+    """They have no position."""
+    body = {"data": [None, {"_id": "a", "timestamp": NOW}, activity(NOW)], "hasNext": False}
+
+    found = of(body)
+
+    assert (found.exchange.nulls, found.exchange.unplaced) == (1, 1)
+    assert (found.on("date"), found.on("created")) == ([NOW, NOW], [NOW + 200_000])
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        ({"data": [], "hasNext": False, "total": 0}, "list"),
+        ({"data": None, "hasNext": False, "total": 0}, "null"),
+        ({"hasNext": False, "total": 0}, "missing"),
+        ({}, "object"),
+    ],
+)
+def test_the_form_of_an_empty_answer_is_kept(body: object, data: str) -> None:
+    """Each of them is an answer."""
+    found = of(body)
+
+    assert (found.exchange.result, found.exchange.data, found.is_page) == ("empty", data, True)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'{"data": 7}', b"<html>", b"\xff"])
+def test_what_is_no_page_is_a_fault(body: bytes) -> None:
+    """It says why, to whoever asked; that is not kept."""
+    found = seen(Answer(status=200, body=body))
+
+    assert (found.exchange.result, bool(found.said)) == ("fault", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (status(400, '{"detail": "no"}'), "not accepted"),
+        (status(403, '{"detail": "no"}'), "refused"),
+        (status(404, "<html>"), "refused"),
+        (status(503), "fault"),
+        (status(429), "throttled"),
+        (NoAnswer(kind="timeout", detail="60 s"), "no answer"),
+    ],
+)
+def test_what_came_instead_of_a_page_is_told_apart(answer: Answer | NoAnswer, result: str) -> None:
+    """A 400 is about the query, a refusal about whoever asks."""
+    assert seen(answer).exchange.result == result
+
+
+def test_only_a_token_that_is_not_accepted_may_be_renewed() -> None:
+    """A new token has the same rights."""
+    assert seen(status(401)).renewable
+    assert not seen(status(403)).renewable
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        (None, "absent"),
+        ("23", "seconds"),
+        ("0", "zero"),
+        ("Mon, 23 Nov 2026 12:01:00 GMT", "date"),
+        ("soon", "other"),
+        ("²", "other"),
+    ],
+)
+def test_the_form_of_a_throttle_is_kept(header: str | None, form: str) -> None:
+    """Its value is only used to wait."""
+    found = seen(status(429, retry_after=header))
+
+    assert found.exchange.retry_after == form
+    assert found.wait >= 1_000
+
+
+@pytest.mark.parametrize(
+    ("written", "notation"),
+    [
+        ("1700000000000", "digits"),
+        ("-5", "digits"),
+        ("1700000000000.0", "point"),
+        ("1.7e12", "point"),
+        ('"1700000000000"', "text"),
+        ("null", None),
+    ],
+)
+def test_the_notation_of_a_continuation_is_kept(written: str, notation: str | None) -> None:
+    """The numbers themselves are not."""
+    body = f'{{"data": [], "hasNext": true, "nextQueryFilters": {{"date": {{"gte": {written}}}}}}}'
+
+    assert seen(Answer(status=200, body=body.encode())).exchange.notation == notation
+
+
+def test_the_notation_of_a_cursor_decides_over_that_of_a_bound() -> None:
+    """The API repeats the caller's own digits."""
+    following = {"date": {"gte": 1.5e12, "lte": 7}}
+
+    assert of(page(NOW, hasNext=True, nextQueryFilters=following)).exchange.notation == "point"
+
+
+def test_bounds_of_a_continuation_are_kept_by_name() -> None:
+    """Others are counted: an operator, a filter, and one that has no operators."""
+    following = {"date": {"gte": 1, "range": [], "x": 1}, "own": {"eq": [1]}, "flat": 3}
+
+    found = of(page(NOW, hasNext=True, nextQueryFilters=following))
+
+    assert found.exchange.continuation == ("date.gte", "date.range")
+    assert found.exchange.other_bounds == 3
+    assert bound_in(found.continuation, "date.gte") == 1
+    assert bound_in(found.continuation, "date.lte") is None
+    assert bound_in(None, "date.gte") is None
+
+
+def test_an_irregular_record_is_counted_like_any() -> None:
+    """It has no documented fields on the outside."""
+    body = b'{"data": [{"_id": "\\ud800", "timestamp": 5, "created": 6}], "hasNext": false}'
+
+    found = seen(Answer(status=200, body=body))
+
+    assert (found.exchange.records, found.places, found.types) == (1, ((5, 6),), {})
+
+
+def test_event_types_are_taken_from_records_that_have_one() -> None:
+    """A type that is no text is none."""
+    records = [{**activity(NOW), "eventTypeName": it} for it in ("a", 7)]
+
+    assert of({"data": records, "hasNext": False}).kinds == ("a", None)
