@@ -169,6 +169,7 @@ class InMemoryDerived:
     def __init__(self) -> None:
         self.blobs: dict[str, tuple[bytes, int, int]] = {}
         self.lines: list[str] = []
+        self.effects = Effects()
 
     def read(self, name: str) -> Derived:
         """Return what is there."""
@@ -179,6 +180,9 @@ class InMemoryDerived:
 
     def save(self, name: str, content: bytes, *, etag: str | None, manifest: int) -> bool:
         """Replace the version that was read."""
+        return self.effects.run("save derived", lambda: self._save(name, content, etag, manifest))
+
+    def _save(self, name: str, content: bytes, etag: str | None, manifest: int) -> bool:
         if self.read(name).etag != etag:
             return False
         self.blobs[name] = (content, int(etag or 0) + 1, manifest)

@@ -69,7 +69,9 @@ def _commit(run: Run, commit: Commit) -> None:
         run.writer.save(committing.restarted(run.ledger))
         run.warn(f"staged blocks had expired: their slice starts over: {_shown(commit)}")
         return
-    run.ports.results.put_manifest(commit.number, commit.manifest.encode())
+    content = commit.manifest.encode()
+    run.ports.results.put_manifest(commit.number, content)
+    run.tally.manifests[commit.number] = content
     run.writer.save(committing.committed(run.ledger))
     run.tally.commits += 1
     if commit.lost:

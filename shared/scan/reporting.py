@@ -99,7 +99,13 @@ def _remember(job: Job) -> None:
     if job.tally.ledger is None:
         return
     try:
-        history = take_in(job.tally.ledger, job.ports.results, job.derived, job.ports.clock)
+        history = take_in(
+            job.tally.ledger,
+            job.ports.results,
+            job.derived,
+            job.ports.clock,
+            known=job.tally.manifests,
+        )
         job.tally.quiet = quiet_hours(history)
     except Exception as error:  # noqa: BLE001 - the next run makes up for it
         logger.warning("the history could not be written: %s", error)

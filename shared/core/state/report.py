@@ -63,6 +63,8 @@ class Tally:
         skew: local clock minus the storage's, in ms; None if that is too small to report.
         api_ahead: the API's clock minus the run's, in ms; None if that is too small to report.
         warnings: sentences for the report line.
+        manifests: bytes of the manifests that the run has put, by number: a few hundred at most,
+            since every commit takes a request or a share of the time budget.
         requests: requests sent.
         pages: answers that were pages.
         bytes: bytes staged, compressed.
@@ -83,6 +85,7 @@ class Tally:
     skew: int | None = None
     api_ahead: int | None = None
     warnings: list[str] = field(default_factory=list)
+    manifests: dict[int, bytes] = field(default_factory=dict)
     requests: int = 0
     pages: int = 0
     bytes: int = 0
