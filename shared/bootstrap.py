@@ -12,6 +12,7 @@ from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
+from shared.adapters.blob_state import BlobStateArchive
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
@@ -19,7 +20,7 @@ from shared.core.audit.announcing import EVENT_SCHEMAS, Place
 from shared.core.errors import SettingsError
 from shared.core.model import Policy
 from shared.core.state.report import Tally
-from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive
+from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive, StateArchive
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
 from shared.settings import Settings, read_settings
@@ -124,6 +125,7 @@ class Archive:
     ledgers: LedgerStore
     results: ResultArchive
     derived: DerivedStore
+    state: StateArchive
 
 
 def archives(environ: Mapping[str, str]) -> list[Archive]:
@@ -140,6 +142,7 @@ def archives(environ: Mapping[str, str]) -> list[Archive]:
             ledgers=BlobLedgerStore(containers.state, policy.scan),
             results=BlobResultStore(containers.data, containers.manifests, policy.scan),
             derived=BlobDerivedStore(containers.state, policy.scan),
+            state=BlobStateArchive(containers.state, policy.scan),
         )
         for policy in settings.scans
     ]

@@ -122,6 +122,80 @@ class LedgerStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerVersion:
+    """A version of the ledger that the storage service keeps.
+
+    Attributes:
+        id: the service's own id of it.
+        saved: when it was saved, epoch ms.
+        size: in bytes.
+        is_current: whether it is the ledger as it is now.
+    """
+
+    id: str
+    saved: int
+    size: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """An answer that made no sense, as the quarantine keeps it.
+
+    Attributes:
+        slot: 0 to 99.
+        kept: when it was kept, epoch ms.
+        size: of what was kept of it, in bytes.
+        run: id of the run that received it; empty where the metadata are lost.
+        slice: bounds of the slice that it was for; empty where the metadata are lost.
+        fault: what was wrong with it; empty where the metadata are lost.
+    """
+
+    slot: int
+    kept: int
+    size: int
+    run: str
+    slice: str
+    fault: str
+
+
+class StateArchive(Protocol):
+    """What the state container keeps of one scan for people; no run reads it."""
+
+    def versions(self) -> list[LedgerVersion]:
+        """Return every version of the ledger, the newest first; none if the account keeps none.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def version(self, version: str) -> bytes | None:
+        """Return the bytes of the version with this id, None when it is gone.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def kept_answers(self) -> list[KeptAnswer]:
+        """Return what the quarantine holds, the newest first.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def kept_answer(self, slot: int) -> bytes | None:
+        """Return the bytes in a slot of the quarantine, None when it is empty.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
     """Something derived from the manifests, as it is stored.
 

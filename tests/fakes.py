@@ -17,7 +17,7 @@ from shared.core.errors import (
 )
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Request, StoredPart
 from shared.core.state.layout import hour_prefix, is_folder, stored_parts
-from shared.ports import Derived, SavedLedger
+from shared.ports import Derived, KeptAnswer, LedgerVersion, SavedLedger
 from shared.settings import fingerprint
 
 NOW = 1_795_435_200_000
@@ -198,6 +198,63 @@ class InMemoryDerived:
     def newest_lines(self, most: int) -> list[str]:
         """Return the last lines."""
         return self.lines[-most:]
+
+
+class InMemoryState:
+    """The `StateArchive` over a ledger in memory, each of whose saves has left a version.
+
+    Attributes:
+        ledger: whose versions it shows.
+        moments: when each version was saved, epoch ms; a second apart where it does not say.
+        expired: numbers of the versions that the account no longer keeps.
+        keeps_versions: whether the account keeps any.
+    """
+
+    def __init__(self, ledger: InMemoryLedger, *, keeps_versions: bool = True) -> None:
+        self.ledger = ledger
+        self.moments: dict[int, int] = {}
+        self.expired: set[int] = set()
+        self.keeps_versions = keeps_versions
+
+    def versions(self) -> list[LedgerVersion]:
+        """Return the saves, the newest first."""
+        saves = list(enumerate(self.ledger.history, start=1)) if self.keeps_versions else []
+        newest = len(saves) if self.ledger.content is not None else 0
+        return [
+            LedgerVersion(
+                id=f"v{number}",
+                saved=self.moments.get(number, NOW + number * 1000),
+                size=len(content),
+                is_current=number == newest,
+            )
+            for number, content in reversed(saves)
+            if number not in self.expired
+        ]
+
+    def version(self, version: str) -> bytes | None:
+        """Return what was saved."""
+        held = {it.id for it in self.versions()}
+        return self.ledger.history[int(version[1:]) - 1] if version in held else None
+
+    def kept_answers(self) -> list[KeptAnswer]:
+        """Return what the ledger store has kept, the newest first."""
+        found = [
+            KeptAnswer(
+                slot=slot,
+                kept=NOW + place,
+                size=len(content),
+                run=about.get("run", ""),
+                slice=about.get("slice", ""),
+                fault=about.get("fault", ""),
+            )
+            for place, (slot, (content, about)) in enumerate(self.ledger.quarantine.items())
+        ]
+        return found[::-1]
+
+    def kept_answer(self, slot: int) -> bytes | None:
+        """Return what a slot holds."""
+        kept = self.ledger.quarantine.get(slot)
+        return None if kept is None else kept[0]
 
 
 class InMemoryResults:

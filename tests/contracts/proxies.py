@@ -148,9 +148,70 @@ class ListingFolders:
             if place == address.path and folder.startswith(unquote(asked[1]) if asked else ""):
                 named[folder] = _folder(folder)
         listed = "".join(named[name] for name in sorted(named))
-        before, _, rest = body.partition("<Blobs")
-        after = rest.rpartition("</Blobs>")[2] if "</Blobs>" in rest else rest.partition("/>")[2]
-        return _ok(f"{before}<Blobs>{listed}</Blobs>{after}")
+        return _with_blobs(body, listed)
+
+
+def _with_blobs(body: str, listed: str) -> bytes:
+    """Return the answer to a listing with other blobs in it."""
+    before, _, rest = body.partition("<Blobs")
+    after = rest.rpartition("</Blobs>")[2] if "</Blobs>" in rest else rest.partition("/>")[2]
+    return _ok(f"{before}<Blobs>{listed}</Blobs>{after}")
+
+
+class KeepingVersions:
+    """Keeps a version of a blob for each time it is saved, as an account with versioning does.
+
+    Azurite has no versions: it ignores that a listing asks for them, and answers a request for one
+    with the blob as it is now. So this keeps what passes through, lists it, and serves it.
+
+    Attributes:
+        kept: what was saved, by the id of its version, oldest first.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.kept: dict[str, bytes] = {}
+        self._name = name
+
+    def refuse(self, request: bytes) -> bytes | None:
+        """Answer a request for a version."""
+        asked = re.search(r"[?&]versionid=([^& ]+)", first_line(request))
+        if not asked:
+            return None
+        content = self.kept.get(unquote(asked[1]))
+        return refusal_of("404 Not Found", "BlobNotFound") if content is None else _whole(content)
+
+    def change(self, request: bytes, answer: bytes) -> bytes:
+        """Keep what was saved, and list what is kept."""
+        line = first_line(request)
+        path = unquote(urlsplit(line.split(" ")[1]).path)
+        if line.startswith("PUT ") and path.endswith(self._name) and b" 201 " in answer[:20]:
+            number = len(self.kept) + 1
+            self.kept[f"2026-11-23T12:00:00.{number:07}Z"] = request.partition(b"\r\n\r\n")[2]
+        if "comp=list" not in line or not re.search("include=[^& ]*versions", line):
+            return answer
+        return _with_blobs(_body(answer).decode(), "".join(self._listed()))
+
+    def _listed(self) -> Iterator[str]:
+        newest = list(self.kept)[-1:]
+        for version, content in self.kept.items():
+            current = "<IsCurrentVersion>true</IsCurrentVersion>" if version in newest else ""
+            yield (
+                f"<Blob><Name>{escape(self._name)}</Name><VersionId>{version}</VersionId>{current}"
+                "<Properties><Last-Modified>Mon, 23 Nov 2026 12:00:00 GMT</Last-Modified>"
+                f"<Content-Length>{len(content)}</Content-Length><BlobType>BlockBlob</BlobType>"
+                "</Properties></Blob>"
+            )
+
+
+def _whole(content: bytes) -> bytes:
+    """Return an answer with a blob's bytes, all of which the client's range holds."""
+    head = (
+        f"HTTP/1.1 206 Partial Content\r\nContent-Length: {len(content)}\r\n"
+        f"Content-Range: bytes 0-{len(content) - 1}/{len(content)}\r\n"
+        'ETag: "0x1"\r\nLast-Modified: Mon, 23 Nov 2026 12:00:00 GMT\r\n'
+        "Content-Type: application/json\r\nx-ms-blob-type: BlockBlob\r\n\r\n"
+    )
+    return head.encode() + content
 
 
 def _folder(name: str) -> str:

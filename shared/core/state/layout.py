@@ -177,9 +177,20 @@ def runs_name(scan: str, now: int, volume: int = 1) -> str:
     return f"{runs_prefix(scan)}{_utc(now):%Y-%m-%d}{more}.jsonl"
 
 
+def quarantine_prefix(scan: str) -> str:
+    """Return what the names of all blobs that keep answers begin with."""
+    return f"scan={scan}/quarantine/"
+
+
 def quarantine_name(scan: str, slot: int) -> str:
     """Return the name of the blob that keeps an answer that made no sense."""
-    return f"scan={scan}/quarantine/{slot:02}"
+    return f"{quarantine_prefix(scan)}{slot:02}"
+
+
+def quarantine_slot(scan: str, name: str) -> int | None:
+    """Return the slot in the name of a kept answer, None for the name of anything else."""
+    digits = name.removeprefix(quarantine_prefix(scan))
+    return int(digits) if re.fullmatch(r"[0-9]{2}", digits) else None
 
 
 def _utc(instant: int) -> datetime:
