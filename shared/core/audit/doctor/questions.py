@@ -7,7 +7,7 @@ where the answer is known, or where the API refuses what it would need.
 from collections.abc import Callable
 from typing import Any
 
-from shared.core.api.requests import scan_request
+from shared.core.api.request_body import scan_request
 from shared.core.audit.doctor.looking import Asked, Seen, bound_in
 from shared.core.audit.doctor.probing import Probing
 from shared.core.audit.doctor.words import QUESTIONS, Filter, Question
