@@ -103,8 +103,15 @@ def read_time(option: str, given: str | None) -> int | None:
     Raises:
         SettingsError: it is not a time.
     """
-    if given is None:
-        return None
+    return None if given is None else parse_time(option, given)
+
+
+def parse_time(option: str, given: str) -> int:
+    """Return an ISO 8601 time (UTC unless it says otherwise) in epoch ms.
+
+    Raises:
+        SettingsError: it is not a time.
+    """
     try:
         moment = datetime.fromisoformat(given)
     except ValueError as error:

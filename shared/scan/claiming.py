@@ -18,7 +18,7 @@ from shared.core.model import Ledger, Policy
 from shared.core.slices.facts import believed
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally
-from shared.ports import Ports, SavedLedger
+from shared.ports import Ports, ResultStore, SavedLedger
 from shared.scan.ledger_writer import LedgerWriter
 from shared.scan.run import Run
 from shared.scan.run_clock import RunClock
@@ -46,7 +46,7 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
         claimed = ledgers.claim(ledger, run=tally.run, now=now, policy=policy)
         facts = believed(claimed.api_facts, now=now, program=__version__)
         claimed = msgspec.structs.replace(claimed, api_facts=facts)
-        _require_chain(ports, ledger)
+        require_chain(ports.results, ledger)
     except LedgerError:
         if ports.ledgers.load().etag != saved.etag:
             return None  # Another run saved it while this one looked: what was read is stale.
@@ -85,10 +85,15 @@ def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:
     )
 
 
-def _require_chain(ports: Ports, ledger: Ledger) -> None:
+def require_chain(results: ResultStore, ledger: Ledger) -> None:
+    """Check that a ledger is the newest of its chain of manifests.
+
+    Raises:
+        LedgerRolledBack: the chain is longer than the ledger says, or lacks its head.
+    """
     check = ledgers.chain_check(ledger)
-    content = ports.results.manifest(check.head.number) if check.head else None
-    beyond = ports.results.manifest(check.absent) is not None
+    content = results.manifest(check.head.number) if check.head else None
+    beyond = results.manifest(check.absent) is not None
     ledgers.require_head(check, content, beyond)
 
 

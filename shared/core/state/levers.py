@@ -80,7 +80,7 @@ def retried(ledger: Ledger, order: Order) -> Ledger:
         raise LeverRefused(f"no slice waits{_throttle(ledger, order.at)}")
     pieces = tuple(change(it, not_before=0) for it in ledger.open)
     blocked = sum(it.blocked for it in waiting)
-    what = f"{len(waiting)} waiting slices are due at once, {blocked} of them blocked"
+    what = f"due at once: {len(waiting)} of {len(pieces)} open slices, {blocked} of them blocked"
     return change(decided(ledger, "retry", order, what), open=pieces)
 
 

@@ -8,6 +8,14 @@ import typer
 from shared.operate.command_line.announcing import announce
 from shared.operate.command_line.checking import status, verify
 from shared.operate.command_line.ledger import ledger_app
+from shared.operate.command_line.levers import (
+    accept_filters,
+    backfill,
+    pause,
+    rescan,
+    resume,
+    retry,
+)
 from shared.operate.command_line.scanning import query, run
 
 app = typer.Typer(
@@ -22,4 +30,6 @@ app = typer.Typer(
 )
 for command in (run, query, verify, status, announce):
     app.command()(command)
+for lever in (pause, resume, rescan, backfill, accept_filters, retry):
+    app.command()(lever)
 app.add_typer(ledger_app, name="ledger")

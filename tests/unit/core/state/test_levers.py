@@ -136,7 +136,7 @@ def test_a_retry_makes_waiting_and_blocked_slices_due_at_once() -> None:
         (0, False, 2),
         (0, True, 0),
     ]
-    assert after.decisions[0].what == "2 waiting slices are due at once, 1 of them blocked"
+    assert after.decisions[0].what == "due at once: 2 of 2 open slices, 1 of them blocked"
 
 
 def test_a_retry_when_nothing_waits_is_refused() -> None:

@@ -1,0 +1,103 @@
+"""The commands that change a scan, against the simulator and Azurite."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from shared.operate.command_line import app
+from simulator import Simulator, Tenant
+from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Tenant:
+    """Provide a tenant with a few activities."""
+    return history(60)
+
+
+@pytest.fixture
+def environ(storage_settings: dict[str, str], tenant: Tenant) -> dict[str, str]:
+    """Provide the settings of a scan that has stored everything."""
+    with Simulator(tenant, switches=OPEN) as api:
+        scanned = settings(api, storage_settings)
+        run_until_idle(scanned)
+    return scanned
+
+
+def invoke(environ: dict[str, str], *arguments: str) -> Result:
+    """Run a command in this process; nobody can be asked there."""
+    return CliRunner().invoke(app, arguments, env=dict(environ))
+
+
+def report_of(environ: dict[str, str]) -> dict[str, object]:
+    """Do a run, and return its report line."""
+    line: dict[str, object] = json.loads(invoke(environ, "run").stdout)
+    return line
+
+
+def test_a_scan_is_paused_and_resumed(environ: dict[str, str]) -> None:
+    """Each run reports what was decided before it, with the reason."""
+    paused = invoke(environ, "pause", "--reason", "moving", "--yes", "--json")
+    first = report_of(environ)
+    resumed = invoke(environ, "resume", "--yes")
+    second = report_of(environ)
+
+    assert (paused.exit_code, resumed.exit_code) == (0, 0), paused.stderr
+    told = json.loads(paused.stdout)
+    assert (told["scan"], told["kind"], told["reason"]) == ("all", "pause", "moving")
+    assert "all: no run sends a request" in paused.stderr
+    assert (first["outcome"], first["requests"]) == ("paused", 0)
+    assert [(it["kind"], it["reason"]) for it in first["decisions"]] == [("pause", "moving")]  # type: ignore[attr-defined]
+    assert [it["kind"] for it in second["decisions"]] == ["resume"]  # type: ignore[attr-defined]
+    assert second["outcome"] != "paused"
+
+
+REFUSED = [
+    (("resume", "--yes"), 1, "failed: LeverRefused: the scan is not paused"),
+    (("retry", "--yes"), 1, "failed: LeverRefused: no slice waits"),
+    (("accept-filters", "--yes"), 1, "there is nothing to accept"),
+    (("pause", "--until", "2020-01-01", "--yes"), 1, "is in the past"),
+    (("backfill", "--to", "2020-01-01", "--yes"), 1, "beyond the API's reach of 30 days"),
+    (("rescan", "--from", "2020-01-01", "--to", "2020-01-02", "--yes"), 1, "begins at"),
+    (("pause",), 2, "--yes is needed: there is no terminal on which to ask"),
+    (("pause", "--until", "soon", "--yes"), 2, "--until is 'soon': it is not a time"),
+    (("rescan", "--from", "yesterday", "--to", "2020-01-02"), 2, "--from is 'yesterday'"),
+    (("backfill", "--to", "long ago"), 2, "--to is 'long ago'"),
+]
+
+
+def test_what_makes_no_sense_is_refused_with_the_reason(environ: dict[str, str]) -> None:
+    """Nothing is changed, and the exit code tells a refusal from a wrong option."""
+    for arguments, code, says in REFUSED:
+        result = invoke(environ, *arguments)
+
+        assert (result.exit_code, result.stdout) == (code, ""), arguments
+        assert says in result.stderr
+        assert ("docs/command-line.md#levers" in result.stderr) is (code == 1)
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_a_person_is_asked_first(environ: dict[str, str], answer: str, code: int) -> None:
+    """The question comes with what would be done; without a yes nothing is changed."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "shared", "pause"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environ}, stdin=theirs, stderr=subprocess.PIPE
+    ) as asked:
+        os.write(ours, f"{answer}\n".encode())
+        _, said = asked.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+
+    assert asked.returncode == code, said.decode()
+    assert "all: no run sends a request\nDo this? [y/N]:" in said.decode()
+    assert ("nothing was changed" in said.decode()) is (answer == "n")
+    assert invoke(environ, "resume", "--yes").exit_code == code
