@@ -208,6 +208,7 @@ def _deployed(job: Job) -> _Deployed:
 def _run(deployed: _Deployed, policy: Policy, now: int) -> Count:
     """Do one run at a time (epoch ms), with its history and its line in the run log; count."""
     from shared.core.state.report import Tally
+    from shared.drawing import draw
     from shared.scan.reporting import Job as Run
     from shared.scan.reporting import run_and_report
 
@@ -219,6 +220,7 @@ def _run(deployed: _Deployed, policy: Policy, now: int) -> Count:
         policy=policy,
         ports=moved,
         derived=deployed.derived,
+        draw=draw,
         tally=tally,
         prepare=lambda: None,
     )

@@ -20,6 +20,7 @@ from shared.core.audit.announcing import EVENT_SCHEMAS, Place
 from shared.core.errors import SettingsError
 from shared.core.model import Policy
 from shared.core.state.report import Tally
+from shared.drawing import draw
 from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive, StateArchive
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
@@ -87,6 +88,7 @@ def _job(
         policy=policy,
         ports=ports,
         derived=BlobDerivedStore(containers.state, policy.scan),
+        draw=draw,
         tally=Tally(scan=policy.scan, run=_run_id()),
         prepare=lambda: _make_local_containers(settings, containers),
     )

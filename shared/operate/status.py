@@ -4,15 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shared.core.audit import history as histories
 from shared.core.audit.attention import shown
-from shared.core.audit.history import History
-from shared.core.audit.status import DAYS_SHOWN, RUNS_SHOWN, Cell, State, Status, status_of
+from shared.core.audit.status import Status
+from shared.core.audit.strip import DAYS_SHOWN, Cell, State
 from shared.core.model import HOUR_MS, Policy
 from shared.core.quoting import quoted
 from shared.core.state import ledger as ledgers
-from shared.core.state.layout import history_name
 from shared.ports import DerivedStore, LedgerStore
+from shared.scan.publishing import seen
 
 MARKS: dict[State, str] = {
     "outside": " ",
@@ -35,19 +34,8 @@ def read_status(ledger: LedgerStore, derived: DerivedStore, policy: Policy, *, n
         StoreUnavailable: storage cannot be reached or refuses.
     """
     content = ledger.load().content
-    return status_of(
-        None if content is None else ledgers.decode(content),
-        _history(derived, policy.scan),
-        derived.newest_lines(RUNS_SHOWN),
-        policy,
-        now=now,
-    )
-
-
-def _history(derived: DerivedStore, scan: str) -> History:
-    content = derived.read(history_name(scan)).content
-    known = None if content is None else histories.decode(content)
-    return known or histories.empty(scan)
+    known = None if content is None else ledgers.decode(content)
+    return seen(known, derived, policy, now=now)
 
 
 def lines_of(status: Status) -> Iterator[str]:
@@ -74,8 +62,8 @@ def _figures(status: Status) -> Iterator[str]:
         yield f"  behind {shown(state['lag_seconds'])}, backlog {shown(state['backlog_seconds'])}"
     if status.backlog_gone:
         yield f"  the backlog will be gone about {_time(status.backlog_gone)}"
-    if status.delays is not None:
-        yield f"  an hour is complete {shown(status.delays)} after its end (median of 7 days)"
+    if status.delay_usual is not None:
+        yield f"  an hour is complete {shown(status.delay_usual)} after its end (median of 7 days)"
     if state.get("requests_per_day_needed") is not None:
         yield (
             f"  {state['requests_per_day_needed']} requests a day needed, "

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.core.audit.quiet import quiet_hours
+from shared.core.audit.status import Status
 from shared.core.errors import ScanError, StoreError
 from shared.core.model import Policy
 from shared.core.state import ledger as ledgers
@@ -14,6 +15,7 @@ from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.ports import DerivedStore, Ports
 from shared.scan import scan_once
 from shared.scan.history import take_in
+from shared.scan.publishing import publish, seen
 
 logger = logging.getLogger("activity_scan")
 """Everything that the program logs. One line per scan and run is the report."""
@@ -43,7 +45,8 @@ class Job:
     Attributes:
         policy: how the scan is done.
         ports: what the scan needs from outside.
-        derived: where the history is kept.
+        derived: where history and status are kept.
+        draw: returns the status page, as HTML, of a scan.
         tally: names scan and run, and is filled by the run.
         prepare: called before the run; an error of it fails the run.
     """
@@ -51,6 +54,7 @@ class Job:
     policy: Policy
     ports: Ports
     derived: DerivedStore
+    draw: Callable[[Status], bytes]
     tally: Tally
     prepare: Callable[[], None]
 
@@ -71,12 +75,14 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
     started = clock.elapsed()
     outcome, error = _attempt(job)
     duration = clock.elapsed() - started
+    job.tally.ended = clock.now()
     _remember(job)
     ending = _Ending(outcome=outcome, duration=duration, error=error, past_due=past_due)
     result = _report(job.tally, job.policy, ending)
     if not isinstance(error, StoreError):
         _keep(job, result.line)
         _note_reported(job)
+        _show(job)
     return result
 
 
@@ -92,6 +98,15 @@ def _attempt(job: Job) -> tuple[Outcome, Exception | None]:
         return scan_once(job.ports, job.policy, job.tally), None
     except Exception as error:  # noqa: BLE001 - the report line and the result have it
         return "failed", error
+
+
+def _show(job: Job) -> None:
+    """Write the status beside the ledger; what goes wrong is worth a warning, not the run."""
+    try:
+        status = seen(job.tally.ledger, job.derived, job.policy, now=job.ports.clock.now())
+        publish(status, job.derived, job.draw, job.ports.clock)
+    except Exception as error:  # noqa: BLE001 - the next run writes it again
+        logger.warning("the status could not be written: %s", error)
 
 
 def _remember(job: Job) -> None:

@@ -34,7 +34,7 @@ SHIFTS = (-1, 0, 1)
 
 def quiet_hours(history: History) -> int:
     """Return for how many hours a scan has been quiet; 0 if it is not."""
-    newest = max((at for at, it in history.hours.items() if _is_known(it)), default=None)
+    newest = max((at for at, it in history.hours.items() if is_known(it)), default=None)
     if newest is None:
         return 0
     end = newest + HOUR_MS
@@ -75,7 +75,7 @@ def _sum(history: History, end: int, window: int) -> int | None:
     found = 0
     for at in range(end - window * HOUR_MS, end, HOUR_MS):
         hour = history.hours.get(at)
-        if hour is None or not _is_known(hour):
+        if hour is None or not is_known(hour):
             return None
         found += hour.records
     return found
@@ -86,7 +86,7 @@ def _length(history: History, end: int, window: int) -> int:
     hours = 0
     for at in _back(end):
         hour = history.hours.get(at)
-        if hour is None or not _is_known(hour):
+        if hour is None or not is_known(hour):
             break
         weeks = [
             then.records
@@ -103,7 +103,7 @@ def _back(end: int) -> Iterator[int]:
     return iter(range(end - HOUR_MS, 0, -HOUR_MS))
 
 
-def _is_known(hour: Hour) -> bool:
+def is_known(hour: Hour) -> bool:
     """Say whether an hour is complete, and the API has not contradicted itself about it."""
     first = hour.passes.get(FIRST_PASS)
     return bool(first and first.covered == HOUR_MS and not hour.lost and not hour.doubt)

@@ -6,89 +6,52 @@ shows it only lays it out.
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
 import msgspec
 
 from shared import __version__
-from shared.core.audit.attention import Attention, attention_to, shown
+from shared.core.audit.attention import Attention, Kind, attention_to, shown
 from shared.core.audit.history import History
+from shared.core.audit.pace import Budget, Ran, backlog_gone, budget_of, ran
 from shared.core.audit.quiet import quiet_hours
-from shared.core.intervals import Interval, Intervals, holds, intersect, merge
-from shared.core.model import (
-    DAY_MS,
-    FIRST_PASS,
-    HOUR_MS,
-    SECOND_MS,
-    Head,
-    Ledger,
-    Policy,
-)
-from shared.core.state.planning import accounted_for, final
+from shared.core.audit.strip import Cell, strip_of
+from shared.core.audit.week import WeekHour, week_of
+from shared.core.model import FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
+from shared.core.passes import sweep_age
+from shared.core.slices.sifting import LATENESS, LATER
 from shared.core.state.report import Tally, report_fields
 
-DAYS_SHOWN = 30
-RUNS_SHOWN = 50
-State = Literal[
-    "outside", "waiting", "in progress", "complete", "final", "blocked", "in doubt", "lost"
-]
-"""What an hour is; the last three go before the others."""
+VERSION = 1
 
+SILENT_MS = HOUR_MS
+"""A scan of which no run has begun for longer than this does not run any more."""
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One hour of the last 30 days.
-
-    Attributes:
-        hour: epoch ms of its start.
-        state: what it is.
-        records: number of records stored.
-        late: how many of them a sweep stored.
-    """
-
-    hour: int
-    state: State
-    records: int
-    late: int
-
-
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the last runs, as its report line tells it.
-
-    Attributes:
-        run: its random id.
-        outcome: why it ended.
-        seconds: how long it took.
-        requests: sent.
-        records: stored.
-        throttled: answers with status 429.
-        message: what went wrong, if it failed.
-    """
-
-    run: str = ""
-    outcome: str = ""
-    seconds: float = msgspec.field(name="duration_seconds", default=0.0)
-    requests: int = 0
-    records: int = 0
-    throttled: int = 0
-    message: str | None = None
+Tone = Literal["good", "notice", "warning", "bad"]
+"""How a verdict is meant: `bad` and `warning` need somebody, `notice` is only unusual."""
 
 
 class OpenSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """A slice that is open.
+    """An open slice.
 
     Attributes:
         start: its first millisecond.
         end: the first millisecond after it.
         look: its pass.
         blocked: whether it is only retried every hour.
-        fault: its latest fault.
+        not_before: when it is tried again; 0 if it does not wait.
+        records: number of records staged so far.
+        fault: human-readable description of its latest fault; null if it had none.
     """
 
     start: int
     end: int
     look: str = msgspec.field(name="pass")
     blocked: bool
+    not_before: int
+    records: int
     fault: str | None
 
 
@@ -96,36 +59,48 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How a scan is.
 
     Attributes:
-        scan: its name.
+        version: version of this format.
+        scan: the scan's name.
         now: when this was made.
-        program: version of the program.
-        verdict: how it is, in words.
+        program: version of the program that made it.
+        tone: how the verdict is meant: `good`, `notice`, `warning` or `bad`.
+        verdict: how the scan is, in one sentence.
         attention: what needs a person, the most severe first.
-        state: the figures of a report line about the state of the scan.
-        quiet_hours: for how many hours it has been quiet.
-        backlog_gone: when the backlog will be gone by the capacity that was measured; null if
-            there is none, or if it grows.
-        delays: median delay, in seconds, from the end of an hour until it was complete, over the
-            last 7 days; null if none is known.
-        cells: the hours of the last 30 days.
-        lateness: number of late records by how late they were, over all hours of the history.
+        state: the figures of a report line about the state of the scan; empty before the first run.
+        quiet_hours: for how many hours far less than usual has come; 0 if it is not quiet.
+        backlog_gone: when the backlog will be gone by the pace of the last runs; null if there is
+            none, or if it does not shrink.
+        delay: age of the newest time that the first pass has read, in seconds; null if it has read
+            none.
+        delay_usual: median time from the end of an hour until it was complete, in seconds, over the
+            last 7 days; null if no hour was complete.
+        budget: how much of the request budget is used; null before the first run.
+        cells: the hours of the last 30 days, the oldest first; empty before the first run.
+        week: the hours of the last 7 days beside those of earlier weeks, the oldest first.
+        lateness: number of late records by how late they were, over all hours of the history (keys
+            as in the ledger).
         late_by_pass: number of late records by the sweep that stored them.
-        runs: the last runs, the oldest first.
+        runs: the last 50 runs, the oldest first.
         slices: the open slices.
         head: the last manifest of the chain.
         history_through: number of the last manifest in the history.
     """
 
+    version: int = VERSION
     scan: str
     now: int
     program: str
+    tone: Tone
     verdict: str
     attention: tuple[Attention, ...]
     state: dict[str, Any]
     quiet_hours: int
     backlog_gone: int | None
-    delays: float | None
+    delay: float | None
+    delay_usual: float | None
+    budget: Budget | None
     cells: tuple[Cell, ...]
+    week: tuple[WeekHour, ...]
     lateness: dict[str, int]
     late_by_pass: dict[str, int]
     runs: tuple[Ran, ...]
@@ -140,29 +115,36 @@ def status_of(
     """Return how a scan is.
 
     Args:
-        ledger: its state; None if it has never run.
-        history: what its feed tells.
+        ledger: its state; None if there is none, or if it could not be read.
+        history: the summary of its feed.
         lines: its last report lines, the oldest first.
-        policy: how it is to be done.
+        policy: its settings.
         now: epoch ms.
     """
-    runs = tuple(_runs(lines))
+    runs, week, quiet = ran(lines), week_of(history, now), quiet_hours(history)
     state = _state(ledger, policy, now) if ledger else {}
-    quiet = quiet_hours(history)
     attention = attention_to(state, quiet, failure=_failure(runs))
+    gone = backlog_gone(state, runs, now)
+    facts = _Facts(ledger, history, state, attention, runs, now=now, gone=gone)
+    tone, verdict = _verdict(facts)
+    delays = [it.delay for it in week if it.delay is not None]
     return Status(
         scan=policy.scan,
         now=now,
         program=__version__,
-        verdict=_verdict(ledger, history, state, attention, runs),
+        tone=tone,
+        verdict=verdict,
         attention=attention,
         state=state,
         quiet_hours=quiet,
-        backlog_gone=_backlog_gone(state, now),
-        delays=_delay(history, now),
-        cells=_cells(ledger, history, policy, now) if ledger else (),
-        lateness=_summed(it.lateness for it in history.hours.values()),
-        late_by_pass=_summed(it.late_by_pass for it in history.hours.values()),
+        backlog_gone=gone,
+        delay=_delay(ledger, now),
+        delay_usual=median(delays) if delays else None,
+        budget=budget_of(state, runs),
+        cells=strip_of(ledger, history, policy, now) if ledger else (),
+        week=week,
+        lateness=_lateness(history),
+        late_by_pass=_late_by_pass(history),
         runs=runs,
         slices=_slices(ledger) if ledger else (),
         head=ledger.head if ledger else Head(),
@@ -170,14 +152,9 @@ def status_of(
     )
 
 
-def _runs(lines: list[str]) -> list[Ran]:
-    runs = []
-    for line in lines[-RUNS_SHOWN:]:
-        try:
-            runs.append(msgspec.json.decode(line, type=Ran))
-        except msgspec.MsgspecError:  # A line that was cut short tells nothing.
-            continue
-    return runs
+def encode(status: Status) -> bytes:
+    """Return the status as it is stored and written: one line of JSON."""
+    return msgspec.json.encode(status) + b"\n"
 
 
 def _state(ledger: Ledger, policy: Policy, now: int) -> dict[str, Any]:
@@ -195,121 +172,105 @@ def _failure(runs: tuple[Ran, ...]) -> str | None:
     return runs[-1].message or "see its report line"
 
 
-def _verdict(
-    ledger: Ledger | None,
-    history: History,
-    state: dict[str, Any],
-    attention: tuple[Attention, ...],
-    runs: tuple[Ran, ...],
-) -> str:
-    """Return one sentence: the first that applies."""
-    kinds = {it.kind for it in attention}
-    late = shown(state.get("lag_seconds", 0))
-    course = "falls further behind" if "over-budget" in kinds else "catches up"
-    sentences = (
-        ("failing" in kinds, "The last run failed."),
-        (ledger is None, "The scan has not run yet."),
-        ("soon-lost" in kinds, "Activities will be lost soon."),
-        ("lost" in kinds, "Activities were lost."),
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the verdict follows from."""
+
+    ledger: Ledger | None
+    history: History
+    state: dict[str, Any]
+    attention: tuple[Attention, ...]
+    runs: tuple[Ran, ...]
+    now: int
+    gone: int | None
+
+    def has(self, kind: Kind) -> bool:
+        """Say whether this needs a person."""
+        return any(it.kind == kind for it in self.attention)
+
+    def outcome(self) -> str:
+        """Return why the last run ended; empty if none is known."""
+        return self.runs[-1].outcome if self.runs else ""
+
+    def silent(self) -> int:
+        """Return for how many ms no run has begun; 0 if that is not known."""
+        starts = self.ledger.pacing.starts if self.ledger else ()
+        return max(0, self.now - starts[-1]) if starts else 0
+
+    def began(self) -> bool:
+        """Say whether anything is committed."""
+        return bool(self.ledger and self.ledger.head.number)
+
+    def found(self) -> bool:
+        """Say whether the feed has any record."""
+        return any(it.records for it in self.history.hours.values())
+
+    def behind(self) -> str:
+        """Return how long the oldest due time has waited."""
+        return shown(self.state.get("lag_seconds", 0))
+
+    def course(self) -> str:
+        """Say whether the backlog shrinks."""
+        if self.has("over-budget"):
+            return "falls further behind"
+        return "catches up" if self.gone else "does not catch up yet"
+
+
+def _verdict(it: _Facts) -> tuple[Tone, str]:
+    """Return one sentence and how it is meant: the first that applies."""
+    sentences: tuple[tuple[bool, Tone, str], ...] = (
+        (it.has("failing"), "bad", "The last run failed."),
+        (it.ledger is None, "notice", "The scan has not run yet."),
         (
-            bool(runs) and runs[-1].outcome == "faults",
-            "The API does not answer, and the scan tries again.",
+            it.silent() > SILENT_MS,
+            "bad",
+            f"The scan has not run for {shown(it.silent() / SECOND_MS)}.",
         ),
-        (ledger is not None and not ledger.head.number, "The scan has just begun."),
-        ("blocked" in kinds, "Some time cannot be read; everything else is collected."),
-        ("lag" in kinds, f"The scan is behind by {late}, and {course}."),
-        ("quiet" in kinds, "The scan runs, but far less than usual comes."),
-        ("doubt" in kinds, "The scan is up to date; some time is in doubt."),
-        (
-            not any(it.records for it in history.hours.values()),
-            "The scan is up to date, and has found no activity.",
-        ),
+        (it.has("soon-lost"), "bad", "Activities will be lost soon."),
+        (it.has("lost"), "bad", "Activities were lost."),
+        (it.outcome() == "faults", "warning", "The API does not answer; the scan keeps trying."),
+        (not it.began(), "notice", "The scan has just begun."),
+        (it.has("blocked"), "warning", "Some time cannot be read; everything else is collected."),
+        (it.has("lag"), "warning", f"The scan is behind by {it.behind()}, and {it.course()}."),
+        (it.has("quiet"), "warning", "The scan runs, but far less than usual comes."),
+        (it.has("doubt"), "notice", "The scan is up to date; some time is in doubt."),
+        (not it.found(), "good", "The scan is up to date, and has found no activity."),
     )
-    return next((said for applies, said in sentences if applies), "The scan is up to date.")
+    applying = ((tone, said) for applies, tone, said in sentences if applies)
+    return next(applying, ("good", "The scan is up to date."))
 
 
-def _backlog_gone(state: dict[str, Any], now: int) -> int | None:
-    """Return when the runs will have made up the backlog, beside what is new every day."""
-    backlog: float = state.get("backlog_seconds", 0)
-    first: int | None = state.get("requests_per_day_first")
-    capacity: int | None = state.get("requests_per_day_capacity")
-    if not backlog or not first or not capacity or capacity <= first:
-        return None
-    return now + round(backlog * SECOND_MS * first / (capacity - first))
-
-
-def _delay(history: History, now: int) -> float | None:
-    delays = [
-        (first.at - at - HOUR_MS) / SECOND_MS
-        for at, hour in history.hours.items()
-        if at >= now - 7 * DAY_MS
-        and (first := hour.passes.get(FIRST_PASS))
-        and first.covered == HOUR_MS
-    ]
-    return median(delays) if delays else None
-
-
-def _cells(ledger: Ledger, history: History, policy: Policy, now: int) -> tuple[Cell, ...]:
-    last = now // HOUR_MS * HOUR_MS
-    hours = Hours(ledger, history, policy, now)
-    return tuple(
-        Cell(
-            hour=at,
-            state=hours.state(at),
-            records=told.records if (told := history.hours.get(at)) else 0,
-            late=told.late if told else 0,
-        )
-        for at in range(last - DAYS_SHOWN * DAY_MS + HOUR_MS, last + HOUR_MS, HOUR_MS)
-    )
-
-
-class Hours:
-    """What each hour is, by ledger and history."""
-
-    def __init__(self, ledger: Ledger, history: History, policy: Policy, now: int) -> None:
-        """Merge each kind of time once."""
-        self._history = history
-        self._from, self._until = ledger.origin, now - policy.settle
-        self._known = accounted_for(ledger)
-        self._final = final(ledger, policy)
-        self._settled = ledger.settled_until
-        self._open = merge((it.start, it.end) for it in ledger.open)
-        self._blocked = merge((it.start, it.end) for it in ledger.open if it.blocked)
-        self._lost = merge((it.start, it.end) for it in ledger.lost)
-        self._doubt = merge((it.start, it.end) for it in ledger.doubt)
-
-    def state(self, at: int) -> State:
-        """Return what the hour is that begins there."""
-        hour = (at, at + HOUR_MS)
-        told = self._history.hours.get(at)
-        if hour[1] <= self._from or at >= self._until:
-            return "outside"
-        if intersect(self._blocked, hour):
-            return "blocked"
-        if intersect(self._lost, hour) or (told and told.lost):
-            return "lost"
-        if intersect(self._doubt, hour) or (told and told.doubt and hour[1] <= self._settled):
-            return "in doubt"
-        return self._progress(hour)
-
-    def _progress(self, hour: Interval) -> State:
-        if hour[1] <= self._settled or _held(self._final, hour, self._settled):
-            return "final"
-        if _held(self._known, hour, self._settled):
-            return "complete"
-        begun = intersect(self._open, hour) or intersect(self._known, hour)
-        return "in progress" if begun else "waiting"
-
-
-def _held(stretches: Intervals, hour: Interval, settled: int) -> bool:
-    return holds(stretches, (max(hour[0], settled), hour[1]))
+def _delay(ledger: Ledger | None, now: int) -> float | None:
+    """Return the age of the newest time that the first pass has read, in seconds."""
+    stretches = ledger.coverage.get(FIRST_PASS, ()) if ledger else ()
+    return max(0, now - stretches[-1][1]) / SECOND_MS if stretches else None
 
 
 def _slices(ledger: Ledger) -> tuple[OpenSlice, ...]:
     return tuple(
-        OpenSlice(start=it.start, end=it.end, look=it.pass_name, blocked=it.blocked, fault=it.fault)
+        OpenSlice(
+            start=it.start,
+            end=it.end,
+            look=it.pass_name,
+            blocked=it.blocked,
+            not_before=it.not_before,
+            records=it.counts.records,
+            fault=it.fault,
+        )
         for it in ledger.open
     )
+
+
+def _lateness(history: History) -> dict[str, int]:
+    """Return the late records by how late they were, the least late first."""
+    found = _summed(it.lateness for it in history.hours.values())
+    return {name: found[name] for name in (*dict(LATENESS), LATER) if name in found}
+
+
+def _late_by_pass(history: History) -> dict[str, int]:
+    """Return the late records by the sweep that stored them, the earliest sweep first."""
+    found = _summed(it.late_by_pass for it in history.hours.values())
+    return {name: found[name] for name in sorted(found, key=lambda it: (sweep_age(it) or 0, it))}
 
 
 def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:

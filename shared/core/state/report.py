@@ -76,6 +76,7 @@ class Tally:
         last_fault: human-readable description of the latest fault.
         quiet: for how many hours the scan has been quiet; None when that is not known.
         released: the ETag of the ledger as this run released it; None while it has not.
+        ended: the local clock when the run ended, epoch ms; 0 when that is not known.
     """
 
     scan: str
@@ -97,6 +98,7 @@ class Tally:
     last_fault: str | None = None
     quiet: int | None = None
     released: str | None = None
+    ended: int = 0
 
     def note_transition(self, transition: Draft | Transition, before: Slice) -> None:
         """Count what a transition did to the slice that was `before`."""
@@ -146,6 +148,7 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
         "outcome": outcome,
         **(_failure(error) if error else {}),
         "run": tally.run,
+        "ended": tally.ended or None,
         "duration_seconds": _seconds(duration),
         "past_due": past_due,
         **_work(tally),

@@ -91,23 +91,85 @@ def test_an_empty_tenant_is_up_to_date_without_activities() -> None:
 def test_a_backlog_is_behind_and_catches_up() -> None:
     """With the time that is missing."""
     world = World([NOW - 6 * HOUR + 60_000 * n for n in range(300)], page=100)
-    world.run(HOW)
+    world.run_until_idle(HOW)
     world.clock.advance(5 * HOUR)
+    world.api.replies = {n: status(503) for n in range(1, 99)}
+    world.run(HOW)
 
     found = seen(world)
 
-    assert found.verdict.startswith("The scan is behind by 5 h")
+    assert found.verdict == "The scan is behind by 5 h, and catches up."
     assert [it.kind for it in found.attention] == ["lag"]
     assert found.attention[0].help == "docs/runbook.md#behind"
+
+
+def test_a_backlog_that_no_run_reduces_does_not_catch_up() -> None:
+    """The runs can send nothing beside the needs of new time, as far as they say."""
+    world = healthy()
+    world.clock.advance(5 * HOUR)
+    world.api.replies = {n: status(503) for n in range(1, 99)}
+    world.run(HOW)
+    value = world.ledgers.value()
+    value["load"] = {}
+    world.ledgers.content = json.dumps(value).encode()
+
+    assert seen(world).verdict == "The scan is behind by 5 h, and does not catch up yet."
+
+
+def test_a_scan_that_needs_more_than_its_budget_falls_further_behind() -> None:
+    """Whatever the last runs achieved."""
+    world = healthy()
+    world.clock.advance(5 * HOUR)
+    world.api.replies = {n: status(503) for n in range(1, 99)}
+    world.run(HOW)
+    value = world.ledgers.value()
+    value["load"] = {str(NOW - 5 * HOUR): [10_000, MINUTE]}
+    world.ledgers.content = json.dumps(value).encode()
+
+    assert seen(world).verdict == "The scan is behind by 5 h, and falls further behind."
+
+
+def test_a_scan_whose_runs_no_longer_begin_does_not_run() -> None:
+    """The page that its last run wrote would still look well."""
+    world = healthy()
+    world.clock.advance(3 * HOUR)
+
+    found = seen(world)
+
+    assert (found.tone, found.verdict) == ("bad", "The scan has not run for 3 h.")
+
+
+def test_delay_now_is_the_age_of_the_newest_time_that_is_read() -> None:
+    """It is known as soon as anything is read."""
+    world = healthy()
+
+    assert seen(world).delay == (world.clock.now() - NOW + 10 * MINUTE) / 1000
+    assert seen(World([])).delay is None
+
+
+def test_late_activities_are_listed_from_the_earliest_sweep_on() -> None:
+    """And from the least late on, whatever the order of the hours."""
+    history = histories.empty("all")
+    history.hours[NOW] = Hour(
+        late_by_pass={"sweep-8d": 1, "sweep-2h": 2}, lateness={"more": 1, "2h": 2, "10m": 3}
+    )
+
+    found = status_of(None, history, [], HOW, now=NOW)
+
+    assert list(found.late_by_pass) == ["sweep-2h", "sweep-8d"]
+    assert list(found.lateness) == ["10m", "2h", "more"]
 
 
 def test_an_outage_says_that_the_api_does_not_answer() -> None:
     """The last run ended because of faults."""
     world = healthy()
 
-    said = seen(world, lines=[line(world, "faults")]).verdict
+    said = seen(world, lines=[line(world, "faults")])
 
-    assert said == "The API does not answer, and the scan tries again."
+    assert (said.tone, said.verdict) == (
+        "warning",
+        "The API does not answer; the scan keeps trying.",
+    )
 
 
 def test_a_failed_run_is_the_first_thing_said() -> None:

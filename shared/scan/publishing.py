@@ -1,0 +1,50 @@
+"""Writing the status beside the ledger, as JSON and as a page, when a run has ended.
+
+Nothing depends on it. It is bounded in time, and never replaces the status of a newer manifest.
+"""
+
+from collections.abc import Callable
+
+from shared.core.audit import history as histories
+from shared.core.audit import status as statuses
+from shared.core.audit.pace import RUNS_SHOWN
+from shared.core.audit.status import Status, status_of
+from shared.core.model import Ledger, Policy
+from shared.core.state.layout import history_name, status_name
+from shared.ports import Clock, DerivedStore
+
+MOST_MS = 10_000
+"""After so long, what is not yet written is left to the next run."""
+
+
+def seen(ledger: Ledger | None, derived: DerivedStore, policy: Policy, *, now: int) -> Status:
+    """Return how a scan is, from its ledger and from what is stored beside it.
+
+    Args:
+        ledger: the scan's ledger; None if there is none, or if it could not be read.
+        derived: where its history and its report lines are.
+        policy: its settings.
+        now: epoch ms.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    content = derived.read(history_name(policy.scan)).content
+    known = None if content is None else histories.decode(content)
+    history = known or histories.empty(policy.scan)
+    return status_of(ledger, history, derived.newest_lines(RUNS_SHOWN), policy, now=now)
+
+
+def publish(
+    status: Status, derived: DerivedStore, draw: Callable[[Status], bytes], clock: Clock
+) -> None:
+    """Write a status as JSON and as a page.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    started, manifest = clock.elapsed(), max(status.head.number, status.history_through)
+    derived.publish(status_name(status.scan, "json"), statuses.encode(status), manifest=manifest)
+    if clock.elapsed() - started < MOST_MS:
+        page = draw(status)
+        derived.publish(status_name(status.scan, "html"), page, manifest=manifest)
