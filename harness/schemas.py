@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from shared.core import model
-from shared.core.audit import history
+from shared.core.audit import attention, history, pace, status, strip, week
 from shared.core.state import manifest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -25,6 +25,7 @@ FORMATS: dict[str, type[msgspec.Struct]] = {
     "history-1": history.History,
     "ledger-1": model.Ledger,
     "manifest-1": manifest.Manifest,
+    "status-1": status.Status,
 }
 """Each version of a format, and its type."""
 
@@ -53,10 +54,18 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "history": history.History,
     "hour": history.Hour,
     "look": history.Look,
+    "status": status.Status,
+    "attention": attention.Attention,
+    "budget": pace.Budget,
+    "cell": strip.Cell,
+    "week-hour": week.WeekHour,
+    "usual": week.Usual,
+    "ran": pace.Ran,
+    "open-slice": status.OpenSlice,
 }
 """Each marked table of `docs/formats.md` with the type whose fields it lists."""
 
-PLACES = (model, manifest, history)
+PLACES = (model, manifest, history, status, attention, pace, strip, week)
 """Where the types are."""
 
 _ATTRIBUTE = re.compile(r"(\w+): (.*)")

@@ -89,14 +89,15 @@ class Bars:
 def bars_of(status: Status) -> Bars:
     """Return the bars of a scan."""
     return Bars(
-        runs=_runs(status.runs),
-        budget=_budget(status.budget) if status.budget else None,
-        lateness=_late({_named(name): it for name, it in status.lateness.items()}),
-        sweeps=_late(status.late_by_pass),
+        runs=run_bars(status.runs),
+        budget=budget_bar(status.budget) if status.budget else None,
+        lateness=late_bars({_named(name): it for name, it in status.lateness.items()}),
+        sweeps=late_bars(status.late_by_pass),
     )
 
 
-def _runs(runs: Sequence[Ran]) -> tuple[RunBar, ...]:
+def run_bars(runs: Sequence[Ran]) -> tuple[RunBar, ...]:
+    """Return a bar for each run, as high as the run was long."""
     longest = max((it.duration_seconds for it in runs), default=0) or 1
     return tuple(
         RunBar(
@@ -118,7 +119,8 @@ def _named(lateness: str) -> str:
     return "later" if lateness == "more" else f"up to {lateness}"
 
 
-def _late(found: Mapping[str, int]) -> tuple[Late, ...]:
+def late_bars(found: Mapping[str, int]) -> tuple[Late, ...]:
+    """Return a bar for each number of late activities, as long as its share of the largest."""
     most = max(found.values(), default=0) or 1
     return tuple(
         Late(name=name, number=number, share=round(100 * number / most, 1))
@@ -126,7 +128,8 @@ def _late(found: Mapping[str, int]) -> tuple[Late, ...]:
     )
 
 
-def _budget(budget: Budget) -> BudgetBar:
+def budget_bar(budget: Budget) -> BudgetBar:
+    """Return the budget as a bar: as long as what is allowed, or as what is needed if more."""
     first, sweeps = budget.first or 0, budget.sweeps or 0
     most = max(budget.limit, first + sweeps, budget.sent or 0, 1)
 

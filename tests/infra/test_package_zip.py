@@ -38,7 +38,9 @@ def test_the_package_is_the_function_and_nothing_else() -> None:
     files = package_files(ROOT)
 
     assert {path.parts[0] for path in files} == {*APP, "shared"}
-    assert {path.suffix for path in files if path.parts[0] == "shared"} == {".py"}
+    others = [path for path in files if path.parts[0] == "shared" and path.suffix != ".py"]
+    assert {str(path.parent) for path in others} == {"shared/drawing/templates"}
+    assert {path.name for path in others} >= {"page.html", "style.css"}
     assert not any(str(path).startswith(("shared/operate", "shared/__main__")) for path in files)
 
 

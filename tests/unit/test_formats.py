@@ -11,10 +11,13 @@ import pytest
 from harness import schemas
 from shared.core.api.blocks import stored_records
 from shared.core.audit import history as histories
+from shared.core.audit import status as statuses
+from shared.core.audit.status import status_of
 from shared.core.errors import LedgerTooNew, LedgerUnreadable
 from shared.core.model import Policy
 from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
+from shared.core.state.report import encode, report_fields
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, activity, page_of, policy
 from tests.parts import lines_of
 from tests.world import World
@@ -23,6 +26,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMAS = schemas.DOCS / "schemas"
 LEDGERS = ("ledger-1.json", "ledger-1-open.json", "ledger-1-committing.json")
 HISTORIES = ("history-1.json",)
+STATUSES = ("status-1.json",)
 MANIFESTS = ("manifest-1.json", "manifest-1-next.json", "manifest-1-empty.json")
 
 
@@ -55,6 +59,7 @@ def golden() -> dict[str, bytes]:
         "manifest-1.json": whole.results.manifests[1],
         "manifest-1-next.json": _with_part(whole),
         "manifest-1-empty.json": whole.results.manifests[2],
+        "status-1.json": _status(whole, how),
         "part-1.jsonl": b"".join(line + b"\n" for line in lines_of(whole.results.parts[part])),
     }
 
@@ -72,6 +77,15 @@ def _history(world: World) -> bytes:
     for _, content in sorted(world.results.manifests.items()):
         history = histories.taken(history, manifests.decode(content), content)
     return histories.encode(history)
+
+
+def _status(world: World, how: Policy) -> bytes:
+    history = histories.decode(_history(world))
+    ledger = ledgers.decode(world.ledgers.history[-1])
+    world.tally.ended = NOW
+    line = encode(report_fields(world.tally, how, "idle", duration=2_000))
+    assert history is not None
+    return statuses.encode(status_of(ledger, history, [line], how, now=NOW))
 
 
 def _with_part(world: World) -> bytes:
@@ -103,7 +117,7 @@ def read(name: str) -> bytes:
     return (GOLDEN / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, "part-1.jsonl"])
+@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, "part-1.jsonl"])
 def test_what_is_written_has_not_changed(name: str) -> None:
     """A changed format needs a new version, a migration and golden files of its own."""
     assert comparable(golden()[name]) == comparable(read(name))
@@ -134,7 +148,7 @@ def test_a_released_history_is_read_and_written_as_it_was(name: str) -> None:
     assert histories.encode(history) == read(name)
 
 
-@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES])
+@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES])
 def test_golden_files_follow_their_schema(name: str) -> None:
     """The schemas describe what is really written."""
     jsonschema.validate(json.loads(read(name)), schema(name.partition("-")[0]))

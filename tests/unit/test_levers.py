@@ -16,6 +16,7 @@ from shared.core.state import levers
 from shared.core.state.decisions import Order
 from shared.core.state.proof import Proof
 from shared.core.state.report import Tally
+from shared.drawing import draw
 from shared.operate.rebuild import rebuild
 from shared.operate.verify import Verifier
 from shared.ports import Ports
@@ -53,6 +54,7 @@ def line_of(world: World) -> dict[str, Any]:
         policy=policy(),
         ports=ports,
         derived=InMemoryDerived(),
+        draw=draw,
         tally=tally,
         prepare=lambda: None,
     )

@@ -21,6 +21,7 @@ from shared.core.audit.strip import Cell, strip_of
 from shared.core.audit.week import WeekHour, week_of
 from shared.core.model import FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
 from shared.core.passes import sweep_age
+from shared.core.quoting import instant
 from shared.core.slices.sifting import LATENESS, LATER
 from shared.core.state.report import Tally, report_fields
 
@@ -197,6 +198,19 @@ class _Facts:
         starts = self.ledger.pacing.starts if self.ledger else ()
         return max(0, self.now - starts[-1]) if starts else 0
 
+    def pause(self) -> str:
+        """Return until when the scan is paused, by whom and why; empty if it is not."""
+        pause = self.ledger.pause if self.ledger else None
+        if pause is None or (pause.until is not None and pause.until <= self.now):
+            return ""
+        until = f"until {instant(pause.until)}" if pause.until else "until somebody resumes it"
+        why = f": {pause.reason.rstrip('.')}" if pause.reason else ""
+        return f"The scan is paused {until}, by {pause.by}{why}."
+
+    def is_urgent(self) -> bool:
+        """Say whether somebody has to act today."""
+        return any(it.severity == 1 for it in self.attention)
+
     def began(self) -> bool:
         """Say whether anything is committed."""
         return bool(self.ledger and self.ledger.head.number)
@@ -226,6 +240,7 @@ def _verdict(it: _Facts) -> tuple[Tone, str]:
             "bad",
             f"The scan has not run for {shown(it.silent() / SECOND_MS)}.",
         ),
+        (bool(it.pause()), "bad" if it.is_urgent() else "notice", it.pause()),
         (it.has("soon-lost"), "bad", "Activities will be lost soon."),
         (it.has("lost"), "bad", "Activities were lost."),
         (it.outcome() == "faults", "warning", "The API does not answer; the scan keeps trying."),

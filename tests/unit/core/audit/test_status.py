@@ -139,6 +139,31 @@ def test_a_scan_whose_runs_no_longer_begin_does_not_run() -> None:
     assert (found.tone, found.verdict) == ("bad", "The scan has not run for 3 h.")
 
 
+def test_a_paused_scan_says_until_when_by_whom_and_why() -> None:
+    """A pause whose time is over is no longer said."""
+    world = healthy()
+    value = world.ledgers.value()
+    pause = {"since": NOW, "until": NOW + HOUR, "by": "ann", "reason": "The tenant moves."}
+
+    def said(**changes: object) -> tuple[str, str]:
+        value["pause"] = {**pause, **changes}
+        world.ledgers.content = json.dumps(value).encode()
+        found = seen(world)
+        return found.tone, found.verdict
+
+    assert said() == (
+        "notice",
+        "The scan is paused until 2026-11-23 13:00:00 UTC, by ann: The tenant moves.",
+    )
+    assert said(until=None, reason="") == (
+        "notice",
+        "The scan is paused until somebody resumes it, by ann.",
+    )
+    assert said(until=NOW) == ("good", "The scan is up to date.")
+    value["lost"] = [{"start": NOW - 4 * HOUR, "end": NOW - 3 * HOUR, "reason": "odd"}]
+    assert said()[0] == "bad"
+
+
 def test_delay_now_is_the_age_of_the_newest_time_that_is_read() -> None:
     """It is known as soon as anything is read."""
     world = healthy()

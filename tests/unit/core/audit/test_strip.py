@@ -57,7 +57,7 @@ def test_a_blocked_slice_blocks_its_hour(stored: bytes) -> None:
     piece = {"start": start, "end": start + MINUTE, "pass": "first", "direction": "asc"}
     piece |= {"limit": 500, "cursor": start}
 
-    assert states(stored, open=[{**piece, "blocked": True}])[3] == "blocked"
+    assert states(stored, open=[{**piece, "blocked_since": NOW}])[3] == "blocked"
     assert states(stored, open=[piece], coverage={"first": []})[3] == "in progress"
 
 
@@ -67,7 +67,7 @@ def test_loss_and_doubt_are_those_of_the_ledger(stored: bytes, field: str, state
     start = NOW - 4 * HOUR
     told = [{"start": start, "end": start + MINUTE, "reason": "odd"}]
 
-    assert states(stored, **{field: told})[2] == state
+    assert states(json.dumps({**json.loads(stored), field: told}).encode())[2] == state
 
 
 def test_loss_and_doubt_of_settled_time_are_those_of_the_history(stored: bytes) -> None:
