@@ -3,6 +3,7 @@
 from shared.core.audit import history as histories
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally
+from shared.drawing import draw
 from shared.ports import Ports
 from shared.scan.history import take_in
 from shared.scan.reporting import Job, run_and_report
@@ -32,6 +33,7 @@ def test_a_run_reads_none_of_the_manifests_that_it_has_put() -> None:
         policy=policy(lookback=HOUR),
         ports=ports,
         derived=derived,
+        draw=draw,
         tally=Tally(scan="all", run="r"),
         prepare=lambda: None,
     )
