@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from shared.access import ApiSettings
 from shared.adapters.activities_api import HttpActivitySource
+from shared.adapters.app_settings import CLOUDS, AppSettings, cli_account
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_state import BlobStateArchive
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
-from shared.adapters.credentials import authorization, storage_credential
+from shared.adapters.credentials import authorization, default_credential, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.announcing import EVENT_SCHEMAS, Place
-from shared.core.errors import SettingsError
+from shared.core.errors import AppUnreadable, SettingsError
 from shared.core.model import Policy
 from shared.core.state.report import Tally
 from shared.drawing import draw
@@ -189,6 +190,38 @@ def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
         name,
         lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
     )
+
+
+def app_settings(
+    subscription: str | None, group: str, app: str, environ: Mapping[str, str]
+) -> tuple[AppSettings, dict[str, str]]:
+    """Return what reads a deployed app's settings with the caller's sign-in, and these settings.
+
+    Args:
+        subscription: the id of the app's subscription; None for AZURE_SUBSCRIPTION_ID, or else the
+            current one of the Azure CLI.
+        group: the app's resource group.
+        app: its name.
+        environ: of the caller.
+
+    Raises:
+        AppUnreadable: nothing says which subscription, nobody is signed in, the sign-in lacks a
+            right, or there is no such app.
+    """
+    subscription = subscription or environ.get("AZURE_SUBSCRIPTION_ID")
+    authority = environ.get("AZURE_AUTHORITY_HOST", "")
+    account = None if subscription and authority else cli_account()
+    if not subscription and account is None:
+        raise AppUnreadable(
+            "no subscription is named, and the Azure CLI is not signed in: run `az login`, set "
+            "AZURE_SUBSCRIPTION_ID, or write --from-app SUBSCRIPTION_ID/RESOURCE_GROUP/APP"
+        )
+    host = authority.removeprefix("https://").strip("/")
+    named = account.cloud if account and not authority else ""
+    cloud = next((it for it in CLOUDS if host == it.authority or named == it.name), CLOUDS[0])
+    reader = AppSettings(cloud, default_credential(None, SystemClock()))
+    chosen = subscription or (account.subscription if account else "")
+    return reader, reader.read(chosen, group, app)
 
 
 def quiet_azure() -> None:

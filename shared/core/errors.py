@@ -2,6 +2,7 @@
 
 ScanError
  ├─ SettingsError         the settings are invalid: fix them; nothing was requested
+ ├─ AppUnreadable         the settings of a deployed app cannot be read with this sign-in
  ├─ SourceRefused         the API or its sign-in refuses us: fix the access; nothing advanced
  │   └─ TokenRefused      the API does not accept the token, which may only have expired
  ├─ QueryFailed           a `query` could not be followed to its end
@@ -43,6 +44,12 @@ class SettingsError(ScanError):
         """Keep all problems; the message lists them one to a line."""
         self.problems = tuple(problems)
         super().__init__("the settings are wrong:\n- " + "\n- ".join(problems))
+
+
+class AppUnreadable(ScanError):
+    """The settings of a deployed app, or a secret that they refer to, cannot be read."""
+
+    help = "docs/command-line.md#from-app"
 
 
 class SourceRefused(ScanError):

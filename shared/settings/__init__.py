@@ -15,10 +15,10 @@ from shared.core.model import Axis, Direction, Policy
 from shared.settings import table
 from shared.settings.addresses import account_url, api_url
 from shared.settings.policies import fingerprint, policies
-from shared.settings.reader import Reader
+from shared.settings.reader import UNRESOLVED, Reader
 from shared.settings.table import NAMES
 
-__all__ = ["QuerySettings", "Settings", "fingerprint", "read_query", "read_settings"]
+__all__ = ["UNRESOLVED", "QuerySettings", "Settings", "fingerprint", "read_query", "read_settings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from shared.bootstrap import announced_place, message_queue
 from shared.core.audit.announcing import EVENT_SCHEMAS
 from shared.core.errors import SettingsError
 from shared.operate.announcing import Announcer, Send, Wanted
-from shared.operate.command_line.options import EnvFile, OneScan
+from shared.operate.command_line.options import EnvFile, FromApp, OneScan
 from shared.operate.command_line.session import archive_of, environ_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
@@ -49,6 +49,7 @@ def announce(  # noqa: PLR0913 - each is an option
     most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages to send.")] = 100_000,
     scan: OneScan = None,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Send the notifications of existing parts again, for a reader that was connected late.
 
@@ -57,7 +58,7 @@ def announce(  # noqa: PLR0913 - each is an option
     """
     console = standard_error()
     with failures(console):
-        environ = environ_of(env_file)
+        environ = environ_of(env_file, from_app)
         wanted = Wanted(
             start=read_time("--from", start), end=read_time("--to", end), after=after, most=most
         )

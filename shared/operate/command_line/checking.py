@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from shared.adapters.system_clock import SystemClock
-from shared.operate.command_line.options import AnyScan, EnvFile
+from shared.operate.command_line.options import AnyScan, EnvFile, FromApp
 from shared.operate.command_line.session import FAILED, archives_of, environ_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
@@ -15,7 +15,7 @@ from shared.operate.status import lines_of, read_status
 from shared.operate.verify import Verifier
 
 
-def verify(
+def verify(  # noqa: PLR0913 - each is an option
     *,
     scan: AnyScan = None,
     start: Annotated[
@@ -29,6 +29,7 @@ def verify(
         bool, typer.Option("--json", help="Write the result to standard output as JSON.")
     ] = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Check what is stored: the chain of manifests, every part, the ledger.
 
@@ -36,7 +37,7 @@ def verify(
     """
     console = standard_error()
     with failures(console):
-        places = archives_of(environ_of(env_file), scan)
+        places = archives_of(environ_of(env_file, from_app), scan)
         bounds = read_time("--from", start), read_time("--until", until)
         with display(console, live=True) as shown:
             checked = [
@@ -60,6 +61,7 @@ def status(
         bool, typer.Option("--json", help="Write a JSON object for each scan instead.")
     ] = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Show how the scans are: a verdict in words, what needs a person, and the last 30 days.
 
@@ -67,7 +69,7 @@ def status(
     """
     console = standard_error()
     with failures(console):
-        places = archives_of(environ_of(env_file), scan)
+        places = archives_of(environ_of(env_file, from_app), scan)
         now = SystemClock().now()
         found = [read_status(it.ledgers, it.derived, it.policy, now=now) for it in places]
     for it in found:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from shared.adapters.system_clock import SystemClock
-from shared.operate.command_line.options import EnvFile, OneScan
+from shared.operate.command_line.options import EnvFile, FromApp, OneScan
 from shared.operate.command_line.session import archive_of, environ_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.rebuild import rebuild, write
@@ -21,6 +21,7 @@ def rebuild_ledger(
         bool, typer.Option("--write", help="Write the ledger instead of only showing it.")
     ] = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Rebuild a lost ledger from the manifests, and show it.
 
@@ -28,7 +29,7 @@ def rebuild_ledger(
     """
     console = standard_error()
     with failures(console):
-        place = archive_of(environ_of(env_file), scan)
+        place = archive_of(environ_of(env_file, from_app), scan)
         with display(console, live=True) as shown:
             clock, lines = SystemClock(), place.ledgers.report_lines()
             made = rebuild(

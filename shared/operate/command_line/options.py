@@ -24,3 +24,18 @@ OneScan = Annotated[
     str | None,
     typer.Option("--scan", metavar="NAME", help="The scan, if several are configured."),
 ]
+
+FromApp = Annotated[
+    str | None,
+    typer.Option(
+        "--from-app",
+        metavar="GROUP/APP",
+        help="Read the settings of this deployed app, with your own Azure sign-in, instead of the "
+        "environment's. RESOURCE_GROUP/APP or SUBSCRIPTION_ID/RESOURCE_GROUP/APP.",
+    ),
+]
+
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Write JSON to standard output: an object a line, nothing else."),
+]

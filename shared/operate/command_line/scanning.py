@@ -11,7 +11,7 @@ from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import api_source, quiet_azure, run_scans
-from shared.operate.command_line.options import EnvFile
+from shared.operate.command_line.options import EnvFile, FromApp
 from shared.operate.command_line.session import code_of, environ_of, explain, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_filters, read_question
@@ -29,6 +29,7 @@ def run(
         bool, typer.Option("--until-idle", help="Repeat until nothing is due any more.")
     ] = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Do one run of every scan, as the timer does, with the same settings.
 
@@ -37,7 +38,7 @@ def run(
     """
     console = standard_error()
     with failures(console), _log_without_reports():
-        environ = environ_of(env_file)
+        environ = environ_of(env_file, from_app, asks_api=True)
         with display(console, live=True) as shown:
             if until_idle:
                 clock = SystemClock()
@@ -77,6 +78,7 @@ def query(  # noqa: PLR0913 - each is an option
         ),
     ] = STANDARD_OUTPUT,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Send one query to the API in scan mode, and follow it to the last page.
 
@@ -94,7 +96,11 @@ def query(  # noqa: PLR0913 - each is an option
         if filters is not None:
             options["SCAN_FILTERS"] = read_filters(filters)
         given = {name: value for name, value in options.items() if value is not None}
-        found = _ask(read_question({**environ_of(env_file), **given}), output, console)
+        found = _ask(
+            read_question({**environ_of(env_file, from_app, asks_api=True), **given}),
+            output,
+            console,
+        )
     console.print(f"done: {found}", soft_wrap=True)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from shared.bootstrap import Archive, archives, quiet_azure
+from shared.bootstrap import Archive, app_settings, archives, quiet_azure
 from shared.core.errors import ScanError, SettingsError
+from shared.operate.deployed_app import AUTHORITY, beside_an_app, for_the_caller, read_app_name
 from shared.operate.environment import read_file
 from shared.operate.output import STANDARD_OUTPUT, partial
 
@@ -19,9 +20,31 @@ FAILED = 1
 WRONG_SETTINGS = 2
 
 
-def environ_of(env_file: Path | None) -> dict[str, str]:
-    """Return the settings: the environment, and what a file overrides in it."""
-    return {**os.environ, **(read_file(env_file) if env_file else {})}
+def environ_of(
+    env_file: Path | None, from_app: str | None = None, *, asks_api: bool = False
+) -> dict[str, str]:
+    """Return the settings: the environment's or a deployed app's, and what a file overrides.
+
+    Args:
+        env_file: a file of settings.
+        from_app: the app whose settings replace those of the environment.
+        asks_api: whether the command sends requests to the API.
+
+    Raises:
+        SettingsError: the file or the name of the app is wrong, or a secret cannot be read.
+        AppUnreadable: the app's settings cannot be read.
+    """
+    file = read_file(env_file) if env_file else {}
+    if from_app is None:
+        return {**os.environ, **file}
+    quiet_azure()
+    name = read_app_name(from_app)
+    vaults, settings = app_settings(name.subscription, name.group, name.app, os.environ)
+    used = for_the_caller(settings, file, vaults, asks_api=asks_api)
+    if AUTHORITY in used:
+        # The library that signs an app registration in reads it from the environment only.
+        os.environ.setdefault(AUTHORITY, used[AUTHORITY])
+    return {**beside_an_app(os.environ), **used}
 
 
 def archives_of(environ: dict[str, str], scan: str | None) -> list[Archive]:
