@@ -62,7 +62,14 @@ class Scan:
         how = policy(lookback=2 * HOUR)
         tally = Tally(scan="all", run="r")
         run_and_report(
-            Job(policy=how, ports=ports, derived=self.derived, tally=tally, prepare=lambda: None)
+            Job(
+                policy=how,
+                ports=ports,
+                derived=self.derived,
+                draw=lambda _: b"",
+                tally=tally,
+                prepare=lambda: None,
+            )
         )
         world.clock.advance(5 * MINUTE)
 
