@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.core.clocks import apart, earlier, later
+from shared.core.clocks import apart, earlier, later, noticeably_apart, too_far_apart, waits
 from shared.core.model import ApiClock
-from tests.fakes import HOUR, MINUTE, NOW
+from tests.fakes import DAY, HOUR, MINUTE, NOW
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,31 @@ def test_the_api_s_clock_is_believed_for_an_hour(offset: int) -> None:
 def test_an_api_without_a_date_has_the_run_s_time() -> None:
     """Nothing else is known."""
     assert earlier(None, NOW) == later(None, NOW) == NOW
+
+
+@pytest.mark.parametrize(
+    ("offset", "noticeable", "too_far"),
+    [
+        (0, False, False),
+        (-MINUTE, False, False),
+        (MINUTE + 1, True, False),
+        (-DAY, True, False),
+        (-DAY - 1, True, True),
+        (DAY + 1, True, True),
+    ],
+)
+def test_clocks_that_differ_are_reported_and_beyond_a_day_not_trusted(
+    offset: int, *, noticeable: bool, too_far: bool
+) -> None:
+    """In either direction."""
+    assert noticeably_apart(offset) is noticeable
+    assert too_far_apart(offset) is too_far
+
+
+@pytest.mark.parametrize(
+    ("not_before", "waiting"),
+    [(NOW, False), (NOW + 1, True), (NOW + HOUR, True), (NOW + HOUR + 1, False)],
+)
+def test_nothing_waits_for_more_than_an_hour(not_before: int, *, waiting: bool) -> None:
+    """What is further ahead was written by a clock that was fast."""
+    assert waits(not_before, NOW) is waiting
