@@ -15,7 +15,6 @@ from shared.adapters.app_settings import AppSettings, Cloud, cli_account, secret
 from shared.core.errors import AppUnreadable
 from shared.operate.command_line import app
 from simulator import Simulator, Tenant
-from tests.integration.test_scan_over_http import OPEN, settings
 from tests.deployed_azure import (
     CLI_TOKEN,
     SITE,
@@ -24,6 +23,7 @@ from tests.deployed_azure import (
     resource_manager,
     signed_in_cli,
 )
+from tests.integration.test_scan_over_http import OPEN, settings
 
 
 class Signed:
