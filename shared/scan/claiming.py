@@ -8,11 +8,10 @@ import msgspec
 from shared import __version__
 from shared.core.clocks import noticeably_apart
 from shared.core.errors import (
-    BlocksLost,
     LedgerConflict,
     LedgerError,
     LedgerMissing,
-    StoreConflict,
+    StoreError,
 )
 from shared.core.model import Ledger, Policy
 from shared.core.slices.facts import believed
@@ -63,14 +62,18 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
 def is_superseded(run: Run, error: Exception) -> bool:
     """Say whether an error only shows that the ledger is another run's by now.
 
-    A refused save shows it. A part or a manifest that exists with other content, or blocks that
-    are gone, may also be the work of whoever took over.
+    A refused save shows it. A part or a manifest that exists with other content, blocks that are
+    gone, or a refused overwrite may also be the work of whoever took over.
     """
     if isinstance(error, LedgerConflict):
         return True
-    if not isinstance(error, StoreConflict | BlocksLost):
+    if not isinstance(error, StoreError):
         return False
-    return run.ports.ledgers.load().etag != run.writer.etag
+    try:
+        stored = run.ports.ledgers.load().content
+        return stored is not None and ledgers.decode(stored).epoch != run.ledger.epoch
+    except (StoreError, LedgerError):  # The error that ended the run says more.
+        return False
 
 
 def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:

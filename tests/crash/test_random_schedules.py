@@ -11,7 +11,7 @@ from zlib import crc32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core.errors import LedgerConflict, TokenRefused
+from shared.core.errors import TokenRefused
 from shared.core.intervals import Intervals, merge, subtract
 from shared.core.model import Answer, NoAnswer, Policy
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, FakeApi, Reply, page_of, policy, status
@@ -117,13 +117,13 @@ class Schedule:
         meanwhile = self.overtake if rng.random() < 0.5 else None
         how = rng.choice(["before", "after"])
         world.share(Effects(at=rng.randrange(0, 30), how=how, meanwhile=meanwhile))
-        with suppress(Crash, LedgerConflict, TokenRefused):
+        with suppress(Crash, TokenRefused):
             world.run(self.policy())
 
     def overtake(self) -> None:
         """Run once more, in the middle of a run."""
         self.world.clock.advance(self.rng.choice([1_000, 300_000]))
-        with suppress(LedgerConflict, TokenRefused):
+        with suppress(TokenRefused):
             self.world.run(self.policy())
 
     def pass_time(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from shared.core.errors import LedgerConflict, PartUnreadable, StoreConflict, StoreUnavailable
+from shared.core.errors import PartUnreadable, StoreUnavailable
 from shared.core.model import Answer, Block
 from tests.crash.test_crash_with_sweeps import (
     HOW,
@@ -91,8 +91,7 @@ def test_a_suspended_run_that_wakes_up_overwrites_nothing() -> None:
         world, results = immutable_world()
         others = _others(world, HOW)
         share(world, Effects(at=number, how="before", meanwhile=others))
-        with suppress(LedgerConflict, StoreConflict, StoreUnavailable):
-            live(world)
+        live(world)
         share(world, Effects())
         world.clock.advance(10 * MINUTE)
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.core.errors import LedgerConflict, SourceRefused, StoreConflict
+from shared.core.errors import SourceRefused
 from shared.core.intervals import Intervals, holds, intersect, merge
 from shared.core.model import POISONED, Answer, NoAnswer, Policy
 from shared.core.passes import is_partial, sweep_age
@@ -340,7 +340,7 @@ class Life(RuleBasedStateMachine):
         chosen = effects or Effects()
         chosen.most = EFFECTS_MOST
         self.api.effects = world.ledgers.effects = world.results.effects = chosen
-        with suppress(Crash, LedgerConflict, StoreConflict, SourceRefused):
+        with suppress(Crash, SourceRefused):
             world.run(replace(self.how, reach=self.troubles.reach))
         self.api.effects = world.ledgers.effects = world.results.effects = Effects()
         if effects is None:

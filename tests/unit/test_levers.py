@@ -1,42 +1,27 @@
 """What levers do to a scan: a pause, being taken over, and what the next report says."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
 from shared.core.audit.chain import Chain
-from shared.core.errors import ScopeChanged
+from shared.core.errors import ScopeChanged, StoreUnavailable
 from shared.core.intervals import holds
-from shared.core.model import Ledger, Policy
-from shared.core.state import ledger as ledgers
 from shared.core.state import levers
-from shared.core.state.decisions import Order
-from shared.core.state.proof import Proof
 from shared.core.state.report import Tally
 from shared.drawing import draw
-from shared.operate.rebuild import rebuild
-from shared.operate.verify import Verifier
-from shared.ports import Ports
+from shared.ports import Ports, SavedLedger
 from shared.scan.reporting import Job, run_and_report
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, InMemoryDerived, policy
-from tests.unit.test_rebuild import Silent
+from tests.pulling import assert_proven, pull
 from tests.world import World
 
 
 def world_of(page: int = 10) -> World:
     """Return a world with an activity every minute."""
     return World(range(NOW - 3 * HOUR, NOW, MINUTE), page=page)
-
-
-def pull(world: World, lever: Callable[[Ledger, Order], Ledger]) -> None:
-    """Pull a lever as a command does that takes the scan over."""
-    stored = world.ledgers.load()
-    order = Order(at=world.clock.now(), by="kim", reason="test")
-    after = levers.taken(lever(ledgers.decode(stored.content or b""), order))
-    world.ledgers.save(ledgers.encode(after), etag=stored.etag)
 
 
 def pause(world: World, until: int | None = None) -> None:
@@ -112,15 +97,15 @@ def test_a_pause_ends_by_itself_and_the_scan_catches_up() -> None:
 
 def test_a_run_that_was_taken_over_ends_as_superseded() -> None:
     """It is not a failure: what it had saved counts, whichever effect it was at."""
-    counting = Effects()
+    counting, how = Effects(), policy(lookback=HOUR, slice_length=30 * MINUTE)
     world = world_of()
     world.share(counting)
-    world.run()
+    world.run(how)
     for number in range(2, len(counting.done)):
         world = world_of()
         world.share(Effects(at=number, how="after", meanwhile=partial(pause, world)))
 
-        outcome = world.run()
+        outcome = world.run(how)
 
         assert outcome == "superseded", counting.done[number - 1]
         world.share(Effects())
@@ -200,16 +185,6 @@ def test_a_busy_run_reports_decisions_and_leaves_the_note_to_the_run_at_work() -
 def manifests_of(world: World) -> list[dict[str, Any]]:
     """Return all manifests in order."""
     return [json.loads(world.results.manifests[it]) for it in sorted(world.results.manifests)]
-
-
-def assert_proven(world: World, how: Policy) -> None:
-    """Assert that the store is sound, and that the manifests give the ledger's scope again."""
-    checked = Verifier(world.results, world.ledgers, "all", Silent()).check()
-    assert checked.findings == []
-    lost = ledgers.decode(world.ledgers.content or b"")
-    again = rebuild(world.results, how, world.clock.now(), Silent()).ledger
-    for name in (*Proof.names(), "origin", "fingerprint", "accepted", "head"):
-        assert getattr(again, name) == getattr(lost, name), name
 
 
 def test_a_backfill_adds_the_time_before_the_origin() -> None:
@@ -368,3 +343,25 @@ def test_a_settled_time_that_a_manifest_moves_back_without_a_backfill_is_found()
         chain.take(at, world.results.manifests[at])
     chain.take(number, stated)
     assert chain.findings == []
+
+
+@pytest.mark.parametrize("content", [None, b"<html>", StoreUnavailable("HTTP 503")])
+def test_a_run_that_storage_fails_is_no_superseded_one(
+    content: bytes | StoreUnavailable | None,
+) -> None:
+    """Only a ledger of another epoch shows that; the failure is reported otherwise."""
+    world = world_of()
+
+    def fail() -> None:
+        world.ledgers.load = lambda: stored(content)  # type: ignore[method-assign]
+        raise StoreUnavailable("HTTP 403")
+
+    def stored(content: bytes | StoreUnavailable | None) -> SavedLedger:
+        if isinstance(content, StoreUnavailable):
+            raise content
+        return SavedLedger(content=content, etag="1", date=None)
+
+    world.share(Effects(at=4, how="after", meanwhile=fail))
+
+    with pytest.raises(StoreUnavailable, match="403"):
+        world.run()

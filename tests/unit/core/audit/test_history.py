@@ -17,7 +17,7 @@ from shared.core.state.manifest import Manifest
 from shared.scan.history import take_in
 from tests.fakes import DAY, HOUR, MINUTE, NOW, InMemoryDerived, InMemoryResults, policy, status
 from tests.parts import lines_of
-from tests.unit.test_levers import pull
+from tests.pulling import pull
 from tests.world import World
 
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-24h", 24 * HOUR))
