@@ -12,6 +12,8 @@ RUN_HEIGHT = 44
 
 LEAST_HEIGHT = 3
 
+KINDS = ("worked", "idle", "troubled", "failed")
+
 TROUBLED = {"faults", "clocks differ"}
 FAILED = {"failed"}
 IDLE = {"busy", "paused", "superseded"}
@@ -75,12 +77,14 @@ class Bars:
 
     Attributes:
         runs: the oldest first.
+        kinds: the kinds of runs that occur, in the order of the legend.
         budget: None before the first run.
         lateness: by how late activities came.
         sweeps: by the sweep that found them.
     """
 
     runs: tuple[RunBar, ...]
+    kinds: tuple[str, ...]
     budget: BudgetBar | None
     lateness: tuple[Late, ...]
     sweeps: tuple[Late, ...]
@@ -88,8 +92,11 @@ class Bars:
 
 def bars_of(status: Status) -> Bars:
     """Return the bars of a scan."""
+    runs = run_bars(status.runs)
+    found = {it.kind for it in runs}
     return Bars(
-        runs=run_bars(status.runs),
+        runs=runs,
+        kinds=tuple(it for it in KINDS if it in found),
         budget=budget_bar(status.budget) if status.budget else None,
         lateness=late_bars({_named(name): it for name, it in status.lateness.items()}),
         sweeps=late_bars(status.late_by_pass),

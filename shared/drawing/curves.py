@@ -6,10 +6,13 @@ from itertools import groupby, pairwise
 
 from shared.core.audit.week import WeekHour
 from shared.core.model import DAY_MS
-from shared.drawing.words import weekday
+from shared.drawing.words import utc
 
 HEIGHT = 100
 """The pictures are so high, and one wide for each hour; the page stretches them."""
+
+LAST_NAMED = 92
+"""A day that begins further to the right (in percent) has no room for its name."""
 
 STEPS = (1, 2, 5)
 """The top of an axis is one of these, times a power of ten."""
@@ -89,7 +92,9 @@ def top_of_time(seconds: float) -> float:
 def _days(week: Sequence[WeekHour]) -> Iterator[tuple[float, str]]:
     for place, (before, it) in enumerate(pairwise(week), start=1):
         if it.hour // DAY_MS != before.hour // DAY_MS:
-            yield round(100 * place / len(week), 2), weekday(it.hour)
+            where = round(100 * place / len(week), 2)
+            name = f"{utc(it.hour):%a} {utc(it.hour).day}"
+            yield where, name if where < LAST_NAMED else ""
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.core.audit.attention import shown
-from shared.core.model import SECOND_MS
+from shared.core.model import MINUTE_MS, SECOND_MS
 
 SEVERITIES = {1: "act today", 2: "next working day", 3: "when there is time"}
 """How soon somebody has to act, by severity."""
@@ -47,7 +47,9 @@ def machine(instant: int) -> str:
 
 
 def stretch(start: int, end: int) -> str:
-    """Return an interval as `Mon 23 Nov, 12:00 to 12:05`."""
+    """Return an interval as `Mon 23 Nov, 12:00 to 12:05`; a short one with its seconds."""
+    if end - start < MINUTE_MS:
+        return f"{weekday(start)}, {utc(start):%H:%M:%S} to {utc(end):%H:%M:%S}"
     same = utc(start).date() == utc(end).date()
     return f"{moment(start)} to {clock(end) if same else moment(end)}"
 

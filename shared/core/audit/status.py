@@ -19,7 +19,7 @@ from shared.core.audit.pace import Budget, Ran, backlog_gone, budget_of, ran
 from shared.core.audit.quiet import quiet_hours
 from shared.core.audit.strip import Cell, strip_of
 from shared.core.audit.week import WeekHour, week_of
-from shared.core.model import FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
+from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
 from shared.core.passes import sweep_age
 from shared.core.quoting import instant
 from shared.core.slices.sifting import LATENESS, LATER
@@ -211,9 +211,12 @@ class _Facts:
         """Say whether somebody has to act today."""
         return any(it.severity == 1 for it in self.attention)
 
-    def began(self) -> bool:
-        """Say whether anything is committed."""
-        return bool(self.ledger and self.ledger.head.number)
+    def is_new(self) -> bool:
+        """Say whether the scan has not yet read the time before its first run, on its first day."""
+        if self.ledger is None:
+            return False
+        reached = self.state["covered_until"] >= self.ledger.made - HOUR_MS
+        return not reached and self.now - self.ledger.made < DAY_MS
 
     def found(self) -> bool:
         """Say whether the feed has any record."""
@@ -244,7 +247,7 @@ def _verdict(it: _Facts) -> tuple[Tone, str]:
         (it.has("soon-lost"), "bad", "Activities will be lost soon."),
         (it.has("lost"), "bad", "Activities were lost."),
         (it.outcome() == "faults", "warning", "The API does not answer; the scan keeps trying."),
-        (not it.began(), "notice", "The scan has just begun."),
+        (it.is_new(), "notice", "The scan has just begun, and reads the time before it."),
         (it.has("blocked"), "warning", "Some time cannot be read; everything else is collected."),
         (it.has("lag"), "warning", f"The scan is behind by {it.behind()}, and {it.course()}."),
         (it.has("quiet"), "warning", "The scan runs, but far less than usual comes."),

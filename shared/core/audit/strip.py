@@ -53,30 +53,38 @@ class Hours:
     """What each hour is, by ledger and history."""
 
     def __init__(self, ledger: Ledger, history: History, policy: Policy, now: int) -> None:
-        """Merge each kind of time once."""
-        self._history = history
+        """Merge each kind of time once.
+
+        A manifest may declare more than its hour lost or in doubt; history keeps that with the
+        hour in which it begins.
+        """
         self._from, self._until = ledger.origin, now - policy.settle
         self._known = accounted_for(ledger)
         self._final = final(ledger, policy)
         self._settled = ledger.settled_until
         self._open = merge((it.start, it.end) for it in ledger.open)
         self._blocked = merge((it.start, it.end) for it in ledger.open if it.blocked)
-        self._lost = merge((it.start, it.end) for it in ledger.lost)
+        told = history.hours.values()
+        lost = [(it.start, it.end) for it in ledger.lost]
+        self._lost = merge([*lost, *(piece for it in told for piece in it.lost)])
         self._doubt = merge((it.start, it.end) for it in ledger.doubt)
+        self._doubt_told = merge(piece for it in told for piece in it.doubt)
 
     def state(self, at: int) -> State:
         """Return what the hour is that begins there."""
         hour = (at, at + HOUR_MS)
-        told = self._history.hours.get(at)
         if hour[1] <= self._from or at >= self._until:
             return "outside"
         if intersect(self._blocked, hour):
             return "blocked"
-        if intersect(self._lost, hour) or (told and told.lost):
+        if intersect(self._lost, hour):
             return "lost"
-        if intersect(self._doubt, hour) or (told and told.doubt and hour[1] <= self._settled):
-            return "in doubt"
-        return self._progress(hour)
+        return "in doubt" if self._is_in_doubt(hour) else self._progress(hour)
+
+    def _is_in_doubt(self, hour: Interval) -> bool:
+        """Say whether the ledger doubts an hour, or what it settled was in doubt by the history."""
+        told = self._doubt_told if hour[1] <= self._settled else self._doubt
+        return bool(intersect(told, hour))
 
     def _progress(self, hour: Interval) -> State:
         if hour[1] <= self._settled or _held(self._final, hour, self._settled):

@@ -98,8 +98,9 @@ def test_earlier_weeks_are_a_band_with_a_line() -> None:
 
 
 def test_midnights_are_named() -> None:
-    """By how far to the right they are."""
-    assert curves_of(week(*[1] * 16)).days == ((25.0, "Mon 23 Nov"),)
+    """By how far to the right they are, if there is room for the name."""
+    assert curves_of(week(*[1] * 16)).days == ((25.0, "Mon 23"),)
+    assert curves_of(week(*[1] * 168)).days[-1] == (92.86, "")
 
 
 def test_a_week_without_hours_that_are_known_has_an_empty_line() -> None:
@@ -164,6 +165,7 @@ def test_times_are_in_words_and_in_utc() -> None:
     assert words.full(NOW) == "23 November 2026, 12:00 UTC"
     assert words.machine(NOW) == "2026-11-23T12:00:00Z"
     assert words.stretch(NOW, NOW + MINUTE) == "Mon 23 Nov, 12:00 to 12:01"
+    assert words.stretch(NOW, NOW + 1_000) == "Mon 23 Nov, 12:00:00 to 12:00:01"
     assert words.stretch(NOW, NOW + DAY) == "Mon 23 Nov, 12:00 to Tue 24 Nov, 12:00"
 
 

@@ -71,13 +71,21 @@ def test_a_scan_that_never_ran_says_so() -> None:
     assert seen(World([])).verdict == "The scan has not run yet."
 
 
-def test_a_brand_new_scan_has_just_begun() -> None:
-    """Nothing is committed yet."""
+def test_a_brand_new_scan_reads_the_time_before_it() -> None:
+    """It is behind, which is no fault; after a day it would be."""
     world = World([NOW - HOUR])
-    world.api.replies = {n: status(500) for n in range(1, 9)}
+    world.api.replies = {n: status(500) for n in range(1, 99)}
     world.run(HOW)
 
-    assert seen(world, lines=[line(world, "waiting")]).verdict == "The scan has just begun."
+    found = seen(world, lines=[line(world, "waiting")])
+
+    assert (found.tone, found.verdict) == (
+        "notice",
+        "The scan has just begun, and reads the time before it.",
+    )
+    world.clock.advance(DAY)
+    world.run(HOW)
+    assert seen(world).verdict.startswith("The scan is behind by")
 
 
 def test_an_empty_tenant_is_up_to_date_without_activities() -> None:

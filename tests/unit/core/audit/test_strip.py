@@ -80,6 +80,16 @@ def test_loss_and_doubt_of_settled_time_are_those_of_the_history(stored: bytes) 
     assert states(stored, {at: Hour(doubt=piece)}, settled_until=at + HOUR)[1] == "in doubt"
 
 
+def test_a_long_stretch_marks_every_hour_that_it_touches(stored: bytes) -> None:
+    """History keeps it with the hour in which it begins."""
+    at = NOW - 5 * HOUR
+    long = ((at + MINUTE, at + 2 * HOUR + MINUTE),)
+
+    assert states(stored, {at: Hour(lost=long)})[1:4] == ["lost"] * 3
+    settled = states(stored, {at: Hour(doubt=long)}, settled_until=at + 3 * HOUR)
+    assert settled[1:4] == ["in doubt"] * 3
+
+
 def test_an_hour_has_its_records_and_how_many_of_them_were_late(stored: bytes) -> None:
     """Hours without history have none."""
     history = histories.empty("all")
