@@ -16,6 +16,7 @@ from shared.operate.command_line.levers import (
     resume,
     retry,
 )
+from shared.operate.command_line.quarantine import quarantine_app
 from shared.operate.command_line.scanning import query, run
 
 app = typer.Typer(
@@ -33,3 +34,4 @@ for command in (run, query, verify, status, announce):
 for lever in (pause, resume, rescan, backfill, accept_filters, retry):
     app.command()(lever)
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(quarantine_app, name="quarantine")

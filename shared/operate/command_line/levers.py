@@ -1,36 +1,29 @@
 """The commands that change a scan: `pause`, `resume`, `rescan`, `backfill` and so on."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
-from shared.core.errors import SettingsError
-from shared.core.model import Decision, Policy
+from shared.core.model import Policy
 from shared.core.state import levers
-from shared.operate.command_line.options import EnvFile, OneScan
-from shared.operate.command_line.session import FAILED, archive_of, environ_of, failures
+from shared.operate.command_line.deciding import ask, tell
+from shared.operate.command_line.options import (
+    AsJson,
+    EnvFile,
+    FromApp,
+    OneScan,
+    Reason,
+    TakeOver,
+    Yes,
+)
+from shared.operate.command_line.session import archive_of, environ_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import parse_time, read_time
-from shared.operate.levers import Lever, Scan, outlook, propose, pull, who
-
-Reason = Annotated[
-    str, typer.Option(metavar="TEXT", help="Why, for the record of decisions and the report.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-TakeOver = Annotated[
-    bool,
-    typer.Option("--now", help="Do not wait for a run that is at work: take the scan over."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Write the decision to standard output as JSON.")
-]
+from shared.operate.levers import Lever, Scan, propose, pull, who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +36,7 @@ class _How:
     yes: bool
     as_json: bool
     env_file: Path | None
+    from_app: str | None
 
 
 def pause(  # noqa: PLR0913 - each is an option
@@ -57,6 +51,7 @@ def pause(  # noqa: PLR0913 - each is an option
     yes: Yes = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Let the runs of a scan send no request, until a time or until the scan is resumed."""
 
@@ -65,7 +60,13 @@ def pause(  # noqa: PLR0913 - each is an option
         return lambda ledger, order: levers.paused(ledger, order, until=at)
 
     how = _How(
-        reason=reason, scan=scan, take_over=take_over, yes=yes, as_json=as_json, env_file=env_file
+        reason=reason,
+        scan=scan,
+        take_over=take_over,
+        yes=yes,
+        as_json=as_json,
+        env_file=env_file,
+        from_app=from_app,
     )
     _pull(lever, how)
 
@@ -78,10 +79,17 @@ def resume(  # noqa: PLR0913 - each is an option
     yes: Yes = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """End the pause of a scan."""
     how = _How(
-        reason=reason, scan=scan, take_over=take_over, yes=yes, as_json=as_json, env_file=env_file
+        reason=reason,
+        scan=scan,
+        take_over=take_over,
+        yes=yes,
+        as_json=as_json,
+        env_file=env_file,
+        from_app=from_app,
     )
     _pull(lambda _: levers.resumed, how)
 
@@ -100,6 +108,7 @@ def rescan(  # noqa: PLR0913 - each is an option
     yes: Yes = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Scan time again, and store only what is missing."""
 
@@ -108,7 +117,13 @@ def rescan(  # noqa: PLR0913 - each is an option
         return lambda ledger, order: levers.rescanned(ledger, order, policy, bounds=bounds)
 
     how = _How(
-        reason=reason, scan=scan, take_over=take_over, yes=yes, as_json=as_json, env_file=env_file
+        reason=reason,
+        scan=scan,
+        take_over=take_over,
+        yes=yes,
+        as_json=as_json,
+        env_file=env_file,
+        from_app=from_app,
     )
     _pull(lever, how)
 
@@ -125,6 +140,7 @@ def backfill(  # noqa: PLR0913 - each is an option
     yes: Yes = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Let a scan begin earlier than it did, as far back as the API answers."""
 
@@ -133,7 +149,13 @@ def backfill(  # noqa: PLR0913 - each is an option
         return lambda ledger, order: levers.backfilled(ledger, order, policy, to=at)
 
     how = _How(
-        reason=reason, scan=scan, take_over=take_over, yes=yes, as_json=as_json, env_file=env_file
+        reason=reason,
+        scan=scan,
+        take_over=take_over,
+        yes=yes,
+        as_json=as_json,
+        env_file=env_file,
+        from_app=from_app,
     )
     _pull(lever, how)
 
@@ -146,6 +168,7 @@ def accept_filters(  # noqa: PLR0913 - each is an option
     yes: Yes = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Accept the changed filters of the settings: what is covered counts for them, too."""
 
@@ -153,7 +176,13 @@ def accept_filters(  # noqa: PLR0913 - each is an option
         return lambda ledger, order: levers.filters_accepted(ledger, order, policy)
 
     how = _How(
-        reason=reason, scan=scan, take_over=take_over, yes=yes, as_json=as_json, env_file=env_file
+        reason=reason,
+        scan=scan,
+        take_over=take_over,
+        yes=yes,
+        as_json=as_json,
+        env_file=env_file,
+        from_app=from_app,
     )
     _pull(lever, how)
 
@@ -166,10 +195,17 @@ def retry(  # noqa: PLR0913 - each is an option
     yes: Yes = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Ask for the slices that wait, or are blocked, in the next run. A throttle stays."""
     how = _How(
-        reason=reason, scan=scan, take_over=take_over, yes=yes, as_json=as_json, env_file=env_file
+        reason=reason,
+        scan=scan,
+        take_over=take_over,
+        yes=yes,
+        as_json=as_json,
+        env_file=env_file,
+        from_app=from_app,
     )
     _pull(lambda _: levers.retried, how)
 
@@ -177,32 +213,15 @@ def retry(  # noqa: PLR0913 - each is an option
 def _pull(lever_for: Callable[[Policy], Lever], how: _How) -> None:
     """Say what a lever does, ask, and pull it."""
     console = standard_error()
-    with failures(console):
-        place = archive_of(environ_of(how.env_file), how.scan)
+    with failures(console, as_json=how.as_json):
+        place = archive_of(environ_of(how.env_file, how.from_app), how.scan)
         scan = Scan(
             policy=place.policy, ledgers=place.ledgers, results=place.results, clock=SystemClock()
         )
         lever, by = lever_for(place.policy), who()
         proposed = propose(scan, lever, by=by, reason=how.reason)
         console.print(f"{place.policy.scan}: {proposed.what}", soft_wrap=True)
-        _ask(console, yes=how.yes)
+        ask(console, yes=how.yes)
         with display(console, live=True) as shown:
             decision = pull(scan, lever, shown, by=by, reason=how.reason, take_over=how.take_over)
-    _tell(console, place.policy.scan, decision, as_json=how.as_json)
-
-
-def _ask(console: Console, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise SettingsError(["--yes is needed: there is no terminal on which to ask"])
-    if not typer.confirm("Do this?", err=True):
-        console.print("nothing was changed")
-        raise typer.Exit(FAILED)
-
-
-def _tell(console: Console, scan: str, decision: Decision, *, as_json: bool) -> None:
-    console.print(f"done: {decision.what}; {outlook(decision)}", soft_wrap=True)
-    if as_json:
-        said = {"scan": scan, **msgspec.to_builtins(decision)}
-        sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+    tell(console, place.policy.scan, decision, as_json=how.as_json)

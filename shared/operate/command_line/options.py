@@ -39,3 +39,14 @@ AsJson = Annotated[
     bool,
     typer.Option("--json", help="Write JSON to standard output: an object a line, nothing else."),
 ]
+
+Reason = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why, for the record of decisions and the report.")
+]
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+TakeOver = Annotated[
+    bool,
+    typer.Option("--now", help="Do not wait for a run that is at work: take the scan over."),
+]

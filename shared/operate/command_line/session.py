@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -74,8 +75,16 @@ def archive_of(environ: dict[str, str], scan: str | None) -> Archive:
 
 
 @contextmanager
-def failures(console: Console, output: str = STANDARD_OUTPUT) -> Iterator[None]:
-    """End the program with what failed, what to do and the right exit code."""
+def failures(
+    console: Console, output: str = STANDARD_OUTPUT, *, as_json: bool = False
+) -> Iterator[None]:
+    """End the program with what failed, what to do and the right exit code.
+
+    Args:
+        console: standard error.
+        output: a file that may have been written in part.
+        as_json: whether standard output gets the error as JSON, too.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -84,6 +93,9 @@ def failures(console: Console, output: str = STANDARD_OUTPUT) -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except (ScanError, OSError) as error:
         explain(console, error)
+        if as_json:
+            told = {"error": type(error).__name__, "message": str(error), "help": help_for(error)}
+            write_json(told)
         if code_of(error) == FAILED and output != STANDARD_OUTPUT and partial(output).exists():
             kept = f"What had been written until then is in {partial(output)}; it is not complete."
             console.print(kept, soft_wrap=True)
@@ -96,8 +108,17 @@ def explain(console: Console, error: Exception, scan: str = "") -> None:
         console.print("".join(traceback.format_exception(error)), soft_wrap=True)
     place = f" {scan}" if scan else ""
     console.print(f"failed{place}: {type(error).__name__}: {error}", style="red", soft_wrap=True)
-    section = error.help if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
-    console.print(f"See {section}", soft_wrap=True)
+    console.print(f"See {help_for(error)}", soft_wrap=True)
+
+
+def help_for(error: Exception) -> str:
+    """Return the section of the documentation that helps with an error."""
+    return error.help if isinstance(error, ScanError) else "docs/runbook.md#unexpected"
+
+
+def write_json(value: object) -> None:
+    """Write a value to standard output as one line of JSON."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 def code_of(error: Exception) -> int:

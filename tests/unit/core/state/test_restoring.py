@@ -1,0 +1,95 @@
+"""Putting an earlier version of the ledger back: what it becomes."""
+
+import msgspec
+import pytest
+
+from shared.core.model import Ledger
+from shared.core.state import ledger as ledgers
+from shared.core.state import levers
+from shared.core.state.decisions import Order
+from shared.core.state.restoring import begun_commit, next_number, restored
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.world import World
+
+ORDER = Order(at=NOW, by="kim", reason="it was damaged")
+
+change = msgspec.structs.replace
+
+
+def ledger_of(world: World) -> Ledger:
+    """Return the stored ledger."""
+    return ledgers.decode(world.ledgers.content or b"")
+
+
+def scanned() -> World:
+    """Return a world whose scan is up to date."""
+    world = World(range(NOW - 2 * HOUR, NOW, MINUTE))
+    world.run_until_idle(policy(lookback=2 * HOUR))
+    return world
+
+
+def killed_before(effect: str) -> World:
+    """Return a world whose first run was killed before its first effect of this name."""
+    for number in range(1, 40):
+        world = World(range(NOW - HOUR, NOW, MINUTE))
+        effects = Effects(at=number)
+        world.share(effects)
+        with pytest.raises(Crash):
+            world.run(policy(lookback=HOUR))
+        if effects.done[-1] == effect:
+            world.share(Effects())
+            return world
+    raise AssertionError(effect)
+
+
+def test_its_epoch_is_beyond_every_other() -> None:
+    """Blocks of a run that is forgotten are never taken for its own."""
+    version = ledger_of(scanned())
+    current = change(version, epoch=version.epoch + 7)
+
+    assert restored(version, current, ORDER, saved=NOW).epoch == version.epoch + 8
+    assert restored(version, None, ORDER, saved=NOW).epoch == version.epoch + 1
+    assert restored(version, None, ORDER, saved=NOW, epoch=90).epoch == 91
+
+
+def test_it_is_free_and_recorded() -> None:
+    """Who put it back, when and why; the claim that it held is over."""
+    version = change(ledger_of(scanned()), claimed_until=NOW + HOUR)
+
+    after = restored(version, None, ORDER, saved=NOW - HOUR)
+
+    assert after.claimed_until == 0
+    decision = after.decisions[-1]
+    assert (decision.kind, decision.by, decision.reason) == ("restore", "kim", "it was damaged")
+    assert "2026-11-23 11:00:00 UTC" in decision.what
+    assert after.outstanding == ()
+
+
+def test_the_record_of_decisions_stays_whole() -> None:
+    """A decision since the version is no longer in force, and stays on record."""
+    version = ledger_of(scanned())
+    current = change(levers.paused(version, ORDER, until=None), reported=1)
+
+    after = restored(version, current, ORDER, saved=NOW)
+
+    assert after.pause is None
+    assert [(it.number, it.kind) for it in after.decisions] == [(1, "pause"), (2, "restore")]
+    assert after.reported == 1
+
+
+def test_a_version_may_have_begun_a_commit() -> None:
+    """Its part may exist although no manifest lists it."""
+    world = killed_before("commit part")
+    ledger = ledger_of(world)
+    begun = begun_commit(ledger)
+
+    assert begun is not None
+    assert begun.number == ledger.head.number + 1
+    assert begun.part.startswith("scan=all/date=2026-11-23/")
+    assert next_number(ledger) == begun.number + 1
+    assert next_number(change(ledger, committing=None)) == begun.number
+
+
+def test_a_ledger_that_commits_no_part_has_begun_none() -> None:
+    """Neither one that commits nothing at all."""
+    assert begun_commit(ledger_of(scanned())) is None
