@@ -1,10 +1,10 @@
-"""How to reach the API and storage, as values; secrets in a type that does not show them."""
+"""How to reach the API and storage; secrets are in a type that does not show them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 SCOPE = "05a65629-4c1b-48c1-a78b-804c4abdd4af/.default"
-"""What tokens are asked for: the application "Microsoft Cloud App Security" in every tenant."""
+"""The scope of tokens: the application "Microsoft Cloud App Security", the same in every tenant."""
 
 AuthMode = Literal["managed-identity", "default", "client-secret", "federated", "api-token"]
 AUTH_MODES: tuple[AuthMode, ...] = (
@@ -17,7 +17,7 @@ AUTH_MODES: tuple[AuthMode, ...] = (
 
 
 class Secret:
-    """A string that shows itself only when asked; `repr`, `str` and f-strings say nothing."""
+    """A string that `repr`, `str` and f-strings do not show."""
 
     __slots__ = ("_value",)
 
@@ -26,7 +26,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value; call this only where it is handed to its receiver."""
+        """Return the value; call this only to pass it to its receiver."""
         return self._value
 
     def __repr__(self) -> str:
@@ -39,13 +39,14 @@ class ApiSettings:
     """How to reach the Activities API.
 
     Attributes:
-        url: of the activities endpoint, with its trailing slash.
+        url: URL of the activities endpoint, with its trailing slash.
         auth: how to sign in.
-        tenant_id: of the app registration (`client-secret`, `federated`).
-        client_id: of the app registration (`client-secret`, `federated`).
-        client_secret: of the app registration (`client-secret`).
+        tenant_id: tenant of the app registration (`client-secret`, `federated`).
+        client_id: client id of the app registration (`client-secret`, `federated`).
+        client_secret: secret of the app registration (`client-secret`).
         api_token: the legacy token (`api-token`).
-        identity_client_id: of a user-assigned managed identity; None for the system's own.
+        identity_client_id: client id of a user-assigned managed identity; None for the
+            system-assigned one.
     """
 
     url: str
@@ -59,14 +60,15 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageSettings:
-    """Where ledger, manifests and parts are.
+    """Where ledger, manifests and parts are stored.
 
     Attributes:
-        account_url: reached with the identity; None when there is a connection string.
-        connection_string: for local use; None when there is an account URL.
-        data: container of the parts.
-        manifests: container of the manifests.
-        state: container of ledger, run log and quarantine.
+        account_url: the account, to which the identity signs in; None if there is a connection
+            string.
+        connection_string: for local use; None if there is an account URL.
+        data: name of the container of the parts.
+        manifests: name of the container of the manifests.
+        state: name of the container of ledger, run log and quarantine.
     """
 
     account_url: str | None

@@ -27,8 +27,8 @@ from shared.core.quoting import quoted
 from shared.ports import Authorization, SignInUnavailable
 
 BODY_CAP = 96 * 1024 * 1024
-"""Bytes of a decoded body, at most: five times an ordinary page of 5,000 records, and what the
-smallest instance can hold. A larger page is asked for again with a smaller limit."""
+"""The most bytes that a decoded body may have: five times an ordinary page of 5,000 records, and as
+much as the smallest instance can hold. A larger page is asked for again with a smaller limit."""
 
 CHUNK = 1024 * 1024
 
@@ -43,7 +43,7 @@ class HttpActivitySource:
     """The `ActivitySource` over HTTP. Connections are kept and shared by the steps' threads."""
 
     def __init__(self, url: str, authorization: Authorization, *, body_cap: int = BODY_CAP) -> None:
-        """Remember where to ask and how to sign in; nothing is requested yet."""
+        """Remember where to send requests and how to sign in; nothing is requested yet."""
         self._url = url
         self._authorization = authorization
         self._body_cap = body_cap
@@ -72,7 +72,7 @@ class HttpActivitySource:
             if watch.expired or isinstance(error, _TIMEOUTS):
                 return _late(timeout)
             return NoAnswer(kind="connection", detail=_plain(error))
-        # A socket that was shut reads as the end of headers, or of a body without a length.
+        # A socket that was shut looks like the end of the headers, or of a body without a length.
         return _late(timeout) if watch.expired else answer
 
     def renew_token(self) -> bool:
@@ -99,12 +99,12 @@ class HttpActivitySource:
         )
         with response:
             if response.status_code in HTTP_INFORMATIONAL:
-                response.raw.close()  # What follows on this connection answers nobody's request.
+                response.raw.close()  # Whatever follows on this connection answers no request.
             body = self._read(response)
         return _answer(response.status_code, response.headers, body)
 
     def _read(self, response: requests.Response) -> bytes:
-        body = BytesIO()  # Unlike a list of pieces, it gives its content away without a copy.
+        body = BytesIO()  # Unlike a list of pieces, it needs no copy at the end.
         while chunk := response.raw.read1(CHUNK, decode_content=True):
             if body.tell() + len(chunk) > self._body_cap:
                 raise _TooLarge
@@ -113,15 +113,15 @@ class HttpActivitySource:
 
 
 _TIMEOUTS = (requests.Timeout, ReadTimeoutError)
-"""What a socket's own timeout raises. On a busy machine it may come before the watch, and where the
-body is read nothing translates it into the exception of requests."""
+"""What a socket's own timeout raises. On a busy machine it may fire before the watch. While the
+body is read, nothing translates it into an exception of requests."""
 
 _SENDABLE = re.compile(r"[!-~]+( [!-~]+)*")
-"""A header value without line breaks: the library's error for another one would show the token."""
+"""A header value that the library accepts: its error about any other one would show the token."""
 
 
 class _Header(AuthBase):
-    """Sets our own header; without it a `.netrc` entry for the host would replace it."""
+    """Sets our header; otherwise, an entry for the host in `.netrc` would replace it."""
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -149,7 +149,7 @@ def _late(timeout: float) -> NoAnswer:
 
 
 def _plain(error: Exception) -> str:
-    """Return the innermost cause in a word or two; the outer ones repeat the address."""
+    """Return the innermost cause, briefly; the outer ones repeat the address."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
@@ -159,8 +159,8 @@ def _plain(error: Exception) -> str:
 class _Watch:
     """Ends an exchange at its total deadline, whatever it is waiting for.
 
-    A socket time-out only bounds one wait; a server that sends a byte now and then would hold
-    the step for ever. At the deadline the socket is shut down, which wakes the reader.
+    A socket timeout only limits each single wait, so a server that sends a byte now and then could
+    hold up the step for ever. At the deadline, the watch shuts the socket, which wakes the reader.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -205,10 +205,10 @@ SWITCHING_PROTOCOLS = 101
 
 
 class _FinalResponse(HTTPResponse):
-    """A response that skips all informational answers, as `http.client` only skips 100.
+    """A response that skips all informational answers; `http.client` skips only 100.
 
-    Taken for the answer, an Early Hints (103) would leave the real answer on the connection, for
-    the next request to read as its own.
+    If an Early Hints (103) were taken for the answer, the real answer would stay on the connection,
+    and the next request would read it as its own.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -237,7 +237,7 @@ class _WatchedHTTPS(HTTPSConnection):
     response_class = _FinalResponse
 
     def _new_conn(self) -> socket.socket:
-        """Let the watch see the bare socket: a proxy may drip its answer to CONNECT."""
+        """Let the watch see the bare socket: a proxy may answer CONNECT byte by byte."""
         bare: socket.socket = super()._new_conn()
         _watches.current.over(bare)
         return bare

@@ -1,4 +1,4 @@
-"""What is derived from a scan's manifests, beside its ledger; and the end of its run log."""
+"""The blobs that are derived from a scan's manifests, and the end of its run log."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
 """Content types, by the ending of the name."""
 
 MANIFEST = "manifest"
-"""The metadata that says which manifest is the newest in a blob."""
+"""The metadata that states the newest manifest on which a blob is based."""
 
 TAIL_BYTES = 512 * 1024
-"""How much of the run log's end is read; a report line has about two thousand bytes."""
+"""How many bytes at the end of a run log are read; a report line has about two thousand."""
 
 
 class BlobDerivedStore:
     """The `DerivedStore` in the state container."""
 
     def __init__(self, container: ContainerClient, scan: str) -> None:
-        """Use this container for what is derived from this scan."""
+        """Use this container for the derived blobs of this scan."""
         self._container = container
         self._scan = scan
 
@@ -61,7 +61,7 @@ class BlobDerivedStore:
         return True
 
     def publish(self, name: str, content: bytes, *, manifest: int) -> bool:
-        """Replace what is not newer; see the port."""
+        """Replace the blob unless it is newer; see the port."""
         stored = self._stored(self._container.get_blob_client(name))
         if stored.manifest > manifest:
             return False

@@ -19,10 +19,10 @@ JSON = ContentSettings(content_type="application/json")
 NDJSON = ContentSettings(content_type="application/x-ndjson")
 
 VOLUMES = 20
-"""Run logs that a day may have; each takes 50,000 lines, which is a line every 1.7 s."""
+"""How many run logs a day may have. Each takes 50,000 lines, which is a line every 1.7 s."""
 
 APPENDS = 10
-"""Attempts to append a line while others append to the same blob."""
+"""How often to try to append a line while other runs append to the same blob."""
 
 
 class BlobLedgerStore:
@@ -62,10 +62,10 @@ class BlobLedgerStore:
         return str(saved["etag"])
 
     def _own_save(self, content: bytes, etag: str | None, refusal: AzureError) -> str:
-        """Return the stored ETag when what is stored is what was sent: an answer came late.
+        """Return the stored ETag if what is stored is what was sent: our own save, answered late.
 
-        Where the version that was to be replaced is still there, no run came first: the blob
-        itself refuses to be written.
+        If the version to be replaced is still there, no other run saved first: storage refuses
+        every write to this blob.
         """
         stored = self.load()
         if stored.content == content and stored.etag is not None:
@@ -112,10 +112,11 @@ def _date(response: PipelineResponse[Any, Any]) -> int | None:
 
 
 def _append(blob: BlobClient, content: bytes) -> bool:
-    """Append a line once; return False when the blob takes no more.
+    """Append a line once; return False if the blob takes no more lines.
 
-    The line goes to the end as it was seen, or nowhere. So when the SDK sends it again because the
-    answer was lost, the second time is refused, and the line is found where it was to go.
+    The line is appended at the end that was just read, or not at all. So if an answer is lost and
+    the SDK sends the line again, the service refuses the second attempt, and the line is found at
+    that place.
     """
     for _ in range(APPENDS):
         end = _end_of(blob)
@@ -136,7 +137,7 @@ def _append(blob: BlobClient, content: bytes) -> bool:
 
 
 def _end_of(blob: BlobClient) -> int:
-    """Return the length of the run log, made empty where it is absent."""
+    """Return the length of the run log; create it if it does not exist."""
     try:
         return int(blob.get_blob_properties().size)
     except ResourceNotFoundError:
@@ -147,7 +148,7 @@ def _end_of(blob: BlobClient) -> int:
 
 
 def _stands_at(blob: BlobClient, place: int, content: bytes) -> bool:
-    """Say whether these bytes were appended at this place, as far as storage shows."""
+    """Say whether storage shows these bytes at this place."""
     try:
         found: bytes = blob.download_blob(offset=place, length=len(content)).readall()
     except AzureError:

@@ -1,8 +1,8 @@
 """Parts and manifests as block blobs that are written once.
 
 A part is staged block by block and appears with the commit of its block list. Both commits are
-create-only (`If-None-Match: *`): what exists already is read back and compared, which also holds
-where an immutability policy refuses every overwrite.
+create-only (`If-None-Match: *`). If the blob already exists, it is read back and compared. This
+also works where an immutability policy refuses every overwrite.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,9 +38,9 @@ from shared.core.state.layout import (
 )
 
 GZIP = ContentSettings(content_type="application/x-gzip")
-"""The older name of the type is the only one that Elastic's input unpacks.
+"""The older name of the content type, because Elastic's input unpacks no other.
 
-There is no Content-Encoding: the storage SDK would unpack the part, and fails above 32 MB.
+There is no Content-Encoding: with it, the storage SDK would unpack the part, and fail above 32 MB.
 """
 
 JSON = ContentSettings(content_type="application/json")
@@ -78,7 +78,7 @@ class BlobResultStore:
             _, staged = _block_lists(blob)
         except AzureError as error:
             if concerns_blob(error):
-                return False  # To stage the blocks again says what is wrong with the part.
+                return False  # Staging the blocks again will show what is wrong with the part.
             raise explained(error, "list the blocks of", blob.url) from error
         return {(block.id, block.size) for block in blocks} <= set(staged)
 
@@ -116,7 +116,7 @@ class BlobResultStore:
                 raise explained(error, "write", blob.url) from error
             if stored != content:
                 raise StoreConflict(
-                    f"manifest {name} exists already with other content: another program writes "
+                    f"manifest {name} already exists with other content: another program writes "
                     "under this scan's name. Nothing was changed; see the runbook"
                 ) from error
         except AzureError as error:
@@ -176,13 +176,15 @@ class BlobResultStore:
 
 
 def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpResponseError) -> None:
-    """Return when the part is there as it should be; raise what is wrong otherwise."""
+    """Return if the part exists with these blocks; otherwise raise what is wrong."""
     committed = _committed(blob)
     if committed == [(block.id, block.size) for block in blocks]:
         return
-    if committed or error_code(refusal) in EXISTS_CODES:  # One that was uploaded has no blocks.
+    if (
+        committed or error_code(refusal) in EXISTS_CODES
+    ):  # A blob that was uploaded whole has no blocks.
         raise StoreConflict(
-            f"part {blob.url.partition('?')[0]} exists already with other blocks: another program "
+            f"part {blob.url.partition('?')[0]} already exists with other blocks: another program "
             "writes under this scan's name. Nothing was changed; see the runbook"
         ) from refusal
     if error_code(refusal) == "InvalidBlockList":
@@ -201,7 +203,7 @@ def _committed(blob: BlobClient) -> list[tuple[str, int]]:
 
 
 def _block_lists(blob: BlobClient) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return committed and staged blocks as (id, size); both empty when there is no such blob."""
+    """Return committed and staged blocks as (id, size); both are empty if there is no such blob."""
     try:
         committed, staged = blob.get_block_list("all")
     except ResourceNotFoundError as error:
@@ -216,7 +218,7 @@ def _named(block: BlobBlock) -> tuple[str, int]:
 
 
 def _files(container: ContainerClient, prefix: str) -> Iterator[BlobProperties]:
-    """Yield the blobs with this prefix that are no folders, sorted by name."""
+    """Yield the blobs with this prefix, except folders, sorted by name."""
     try:
         for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
             if not is_folder(blob.name, blob.size, blob.metadata or {}):

@@ -13,12 +13,12 @@ from shared.adapters.storage_errors import error_code, explained
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
-"""For one attempt; a block of a few MB takes well under a second inside a region."""
+"""Both are for one attempt. Inside a region, a block of a few MB takes well under a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containers:
-    """The three containers, by what is in them."""
+    """The three containers, named by what they hold."""
 
     data: ContainerClient
     manifests: ContainerClient
@@ -32,7 +32,7 @@ def open_containers(
 
     Args:
         storage: where they are.
-        credential: makes what signs in, where there is no connection string.
+        credential: returns the credential to sign in with if there is no connection string.
     """
     service = _service(storage, credential)
     return Containers(
@@ -57,7 +57,7 @@ def _service(
 
 
 def make_missing(containers: Containers) -> None:
-    """Create containers that do not exist; for local storage, where no template does it.
+    """Create the containers that do not exist: no template creates them in local storage.
 
     Raises:
         StoreUnavailable: storage cannot be reached or refuses.

@@ -32,15 +32,15 @@ ONCE: dict[str, Any] = {
     "connection_timeout": 3,
     "read_timeout": 5,
 }
-"""For one attempt; `PatientCredential` makes more."""
+"""Options for one attempt; `PatientCredential` makes several."""
 
 EXCHANGE = "api://AzureADTokenExchange/.default"
-"""The audience by which an app registration trusts a managed identity's token."""
+"""The audience that an app registration expects in a managed identity's token."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
-    """The legacy API token, which a user of the portal made."""
+    """A legacy API token, which a user created in the portal."""
 
     token: Secret
 
@@ -54,10 +54,10 @@ class FixedToken:
 
 
 class EntraToken:
-    """A bearer token of Microsoft Entra, from whatever credential `make` makes."""
+    """A bearer token of Microsoft Entra, from the credential that `make` returns."""
 
     def __init__(self, make: Callable[[], TokenCredential], mode: str) -> None:
-        """Make the credential; `mode` names it in errors."""
+        """Create the credential; `mode` names it in errors."""
         self._make = make
         self._mode = mode
         self._credential = make()
@@ -75,7 +75,7 @@ class EntraToken:
             raise SignInUnavailable(first_line(error)) from error
 
     def renew(self) -> bool:
-        """Begin with an empty token cache: a new credential object has one."""
+        """Create the credential again, because a new object begins with an empty token cache."""
         self._credential = self._make()
         return True
 
@@ -117,7 +117,7 @@ def managed_identity(client_id: str | None, clock: Clock) -> TokenCredential:
 
 
 def default_credential(client_id: str | None, clock: Clock) -> TokenCredential:
-    """Return azure-identity's chain: environment, identity, then a person's developer tools."""
+    """Return azure-identity's chain: environment, managed identity, then developer tools."""
     return PatientCredential(
         lambda hook: DefaultAzureCredential(managed_identity_client_id=client_id, **_options(hook)),
         clock,

@@ -1,4 +1,4 @@
-"""A credential that tries again for a few seconds while the identity endpoint is not well.
+"""A credential that tries again for a few seconds while the identity endpoint fails.
 
 azure-identity reports an outage, an empty body and a refusal with the same class. What tells them
 apart is the answer itself, so this looks at every answer that the credential gets.
@@ -22,19 +22,19 @@ from azure.core.pipeline import PipelineResponse
 from shared.ports import Clock
 
 PATIENCE_MS = 6_000
-"""For how long it is tried again; waiting for longer is the ledger's business."""
+"""For how long signing in is tried; a longer wait is kept in the ledger instead."""
 
 WAIT_FIRST_MS = 500
-"""Before the second attempt; doubled before each further one."""
+"""The wait before the second attempt; it doubles before each further one."""
 
 REMEMBERED_MS = 5_000
-"""How long a failure answers whoever asks next, so that retries of others do not add up."""
+"""For how long a failure is the answer to every caller, so that their retries do not add up."""
 
 PASSING_STATUSES = frozenset({404, 408, 410, 425, 429})
-"""Statuses below 500 that an endpoint is known to answer while it starts or is busy."""
+"""Statuses below 500 that endpoints are known to send while they start or are busy."""
 
 PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error", "timeout"})
-"""OAuth errors that are no refusal, whatever their status."""
+"""OAuth errors that are not refusals, whatever their status."""
 
 
 class SignInError(AzureError):
@@ -59,7 +59,7 @@ Hook = Callable[[PipelineResponse[Any, Any]], None]
 """What azure-core calls with every answer."""
 
 Make = Callable[[Hook], TokenCredential]
-"""Makes a credential that shows its answers to the hook."""
+"""Creates a credential that shows its answers to the hook."""
 
 
 class _Shown(Protocol):

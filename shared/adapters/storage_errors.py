@@ -1,4 +1,4 @@
-"""What the storage service's error codes mean here, and what to do about each.
+"""What the error codes of the storage service mean for a scan, and what to do about each.
 
 The tables hold the codes that Blob Storage documents and that our requests can cause. A code in the
 first table concerns one blob. If the blob is a part, only its slice is held up; if it is the ledger
@@ -110,8 +110,8 @@ BLOB_CODES: dict[str, str] = _by_code(
 )
 """Codes that concern one blob, with what to do about it.
 
-A key vault that refuses may concern the whole account. Then the ledger cannot be saved either,
-which ends the run; while it can, only blobs with an encryption scope of their own are concerned.
+If a key vault refuses, the whole account may be affected. Then the ledger cannot be saved either,
+which ends the run. As long as it can be saved, only blobs with an encryption scope are affected.
 """
 
 ROLE = (
@@ -119,7 +119,7 @@ ROLE = (
     "some minutes), and check the account's network rules"
 )
 CONTAINER = "check the STORAGE_*_CONTAINER settings, or create the container"
-BUSY = "nothing: the next run tries again"
+BUSY = "nothing needs to be done: the next run tries again"
 DISABLED = "enable the account or the container again"
 CLOCK = "check the machine's clock, and that STORAGE_ACCOUNT_URL is the account's blob endpoint"
 REQUEST = "this is a defect, or a proxy changes requests: report it with the log"
@@ -176,13 +176,13 @@ STORE_CODES: dict[str, str] = _by_code(
 """Codes that concern a container, the account or the request, with what to do about it."""
 
 BLOB_STATUSES = frozenset({409, 412, 416})
-"""A code that is in no table concerns the blob when it has one of these statuses."""
+"""A code that is in neither table concerns the blob if it comes with one of these statuses."""
 
 
 def error_code(error: AzureError) -> str | None:
     """Return the service's own name for what is wrong, such as `BlobNotFound`."""
     code = getattr(error, "error_code", None)
-    return getattr(code, "value", code)  # The SDK gives a text or an enum, by the kind of error.
+    return getattr(code, "value", code)  # The SDK has text or an enum here, depending on the error.
 
 
 def is_absent(error: AzureError) -> bool:
@@ -227,7 +227,7 @@ def _reason(error: AzureError) -> str:
 def _remedy(error: AzureError) -> str:
     own: str | None = getattr(error, "remedy", None)
     if own:
-        return own  # It failed before storage was asked, when signing in.
+        return own  # Signing in failed, before any request to storage.
     known = {**BLOB_CODES, **STORE_CODES}.get(error_code(error) or "")
     if known:
         return known

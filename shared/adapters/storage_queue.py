@@ -1,4 +1,4 @@
-"""A storage queue that messages are put into, as Event Grid puts them there."""
+"""A storage queue, into which messages are put as Event Grid would put them."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from shared.adapters.storage_errors import error_code
 from shared.core.errors import SettingsError, StoreUnavailable
 
 KEPT_SECONDS = 7 * 24 * 3600
-"""As long as the deployed subscription's messages are kept."""
+"""How long a message is kept: as long as those of the deployed subscription."""
 
 
 class StorageQueue:

@@ -11,7 +11,7 @@ Intervals = tuple[Interval, ...]
 
 
 def merge(intervals: Iterable[Interval]) -> Intervals:
-    """Return the union; intervals that touch become one, empty ones vanish."""
+    """Return the union: intervals that touch are joined, and empty ones are dropped."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if start >= end:
@@ -24,7 +24,7 @@ def merge(intervals: Iterable[Interval]) -> Intervals:
 
 
 def added(intervals: Intervals, one: Interval) -> Intervals:
-    """Return the union of merged intervals with one more, without going over all of them."""
+    """Return the union of merged intervals and one more, without visiting all of them."""
     start, end = one
     if start >= end:
         return intervals
@@ -36,7 +36,7 @@ def added(intervals: Intervals, one: Interval) -> Intervals:
 
 
 def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
-    """Yield the pieces of `wanted` that `taken` (merged) leaves, in ascending order."""
+    """Yield what remains of `wanted` without `taken` (merged), in ascending order."""
     start, end = wanted
     for taken_start, taken_end in taken:
         if taken_end <= start:
@@ -51,7 +51,7 @@ def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
 
 
 def without(wanted: Intervals, taken: Intervals) -> Intervals:
-    """Return what `taken` leaves of `wanted` (both merged), going over each once."""
+    """Return what remains of `wanted` without `taken` (both merged), visiting each once."""
     left: list[Interval] = []
     place = 0
     for start, end in wanted:
@@ -70,19 +70,19 @@ def without(wanted: Intervals, taken: Intervals) -> Intervals:
 
 
 def intersect(wanted: Intervals, bounds: Interval) -> Intervals:
-    """Return what of `wanted` (merged) lies inside `bounds`."""
+    """Return the part of `wanted` (merged) that lies inside `bounds`."""
     start, end = bounds
     clipped = ((max(start, it[0]), min(end, it[1])) for it in wanted)
     return tuple((first, last) for first, last in clipped if first < last)
 
 
 def holds(covered: Intervals, wanted: Interval) -> bool:
-    """Say whether `wanted` lies wholly inside `covered` (merged)."""
+    """Say whether `covered` (merged) contains all of `wanted`."""
     return not any(True for _ in subtract(wanted, covered))
 
 
 def total(intervals: Iterable[Interval]) -> int:
-    """Return the summed length in milliseconds."""
+    """Return the sum of the lengths, in milliseconds."""
     return sum(end - start for start, end in intervals)
 
 

@@ -7,14 +7,14 @@ as UTF-8, and a line break would forge a header or a line of the log.
 from datetime import UTC, datetime
 
 QUOTED_MOST = 200
-"""Characters of a quotation: enough to recognise an error, short enough for any log."""
+"""How many characters are quoted: enough to recognise an error, and short enough for any log."""
 
 _READ_PER_CHARACTER = 20
-"""How much more of a text is read than is quoted, because white space and markup are dropped."""
+"""How many characters are read for each one that is quoted, because white space is dropped."""
 
 
 def quoted(text: str | bytes, most: int = QUOTED_MOST) -> str:
-    """Return the beginning of a text on one line; what cannot be printed is escaped."""
+    """Return the beginning of a text on one line; unprintable characters are escaped."""
     beginning = text[: most * _READ_PER_CHARACTER]
     if isinstance(beginning, bytes):
         beginning = beginning.decode("utf-8", "replace")
@@ -28,7 +28,7 @@ def instant(milliseconds: int) -> str:
 
 
 def ascii_quoted(text: str, most: int = 500) -> str:
-    """Return the same as blob metadata can hold it."""
+    """Return a quotation in ASCII, as blob metadata require."""
     return quoted(text, most).encode("ascii", "backslashreplace").decode()[:most]
 
 

@@ -12,7 +12,7 @@ from shared.operate.pausing import Display, counted
 from shared.ports import ResultArchive
 
 Send = Callable[[str], None]
-"""Sends one message; what it raises ends the command."""
+"""Sends one message. Any exception ends the command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ class Announced:
 
     Attributes:
         after: number of the last manifest that it took in.
-        messages: sent.
-        ended: whether the chain has no further manifest.
+        messages: how many were sent.
+        ended: whether it has read the last manifest of the chain.
     """
 
     after: int
@@ -47,13 +47,13 @@ class Announced:
     ended: bool = False
 
     def __str__(self) -> str:
-        """Return it in a sentence, with what a further call needs."""
+        """Return a summary, with the option that the next call needs."""
         said = f"{counted(self.messages, 'message', 'messages')} sent, up to manifest {self.after}"
-        return said if self.ended else f"{said}; there are more: go on with --after {self.after}"
+        return said if self.ended else f"{said}; there are more: continue with --after {self.after}"
 
 
 class Announcer:
-    """Reads the manifests in order and sends a message for each part of the time asked for."""
+    """Reads the manifests in order, and sends a message for each part in the range asked for."""
 
     def __init__(self, archive: ResultArchive, place: Place, send: Send, display: Display) -> None:
         """Announce this scan's parts."""
@@ -65,19 +65,19 @@ class Announcer:
     def announce(self, wanted: Wanted) -> Announced:
         """Send at most `wanted.most` messages, in the order of the chain.
 
-        A message counts once it is sent: after a failure, going on from the number that was
-        reported repeats at most one message.
+        A message counts once it is sent. So whoever continues from the reported number after a
+        failure repeats at most one message.
 
         Raises:
-            NotAnnounced: it stopped early; the message says where to go on from.
+            NotAnnounced: it stopped early; the message says where to continue.
         """
         done = Announced(after=wanted.after)
         try:
             self._announce(wanted, done)
         except Exception as error:
             raise NotAnnounced(
-                f"{error}. Sent so far: {counted(done.messages, 'message', 'messages')}; go on "
-                f"with --after {done.after}"
+                f"{error}. Sent so far: {counted(done.messages, 'message', 'messages')}; "
+                f"continue with --after {done.after}"
             ) from error
         return done
 

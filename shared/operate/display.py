@@ -1,4 +1,4 @@
-"""What a command shows on standard error: live on a terminal, plain lines everywhere else."""
+"""What a command shows on standard error: live on a terminal, otherwise as plain lines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """The `Display` for a terminal: the last line shows what is happening, and for how long."""
+    """The `Display` for a terminal: the last line shows the current progress and the time spent."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         """Show progress as this task of this bar."""

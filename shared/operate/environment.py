@@ -1,4 +1,4 @@
-"""The settings of a command: the environment, a file of settings over it, options over both."""
+"""The settings of a command: a file overrides the environment, and options override both."""
 
 import codecs
 import json
@@ -37,7 +37,7 @@ def _text(named: str, path: Path) -> str:
 
 
 def _is_utf_16(content: bytes) -> bool:
-    """Say whether a file is what Windows tools write as Unicode, with or without its mark.
+    """Say whether a file is UTF-16, which Windows tools call Unicode, with or without its mark.
 
     Settings are mostly ASCII, and every other byte of ASCII in UTF-16 is zero.
     """
@@ -98,7 +98,7 @@ def read_filters(given: str) -> str:
 
 
 def read_time(option: str, given: str | None) -> int | None:
-    """Return an ISO 8601 time (UTC unless it says otherwise) in epoch ms; None when not given.
+    """Return an ISO 8601 time (UTC unless it says otherwise) in epoch ms; None if it is not given.
 
     Raises:
         SettingsError: it is not a time.
@@ -122,10 +122,10 @@ def parse_time(option: str, given: str) -> int:
 
 
 def read_question(environ: Mapping[str, str]) -> QuerySettings:
-    """Return what `query` needs, and name the option beside a setting that is wrong.
+    """Return the settings that `query` needs; errors also name the option of a setting.
 
     Raises:
-        SettingsError: at least one is wrong; all problems at once.
+        SettingsError: at least one setting is invalid; it has all problems.
     """
     try:
         return read_query(environ)

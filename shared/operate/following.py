@@ -1,7 +1,7 @@
-"""One query followed through `nextQueryFilters` to its end; pure, without input or output.
+"""Following one query through `nextQueryFilters` to its end, without input or output.
 
-The query is the one of the API's documentation. Its sample program loses activities without a
-word where an answer contradicts itself; here each such answer is a `QueryFailed`.
+The query is the one in the API's documentation. If an answer contradicts itself, the sample program
+there silently loses activities; here, each such answer raises `QueryFailed`.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Query:
         filters: any filters, those on the sort field included.
         axis: `sortField`.
         direction: `sortDirection`.
-        limit: records per page, as wished; the API may serve fewer.
+        limit: records per page to ask for; the API may send fewer.
     """
 
     filters: dict[str, Any]
@@ -44,9 +44,9 @@ class Position:
     Attributes:
         query: what is asked for.
         continuation: the last page's `nextQueryFilters`, verbatim; None before the first page.
-        at: the cursor on the sort field, epoch ms; None while nothing is known of it.
+        at: the cursor on the sort field, epoch ms; None while it is unknown.
         seen: digests of the lines written so far that the next page may show again.
-        unplaced: the same of lines without a usable time, which any later page may show again.
+        unplaced: digests of lines without a usable time, which any later page may show again.
     """
 
     query: Query
@@ -87,7 +87,7 @@ def take(position: Position, page: Page) -> Taken:
     """Take in a page.
 
     Raises:
-        QueryFailed: going on from this page, or ending with it, would lose activities.
+        QueryFailed: whether the query continued from this page or ended, it would lose activities.
     """
     if not page.has_next:
         _require_an_end(page)
@@ -102,7 +102,7 @@ def take(position: Position, page: Page) -> Taken:
             "--sort-field, or in two queries around that millisecond"
         )
     ahead = [record for record in page.records if _may_repeat(record, at, query)]
-    # Only what lies at or past the cursor can come again: the others need no memory.
+    # Only records at or past the cursor can come again, so only those are remembered.
     seen = frozenset(record.content for record in ahead)
     odd = frozenset(it.content for it in page.records if it.on(query.axis) is None)
     unplaced = position.unplaced | odd
@@ -111,7 +111,7 @@ def take(position: Position, page: Page) -> Taken:
 
 
 def _taken(position: Position, records: Iterable[Record], onward: Position | None) -> Taken:
-    # Only the same bytes are a repetition: a record that has changed meanwhile is written, too.
+    # Only the same bytes are a repetition; a record that has changed meanwhile is written again.
     shown = [(record.content, record) for record in records]
     before = position.seen | position.unplaced
     fresh = {content: record for content, record in shown if content not in before}
@@ -132,7 +132,7 @@ def _cursor(page: Page, query: Query) -> int:
     at = _stated(page, query)
     if at is None:
         raise QueryFailed(
-            f"the API's nextQueryFilters holds no {_name(query)}, so it does not go on where "
+            f"the API's nextQueryFilters holds no {_name(query)}, so it does not continue where "
             "the page ended. Ask with --sort-field date"
         )
     return at
@@ -148,7 +148,7 @@ def _stated(page: Page, query: Query) -> int | None:
 
 
 def _bound(filters: dict[str, Any], query: Query) -> int | None:
-    """Return the bound of the filters from which the direction sets out, None without one."""
+    """Return the bound of the filters at which the query begins; None if there is none."""
     on_axis = filters.get(query.axis)
     value = on_axis.get(_operator(query)) if isinstance(on_axis, dict) else None
     return value if type(value) is int else None

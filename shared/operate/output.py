@@ -1,4 +1,4 @@
-"""Where `query` writes: a file that appears when it is complete, or standard output."""
+"""Where `query` writes: to standard output, or to a file that appears once it is complete."""
 
 import os
 import sys
@@ -16,14 +16,13 @@ STANDARD_OUTPUT = "-"
 
 @contextmanager
 def opened(target: str) -> Iterator[Write]:
-    """Provide what writes records as NDJSON.
+    """Provide a function that writes records as NDJSON.
 
     A file whose name ends with `.gz`, in either case, is compressed. It is written as
-    `partial(target)` and gets its name at the end of the block; an error leaves the partial file
-    for a person to look at.
+    `partial(target)` and renamed at the end of the block. After an error, the partial file is kept.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     if target == STANDARD_OUTPUT:
         yield _lines_to(sys.stdout.buffer)
@@ -45,7 +44,7 @@ def opened(target: str) -> Iterator[Write]:
 
 
 def partial(target: str) -> Path:
-    """Return the name of a file that is not complete."""
+    """Return the name of a target while it is incomplete."""
     return Path(f"{target}.partial")
 
 
@@ -54,7 +53,7 @@ def _lines_to(file: BinaryIO) -> Write:
 
 
 class _Packed:
-    """Packs pages into one gzip member, as parts are packed: some readers stop after the first."""
+    """Packs pages into one gzip member, as in parts, because some readers stop after the first."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -68,5 +67,5 @@ class _Packed:
         self._sums.append(total)
 
     def end(self) -> None:
-        """Write what makes the file complete."""
+        """Write the trailer, which completes the file."""
         self._file.write(pack_trailer(self._sums))

@@ -1,4 +1,4 @@
-"""Waiting that a person can watch, on a clock that tests can replace."""
+"""Waiting while a display counts down, on a clock that tests can replace."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ SHOWN_MS = 2_000
 
 
 class Display(Protocol):
-    """Where a command says what it does."""
+    """Where a command reports what it does."""
 
     def say(self, text: str) -> None:
         """Show a line that stays."""
@@ -25,7 +25,7 @@ class Display(Protocol):
 
 
 def pause(clock: Clock, display: Display, milliseconds: int, why: str) -> None:
-    """Wait, and count the seconds down."""
+    """Wait, and count down the seconds on the display."""
     ends = clock.elapsed() + milliseconds
     if milliseconds >= SHOWN_MS:
         display.progress(f"{why}: waiting for {duration(milliseconds)}")

@@ -14,16 +14,16 @@ from shared.operate.pausing import Display, counted, pause
 from shared.ports import ActivitySource, Clock
 
 TIMEOUT_SECONDS = 120.0
-"""For one answer in all: a page of 5,000 records takes a slow tenant tens of seconds."""
+"""The total time for one answer: a slow tenant takes tens of seconds for 5,000 records."""
 
 FAULTS_MOST = 5
-"""Answers in a row that are no page; what does not pass in half a minute needs a person."""
+"""How many answers in a row may fail. A fault of more than half a minute needs a person."""
 
 THROTTLED_MOST_MS = 30 * MINUTE_MS
-"""Waiting for throttles in a row: another program uses up the tenant's whole request budget."""
+"""The longest wait for throttles in a row: by then, another program uses up the tenant's budget."""
 
 BACKOFF_FIRST_MS = 2_000
-"""After the first fault; it doubles with every further one."""
+"""The wait after the first fault; it doubles with every further one."""
 
 Write = Callable[[Iterable[Record]], None]
 """Takes the records of one page, in order."""
@@ -34,11 +34,11 @@ class Found:
     """What a query brought so far.
 
     Attributes:
-        pages: answers that were pages.
-        records: written.
-        repeated: left out, because the API showed them twice.
-        nulls: null items where an activity should be.
-        irregular: written in wrapped form (`docs/formats.md`).
+        pages: number of answers that were pages.
+        records: number of records written.
+        repeated: number of records left out because the API had shown them before.
+        nulls: number of nulls where an activity should be.
+        irregular: number of records written in the wrapped form (`docs/formats.md`).
     """
 
     pages: int = 0
@@ -57,7 +57,7 @@ class Found:
 
 
 class Asker:
-    """Sends the requests of one query, inside the request budget and past passing faults."""
+    """Sends the requests of one query, within the request budget and despite temporary faults."""
 
     def __init__(
         self, source: ActivitySource, clock: Clock, display: Display, *, per_minute: int
@@ -74,7 +74,7 @@ class Asker:
         """Return the next page, however many requests it takes.
 
         Raises:
-            QueryFailed: no page came, time after time.
+            QueryFailed: too many answers in a row were not a page.
             SourceRefused: the API refuses the query or the caller.
         """
         faults = throttled = 0
@@ -96,7 +96,7 @@ class Asker:
         try:
             meaning = read_answer(answer, now=self._clock.now())
         except TokenRefused:
-            # A long query may outlive its token; a second refusal in a row is meant.
+            # A long query may outlive its token. A second refusal in a row has another reason.
             if self._renewed or not self._source.renew_token():
                 raise
             self._renewed = True
@@ -112,14 +112,14 @@ class Asker:
         pause(self._clock, self._display, wait, f"{self._per_minute} requests a minute are allowed")
 
     def _throttled(self, throttle: Throttle, before: int) -> int:
-        """Wait a throttle out; return for how long, in ms."""
+        """Wait until a throttle ends; return how long that took, in ms."""
         now = self._clock.now()
         self._pacing = pacing.note_throttle(self._pacing, now, throttle.wait)
         wait = self._pacing.not_before - now
         if before + wait > THROTTLED_MOST_MS:
             raise QueryFailed(
                 f"the API has throttled {self._pacing.throttles} requests in a row: other programs "
-                "use up the tenant's requests. Stop them, or ask again when they have ended"
+                "use up the tenant's requests. Stop them, or ask again after they have ended"
             )
         pause(self._clock, self._display, wait, "the API throttles this tenant (429)")
         return wait

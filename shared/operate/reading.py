@@ -1,4 +1,4 @@
-"""Reading many blobs at once: in order, with bounded memory, and with an estimate."""
+"""Reading many blobs at once, in order, with bounded memory and an estimate of the time left."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,16 +9,16 @@ from shared.operate.pausing import Display, counted, duration
 from shared.ports import Clock
 
 LANES = 10
-"""Blobs that are asked for at once: as many as the SDK keeps connections."""
+"""How many blobs are read at once: as many as the SDK keeps connections."""
 
 AHEAD = 64
-"""The most blobs that are being read or wait to be handed over."""
+"""How many blobs may be held at once: being read, or waiting to be handed over."""
 
 BYTES_AHEAD = 64 * 1024 * 1024
-"""Bytes of those blobs; one that is larger comes alone."""
+"""How many bytes those blobs may have in all; a larger blob is read alone."""
 
 ESTIMATED_FROM = 50
-"""Blobs after which their pace says something about the rest."""
+"""How many blobs must have been read before their pace is used for an estimate."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ def read_ahead(
 
     Args:
         items: what to read.
-        read: reads one; must be thread-safe. What it raises is raised here, in its turn.
+        read: reads one; must be thread-safe. Its exceptions are raised here, in order.
         size: how many bytes an item is going to hold.
     """
     waiting: deque[tuple[Item, Future[Result]]] = deque()
@@ -61,13 +61,13 @@ class Progress:
     def __init__(
         self, display: Display, clock: Clock | None, total: int, nouns: tuple[str, str]
     ) -> None:
-        """Begin to count.
+        """Begin at zero.
 
         Args:
-            display: where a person looks.
-            clock: to estimate by; None for no estimate.
-            total: how many there are.
-            nouns: what they are called, one and many.
+            display: shows the progress.
+            clock: for the estimate; None for no estimate.
+            total: how many blobs there are.
+            nouns: what they are called, in singular and plural.
         """
         self._display = display
         self._clock = clock

@@ -1,4 +1,4 @@
-"""`ledger rebuild`: make a lost ledger again from the manifests."""
+"""`ledger rebuild`: recreate a lost ledger from the manifests."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Rebuilt:
     adopted: str | None
 
     def __str__(self) -> str:
-        """Tell a person what it holds."""
+        """Return a summary in several lines."""
         ledger = self.ledger
         first = ledger.coverage.get(FIRST_PASS, ())
         until = instant(first[-1][1]) if first else "never"
@@ -47,7 +47,7 @@ class Rebuilt:
         return "\n".join(lines)
 
 
-def rebuild(  # noqa: PLR0913 - what it is made from, and what shows how it goes
+def rebuild(  # noqa: PLR0913 - sources and displays, by name
     archive: ResultArchive,
     policy: Policy,
     now: int,
@@ -56,15 +56,15 @@ def rebuild(  # noqa: PLR0913 - what it is made from, and what shows how it goes
     clock: Clock | None = None,
     report_lines: Iterable[str] = (),
 ) -> Rebuilt:
-    """Make the ledger that the manifests prove; nothing is written.
+    """Return the ledger that the manifests prove; nothing is written.
 
     Args:
         archive: what the scan has stored.
-        policy: how it is to be done.
+        policy: how the scan is configured.
         now: epoch milliseconds.
         display: shows progress.
-        clock: for estimates of how long it takes.
-        report_lines: of the run log, the oldest first; read where there is no manifest yet.
+        clock: for estimates of the time left.
+        report_lines: of the run log, oldest first; only read if there is no manifest yet.
 
     Raises:
         NotRebuildable: the chain is broken, or more than one part is in no manifest.
@@ -77,8 +77,8 @@ def rebuild(  # noqa: PLR0913 - what it is made from, and what shows how it goes
         if chain.findings or content is None:
             finding = chain.findings[0]
             raise NotRebuildable(
-                f"{finding.subject} cannot be relied on ({finding.detail}): put the manifests "
-                "back as they were, then rebuild; `python -m shared verify` finds everything that "
+                f"{finding.subject} cannot be relied on ({finding.detail}): restore the "
+                "manifests, then rebuild; `python -m shared verify` finds everything that "
                 "is wrong"
             )
         made.take(manifests.decode(content), content)
@@ -96,8 +96,8 @@ def _adopt(archive: ResultArchive, made: Rebuilding, unlisted: list[PartBlob]) -
     if len(unlisted) > 1:
         names = ", ".join(blob.name for blob in unlisted[:5])
         raise NotRebuildable(
-            f"{len(unlisted)} blobs are in no manifest ({names}), and one commit leaves at most "
-            "one: move those away that no scan wrote, then rebuild"
+            f"{len(unlisted)} blobs are in no manifest ({names}), but one commit leaves at most "
+            "one: move away those that no scan wrote, then rebuild"
         )
     (blob,) = unlisted
     made.adopt(blob, archive.blocks_of(blob.name), archive.part(blob.name))
@@ -105,14 +105,14 @@ def _adopt(archive: ResultArchive, made: Rebuilding, unlisted: list[PartBlob]) -
 
 
 def write(store: LedgerStore, rebuilt: Rebuilt) -> None:
-    """Write a rebuilt ledger where none is.
+    """Write a rebuilt ledger, unless there is a ledger.
 
     Raises:
         NotRebuildable: there is a ledger.
     """
     if store.load().content is not None:
         raise NotRebuildable(
-            "there is a ledger, and it is never replaced: move it elsewhere first if it cannot "
-            "be used"
+            "there is a ledger, and it is never replaced: if it cannot be used, move it elsewhere "
+            "first"
         )
     store.save(ledgers.encode(rebuilt.ledger), etag=None)

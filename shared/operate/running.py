@@ -1,4 +1,4 @@
-"""`run`: the run that the timer starts, once or until nothing is due any more."""
+"""`run`: what the timer starts, once or until nothing is due any more."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ from shared.ports import Clock
 from shared.scan.reporting import RunResult
 
 BACKOFF_FIRST_MS = 2_000
-"""Before the next run, where the last one got no page and does not say until when."""
+"""The pause after a run that got no page and does not say how long to wait."""
 
 BACKOFF_MOST_MS = 120_000
-"""The longest such pause; a blocked slice is due hourly, other waits are far shorter."""
+"""The longest such pause. Blocked slices are due hourly; other waits are far shorter."""
 
 AT_REST = frozenset({"idle", "paused"})
 """Outcomes after which another run at once would find nothing to do."""
@@ -27,8 +27,8 @@ def run_once(run_scans: RunScans, display: Display, show: Callable[[str], None])
 
     Args:
         run_scans: runs every scan once.
-        display: where a person looks.
-        show: takes the report lines.
+        display: shows the progress.
+        show: is called with each report line.
     """
     display.progress("scanning")
     results = run_scans()
@@ -57,7 +57,7 @@ def next_pause(reports: Sequence[dict[str, Any]], now: int, quiet: int) -> int:
     """Return how long to wait before the next run, in ms: as long as the most eager scan.
 
     Args:
-        reports: of the scans that are not idle.
+        reports: the report lines of the scans that are not idle.
         now: epoch ms.
         quiet: runs in a row without a page.
     """
@@ -77,12 +77,16 @@ def _why(reports: Sequence[dict[str, Any]]) -> str:
     if any(report["throttled"] for report in reports):
         return "the API throttles this tenant (429)"
     if "faults" in outcomes:
-        return "the API is not well"
-    return "another run is at work" if outcomes <= {"busy", "superseded"} else "what is due waits"
+        return "the API fails"
+    return (
+        "another run is at work"
+        if outcomes <= {"busy", "superseded"}
+        else "everything that is due waits"
+    )
 
 
 def summary(report: dict[str, Any]) -> str:
-    """Return a report line as a sentence in plain words."""
+    """Return a report line as a human-readable summary."""
     said = (
         f"{report['scan']}: {_MEANING[report['outcome']]}; "
         f"{counted(report['records'], 'activity', 'activities')} in "
@@ -99,7 +103,7 @@ def summary(report: dict[str, Any]) -> str:
 
 _MEANING = {
     "idle": "idle, nothing is due",
-    "waiting": "waiting, nothing can be asked just now",
+    "waiting": "waiting, everything that is due must wait",
     "out-of-time": "paused, the time budget is spent",
     "faults": "paused, the API gave three faults in a row",
     "paused": "paused by an operator, no request is sent",

@@ -20,7 +20,7 @@ from shared.operate.reading import Progress, read_ahead
 from shared.ports import Clock, LedgerStore, ResultArchive
 
 LOOKS = 5
-"""How often the ledger is read again when the chain has grown beyond it meanwhile."""
+"""How often the ledger is read again if the chain has grown beyond it meanwhile."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,10 +29,10 @@ class Checked:
 
     Attributes:
         scan: the scan's name.
-        manifests: read.
-        parts: read.
-        records: read.
-        bytes: of parts, compressed.
+        manifests: number of manifests read.
+        parts: number of parts read.
+        records: number of records read.
+        bytes: size of the parts, compressed.
         findings: everything that is not as it should be.
     """
 
@@ -45,7 +45,7 @@ class Checked:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found that is a fault."""
+        """Whether no finding is a fault."""
         return all(finding.kind == "pending" for finding in self.findings)
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listed:
-    """A blob as a listing shows it; a store has many of them, so little is kept of each."""
+    """A blob as a listing shows it. A store has many, so little of each is kept in memory."""
 
     size: int
     metadata: str
@@ -72,7 +72,7 @@ class _Listed:
         return cls(size=blob.size, metadata="\n".join(known))
 
     def stated(self) -> dict[str, str]:
-        """Return the metadata that a part should have, as far as it has them."""
+        """Return those metadata of a part that the check compares."""
         pairs = (line.partition("=") for line in self.metadata.split("\n") if line)
         return {name: value for name, _, value in pairs}
 
@@ -82,8 +82,8 @@ class _Read:
     """A part as it was read, with the manifest that lists it.
 
     Attributes:
-        manifest: None when it can no longer be read.
-        content: None when the part cannot be read.
+        manifest: None if it can no longer be read.
+        content: None if the part cannot be read.
         trouble: why the part cannot be read.
     """
 
@@ -93,7 +93,7 @@ class _Read:
 
 
 class Verifier:
-    """Checks one scan, beside a run that may be at work."""
+    """Checks one scan, even while a run is working on it."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Verifier:
             progress.step()
 
     def _follow_chain(self) -> None:
-        """Take in the manifests that have come since."""
+        """Take in the manifests that have been written since."""
         number = self.chain.head.number + 1
         while (content := self.archive.manifest(number)) is not None:
             self._take(number, content)
@@ -149,7 +149,7 @@ class Verifier:
         self.checked.manifests += content is not None
 
     def _check_parts(self, first: str, last: str) -> None:
-        """Read the parts hour by hour; an identity may be in one hour only."""
+        """Read the parts hour by hour; no identity is in two hours."""
         listed = {blob.name: _Listed.of(blob) for blob in self.archive.all_parts()}
         self._follow_chain()
         self._note_committing(self._ledger())
@@ -169,7 +169,7 @@ class Verifier:
             self.checked.records += hour.records
 
     def _read(self, name: str) -> _Read:
-        """Read a part and its manifest; it runs in a worker."""
+        """Read a part and its manifest. This runs in a worker."""
         number = self.chain.parts.get(name)
         manifest = self._manifest(number) if number else None
         if manifest is None:
@@ -183,13 +183,13 @@ class Verifier:
         try:
             return manifests.decode(self.archive.manifest(number) or b"")
         except msgspec.MsgspecError:
-            return None  # It has changed since; the chain says so.
+            return None  # It has changed since; the chain has a finding about that.
 
     def _check_part(self, hour: Hour, name: str, read: _Read, listed: _Listed | None) -> None:
         if name not in self.chain.parts:
             self._found(self._unlisted(name))
         elif listed is None:
-            detail = f"manifest {self.chain.parts[name]} lists it, and it is not there"
+            detail = f"manifest {self.chain.parts[name]} lists it, but it does not exist"
             self._found(Finding(kind="part-missing", subject=name, detail=detail))
         elif read.trouble:
             kind: Kind = "part-missing" if "is gone" in read.trouble else "part-unreadable"
@@ -197,7 +197,7 @@ class Verifier:
         elif read.manifest and read.manifest.part and read.content is not None:
             found = list(self._check_content(hour, read.manifest.part, read.content))
             differs = metadata_differences(read.manifest, listed.stated())
-            if differs and not found:  # Whoever replaced the content replaced the metadata, too.
+            if differs and not found:  # If the content was replaced, so were the metadata.
                 found = [Finding(kind="metadata-differs", subject=name, detail=differs)]
             for finding in found:
                 self._found(finding)
@@ -217,12 +217,12 @@ class Verifier:
         return Finding(kind="part-unlisted", subject=name, detail=detail)
 
     def _check_end(self) -> None:
-        """Compare the end of the chain with the ledger, which may move on while one looks."""
+        """Compare the end of the chain with the ledger, which a run may change meanwhile."""
         for _ in range(LOOKS):
             ledger = self._ledger()
             self._follow_chain()
             if ledger is None or self.chain.head.number <= _last_known(ledger):
-                break  # Else a run has committed more since the ledger was read.
+                break  # Otherwise, a run has committed more since the ledger was read.
         ledger = ledger or self._ledger(say=True)
         if ledger:
             self.chain.compare(ledger)
@@ -251,7 +251,7 @@ class Verifier:
 
 
 def _last_known(ledger: Ledger) -> int:
-    """Return the number of the last manifest that a ledger speaks of."""
+    """Return the number of the last manifest that a ledger names."""
     return ledger.committing.number if ledger.committing else ledger.head.number
 
 

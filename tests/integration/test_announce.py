@@ -57,7 +57,7 @@ def test_no_queue_is_created(environ: dict[str, str]) -> None:
 
     assert code == 1
     assert "there is no queue" in said
-    assert "Sent so far: 0 messages; go on with --after" in " ".join(said.split())
+    assert "Sent so far: 0 messages; continue with --after" in " ".join(said.split())
 
 
 def test_messages_are_appended_to_a_file(environ: dict[str, str], tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ def test_a_finding_says_what_differs_in_metadata(world: World) -> None:
     (finding,) = check(world).findings
 
     assert finding.subject == name
-    assert f"`end` is '7', and its manifest says '{end}'" in finding.detail
+    assert f"`end` is '7', but its manifest says '{end}'" in finding.detail
     assert "`records` is missing" in finding.detail
 
 
@@ -328,7 +328,7 @@ def test_a_gap_is_one_finding_however_large(world: World) -> None:
         "manifests 5 to 8",
         f"manifests {last + 1} to {last + 2_000_000 - 1}",
     ]
-    assert "1,999,999 manifests are not there" in found[2].detail
+    assert "1,999,999 manifests do not exist" in found[2].detail
 
 
 def test_the_chain_is_read_several_manifests_at_once(world: World) -> None:

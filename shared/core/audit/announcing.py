@@ -1,4 +1,4 @@
-"""The notification that Event Grid sends about a part, made again from the part's manifest."""
+"""The notification that Event Grid sends about a part, recreated from the part's manifest."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,18 +15,18 @@ EVENT_SCHEMAS: tuple[EventSchema, ...] = ("EventGridSchema", "CloudEventSchemaV1
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 
 CONTENT_TYPE = "application/x-gzip"
-"""Of every part."""
+"""The content type of every part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where parts are, as a message names it.
+    """Where the parts are, as messages name it.
 
     Attributes:
         topic: resource id of the storage account.
         container: the data container's name.
-        url: of the data container, without a slash at the end.
-        schema: how the deployed subscription writes a message.
+        url: URL of the data container, without a slash at the end.
+        schema: the schema of the deployed subscription's messages.
     """
 
     topic: str
@@ -47,7 +47,7 @@ def message(manifest: Manifest, place: Place) -> dict[str, Any]:
     """Return the message about a manifest's part.
 
     The same part always gives the same message, so that a reader can recognise a repetition.
-    What only the service knew is left out: the requests that wrote the part, and its ETag.
+    It lacks what only the service knew: the ids of the requests that wrote the part, and its ETag.
     """
     part = manifest.part
     if part is None:
@@ -87,7 +87,7 @@ def message(manifest: Manifest, place: Place) -> dict[str, Any]:
 
 
 def _named(url: str) -> str:
-    """Return an id in the form of the service's own, always the same for a part."""
+    """Return an id that looks like the service's own, and is always the same for a part."""
     digits = sha256(url.encode()).hexdigest()
     return "-".join(digits[start:end] for start, end in pairwise((0, 8, 12, 16, 20, 32)))
 

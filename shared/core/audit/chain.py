@@ -1,6 +1,6 @@
 """Checking the chain of manifests, link by link, and the ledger at its end.
 
-Nothing here reads anything: `shared.operate.verify` hands over the manifests in order.
+This module reads nothing: `shared.operate.verify` passes it the manifests in order.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,13 +21,13 @@ class Chain:
     """Takes in the manifests in order, and remembers what the parts must be.
 
     Attributes:
-        findings: so far.
+        findings: the findings so far.
         head: the newest manifest that was taken in.
-        proof: what the manifests so far prove; None before the first one, and where one before
-            is missing or unreadable.
+        proof: what the manifests so far prove; None before the first one, and after one that is
+            missing or unreadable.
         gaps: whether a manifest is missing or unreadable.
         origin: where the scan begins, as the newest readable manifest states it.
-        parts: the number of the manifest that lists it, by the name of each part.
+        parts: for the name of each part, the number of the manifest that lists it.
     """
 
     def __init__(self, scan: str) -> None:
@@ -41,7 +41,7 @@ class Chain:
         self.parts: dict[str, int] = {}
 
     def take(self, number: int, content: bytes | None) -> None:
-        """Take in the next manifest; None where it is missing. What lies before it is a gap."""
+        """Take in the next manifest, None if it is missing. Skipped numbers are a gap."""
         if number > self.head.number + 1:
             self._miss(self.head.number + 1, number - 1)
         if content is None:
@@ -61,7 +61,8 @@ class Chain:
             self._found("chain-broken", subject, named)
         elif manifest.previous != expected and (number == 1 or expected is not None):
             detail = (
-                f"the one before was replaced or changed: {manifest.previous} is not {expected}"
+                "the manifest before it was replaced or changed: "
+                f"{manifest.previous} is not {expected}"
             )
             self._found("chain-broken", subject, detail)
         self._extend(manifest, number)
@@ -73,10 +74,10 @@ class Chain:
         """Note a gap, which is one finding however large it is."""
         if first == last:
             self._found(
-                "manifest-missing", f"manifest {first}", "it is not there, and later ones are"
+                "manifest-missing", f"manifest {first}", "it does not exist, but later ones do"
             )
         else:
-            missing = f"{last - first + 1:,} manifests are not there, and later ones are"
+            missing = f"{last - first + 1:,} manifests do not exist, but later ones do"
             self._found("manifest-missing", f"manifests {first} to {last}", missing)
         self.head = Head(number=last)
         self._lose_track()
@@ -85,7 +86,7 @@ class Chain:
         self.proof, self.gaps = None, True
 
     def _extend(self, manifest: Manifest, number: int) -> None:
-        """Check what a manifest states against its chain; from then on, what it states counts."""
+        """Check what a manifest states against the manifests before it, and then build on it."""
         before = nothing_proven(manifest.origin) if number == 1 else self.proof
         if before is None:
             self.proof = beginning(manifest.settled_until, manifest.complete)
@@ -98,25 +99,25 @@ class Chain:
         """Compare the end of the chain with the ledger; call it after the last manifest."""
         if ledger.committing and self.head.number == ledger.committing.number:
             try:
-                ledger = committed(ledger)  # Its manifest is there, its last save is not.
+                ledger = committed(ledger)  # Its manifest exists, but its last save is missing.
             except msgspec.MsgspecError as error:
                 self._found("ledger-differs", "ledger", f"its commit holds no manifest: {error}")
                 return
         if ledger.head != self.head:
             detail = (
-                f"the ledger's chain ends with {ledger.head.number} ({ledger.head.sha256}), and "
-                f"the manifests with {self.head.number} ({self.head.sha256})"
+                f"the ledger's chain ends with {ledger.head.number} ({ledger.head.sha256}), but "
+                f"the manifests end with {self.head.number} ({self.head.sha256})"
             )
             self._found("ledger-differs", "ledger", detail)
             return
         if self.origin not in {None, ledger.origin}:
-            detail = f"its `origin` is {ledger.origin}, and the manifests say {self.origin}"
+            detail = f"its `origin` is {ledger.origin}, but the manifests say {self.origin}"
             self._found("ledger-differs", "ledger", detail)
         if self.proof:
             self._compare_proof(self.proof, proof_in(ledger))
 
     def _compare_proof(self, proof: Proof, stated: Proof) -> None:
-        """Compare what is still open: what lies before the ledger's `settled_until` is left out."""
+        """Compare the two from the ledger's `settled_until` on."""
         proof = settle(proof, stated.settled_until)
         known = ("settled_until", "coverage") if self.gaps else stated.names()
         for name in known:
@@ -129,7 +130,7 @@ class Chain:
 
 
 def _unproven(before: Proof, proven: Proof, manifest: Manifest) -> Iterator[Finding]:
-    """Yield what a manifest states and its chain does not prove."""
+    """Yield what a manifest states although its chain does not prove it."""
     subject = f"manifest {manifest.number}"
     for name in sorted({*proven.coverage, *manifest.complete}):
         due, stated = proven.coverage.get(name, ()), manifest.complete.get(name, ())

@@ -19,7 +19,7 @@ Kind = Literal[
     "duplicate-identity",
     "pending",
 ]
-"""What may be found; `docs/verify.md` says of each what it means and what to do.
+"""What is wrong; `docs/verify.md` explains what each means and what to do.
 
 `pending` is not a fault: the scan was committing the part while it was checked.
 """
@@ -27,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that is not as it should be.
+    """Something in a store that is not as it should be.
 
     Attributes:
         kind: what is wrong.

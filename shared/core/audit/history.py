@@ -1,8 +1,8 @@
-"""History: what the feed tells of the last weeks, hour by hour; a fold that takes one manifest.
+"""History: a summary of the manifests of the last weeks, hour by hour, built one by one.
 
-It is derived. It can be deleted at any time, the next runs make it again, and nothing in the
-protocol reads it. Whether an hour is final depends on the settings, so history says only when each
-pass last covered some of the hour; whoever shows it derives the rest.
+It can be deleted at any time: the next runs create it again, and nothing in the protocol reads it.
+Whether an hour is final depends on the settings. So history says only when each pass last covered
+some of the hour, and whoever shows it derives the rest.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from shared.core.state.manifest import Manifest
 VERSION = 1
 
 KEPT_MS = 35 * DAY_MS
-"""How far before its newest event hour history goes back: five weeks, to compare four with one."""
+"""How far history goes back from its newest event hour: five weeks, to compare one with four."""
 
 CLOCKS_MS = DAY_MS
-"""The times at which manifests were made may be out of order by so much: clocks differ."""
+"""How far the times at which manifests were made may be out of order, because clocks differ."""
 
 STRETCHES_KEPT = 20
-"""Stretches in doubt that are kept apart for one hour."""
+"""How many stretches in doubt are kept apart for one hour."""
 
 change = msgspec.structs.replace
 
@@ -70,7 +70,7 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the feed tells of the last 35 days, hour by hour.
+    """What the manifests of the last 35 days say, hour by hour.
 
     Attributes:
         version: version of this format.
@@ -105,7 +105,7 @@ def encode(history: History) -> bytes:
 
 
 def decode(content: bytes) -> History | None:
-    """Return the history in these bytes; None where it must be made again."""
+    """Return the history in these bytes; None if it must be created again."""
     try:
         history = _decoder.decode(content)
     except msgspec.MsgspecError:
@@ -119,7 +119,7 @@ def empty(scan: str) -> History:
 
 
 def fits(history: History, ledger: Ledger) -> bool:
-    """Say whether a history may be of the chain that this ledger ends."""
+    """Say whether a history may belong to the chain of this ledger."""
     if history.scan != ledger.scan or history.through > ledger.head.number:
         return False
     return history.through < ledger.head.number or history.sha256 == ledger.head.sha256

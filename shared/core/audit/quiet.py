@@ -1,8 +1,8 @@
-"""Quiet hours: a scan that is answered well, but with far less than in every week before.
+"""Quiet hours: a scan whose requests succeed, but bring far less than in every week before.
 
-A wrong filter and a token that was scoped both show nothing, and every run of such a scan is green.
-So the last hours are compared with the same hours of the last four weeks. How often the rule is
-wrong is in `docs/monitoring.md`; `make bench-quiet` measures it.
+With a wrong filter or a restricted token, the API returns nothing, and every run still succeeds. So
+the last hours are compared with the same hours of the last four weeks. `make bench-quiet` measures
+how often the rule is wrong, for `docs/monitoring.md`.
 """
 
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from shared.core.audit.history import History, Hour
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS
 
 WEEKS = 4
-"""Weeks to compare with."""
+"""How many weeks to compare with."""
 
 WEEKS_LEAST = 3
-"""Of these, so many must be known whole: a new scan is not judged."""
+"""How many of these weeks must be known; otherwise a new scan would be judged too early."""
 
 EXPECTED = 100
-"""So many activities must have come in every week: fewer may fail to come by chance."""
+"""How many activities each week must have brought; fewer could be missing by chance."""
 
 SHARE = 1 / 20
-"""Quiet is less than this of the smallest week."""
+"""A scan is quiet if it brings less than this share of the smallest week."""
 
 DAY_OFF_SHARE = 1 / 2
-"""And less than this of the quietest day, unless on some day nothing at all came."""
+"""It must also bring less than this share of the quietest day, unless some day brought nothing."""
 
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 24, 72, 168)
-"""Hours that are added up: the smallest number in which enough is expected decides."""
+"""How many hours are added up: the shortest window in which enough is expected decides."""
 
 SHIFTS = (-1, 0, 1)
 """Hours by which a week may be shifted: twice a year, clocks are put forward or back."""
@@ -59,7 +59,7 @@ def _is_quiet(history: History, end: int, window: int, weeks: list[int]) -> bool
 
 
 def _weeks(history: History, end: int, window: int) -> list[int]:
-    """Return what came in the same hours of the weeks before; the least of the shifts of each."""
+    """Return what the same hours of each week before brought; of its shifts, the least."""
     weeks = []
     for week in range(1, WEEKS + 1):
         then = end - week * 7 * DAY_MS
@@ -71,7 +71,7 @@ def _weeks(history: History, end: int, window: int) -> list[int]:
 
 
 def _sum(history: History, end: int, window: int) -> int | None:
-    """Return how many activities came in the hours before `end`, None unless all are known."""
+    """Return how many activities the hours before `end` brought; None unless all are known."""
     found = 0
     for at in range(end - window * HOUR_MS, end, HOUR_MS):
         hour = history.hours.get(at)
@@ -82,7 +82,7 @@ def _sum(history: History, end: int, window: int) -> int | None:
 
 
 def _length(history: History, end: int, window: int) -> int:
-    """Return how long it has been quiet: back to the last hour that was as in some week."""
+    """Return for how many hours it has been quiet, back to the last hour that was not."""
     hours = 0
     for at in _back(end):
         hour = history.hours.get(at)

@@ -1,8 +1,8 @@
-"""A lost ledger, made again from the manifests alone.
+"""Recreating a lost ledger from the manifests alone.
 
-Coverage, losses, doubt and counts of parts follow from the manifests in order. Open slices are
-lost with the ledger: their time is simply due again. A part that no manifest lists belongs to the
-commit that was interrupted: the new ledger finishes that commit.
+Coverage, losses, doubt and counts of parts follow from the manifests. Open slices are lost with the
+ledger, so their time is due again. If no manifest lists a part, a commit was interrupted, and the
+new ledger finishes that commit.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ from shared.core.state.manifest import Manifest
 from shared.core.state.proof import nothing_proven, with_proof
 
 EPOCHS_SKIPPED = 1_000
-"""The lost ledger may have been claimed more often than its last manifest says."""
+"""How far the epoch moves on: the lost ledger may have been claimed since its last manifest."""
 
 ADOPTED = "adopted: the ledger was lost while this part was being committed"
 
@@ -41,7 +41,7 @@ change = msgspec.structs.replace
 
 
 class Rebuilding:
-    """Takes in the manifests in order, and gives the ledger that they prove."""
+    """Takes in the manifests in order, and builds the ledger that they prove."""
 
     def __init__(self, policy: Policy, now: int) -> None:
         """Begin with the ledger of a scan that has done nothing."""
@@ -65,7 +65,7 @@ class Rebuilding:
         )
 
     def begin_at(self, origin: int) -> None:
-        """Let the scan begin there, where no manifest states its origin."""
+        """Let the scan begin there, because no manifest states its origin."""
         self.ledger = change(with_proof(self.ledger, nothing_proven(origin)), origin=origin)
 
     def adopt(self, blob: PartBlob, blocks: Sequence[tuple[str, int]], content: bytes) -> None:
@@ -86,15 +86,15 @@ class Rebuilding:
 def likely_origin(ledger: Ledger, parts: Iterable[PartBlob], report_lines: Iterable[str]) -> int:
     """Return where a scan begins that has lost its ledger before its first manifest.
 
-    The first run may have been long ago, and the lookback shorter since. The true origin is not
-    later than the part that was being committed less the lookback, nor later than what the first
-    report says is covered from the origin on. A scan that begins too early scans more time than
-    it must; one that begins too late would lose some.
+    The first run may have been long ago, and the lookback may have become shorter since. The true
+    origin is no later than the start of the part that was being committed, minus the lookback, and
+    no later than `covered_until` in the first report line. If the scan begins too early, it scans
+    more time than necessary; if it began too late, it would lose some.
 
     Args:
-        ledger: of a scan that begins now.
-        parts: that exist.
-        report_lines: the oldest first.
+        ledger: the ledger of a scan that begins now.
+        parts: the parts that exist.
+        report_lines: report lines, oldest first.
     """
     named = [read_part_name(ledger.scan, part.name) for part in parts]
     scanned = [said.start - ledger.lookback for said in named if said]
@@ -107,7 +107,7 @@ class _Reported(msgspec.Struct):
 
 
 def _covered_until(line: str) -> int:
-    """Return what a report line says is covered; 0 where it does not say."""
+    """Return `covered_until` of a report line; 0 if it has none."""
     try:
         return msgspec.json.decode(line, type=_Reported).covered_until
     except msgspec.MsgspecError:
@@ -121,7 +121,7 @@ def _slice_of(
     said = read_part_name(policy.scan, blob.name)
     if said is None:
         raise NotRebuildable(
-            f"blob {blob.name} is not named as a part of this scan: move it elsewhere"
+            f"blob {blob.name} does not have the name of a part of this scan: move it elsewhere"
         )
     made = _blocks(blob.name, blocks, content)
     ingested = span(edge for block in made if block.created for edge in block.created)
@@ -142,16 +142,16 @@ def _slice_of(
 
 
 def _unplaced(content: bytes, axis: Axis) -> int:
-    """Return how many records of a part, known to be sound, have no position on the axis."""
+    """Return how many records of a sound part have no position on the axis."""
     return sum(record.on(axis) is None for record in stored_records(content))
 
 
 def _proven(blob: PartBlob, piece: Slice, policy: Policy) -> Interval:
-    """Return what the part of an interrupted commit proves, inside the bounds in its name.
+    """Return the interval that the part of an interrupted commit proves, within its slice.
 
-    Its metadata says so. Where a copy has lost them, it is the stretch between its first and its
-    last record: that is proven in either direction, and the rest of the slice is scanned again.
-    Metadata that leave out a record are wrong: the record would be stored twice.
+    Its metadata state the interval. If a copy has lost them, it is the stretch between its first
+    and its last record, which is proven in either direction; the rest of the slice is scanned
+    again. Metadata that leave out a record are wrong, since the record would be stored twice.
     """
     spans = (it.created if policy.axis == "created" else it.timestamp for it in piece.blocks)
     inside = [at for it in spans if it for at in it if piece.start <= at < piece.end]
@@ -163,7 +163,7 @@ def _proven(blob: PartBlob, piece: Slice, policy: Policy) -> Interval:
 
 
 def _stated(blob: PartBlob, piece: Slice) -> Interval | None:
-    """Return the bounds in a part's metadata, None where they cannot be those of the slice."""
+    """Return the bounds in a part's metadata; None if they cannot be those of the slice."""
     try:
         start, end = int(blob.metadata["start"]), int(blob.metadata["end"])
     except (KeyError, ValueError):
@@ -178,7 +178,7 @@ def _blocks(name: str, blocks: Sequence[tuple[str, int]], content: bytes) -> tup
     except Malformed as error:
         raise NotRebuildable(f"part {name} is damaged: {error}") from error
     if sum(size for _, size in blocks) != len(content):
-        raise NotRebuildable(f"part {name} has other blocks than its bytes say")
+        raise NotRebuildable(f"part {name} has other blocks than its bytes")
     return made
 
 
@@ -190,5 +190,5 @@ def _read_blocks(blocks: Sequence[tuple[str, int]], content: bytes) -> Iterator[
         at += length
     trailer, expected = encode_trailer(made, epoch=0)
     if content[at : at + size] != expected:
-        raise Malformed("its last block does not hold the checksum and the length of the others")
+        raise Malformed("its trailer does not fit its other blocks")
     yield from (*made, change(trailer, id=last))

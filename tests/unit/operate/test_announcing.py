@@ -138,7 +138,7 @@ def test_a_call_is_bounded_and_the_next_resumes(world: World) -> None:
         sent, after, calls = sent + more, done.after, calls + 1
         if done.ended:
             break
-        assert str(done).endswith(f"go on with --after {after}")
+        assert str(done).endswith(f"continue with --after {after}")
 
     assert sent == every
     assert calls == len(every) // 4 + 1

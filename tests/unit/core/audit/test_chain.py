@@ -62,7 +62,7 @@ def test_a_gap_of_many_manifests_is_one_finding() -> None:
     chain.take(4, FOUR[3])
 
     assert found(chain) == [("manifest-missing", "manifests 1 to 3")]
-    assert "3 manifests are not there" in chain.findings[0].detail
+    assert "3 manifests do not exist" in chain.findings[0].detail
 
 
 def test_after_a_gap_only_what_is_still_provable_is_compared() -> None:

@@ -88,7 +88,7 @@ def test_a_trailer_that_does_not_fit_its_blocks_is_found() -> None:
 
     (finding,) = check(told.part, told.content)
 
-    assert "its end does not hold the checksum" in finding.detail
+    assert "its trailer is not the one" in finding.detail
 
 
 def test_bytes_that_cannot_be_unpacked_are_found() -> None:
@@ -104,7 +104,7 @@ def test_another_number_of_records_is_found() -> None:
     """The blocks may be right and the manifest wrong."""
     (finding,) = check(msgspec.structs.replace(listed(), records=3), CONTENT)
 
-    assert finding.detail == "it has 2 records, and its manifest says 3"
+    assert finding.detail == "it has 2 records, but its manifest says 3"
 
 
 def test_an_identity_that_comes_twice_in_an_hour_is_found() -> None:
@@ -133,14 +133,14 @@ def test_metadata_that_differ_are_named_with_both_values() -> None:
     del stated["pass"]
 
     assert metadata_differences(MANIFEST, stated) == (
-        "`pass` is missing, and its manifest says 'first'; "
-        "`records` is '7', and its manifest says '2'"
+        "`pass` is missing, but its manifest says 'first'; "
+        "`records` is '7', but its manifest says '2'"
     )
 
 
 def test_a_part_that_lost_all_metadata_is_one_difference() -> None:
     """A store may be copied without them."""
-    assert "it has no metadata" in metadata_differences(MANIFEST, {"copied": "yes"})
+    assert "it has lost its metadata" in metadata_differences(MANIFEST, {"copied": "yes"})
 
 
 def test_a_manifest_without_a_part_states_no_metadata() -> None:

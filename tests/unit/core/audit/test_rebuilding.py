@@ -140,17 +140,17 @@ def test_a_part_of_a_partial_sweep_is_adopted_as_one(
 
 def test_a_blob_with_another_name_is_not_adopted() -> None:
     """The scan did not write it."""
-    with pytest.raises(NotRebuildable, match="not named as a part of this scan"):
+    with pytest.raises(NotRebuildable, match="not have the name of a part"):
         adopted(PartBlob(name="scan=all/x", size=1, metadata={}))
 
 
 @pytest.mark.parametrize(
     ("blocks", "content", "why"),
     [
-        (blocks_of(PIECE), CONTENT[:-1] + b"?", "its last block"),
+        (blocks_of(PIECE), CONTENT[:-1] + b"?", "its trailer"),
         (blocks_of(PIECE), b"?" + CONTENT[1:], "other bytes than its id says"),
-        ([], b"", "its last block"),
-        (blocks_of(PIECE), CONTENT + b"?", "other blocks than its bytes say"),
+        ([], b"", "its trailer"),
+        (blocks_of(PIECE), CONTENT + b"?", "other blocks than its bytes"),
     ],
 )
 def test_a_damaged_part_is_not_adopted(
