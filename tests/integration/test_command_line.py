@@ -1,8 +1,10 @@
 """The command line against the simulator and the storage emulator."""
 
 import json
+import shutil
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -248,6 +250,64 @@ def test_a_status_tells_how_the_scan_is(api: Simulator, storage_settings: dict[s
     assert found["verdict"] == "The scan is up to date."
     assert found["history_through"] == found["head"]["number"] > 0
     assert len(found["runs"]) == 1
+
+
+def test_a_status_page_is_written_and_its_address_is_said(
+    api: Simulator, storage_settings: dict[str, str], tmp_path: Path
+) -> None:
+    """Standard output stays empty unless JSON is asked for as well."""
+    environ = settings(api, storage_settings, SCAN_LOOKBACK="1h")
+    invoke(environ, "run")
+    page = tmp_path / "status.html"
+
+    result = invoke(environ, "status", "--html", str(page))
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"{page.as_uri()}\n"
+    assert b">The scan is up to date.</h1>" in page.read_bytes()
+
+
+def test_a_watched_status_is_shown_until_it_is_interrupted(
+    api: Simulator, storage_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control-C is how it ends, so it ends well."""
+    environ = settings(api, storage_settings, SCAN_LOOKBACK="1h")
+    waited = list[int]()
+
+    def sleep(_: SystemClock, milliseconds: int) -> None:
+        waited.append(milliseconds)
+        if len(waited) == 3:
+            raise KeyboardInterrupt
+
+    invoke(environ, "run")
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+
+    result = invoke(environ, "status", "--watch", "7")
+
+    assert (result.exit_code, waited) == (0, [7_000] * 3)
+    assert result.stdout.count("all: The scan is up to date.") == 3
+
+
+def test_a_status_page_is_opened_in_a_browser(
+    api: Simulator, storage_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file it is in a temporary folder."""
+    opened = list[str]()
+
+    def opens(address: str) -> bool:
+        opened.append(address)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", opens)
+    environ = settings(api, storage_settings, SCAN_LOOKBACK="1h")
+    invoke(environ, "run")
+
+    result = invoke(environ, "status", "--open")
+
+    assert result.stderr.splitlines() == opened
+    page = Path(opened[0].removeprefix("file://"))
+    assert b">The scan is up to date.</h1>" in page.read_bytes()
+    shutil.rmtree(page.parent)
 
 
 def test_invalid_settings_end_a_run(api: Simulator, storage_settings: dict[str, str]) -> None:

@@ -1,18 +1,32 @@
 """The commands that only ask storage: `verify` and `status`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
+from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
+from shared.bootstrap import Archive
+from shared.core.audit.status import Status
 from shared.operate.command_line.options import AnyScan, EnvFile, FromApp
 from shared.operate.command_line.session import FAILED, archives_of, environ_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
-from shared.operate.status import lines_of, read_status
+from shared.operate.status import read_status
 from shared.operate.verify import Verifier
+from shared.operate.watching import (
+    Page,
+    Read,
+    open_in_browser,
+    own_file,
+    patient,
+    repeat,
+    standard_output,
+    text_of,
+)
 
 
 def verify(  # noqa: PLR0913 - each is an option
@@ -54,24 +68,68 @@ def verify(  # noqa: PLR0913 - each is an option
         raise typer.Exit(FAILED)
 
 
-def status(
+def status(  # noqa: PLR0913 - each is an option
     *,
     scan: AnyScan = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write a JSON object for each scan instead.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write the status page of the scans there."),
+    ] = None,
+    opens: Annotated[
+        bool, typer.Option("--open", help="Open the status page in a browser.")
+    ] = False,
+    every: Annotated[
+        int | None,
+        typer.Option("--watch", metavar="SECONDS", min=1, help="Repeat until interrupted."),
+    ] = None,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
     """Show how the scans are: a verdict in words, what needs a person, and the last 30 days.
 
-    Only storage is asked, and nothing is written. It may run beside the scan.
+    Only storage is asked, and nothing in it is changed. It may run beside the scan.
     """
     console = standard_error()
     with failures(console):
         places = archives_of(environ_of(env_file, from_app), scan)
-        now = SystemClock().now()
-        found = [read_status(it.ledgers, it.derived, it.policy, now=now) for it in places]
-    for it in found:
-        text = msgspec.json.encode(it).decode() if as_json else "\n".join(lines_of(it))
-        sys.stdout.write(text + "\n")
+        path = html or (own_file() if opens else None)
+        page = Page(path=path, refresh=every) if path else None
+        _show(lambda: _read(places), console, page, as_json=as_json, opens=opens, every=every)
+
+
+def _read(places: list[Archive]) -> list[Status]:
+    now = SystemClock().now()
+    return [read_status(it.ledgers, it.derived, it.policy, now=now) for it in places]
+
+
+def _show(  # noqa: PLR0913 - the options, by name
+    read: Read,
+    console: Console,
+    page: Page | None,
+    *,
+    as_json: bool,
+    opens: bool,
+    every: int | None,
+) -> None:
+    """Show the statuses once, or until the user interrupts it."""
+    read_again = patient(read, console)
+    redraw = every is not None and not as_json
+    with standard_output(redraw=redraw and page is None) as write:
+
+        def show() -> None:
+            statuses = read_again()
+            if page:
+                page.write(statuses)
+            if as_json or not page:
+                write(text_of(statuses, as_json=as_json))
+
+        show()
+        if page:
+            console.print(page.address, soft_wrap=True)
+        if page and opens:
+            open_in_browser(page, console)
+        if every is not None:
+            repeat(show, SystemClock(), every)
