@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from shared.core.intervals import Interval, Intervals, intersect, merge, subtract, total
-from shared.core.model import DAY_MS, HOUR_MS, Doubt, Ledger
+from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, Doubt, Ledger
 from shared.core.slices.doubts import few
 from shared.core.state import manifest as manifests
 from shared.core.state.manifest import Manifest
@@ -152,6 +152,17 @@ def _with_slice(history: History, manifest: Manifest) -> History:
     if hour not in known and hour < newest:
         hours = dict(sorted(hours.items()))
     return change(after, hours=hours)
+
+
+def records_per_hour(history: History) -> float:
+    """Return how many records an hour of covered time has brought on average; 0 if none is known.
+
+    Only what the first pass has brought counts: sweeps find the rest.
+    """
+    known = [it for it in history.hours.values() if FIRST_PASS in it.passes]
+    covered = sum(it.passes[FIRST_PASS].covered for it in known)
+    records = sum(it.records - it.late for it in known)
+    return records * HOUR_MS / covered if covered else 0.0
 
 
 def _told(hour: Hour, manifest: Manifest, start: int) -> Hour:

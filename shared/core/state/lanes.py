@@ -57,10 +57,39 @@ OUTAGE_MS = 6 * HOUR_MS
 """A stretch without coverage that is so long was left by an outage or a first run."""
 
 
+Reason = Literal["fresh lane", "oldest lane", "near the reach", "fresh", "older", "later look"]
+"""Why a slice is served next: the lane whose request it is, or what made it the most urgent.
+
+- `fresh lane`, `oldest lane`: the request is that lane's.
+- `near the reach`: a free request, for time that the API will soon stop showing.
+- `fresh`: a free request, for fresh time, the newest first.
+- `older`: a free request, for older time, the oldest first.
+- `later look`: nothing of the first pass is due, so a rescan or a sweep is served.
+"""
+
+_RANKED: tuple[Reason, ...] = ("near the reach", "fresh", "older")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The slice to serve next, an open one or a new one, and why it is this one."""
+
+    slice: Slice
+    reason: Reason
+
+
 def choose(
     ledger: Ledger, now: int, policy: Policy, *, busy: frozenset[Interval] = frozenset()
 ) -> Slice | None:
-    """Return the slice to serve next, an open one or a new one; None when nothing is due.
+    """Return the slice to serve next, an open one or a new one; None when nothing is due."""
+    chosen = choice(ledger, now, policy, busy=busy)
+    return chosen.slice if chosen else None
+
+
+def choice(
+    ledger: Ledger, now: int, policy: Policy, *, busy: frozenset[Interval] = frozenset()
+) -> Choice | None:
+    """Return the slice to serve next, and why it is this one; None when nothing is due.
 
     Sweeps come last, and one at a time.
 
@@ -72,8 +101,14 @@ def choose(
     """
     view = _View(ledger=ledger, now=now, policy=policy, busy=busy)
     lane = lane_of(ledger.pacing.requests, overloaded=view.overloaded)
-    chosen = view.fresh() if lane == "fresh" else view.oldest() if lane == "oldest" else None
-    return chosen or view.free() or next_sweep(ledger, now, policy, busy=busy)
+    if lane == "fresh" and (piece := view.fresh()):
+        return Choice(piece, "fresh lane")
+    if lane == "oldest" and (piece := view.oldest()):
+        return Choice(piece, "oldest lane")
+    if found := view.free():
+        return found
+    later_look = next_sweep(ledger, now, policy, busy=busy)
+    return Choice(later_look, "later look") if later_look else None
 
 
 def lane_of(ordinal: int, *, overloaded: bool) -> Lane:
@@ -187,13 +222,16 @@ class _View:
         begun = [piece for piece in self.begun if not self._is_young(piece)]
         return min(begun, key=lambda it: it.start) if begun else self._oldest_cell(OLDEST_SHARE)
 
-    def free(self) -> Slice | None:
+    def free(self) -> Choice | None:
         """Return the most urgent slice; of equally urgent ones, a begun one before a new one."""
         share = OLDEST_SHARE if self.overloaded else FREE_SHARE
         new = [it for it in (self._oldest_cell(share), self._newest_cell()) if it]
         ranked = [(self._urgency(piece, begun=True), piece) for piece in self.begun]
         ranked += [(self._urgency(piece, begun=False), piece) for piece in new]
-        return min(ranked, key=lambda it: it[0])[1] if ranked else None
+        if not ranked:
+            return None
+        urgency, piece = min(ranked, key=lambda it: it[0])
+        return Choice(piece, _RANKED[urgency[0]])
 
     def _urgency(self, piece: Slice, *, begun: bool) -> tuple[int, bool, int]:
         """Order: near the reach, fresh time newest first, older time oldest first."""

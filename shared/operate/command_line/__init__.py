@@ -16,6 +16,7 @@ from shared.operate.command_line.levers import (
     resume,
     retry,
 )
+from shared.operate.command_line.planning import plan
 from shared.operate.command_line.quarantine import quarantine_app
 from shared.operate.command_line.scanning import query, run
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     # The library's own tracebacks show local variables, and with them secrets.
     pretty_exceptions_enable=False,
 )
-for command in (run, query, verify, status, announce):
+for command in (run, query, verify, status, plan, announce):
     app.command()(command)
 for lever in (pause, resume, rescan, backfill, accept_filters, retry):
     app.command()(lever)

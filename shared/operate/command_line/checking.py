@@ -1,18 +1,22 @@
-"""The commands that only ask storage: `verify` and `status`."""
+"""The commands that show how scans and their stores are: `verify` and `status`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import Archive
 from shared.core.audit.status import Status
-from shared.operate.command_line.options import AnyScan, EnvFile, FromApp
-from shared.operate.command_line.session import FAILED, archives_of, environ_of, failures
+from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
+from shared.operate.command_line.session import (
+    FAILED,
+    archives_of,
+    environ_of,
+    failures,
+    write_json,
+)
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
 from shared.operate.status import read_status
@@ -39,9 +43,7 @@ def verify(  # noqa: PLR0913 - each is an option
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="Read parts of hours before then.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write the result to standard output as JSON.")
-    ] = False,
+    as_json: AsJson = False,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
@@ -50,7 +52,7 @@ def verify(  # noqa: PLR0913 - each is an option
     It only reads from storage, and may run beside the scan.
     """
     console = standard_error()
-    with failures(console):
+    with failures(console, as_json=as_json):
         places = archives_of(environ_of(env_file, from_app), scan)
         bounds = read_time("--from", start), read_time("--until", until)
         with display(console, live=True) as shown:
@@ -63,7 +65,7 @@ def verify(  # noqa: PLR0913 - each is an option
     for found in checked:
         console.print(str(found), soft_wrap=True)
         if as_json:
-            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+            write_json(found)
     if not all(found.is_sound for found in checked):
         raise typer.Exit(FAILED)
 
@@ -71,9 +73,7 @@ def verify(  # noqa: PLR0913 - each is an option
 def status(  # noqa: PLR0913 - each is an option
     *,
     scan: AnyScan = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write a JSON object for each scan instead.")
-    ] = False,
+    as_json: AsJson = False,
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write the status page of the scans there."),
@@ -93,7 +93,7 @@ def status(  # noqa: PLR0913 - each is an option
     Only storage is asked, and nothing in it is changed. It may run beside the scan.
     """
     console = standard_error()
-    with failures(console):
+    with failures(console, as_json=as_json):
         places = archives_of(environ_of(env_file, from_app), scan)
         path = html or (own_file() if opens else None)
         page = Page(path=path, refresh=every) if path else None

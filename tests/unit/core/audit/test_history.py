@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.audit import history as histories
-from shared.core.audit.history import History, Look
+from shared.core.audit.history import History, Hour, Look
 from shared.core.model import FIRST_PASS, Doubt, Loss
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
@@ -303,3 +303,13 @@ def test_where_a_decision_is_all_there_is_history_reaches_back_from_when_it_was_
     manifest = manifests.decode(contents(world)[-1])
 
     assert manifest.made - histories.reaches_back_to(manifest) == 36 * DAY + HOUR
+
+
+def test_the_usual_number_of_records_counts_what_the_first_pass_has_covered() -> None:
+    """Of an hour that is half covered only that half counts, and no late record."""
+    whole = Hour(records=100, late=10, passes={FIRST_PASS: Look(covered=HOUR, at=NOW)})
+    half = Hour(records=30, passes={FIRST_PASS: Look(covered=HOUR // 2, at=NOW)})
+    history = msgspec.structs.replace(histories.empty("all"), hours={NOW: whole, NOW + HOUR: half})
+
+    assert histories.records_per_hour(history) == 80
+    assert histories.records_per_hour(histories.empty("all")) == 0
