@@ -3,8 +3,8 @@
 import logging
 import os
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shared.access import ApiSettings
@@ -47,11 +47,22 @@ def run_on_timer(*, past_due: bool = False) -> None:
         raise ExceptionGroup("several scans failed", failed)
 
 
-def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[RunResult]:
+Watch = Callable[[LedgerStore, Tally, Policy], LedgerStore]
+"""Returns a scan's ledger store in a form that shows how its run comes along."""
+
+
+def run_scans(
+    environ: Mapping[str, str], *, past_due: bool = False, watch: Watch | None = None
+) -> list[RunResult]:
     """Do one run of every configured scan; report each with one log line.
 
     Whatever goes wrong is in a report line: in that of its scan, or in a single one if the settings
     are invalid. Nothing is raised.
+
+    Args:
+        environ: the settings.
+        past_due: whether the platform started the runs late.
+        watch: shows how each run comes along; None where nobody looks.
     """
     quiet_azure()
     clock = SystemClock()
@@ -63,6 +74,7 @@ def run_scans(environ: Mapping[str, str], *, past_due: bool = False) -> list[Run
         return [report_unbuilt(_run_id(), error, past_due=past_due)]
     budget = _shared_budget(settings)
     jobs = [_job(policy, settings, containers, source, budget) for policy in settings.scans]
+    jobs = [_watched(job, watch) for job in jobs] if watch else jobs
     per_minute = settings.requests_per_minute
     try:
         return run_all(jobs, clock, per_minute=per_minute, budget=budget, past_due=past_due)
@@ -93,6 +105,12 @@ def _job(
         tally=Tally(scan=policy.scan, run=_run_id()),
         prepare=lambda: _make_local_containers(settings, containers),
     )
+
+
+def _watched(job: Job, watch: Watch) -> Job:
+    """Return the same job with a ledger store that shows how it comes along."""
+    store = watch(job.ports.ledgers, job.tally, job.policy)
+    return replace(job, ports=replace(job.ports, ledgers=store))
 
 
 def _make_local_containers(settings: Settings, containers: Containers) -> None:

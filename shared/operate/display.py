@@ -6,24 +6,35 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from shared.adapters.system_clock import SystemClock
+from shared.ports import Clock
+
+PLAIN_EVERY_MS = 15_000
+"""How often a log shows what a terminal shows every second."""
+
 
 class PlainDisplay:
     """The `Display` for logs and pipes: one line after the other."""
 
-    def __init__(self, console: Console) -> None:
-        """Write to this console."""
+    def __init__(self, console: Console, clock: Clock) -> None:
+        """Write to this console, and count time by this clock."""
         self._console = console
+        self._clock = clock
+        self._written = clock.elapsed()
 
     def say(self, text: str) -> None:
         """Write a line."""
         self._console.print(text, soft_wrap=True)
+        self._written = self._clock.elapsed()
 
     def progress(self, text: str) -> None:
         """Write a line."""
         self.say(text)
 
     def tick(self, text: str) -> None:
-        """Write nothing: a line a second would bury the rest."""
+        """Write a line if the last one is old: a line a second would bury the rest."""
+        if self._clock.elapsed() - self._written >= PLAIN_EVERY_MS:
+            self.say(text)
 
 
 class LiveDisplay:
@@ -53,10 +64,12 @@ def standard_error() -> Console:
 
 
 @contextmanager
-def display(console: Console, *, live: bool) -> Iterator[PlainDisplay | LiveDisplay]:
+def display(
+    console: Console, *, live: bool, clock: Clock | None = None
+) -> Iterator[PlainDisplay | LiveDisplay]:
     """Provide the display; `live` asks for the terminal's, where there is a terminal."""
     if not (live and console.is_terminal):
-        yield PlainDisplay(console)
+        yield PlainDisplay(console, clock or SystemClock())
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:

@@ -20,7 +20,7 @@ class Display(Protocol):
         ...
 
     def tick(self, text: str) -> None:
-        """Show what changes every second: in place on a terminal, else not at all."""
+        """Show what changes every second: in place on a terminal, else as a line now and then."""
         ...
 
 

@@ -10,6 +10,7 @@ from shared.core.errors import QueryFailed, TokenRefused
 from shared.core.model import MINUTE_MS, Pacing
 from shared.core.state import pacing
 from shared.operate.following import Position, Query, begin, next_request, take
+from shared.operate.gauging import Gauge
 from shared.operate.pausing import Display, counted, pause
 from shared.ports import ActivitySource, Clock
 
@@ -64,7 +65,7 @@ class Asker:
     ) -> None:
         """Begin with an unused request budget."""
         self._source = source
-        self._clock = clock
+        self.clock = clock
         self._display = display
         self._per_minute = per_minute
         self._pacing = Pacing()
@@ -91,10 +92,10 @@ class Asker:
 
     def _ask(self, position: Position) -> Page | Throttle | Fault:
         self._keep_pace()
-        self._pacing = pacing.note_request(self._pacing, self._clock.now())
+        self._pacing = pacing.note_request(self._pacing, self.clock.now())
         answer = self._source.ask(next_request(position), timeout=TIMEOUT_SECONDS)
         try:
-            meaning = read_answer(answer, now=self._clock.now())
+            meaning = read_answer(answer, now=self.clock.now())
         except TokenRefused:
             # A long query may outlive its token. A second refusal in a row has another reason.
             if self._renewed or not self._source.renew_token():
@@ -107,13 +108,13 @@ class Asker:
         return meaning
 
     def _keep_pace(self) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         wait = pacing.next_allowed(self._pacing, now, self._per_minute) - now
-        pause(self._clock, self._display, wait, f"{self._per_minute} requests a minute are allowed")
+        pause(self.clock, self._display, wait, f"{self._per_minute} requests a minute are allowed")
 
     def _throttled(self, throttle: Throttle, before: int) -> int:
         """Wait until a throttle ends; return how long that took, in ms."""
-        now = self._clock.now()
+        now = self.clock.now()
         self._pacing = pacing.note_throttle(self._pacing, now, throttle.wait)
         wait = self._pacing.not_before - now
         if before + wait > THROTTLED_MOST_MS:
@@ -121,7 +122,7 @@ class Asker:
                 f"the API has throttled {self._pacing.throttles} requests in a row: other programs "
                 "use up the tenant's requests. Stop them, or ask again after they have ended"
             )
-        pause(self._clock, self._display, wait, "the API throttles this tenant (429)")
+        pause(self.clock, self._display, wait, "the API throttles this tenant (429)")
         return wait
 
     def _back_off(self, fault: Fault, faults: int) -> None:
@@ -131,7 +132,7 @@ class Asker:
                 "Ask again later, or with a smaller --limit"
             )
         wait = max(BACKOFF_FIRST_MS * 2 ** (faults - 1), fault.wait)
-        pause(self._clock, self._display, wait, f"no page ({fault.detail})")
+        pause(self.clock, self._display, wait, f"no page ({fault.detail})")
 
 
 def follow(query: Query, asker: Asker, write: Write, display: Display) -> Found:
@@ -142,6 +143,7 @@ def follow(query: Query, asker: Asker, write: Write, display: Display) -> Found:
         SourceRefused: the API refuses the query or the caller.
     """
     found = Found()
+    gauge = Gauge(asker.clock)
     position: Position | None = begin(query)
     while position is not None:
         page = asker.page(position)
@@ -155,6 +157,15 @@ def follow(query: Query, asker: Asker, write: Write, display: Display) -> Found:
             nulls=found.nulls + len(page.nulls),
             irregular=found.irregular + sum(it.original is not None for it in taken.records),
         )
-        display.progress(str(found))
+        display.progress(f"{found}{_pace(gauge, found, page)}")
         position = taken.goes_on
     return found
+
+
+def _pace(gauge: Gauge, found: Found, page: Page) -> str:
+    """Return the rate, what is left by the API's own count, and how long that may take."""
+    left = max(0, (page.total or 0) - len(page.records)) if page.has_next else 0
+    said = gauge.rate(found.records)
+    if left:
+        said += f", about {left:,} to come by the API's count{gauge.left(found.records, left)}"
+    return said

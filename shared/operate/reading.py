@@ -85,5 +85,6 @@ class Progress:
     def _estimate(self) -> str:
         if not self._clock or not ESTIMATED_FROM <= self._done < self._total:
             return ""
-        spent = self._clock.elapsed() - self._began
-        return f", about {duration(spent * (self._total - self._done) // self._done)} left"
+        spent = max(1, self._clock.elapsed() - self._began)
+        rate = f", {round(self._done * 1000 / spent):,} a second"
+        return f"{rate}, about {duration(spent * (self._total - self._done) // self._done)} left"

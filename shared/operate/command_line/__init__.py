@@ -1,6 +1,6 @@
 """The command line: every command of `python -m shared`, in modules by what they do.
 
-Exit codes: 0 done, 1 failed, 2 wrong settings or options.
+Exit codes: 0 done, 1 failed or found something, 2 wrong settings or options.
 """
 
 import typer

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -12,8 +13,8 @@ from shared.bootstrap import announced_place, message_queue
 from shared.core.audit.announcing import EVENT_SCHEMAS
 from shared.core.errors import SettingsError
 from shared.operate.announcing import Announcer, Send, Wanted
-from shared.operate.command_line.options import EnvFile, FromApp, OneScan
-from shared.operate.command_line.session import archive_of, environ_of, failures
+from shared.operate.command_line.options import AsJson, EnvFile, FromApp, OneScan
+from shared.operate.command_line.session import TWICE, archive_of, environ_of, failures, write_json
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
 from shared.operate.output import STANDARD_OUTPUT
@@ -48,6 +49,7 @@ def announce(  # noqa: PLR0913 - each is an option
     ] = 0,
     most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages to send.")] = 100_000,
     scan: OneScan = None,
+    as_json: AsJson = False,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
@@ -57,7 +59,9 @@ def announce(  # noqa: PLR0913 - each is an option
     and to send to the queue.
     """
     console = standard_error()
-    with failures(console):
+    with failures(console, as_json=as_json):
+        if as_json and output == STANDARD_OUTPUT:
+            raise SettingsError([TWICE])
         environ = environ_of(env_file, from_app)
         wanted = Wanted(
             start=read_time("--from", start), end=read_time("--to", end), after=after, most=most
@@ -67,6 +71,8 @@ def announce(  # noqa: PLR0913 - each is an option
         with _sink(environ, queue, output) as send, display(console, live=True) as shown:
             done = Announcer(place.results, parts, send, shown).announce(wanted)
     console.print(str(done), soft_wrap=True)
+    if as_json:
+        write_json(asdict(done))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,11 +12,20 @@ from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import api_source, quiet_azure, run_scans
-from shared.operate.command_line.options import EnvFile, FromApp
-from shared.operate.command_line.session import code_of, environ_of, explain, failures
+from shared.core.errors import SettingsError
+from shared.operate.command_line.options import AsJson, EnvFile, FromApp
+from shared.operate.command_line.session import (
+    TWICE,
+    code_of,
+    environ_of,
+    explain,
+    failures,
+    write_json,
+)
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_filters, read_question
 from shared.operate.following import Query
+from shared.operate.gauging import RunGauge
 from shared.operate.output import STANDARD_OUTPUT, opened
 from shared.operate.querying import Asker, Found, follow
 from shared.operate.running import run_once, run_until_idle
@@ -28,6 +38,7 @@ def run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Repeat until nothing is due any more.")
     ] = False,
+    as_json: AsJson = False,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
@@ -37,14 +48,21 @@ def run(
     standard output, unless that is a terminal.
     """
     console = standard_error()
-    with failures(console), _log_without_reports():
+
+    def show(line: str) -> None:
+        _report(line, as_json=as_json)
+
+    with failures(console, as_json=as_json), _log_without_reports():
         environ = environ_of(env_file, from_app, asks_api=True)
         with display(console, live=True) as shown:
+            clock = SystemClock()
+            watch = RunGauge(shown, clock).watched
             if until_idle:
-                clock = SystemClock()
-                results = run_until_idle(lambda: run_scans(environ), clock, shown, _report)
+                results = run_until_idle(
+                    lambda: run_scans(environ, watch=watch), clock, shown, show
+                )
             else:
-                results = run_once(lambda: run_scans(environ), shown, _report)
+                results = run_once(lambda: run_scans(environ, watch=watch), shown, show)
     _exit_for(console, results)
 
 
@@ -77,6 +95,7 @@ def query(  # noqa: PLR0913 - each is an option
             "name ends with .gz, or standard output (-).",
         ),
     ] = STANDARD_OUTPUT,
+    as_json: AsJson = False,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
@@ -92,7 +111,9 @@ def query(  # noqa: PLR0913 - each is an option
         "SCAN_SORT_DIRECTION": sort_direction,
         "SCAN_LIMIT": limit,
     }
-    with failures(console, output):
+    with failures(console, output, as_json=as_json):
+        if as_json and output == STANDARD_OUTPUT:
+            raise SettingsError([TWICE])
         if filters is not None:
             options["SCAN_FILTERS"] = read_filters(filters)
         given = {name: value for name, value in options.items() if value is not None}
@@ -102,6 +123,8 @@ def query(  # noqa: PLR0913 - each is an option
             console,
         )
     console.print(f"done: {found}", soft_wrap=True)
+    if as_json:
+        write_json({"output": output, **asdict(found)})
 
 
 def _ask(question: QuerySettings, output: str, console: Console) -> Found:
@@ -130,9 +153,9 @@ def _exit_for(console: Console, results: list[RunResult]) -> None:
         raise typer.Exit(max(code_of(error) for _, error in errors))
 
 
-def _report(line: str) -> None:
+def _report(line: str, *, as_json: bool) -> None:
     """Hand a report line to whatever reads standard output; a person reads the summary."""
-    if not sys.stdout.isatty():
+    if as_json or not sys.stdout.isatty():
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

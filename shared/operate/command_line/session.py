@@ -20,6 +20,8 @@ from shared.operate.output import STANDARD_OUTPUT, partial
 FAILED = 1
 WRONG_SETTINGS = 2
 
+TWICE = "--json needs --output FILE: standard output cannot hold the result as well"
+
 
 def environ_of(
     env_file: Path | None, from_app: str | None = None, *, asks_api: bool = False

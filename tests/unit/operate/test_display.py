@@ -13,17 +13,25 @@ def shown(*, terminal: bool, live: bool) -> str:
     """Return the output of a wait of 70 seconds and of a permanent line."""
     written = StringIO()
     console = Console(file=written, force_terminal=terminal, width=80, markup=False)
-    with display(console, live=live) as place:
-        pause(FakeClock(), place, 70_000, "throttled [429]")
+    clock = FakeClock()
+    with display(console, live=live, clock=clock) as place:
+        pause(clock, place, 70_000, "throttled [429]")
         place.say("done " + "x" * 100)
     return written.getvalue()
 
 
 def test_a_log_gets_whole_lines() -> None:
-    """A wait is one line, not one a second; there is no wrapping and no control code."""
-    lines = shown(terminal=False, live=True)
+    """A wait is a line every 15 s, not one a second; there is no wrapping and no control code."""
+    lines = shown(terminal=False, live=True).splitlines()
 
-    assert lines == f"throttled [429]: waiting for 1 min 10 s\ndone {'x' * 100}\n"
+    assert lines == [
+        "throttled [429]: waiting for 1 min 10 s",
+        "throttled [429]: 55 s left",
+        "throttled [429]: 40 s left",
+        "throttled [429]: 25 s left",
+        "throttled [429]: 10 s left",
+        f"done {'x' * 100}",
+    ]
 
 
 def test_a_terminal_keeps_one_line_up_to_date() -> None:

@@ -282,3 +282,18 @@ def test_records_are_the_bytes_of_the_answer() -> None:
 
     assert [record.line for record in asking.records] == [raw.encode()]
     assert json.loads(raw)["a"] == 1000
+
+
+def test_progress_has_the_rate_what_is_left_and_an_estimate() -> None:
+    """The API's count of what matches says what is left; it is only an estimate."""
+    asking = Asking()
+    asking.api.latency = 6_000
+
+    asking.follow()
+
+    pages = [line for line in asking.said.lines if "on" in line]
+    assert pages[0] == (
+        "10 activities on 1 page, 100 a minute, about 37 to come by the API's count, "
+        "about 23 s left"
+    )
+    assert "to come" not in pages[-1]

@@ -122,7 +122,9 @@ def test_progress_reports_what_is_left_and_how_long_it_may_take() -> None:
         progress.step()
 
     assert shown.ticks[0] == "1 of 150,000 manifests read"
-    assert shown.ticks[-1] == "15,000 of 150,000 manifests read, about 2 min 15 s left"
+    assert (
+        shown.ticks[-1] == "15,000 of 150,000 manifests read, 1,000 a second, about 2 min 15 s left"
+    )
 
 
 def test_progress_without_a_clock_only_counts() -> None:
