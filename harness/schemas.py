@@ -17,11 +17,14 @@ import msgspec
 
 from shared.core import model
 from shared.core.audit import attention, history, pace, status, strip, week
+from shared.core.audit.doctor import reports, transcripts, words
 from shared.core.state import manifest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 FORMATS: dict[str, type[msgspec.Struct]] = {
+    "doctor-1": reports.Examination,
+    "transcript-1": transcripts.Transcript,
     "history-1": history.History,
     "ledger-1": model.Ledger,
     "manifest-1": manifest.Manifest,
@@ -62,10 +65,29 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "usual": week.Usual,
     "ran": pace.Ran,
     "open-slice": status.OpenSlice,
+    "doctor": reports.Examination,
+    "check": reports.Check,
+    "finding": reports.Finding,
+    "transcript": transcripts.Transcript,
+    "exchange": words.Exchange,
+    "facts": words.Facts,
+    "lag": words.Lag,
 }
 """Each marked table of `docs/formats.md` with the type whose fields it lists."""
 
-PLACES = (model, manifest, history, status, attention, pace, strip, week)
+PLACES = (
+    model,
+    manifest,
+    history,
+    status,
+    attention,
+    pace,
+    strip,
+    week,
+    reports,
+    transcripts,
+    words,
+)
 """Where the types are."""
 
 _ATTRIBUTE = re.compile(r"(\w+): (.*)")

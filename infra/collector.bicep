@@ -59,6 +59,10 @@ param scanFilters object = {}
 @description('Fingerprint that accepts changed filters under the same scan name.')
 param scanAcceptFilters string = ''
 
+@description('Label of an examination that the next run does once (SCAN_DOCTOR); empty for none.')
+@maxLength(40)
+param scanDoctor string = ''
+
 @description('Which time the scan goes by: date (when the activity happened) or created (when it was ingested).')
 @allowed([
   'date'
@@ -502,13 +506,16 @@ var anyHostSettings = {
 var acceptSettings = {
   SCAN_ACCEPT_FILTERS: scanAcceptFilters
 }
+var doctorSettings = {
+  SCAN_DOCTOR: scanDoctor
+}
 var scansSettings = {
   SCANS: string(scans)
 }
 var publicCloud = startsWith(storageSuffix, 'core.windows.')
 var registeredSettings = union(registrationSettings, publicCloud ? {} : authoritySettings)
 var authSettings = union(registered ? registeredSettings : {}, authMode == 'client-secret' ? clientSecretSettings : {}, authMode == 'api-token' ? tokenSettings : {})
-var optionalSettings = union(allowAnyHost ? anyHostSettings : {}, empty(scanAcceptFilters) ? {} : acceptSettings, empty(scans) ? {} : scansSettings)
+var optionalSettings = union(allowAnyHost ? anyHostSettings : {}, empty(scanAcceptFilters) ? {} : acceptSettings, empty(scanDoctor) ? {} : doctorSettings, empty(scans) ? {} : scansSettings)
 
 var scanSettings = {
   MDA_API_URL: checkedUrl

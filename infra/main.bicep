@@ -62,6 +62,10 @@ param scanFilters object = {}
 @description('Fingerprint that accepts changed filters under the same scan name.')
 param scanAcceptFilters string = ''
 
+@description('Label of an examination that the next run does once (SCAN_DOCTOR); empty for none.')
+@maxLength(40)
+param scanDoctor string = ''
+
 @description('Which time the scan goes by: date (when the activity happened) or created (when it was ingested).')
 @allowed([
   'date'
@@ -382,6 +386,7 @@ module collector 'collector.bicep' = {
     scanName: scanName
     scanFilters: scanFilters
     scanAcceptFilters: scanAcceptFilters
+    scanDoctor: scanDoctor
     scanSortField: scanSortField
     scanSortDirection: scanSortDirection
     scanLimit: scanLimit

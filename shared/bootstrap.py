@@ -3,7 +3,8 @@
 import logging
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,17 @@ from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_state import BlobStateArchive
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
+from shared.adapters.blob_trials import BlobTrials
 from shared.adapters.credentials import authorization, default_credential, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.announcing import EVENT_SCHEMAS, Place
-from shared.core.errors import AppUnreadable, SettingsError
+from shared.core.errors import AppUnreadable, ScanError, SettingsError
 from shared.core.model import Policy
+from shared.core.quoting import quoted
 from shared.core.state.report import Tally
 from shared.drawing import draw
 from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive, StateArchive
+from shared.scan.doctor import Doctor, Patient, examine_once
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
 from shared.settings import Settings, read_settings
@@ -77,6 +81,7 @@ def run_scans(
     jobs = [_watched(job, watch) for job in jobs] if watch else jobs
     per_minute = settings.requests_per_minute
     try:
+        jobs = _examined(settings, containers, environ, jobs)
         return run_all(jobs, clock, per_minute=per_minute, budget=budget, past_due=past_due)
     finally:
         _close(source)
@@ -113,6 +118,33 @@ def _watched(job: Job, watch: Watch) -> Job:
     return replace(job, ports=replace(job.ports, ledgers=store))
 
 
+def _examined(
+    settings: Settings, containers: Containers, environ: Mapping[str, str], jobs: list[Job]
+) -> list[Job]:
+    """Let doctor examine API and storage, if its label is new; return the runs that follow."""
+    if settings.doctor is None:
+        return jobs
+    doctor = Doctor(
+        label=quoted(settings.doctor, LABEL_MOST),
+        authorization=authorization(settings.api, SystemClock()),
+        storage=BlobTrials(containers),
+        accepted=lambda proposed: accepted(environ, proposed),
+    )
+    return examine_once(doctor, jobs)
+
+
+def accepted(environ: Mapping[str, str], proposed: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the proposed settings that the program accepts beside the present ones."""
+    kept: dict[str, str] = {}
+    for name, value in proposed.items():
+        try:
+            read_settings({**environ, **kept, name: value})
+        except SettingsError:
+            continue
+        kept[name] = value
+    return kept
+
+
 def _make_local_containers(settings: Settings, containers: Containers) -> None:
     """Make missing containers where there is no deployment that makes them."""
     if settings.storage.connection_string:
@@ -126,6 +158,9 @@ def _close(source: HttpActivitySource) -> None:
         logger.warning("the connection to the API could not be closed: %s", error)
 
 
+LABEL_MOST = 40
+"""Characters of a label that are kept."""
+
 _budgets: dict[tuple[str, int], SharedBudget] = {}
 """By address and limit. Kept, because invocations may begin less than 60 s apart."""
 
@@ -136,6 +171,32 @@ def _shared_budget(settings: Settings) -> SharedBudget | None:
         return None
     key = (settings.api.url, settings.requests_per_minute)
     return _budgets.setdefault(key, SharedBudget(settings.requests_per_minute))
+
+
+@contextmanager
+def patient(environ: Mapping[str, str], scan: str | None) -> Iterator[Patient]:
+    """Provide what doctor examines on a command line; nothing is requested yet.
+
+    Raises:
+        SettingsError: at least one setting is invalid, or they do not have the scan.
+    """
+    settings = read_settings(environ)
+    containers = storage(settings, environ)
+    chosen = [it for it in settings.scans if scan in {None, it.scan}]
+    if not chosen:
+        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
+    with closing(api_source(settings.api)) as source:
+        with suppress(ScanError):  # The trials of storage say what is wrong.
+            _make_local_containers(settings, containers)
+        yield Patient(
+            policy=chosen[0],
+            source=source,
+            authorization=authorization(settings.api, SystemClock()),
+            storage=BlobTrials(containers),
+            ledgers=tuple(BlobLedgerStore(containers.state, it.scan) for it in settings.scans),
+            per_minute=settings.requests_per_minute,
+            clock=SystemClock(),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

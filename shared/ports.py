@@ -345,6 +345,29 @@ class ResultArchive(ResultStore, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Something that was tried with storage.
+
+    Attributes:
+        name: what was tried, and where.
+        problem: what went wrong and what to do about it; None if nothing did.
+        is_needed: whether the scan needs it.
+    """
+
+    name: str
+    problem: str | None
+    is_needed: bool = True
+
+
+class StorageTrials(Protocol):
+    """What the scan does with storage, tried on blobs that no run, reader or check sees."""
+
+    def trials(self) -> Iterator[Trial]:
+        """Try one thing after the other, and yield how it went; nothing is raised."""
+        ...
+
+
 class Clock(Protocol):
     """Time. The only source of it."""
 

@@ -17,7 +17,7 @@ from shared.core.errors import (
 )
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Request, StoredPart
 from shared.core.state.layout import hour_prefix, is_folder, stored_parts
-from shared.ports import Derived, KeptAnswer, LedgerVersion, SavedLedger
+from shared.ports import Derived, KeptAnswer, LedgerVersion, SavedLedger, Trial
 from shared.settings import fingerprint
 
 NOW = 1_795_435_200_000
@@ -198,6 +198,38 @@ class InMemoryDerived:
     def newest_lines(self, most: int) -> list[str]:
         """Return the last lines."""
         return self.lines[-most:]
+
+
+TRIALS = (
+    "create (state)",
+    "refuse a second creation (state)",
+    "replace the version that was read (state)",
+    "refuse to replace another version (state)",
+    "read (state)",
+    "list (state)",
+    "stage and commit (state)",
+    "delete (state)",
+    "stage a block (parts)",
+    "list (parts)",
+    "read (parts)",
+    "stage a block (manifests)",
+    "list (manifests)",
+    "read (manifests)",
+)
+"""What is tried with storage, in order."""
+
+
+class InMemoryTrials:
+    """The `StorageTrials` in memory: everything works, but for what is in `problems`."""
+
+    def __init__(self, problems: Mapping[str, str] | None = None) -> None:
+        self.problems = problems or {}
+
+    def trials(self) -> Iterator[Trial]:
+        """Yield what went wrong, if anything did."""
+        for name in TRIALS:
+            needed = name != "delete (state)"
+            yield Trial(name=name, problem=self.problems.get(name), is_needed=needed)
 
 
 class InMemoryState:

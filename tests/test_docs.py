@@ -238,7 +238,9 @@ def commands(group: typer.Typer = app) -> Iterator[str]:
 @pytest.mark.parametrize("command", list(commands()))
 def test_every_command_and_option_is_documented(command: str) -> None:
     """They are on the page of the command line, or on a page that it links to."""
-    pages = [(ROOT / f"docs/{it}.md").read_text("utf-8") for it in ("command-line", "verify")]
+    pages = [
+        (ROOT / f"docs/{it}.md").read_text("utf-8") for it in ("command-line", "verify", "doctor")
+    ]
     told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
 
     options = set(re.findall(r"(?<!\S)--[a-z][a-z-]+", told)) - {"--help"}

@@ -12,6 +12,7 @@ param scanFilters = {
   }
 }
 param scanAcceptFilters = '0123456789abcdef'
+param scanDoctor = 'first-look'
 param scanSortField = 'created'
 param scanSortDirection = 'desc'
 param scanLimit = 500

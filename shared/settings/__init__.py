@@ -31,6 +31,7 @@ class Settings:
         scans: one policy per scan; they divide the time and request budgets among them.
         schedule: the timer's NCRONTAB expression, None outside Azure.
         requests_per_minute: of all scans together.
+        doctor: label of the examination that is wanted; None for none.
     """
 
     api: ApiSettings
@@ -38,6 +39,7 @@ class Settings:
     scans: tuple[Policy, ...]
     schedule: str | None
     requests_per_minute: int
+    doctor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         scans=policies(reader, urlsplit(api.url).hostname or ""),
         schedule=reader.text(table.SCAN_SCHEDULE),
         requests_per_minute=reader.value(table.SCAN_REQUESTS_PER_MINUTE),
+        doctor=reader.text(table.SCAN_DOCTOR),
     )
     reader.require_no_problems()
     return settings

@@ -288,6 +288,11 @@ SCAN_PAUSE_ALERT = Setting(
     reason="Somebody may have forgotten the pause",
     per_scan=True,
 )
+SCAN_DOCTOR = Setting(
+    name="SCAN_DOCTOR",
+    parse=str,
+    reason="The next run examines the API and the storage, once for each label",
+)
 SCANS = Setting(
     name="SCANS",
     default="[]",
@@ -331,6 +336,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     SCAN_DOUBT_ALERT,
     SCAN_THROTTLED_ALERT,
     SCAN_PAUSE_ALERT,
+    SCAN_DOCTOR,
     SCANS,
 )
 """Every setting that the program reads."""

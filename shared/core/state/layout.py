@@ -158,6 +158,11 @@ def history_name(scan: str) -> str:
     return f"scan={scan}/history.json"
 
 
+def doctor_name(scan: str) -> str:
+    """Return the name of what doctor found, when `SCAN_DOCTOR` asked for it."""
+    return f"scan={scan}/doctor.json"
+
+
 def status_name(scan: str, ending: str) -> str:
     """Return the name of the scan's status, as `json` or as the page `html`."""
     return f"scan={scan}/status.{ending}"

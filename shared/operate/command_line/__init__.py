@@ -7,6 +7,7 @@ import typer
 
 from shared.operate.command_line.announcing import announce
 from shared.operate.command_line.checking import status, verify
+from shared.operate.command_line.examining import doctor
 from shared.operate.command_line.ledger import ledger_app
 from shared.operate.command_line.levers import (
     accept_filters,
@@ -30,7 +31,7 @@ app = typer.Typer(
     # The library's own tracebacks show local variables, and with them secrets.
     pretty_exceptions_enable=False,
 )
-for command in (run, query, verify, status, plan, announce):
+for command in (run, query, verify, status, plan, announce, doctor):
     app.command()(command)
 for lever in (pause, resume, rescan, backfill, accept_filters, retry):
     app.command()(lever)

@@ -80,6 +80,7 @@ _UNTOLD = {
     "black hole": "No query could be made that begins where an activity is, in ascending order.",
     "filters in the continuation": "No page of a filtered query was full.",
     "refused forms": "The API answered no query.",
+    "compression": "No answer had headers.",
 }
 """Why a fact may be missing, where there is more to say than that."""
 
@@ -209,9 +210,14 @@ def _boundary(facts: Facts, _: Policy) -> _Row:
 
 
 def _black_hole(facts: Facts, _: Policy) -> _Row:
-    shown = " and ".join(facts.hole_shown_by)
+    queries = {
+        "created": "by created",
+        "next": "from the next millisecond on",
+        "descending": "in descending order",
+    }
+    shown = ", ".join(queries[it] for it in facts.hole_shown_by)
     probes = {"created", "descending"} & set(facts.hole_shown_by)
-    seen = f"seen, shown by: {shown or 'no other query'}"
+    seen = f"seen; its activities are shown by {f'queries {shown}' if shown else 'no query'}"
     return _Row(
         fact="black hole",
         assumed="may occur; a query by created or in descending order shows what it hides",

@@ -36,6 +36,7 @@ from shared.core.audit.doctor.words import (
     RetryAfter,
     Type,
 )
+from shared.core.clocks import apart
 from shared.core.errors import SourceRefused, TokenRefused
 from shared.core.model import Answer, Axis, Direction, NoAnswer, Request
 from shared.core.quoting import quoted
@@ -81,7 +82,7 @@ class Seen:
         identities: of the records, as digests.
         kinds: `eventTypeName` of the first records; None where it is no text.
         continuation: `nextQueryFilters` verbatim, None without one.
-        date: the API's clock, None when it did not say.
+        ahead: how far the API's clock is ahead, in ms; None when it did not say.
         wait: how long a throttle asks to wait, in ms.
         said: what the API said in words, if it refused.
         renewable: whether a new token may help.
@@ -95,7 +96,7 @@ class Seen:
     identities: frozenset[str] = frozenset()
     kinds: tuple[str | None, ...] = ()
     continuation: str | None = None
-    date: int | None = None
+    ahead: int | None = None
     wait: int = 0
     said: str = ""
     renewable: bool = False
@@ -122,6 +123,18 @@ def look(asked: Asked, answer: Answer | NoAnswer, *, milliseconds: int, now: int
         milliseconds: how long it took.
         now: when it arrived, epoch ms.
     """
+    seen = _look(asked, answer, milliseconds, now)
+    if isinstance(answer, NoAnswer) or answer.date is None:
+        return seen
+    return _changed(seen, ahead=apart(answer.date, sent=now - milliseconds, answered=now))
+
+
+def turned_away(asked: Asked, said: str) -> Seen:
+    """Return what a question showed that could not be sent, because signing in is refused."""
+    return Seen(asked=asked, exchange=_exchange(asked, "refused", 0), said=quoted(said))
+
+
+def _look(asked: Asked, answer: Answer | NoAnswer, milliseconds: int, now: int) -> Seen:
     if isinstance(answer, NoAnswer):
         exchange = _exchange(asked, "no answer", milliseconds)
         return Seen(asked=asked, exchange=exchange, said=quoted(f"{answer.kind}: {answer.detail}"))
@@ -160,7 +173,7 @@ def _unread(asked: Asked, answer: Answer, result: Result, milliseconds: int, sai
         **_transport(answer),
         retry_after=_form_of(answer.retry_after) if result == "throttled" else None,
     )
-    return Seen(asked=asked, exchange=exchange, date=answer.date, said=quoted(said))
+    return Seen(asked=asked, exchange=exchange, said=quoted(said))
 
 
 def _exchange(asked: Asked, result: Result, milliseconds: int) -> Exchange:
@@ -222,7 +235,6 @@ def _page(asked: Asked, answer: Answer, page: Page, milliseconds: int) -> Seen:
         identities=frozenset(record.identity for record in page.records),
         kinds=tuple(map(_kind, page.records[: asked.limit])),
         continuation=page.continuation,
-        date=answer.date,
         types=types,
         undocumented=undocumented,
     )

@@ -1,0 +1,55 @@
+"""The command `doctor`, which asks the API, storage and the identity how they really are."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared import __version__
+from shared.bootstrap import accepted, patient, quiet_azure
+from shared.core.audit.doctor import reports, transcripts
+from shared.operate.command_line.options import EnvFile
+from shared.operate.command_line.session import FAILED, environ_of, failures
+from shared.operate.display import display, standard_error
+from shared.operate.doctor import examine, lines_of
+
+
+def doctor(
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the result to standard output as JSON.")
+    ] = False,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(
+            "--transcript",
+            metavar="FILE",
+            help="Write an anonymised account of what was asked and answered: no identifier, name, "
+            "address or text of an activity is in it.",
+        ),
+    ] = None,
+    scan: Annotated[
+        str | None,
+        typer.Option("--scan", metavar="NAME", help="Judge this scan's settings; the first's."),
+    ] = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Check settings, sign-in, storage and clocks, and measure what the API leaves undocumented.
+
+    It sends at most 20 requests, at a pace that leaves a live scan its own. Whatever it writes to
+    storage, no run, reader or check ever sees.
+    """
+    console = standard_error()
+    with failures(console):
+        quiet_azure()
+        environ = environ_of(env_file)
+        with patient(environ, scan) as examined, display(console, live=True) as shown:
+            result, probing = examine(examined, shown, lambda it: accepted(environ, it))
+        if transcript is not None:
+            account = transcripts.transcript(probing, __version__)
+            transcript.write_bytes(transcripts.encode(account))
+    text = reports.encode(result).decode() if as_json else "\n".join(lines_of(result))
+    sys.stdout.write(text + "\n")
+    if not result.is_sound:
+        raise typer.Exit(FAILED)
