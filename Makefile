@@ -13,6 +13,10 @@ NODE_OLDEST := 22
 TESTS := $(VENV_PYTHON) -m pytest --numprocesses auto --dist worksteal
 QUICK_TESTS := tests/unit tests/simulator tests/test_house.py
 
+# Keep compiled modules, even if the environment says otherwise: without them, every process of a
+# test run compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Stamps: each installation is repeated only when one of its prerequisites changes.
 VENV := .venv/.made
 PACKAGES := .venv/.packages
@@ -23,7 +27,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test quick quick-list coverage readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload bench-quiet clean
+.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload bench-quiet clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -35,6 +39,9 @@ demo: setup ## run the function against a simulated API and a real storage emula
 
 test: setup ## run every test, in random order; ARGS="-k name" passes options to pytest
 	@$(TESTS) $(ARGS)
+
+proofs: $(PACKAGES) ## try every case of the proofs of which the tests try a sample; takes minutes
+	@PROOFS=all $(TESTS) tests/crash $(ARGS)
 
 quick: $(PACKAGES) ## run the tests of product and simulator that take no time
 	@$(TESTS) -m quick $(QUICK_TESTS) $(ARGS)

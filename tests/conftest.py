@@ -62,9 +62,14 @@ def container_name() -> str:
 @pytest.fixture
 def storage_settings(azurite: Azurite, container_name: str) -> dict[str, str]:
     """Return the settings of unused storage, whose containers do not exist yet."""
+    return unused_storage(azurite.connection_string, container_name)
+
+
+def unused_storage(connection_string: str, name: str) -> dict[str, str]:
+    """Return the settings of containers that are named like this."""
     return {
-        "STORAGE_CONNECTION_STRING": azurite.connection_string,
-        "STORAGE_DATA_CONTAINER": f"{container_name}-data",
-        "STORAGE_MANIFEST_CONTAINER": f"{container_name}-manifests",
-        "STORAGE_STATE_CONTAINER": f"{container_name}-state",
+        "STORAGE_CONNECTION_STRING": connection_string,
+        "STORAGE_DATA_CONTAINER": f"{name}-data",
+        "STORAGE_MANIFEST_CONTAINER": f"{name}-manifests",
+        "STORAGE_STATE_CONTAINER": f"{name}-state",
     }

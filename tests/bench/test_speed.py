@@ -42,7 +42,7 @@ def test_every_activity_of_a_history_has_its_own_identity() -> None:
     assert len({record.identity for record in page.records}) == 100
 
 
-@pytest.mark.parametrize("name", ["scan", "credulous", "classic", "classic-gzip", "unavoidable"])
+@pytest.mark.parametrize("name", ["credulous", "classic", "classic-gzip", "unavoidable"])
 def test_a_contestant_collects_the_whole_history(name: str) -> None:
     """It also reports its cost."""
     task = Task(name=name, count=1_500, limit=500, hours=3, forms=FEW)
@@ -57,19 +57,19 @@ def test_a_contestant_collects_the_whole_history(name: str) -> None:
 
 
 def test_a_sweep_and_a_check_follow_a_scan() -> None:
-    """They read what it stored, and the sweep finds nothing new."""
+    """It collects the whole history; they read what it stored, and find nothing new."""
     task = Task(name="scan", count=600, limit=500, hours=1, forms=FEW)
     api = task.api()
 
     with serving(api) as url:
-        _, swept, checked = run(task, api, url, "sweep", "verify")
+        scanned, swept, checked = run(task, api, url, "sweep", "verify")
 
-    assert (swept["records"], checked["records"]) == (600, 600)
+    assert [it["records"] for it in (scanned, swept, checked)] == [600, 600, 600]
 
 
 def test_the_paced_scan_keeps_to_the_budget() -> None:
     """It sends thirty requests a minute of the fast clock, and barely more at its start."""
-    task = replace(Task(name="paced", count=50_000, limit=500, forms=FEW), hours=24, keeps=False)
+    task = replace(Task(name="paced", count=17_000, limit=500, forms=FEW), hours=8, keeps=False)
     api = replace(task.api(), latency=0.2)
 
     with serving(api) as url:

@@ -11,6 +11,7 @@ from shared.core.errors import BlocksLost, LedgerConflict, StoreConflict, StoreU
 from shared.core.model import Policy
 from simulator import Switches, Tenant
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.sampling import sampled
 from tests.simulated import SimulatedApi
 from tests.unit.test_sweeps import identities
 from tests.world import World
@@ -97,8 +98,9 @@ def test_a_life_has_all_kinds_of_effects() -> None:
 def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> None:
     """The effects include those of sweeps and probes."""
     chosen = how_to(direction=direction)
-    first = {"asc": 1, "desc": 2}[direction]  # between them they meet every effect
-    for number in range(first, len(effects_of(chosen)) + 1, 2):
+    # Between them, the four meet every effect.
+    first = {"asc": 1, "desc": 2}[direction] + {"before": 0, "after": 2}[how]
+    for number in sampled(len(effects_of(chosen)), every=4, first=first):
         world = new_world()
         share(world, Effects(at=number, how=how))
         with pytest.raises(Crash):
@@ -115,7 +117,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> 
 def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int) -> None:
     """It sleeps at any effect, past its claim, while others work for an hour."""
     chosen = how_to(concurrency=lanes)
-    for number in range(lanes, len(effects_of(chosen)) + 1, 4):
+    for number in sampled(len(effects_of(chosen)), every=6, first=lanes):
         world = new_world()
         share(world, Effects(at=number, how="after", meanwhile=_others(world, chosen)))
         live(world, chosen)
@@ -143,7 +145,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
     def unavailable() -> None:
         raise StoreUnavailable("HTTP 503 ServerBusy")
 
-    for number in range(2, len(effects_of(HOW)) + 1, 5):
+    for number in sampled(len(effects_of(HOW)), every=8, first={"before": 2, "after": 6}[how]):
         world = new_world()
         share(world, Effects(at=number, how=how, meanwhile=unavailable))
         with pytest.raises(StoreUnavailable):
@@ -158,7 +160,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
 
 def test_a_write_that_lands_after_later_ones_changes_nothing() -> None:
     """The network delays a dead process's last write by half an hour."""
-    for number in range(1, len(effects_of(HOW)) + 1, 3):
+    for number in sampled(len(effects_of(HOW)), every=5):
         world = new_world()
         late: list[Callable[[], object]] = []
         share(world, Effects(at=number, how="before", late=late))

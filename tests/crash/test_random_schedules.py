@@ -15,6 +15,7 @@ from shared.core.errors import TokenRefused
 from shared.core.intervals import Intervals, merge, subtract
 from shared.core.model import Answer, NoAnswer, Policy
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, FakeApi, Reply, page_of, policy, status
+from tests.sampling import examples
 from tests.world import World
 
 ORIGIN = NOW - 3 * HOUR
@@ -154,7 +155,7 @@ def _truth(rng: random.Random, page: int) -> list[int]:
     return [at for at in drawn if crowded[at] < page - 1]
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(60, 1_000))
 @given(seed=st.integers(0, 2**32))
 def test_any_schedule_that_ends_leaves_the_whole_truth(seed: int) -> None:
     """Nothing is lost except in doubt, nothing is stored twice, and the chain is whole."""
@@ -210,7 +211,7 @@ class Overloaded(Schedule):
         return lost, merge((it["start"], it["end"]) for m in manifests for it in m["doubt"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(25, 400))
 @given(seed=st.integers(0, 2**32))
 def test_any_schedule_of_an_overloaded_scan_loses_only_what_it_declares(seed: int) -> None:
     """Lost time had passed the reach, and all that has passed it is covered or lost."""

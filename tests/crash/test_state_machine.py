@@ -21,6 +21,7 @@ from simulator import Identity, Switches, Tenant
 from simulator.switches import Dense, EmptyData, Sorts, TailDrop
 from tests.excuses import SECOND, Troubles, told
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
+from tests.sampling import examples
 from tests.simulated import SimulatedApi
 from tests.unit.test_rebuild import Silent
 from tests.world import World
@@ -484,4 +485,4 @@ def _counts(it: Identity, origin: int, last: int, excused: list[tuple[int, int]]
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=25, stateful_step_count=20)
+TestLife.settings = settings(max_examples=examples(8, 200), stateful_step_count=20)

@@ -1,6 +1,7 @@
 """The command `announce` against Azurite: a queue, a file, and invalid options."""
 
 import json
+import uuid
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +14,15 @@ from typer.testing import CliRunner
 from harness.azurite import Azurite, azurite_queues
 from shared.operate.command_line import app
 from simulator import Simulator
+from tests.conftest import unused_storage
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
 
 
-@pytest.fixture
-def environ(azurite: Azurite, storage_settings: dict[str, str]) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module")
+def environ(azurite: Azurite) -> Iterator[dict[str, str]]:
     """Provide the settings of a scan that has stored some parts, with an account's queues."""
     with azurite_queues(azurite) as both, Simulator(history(300), switches=OPEN) as api:
-        made = settings(api, {**storage_settings, "STORAGE_CONNECTION_STRING": both})
+        made = settings(api, unused_storage(both, f"test-{uuid.uuid4().hex}"))
         run_until_idle(made)
         yield made
 

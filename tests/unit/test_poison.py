@@ -78,7 +78,7 @@ def blocked(world: World, pass_name: str = "") -> list[dict[str, Any]]:
     return [it for it in opened if it["blocked_since"] and it["pass"].startswith(pass_name)]
 
 
-@pytest.mark.parametrize(("lanes", "direction"), [(1, "asc"), (3, "desc"), (6, "asc")])
+@pytest.mark.parametrize(("lanes", "direction"), [(1, "asc"), (6, "desc")])
 def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None:
     """A hundred seconds are poisoned at once, and no sweep will ever look at them again."""
     world = world_of(step=MINUTE)
@@ -181,7 +181,7 @@ def test_what_a_poisoned_second_showed_is_stored() -> None:
     assert second < start < end == second + 1000
 
 
-@pytest.mark.parametrize(("hours", "good"), [(1, 0.0), (6, 0.05), (24, 0.0), (24, 0.01)])
+@pytest.mark.parametrize(("hours", "good"), [(1, 0.0), (6, 0.05), (12, 0.0), (24, 0.01)])
 @pytest.mark.parametrize("sweeps", [(), SWEEPS])
 def test_an_outage_leaves_no_doubt(
     hours: int, good: float, sweeps: tuple[tuple[str, int], ...]
