@@ -187,12 +187,12 @@ def _with_less_time(job: Job, spent: int) -> Job:
 
 
 def _examine(doctor: Doctor, job: Job) -> None:
+    job.prepare()
     name = doctor_name(job.policy.scan)
     kept = job.derived.read(name)
     known = reports.decode(kept.content) if kept.content is not None else None
     if known is not None and known.label == doctor.label:
         return
-    job.prepare()
     run = claim(job.ports, job.policy, Tally(scan=job.policy.scan, run=job.tally.run))
     if run is None:
         logger.info("doctor %s waits: another run has the ledger", doctor.label)

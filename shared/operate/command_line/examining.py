@@ -8,18 +8,16 @@ import typer
 
 from shared import __version__
 from shared.bootstrap import accepted, patient, quiet_azure
-from shared.core.audit.doctor import reports, transcripts
-from shared.operate.command_line.options import EnvFile
-from shared.operate.command_line.session import FAILED, environ_of, failures
+from shared.core.audit.doctor import transcripts
+from shared.operate.command_line.options import AsJson, EnvFile, FromApp
+from shared.operate.command_line.session import FAILED, environ_of, failures, write_json
 from shared.operate.display import display, standard_error
 from shared.operate.doctor import examine, lines_of
 
 
 def doctor(
     *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write the result to standard output as JSON.")
-    ] = False,
+    as_json: AsJson = False,
     transcript: Annotated[
         Path | None,
         typer.Option(
@@ -34,6 +32,7 @@ def doctor(
         typer.Option("--scan", metavar="NAME", help="Judge this scan's settings; the first's."),
     ] = None,
     env_file: EnvFile = None,
+    from_app: FromApp = None,
 ) -> None:
     """Check settings, sign-in, storage and clocks, and measure what the API leaves undocumented.
 
@@ -41,15 +40,17 @@ def doctor(
     storage, no run, reader or check ever sees.
     """
     console = standard_error()
-    with failures(console):
+    with failures(console, as_json=as_json):
         quiet_azure()
-        environ = environ_of(env_file)
+        environ = environ_of(env_file, from_app)
         with patient(environ, scan) as examined, display(console, live=True) as shown:
             result, probing = examine(examined, shown, lambda it: accepted(environ, it))
         if transcript is not None:
             account = transcripts.transcript(probing, __version__)
             transcript.write_bytes(transcripts.encode(account))
-    text = reports.encode(result).decode() if as_json else "\n".join(lines_of(result))
-    sys.stdout.write(text + "\n")
+    if as_json:
+        write_json(result)
+    else:
+        sys.stdout.write("\n".join(lines_of(result)) + "\n")
     if not result.is_sound:
         raise typer.Exit(FAILED)
