@@ -27,7 +27,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots release bench bench-cost bench-parts bench-loss bench-overload bench-quiet clean
+.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-parts bench-loss bench-overload bench-quiet clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ policies: $(PACKAGES) $(POLICIES) ## scan infra/ for common policy violations; n
 
 snapshots: $(PACKAGES) ## predict the deployment of every combination again, into infra/snapshots
 	@$(VENV_PYTHON) -m harness.infra --write
+
+picture: $(PACKAGES) ## take the picture of the status page in README.md again; needs Chromium
+	@$(VENV_PYTHON) -m tests.browser.picture
 
 release: $(PACKAGES) ## build the template, package and bill of materials of a release in .release
 	@rm -rf .release

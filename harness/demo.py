@@ -83,6 +83,7 @@ def _demonstrate(activities: int) -> None:
         _say(f"The simulated API holds {len(api.truth):,} activities of the last three hours.")
         feed = Feed(storage.connection_string)
         _show(feed, api, _run_until_idle(_settings(api, storage), feed, api))
+        _keep_page(feed)
 
 
 def _options() -> argparse.Namespace:
@@ -259,6 +260,13 @@ def _prove(entries: int, found: list[Identity], api: Api) -> None:
     if missing or foreign or twice:
         raise DemoError("the blobs differ from what the API holds")
     _say("The blobs equal the API's truth.")
+
+
+def _keep_page(feed: Feed) -> None:
+    """Keep the status page that the last run wrote, since the storage ends with the demo."""
+    path = Path(tempfile.mkdtemp(prefix="activity-scan-demo-")) / "status.html"
+    path.write_bytes(feed.state.download_blob("scan=all/status.html").readall())
+    _say(f"The status page of this scan: {path.as_uri()}")
 
 
 def _identity(record: dict[str, Any]) -> Identity:

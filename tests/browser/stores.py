@@ -230,7 +230,7 @@ def doubt_and_loss() -> Store:
     made.answers(contradicting)
     made.runs(3)
     made.world.clock.advance(6 * DAY)
-    made.runs(6, 5 * MINUTE)
+    made.runs(6, HALF)
     return made
 
 
