@@ -8,7 +8,7 @@ import msgspec
 from shared.core.audit import history as histories
 from shared.core.audit.history import History, records_per_hour
 from shared.core.audit.status import status_of
-from shared.core.model import Policy
+from shared.core.model import Ledger, Policy
 from shared.core.quoting import instant
 from shared.core.state import ledger as ledgers
 from shared.core.state.forecast import Plan, plan
@@ -49,11 +49,22 @@ def read_plan(ledger: LedgerStore, derived: DerivedStore, policy: Policy, *, now
     content = ledger.load().content
     known = None if content is None else ledgers.decode(content)
     history = _history(derived, policy.scan)
-    page = (known.api_facts.limit if known else None) or policy.limit
+    page = _page(known, policy)
     return Forecast(
         plan=plan(known, policy, now, per_hour=records_per_hour(history) / page),
         backlog_gone=status_of(known, history, [], policy, now=now).backlog_gone,
     )
+
+
+def _page(ledger: Ledger | None, policy: Policy) -> int:
+    """Return how many activities a page holds: as the open slices show it, or else the limit.
+
+    A slice that is not finished yet has only had whole pages.
+    """
+    if ledger is None:
+        return policy.limit
+    seen = max((block.records for it in ledger.open for block in it.blocks), default=0)
+    return seen or ledger.api_facts.limit or policy.limit
 
 
 def _history(derived: DerivedStore, scan: str) -> History:

@@ -5,9 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from harness.azurite import azurite
 from shared.operate.command_line import app
+from simulator import Simulator
+from tests.integration.test_command_line import invoke
+from tests.integration.test_scan_over_http import OPEN, history, settings
 from tests.test_docs import ROOT, commands
 
 NEEDED = {
@@ -66,3 +70,62 @@ def test_standard_output_holds_either_records_or_the_result(command: list[str]) 
 
     assert ran.exit_code == 2
     assert "--output FILE" in json.loads(ran.stdout)["message"]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
+    """Provide what the commands write about a scan that has run once."""
+    folder = tmp_path_factory.mktemp("told")
+    with azurite() as storage, Simulator(history(600), switches=OPEN) as api:
+        given = {"STORAGE_CONNECTION_STRING": storage.connection_string}
+        environ = settings(api, given, SCAN_LOOKBACK="2h")
+        wanted = [
+            ["run"],
+            ["query", "--output", str(folder / "found.jsonl")],
+            ["status"],
+            ["plan"],
+            ["verify"],
+            ["announce", "--output", str(folder / "messages.jsonl")],
+            ["ledger", "show"],
+            ["ledger", "history"],
+            ["ledger", "rebuild"],
+            ["quarantine", "list"],
+            ["pause", "--yes"],
+            ["resume", "--yes"],
+        ]
+        return {
+            " ".join(it[:2] if it[0] in {"ledger", "quarantine"} else it[:1]): invoke(
+                environ, *it, "--json"
+            )
+            for it in wanted
+        }
+
+
+FIELDS = {
+    "run": {"event", "scan", "outcome"},
+    "query": {"output", "pages", "records"},
+    "status": {"scan", "verdict", "attention"},
+    "plan": {"plan", "backlog_gone"},
+    "verify": {"scan", "manifests", "findings"},
+    "announce": {"after", "messages", "ended"},
+    "ledger show": {"version", "scan", "coverage"},
+    "ledger rebuild": {"written", "adopted", "ledger"},
+    "pause": {"scan", "kind", "by"},
+    "resume": {"scan", "kind", "by"},
+}
+
+
+@pytest.mark.parametrize("command", FIELDS)
+def test_a_command_that_is_done_writes_one_object(told: dict[str, Result], command: str) -> None:
+    """Nothing else is on standard output."""
+    ran = told[command]
+
+    assert ran.exit_code == 0, ran.stderr
+    (line,) = ran.stdout.splitlines()
+    assert FIELDS[command] <= set(json.loads(line))
+
+
+@pytest.mark.parametrize("command", ["ledger history", "quarantine list"])
+def test_a_command_that_finds_nothing_writes_nothing(told: dict[str, Result], command: str) -> None:
+    """An object stands for a thing that was found."""
+    assert (told[command].exit_code, told[command].stdout) == (0, "")

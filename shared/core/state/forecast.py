@@ -6,6 +6,7 @@ number of activities say. Nothing is changed and nothing is sent.
 """
 
 from dataclasses import dataclass
+from math import ceil
 from statistics import median_low
 
 import msgspec
@@ -23,6 +24,9 @@ from shared.core.state.planning import covered
 from shared.core.state.report import Outcome
 from shared.core.state.sweeps import credited, unswept
 
+_DIGITS = 6
+"""Of a number of pages: what is behind them is only how floating point divides."""
+
 STEP_MS = 2 * SECOND_MS
 """How long a step is expected to take before any was measured."""
 
@@ -30,7 +34,7 @@ REQUESTS_MOST = 5_000
 """Requests after which a forecast ends: no run sends as many."""
 
 WHY: dict[Reason, str] = {
-    "fresh lane": "every tenth request is for fresh time, and every one of an overloaded scan",
+    "fresh lane": "every tenth request is for fresh time (in an overload, every free one, too)",
     "oldest lane": "every fifth request is for the oldest time",
     "near the reach": "the API will soon stop showing this time",
     "fresh": "fresh time, the newest first",
@@ -279,7 +283,8 @@ class _Expected:
 
     def _expected_pages(self, piece: Slice) -> int:
         left = piece.end - piece.cursor if piece.direction == "asc" else piece.cursor - piece.start
-        return max(1, round(self._per_hour * left / HOUR_MS))
+        pages = round(self._per_hour * left / HOUR_MS, _DIGITS)
+        return max(1, ceil(pages))
 
 
 def _after_trial(ledger: Ledger, piece: Slice) -> ApiFacts:

@@ -42,7 +42,7 @@ def doctor(
     console = standard_error()
     with failures(console, as_json=as_json):
         quiet_azure()
-        environ = environ_of(env_file, from_app)
+        environ = environ_of(env_file, from_app, asks_api=True)
         with patient(environ, scan) as examined, display(console, live=True) as shown:
             result, probing = examine(examined, shown, lambda it: accepted(environ, it))
         if transcript is not None:

@@ -26,7 +26,7 @@ def test_it_shows_the_first_requests_and_sums_up_the_rest() -> None:
     assert lines[0] == f"all: the next run would send {count} requests"
     assert lines[1].startswith("  1. begins first 2026-11-23 11:45:00 UTC to 2026-11-23 11:50:00")
     assert lines[1].endswith(
-        "every tenth request is for fresh time, and every one of an overloaded scan"
+        "every tenth request is for fresh time (in an overload, every free one, too)"
     )
     assert lines[3] == f"  and then {count - 2} of first"
     assert "nothing is due any more" in lines[4]
@@ -79,3 +79,26 @@ def test_json_has_every_request_with_its_pass() -> None:
 
     assert {it["pass"] for it in told["plan"]["requests"]} == {"first"}
     assert told["backlog_gone"] is None
+
+
+def test_the_pages_of_open_slices_say_how_much_a_page_holds() -> None:
+    """The API may serve less than the limit asks for."""
+    world = World(range(NOW - 3 * HOUR, NOW, 30_000), page=5)
+    derived = InMemoryDerived()
+    world.api.latency = 30_000
+    how = policy(lookback=3 * HOUR, fresh=10 * MINUTE)
+    for _ in range(3):
+        world.run(how)
+        world.clock.advance(5 * MINUTE)
+    ledger = ledgers.decode(world.ledgers.content or b"")
+    take_in(ledger, world.results, derived, world.clock)
+    assert any(it.blocks for it in ledger.open)
+
+    open_slices = read_plan(world.ledgers, derived, how, now=world.clock.now())
+    world.ledgers.save(
+        ledgers.encode(msgspec.structs.replace(ledger, open=())), etag=world.ledgers.load().etag
+    )
+    none_open = read_plan(world.ledgers, derived, how, now=world.clock.now())
+
+    assert sum(it.begun for it in open_slices.plan.requests) > 4
+    assert not any(it.begun for it in none_open.plan.requests)
