@@ -67,6 +67,8 @@ def told(manifests: dict[int, bytes]) -> tuple[Intervals, list[dict[str, Any]]]:
     lost, doubt = list[Interval](), list[dict[str, Any]]()
     for number in sorted(manifests):
         manifest = json.loads(manifests[number])
+        if manifest["decision"]:
+            continue
         bounds = (manifest["start"], manifest["end"])
         if manifest["lost"]:
             lost.append(bounds)

@@ -5,25 +5,26 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.core.errors import SourceRefused
+from shared.core.errors import LeverRefused, SourceRefused
 from shared.core.intervals import Intervals, holds, intersect, merge
-from shared.core.model import POISONED, Answer, NoAnswer, Policy
+from shared.core.model import POISONED, Answer, Ledger, NoAnswer, Policy
 from shared.core.passes import is_partial, sweep_age
 from shared.core.slices.traversal import CROWDED, NULLS
-from shared.operate.verify import Verifier
+from shared.core.state import levers
+from shared.core.state.decisions import Order
 from simulator import Identity, Switches, Tenant
 from simulator.switches import Dense, EmptyData, Sorts, TailDrop
 from tests.excuses import SECOND, Troubles, told
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, Reply, page_of, policy, status
+from tests.pulling import assert_proven, pull
 from tests.sampling import examples
 from tests.simulated import SimulatedApi
-from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 SWEEPS = (("sweep-2h", 2 * HOUR), ("sweep-6h", 6 * HOUR))
@@ -112,6 +113,9 @@ WELL_AGAIN = 40
 What is blocked is tried again after an hour at most.
 """
 
+Lever = Literal["pause", "resume", "rescan", "backfill", "accept-filters", "retry"]
+LEVERS: tuple[Lever, ...] = get_args(Lever)
+
 EFFECTS_MOST = 20_000
 """Requests and writes of one run, many times what any needs: one with more would never end."""
 
@@ -141,6 +145,7 @@ class Life(RuleBasedStateMachine):
         self.judged = 0
         self.followed = 0
         self.refusals = False
+        self.filters = POLICIES["one lane"].fingerprint
         self.well_since = 0
 
     @initialize(
@@ -276,11 +281,20 @@ class Life(RuleBasedStateMachine):
         kind=st.sampled_from(["none", "none", *sorted(OUTAGES)]),
         runs=st.sampled_from([2, 6, 12, 30]),
         minutes=st.sampled_from([5, 30, 60]),
+        lever=st.sampled_from(["retry", "rescan", "rescan", "backfill", "accept-filters"]),
+        hours=st.integers(1, 6),
     )
-    def the_timer_starts_runs(self, kind: str, runs: int, minutes: int) -> None:
-        """They start at its interval while activities happen or the API is out of order."""
+    def the_timer_starts_runs(
+        self, kind: str, runs: int, minutes: int, lever: Lever, hours: int
+    ) -> None:
+        """They start at its interval while activities happen or the API is out of order.
+
+        In the middle of it, an operator pulls a lever.
+        """
         self.faults = lambda _: OUTAGES[kind]
-        self._runs(runs, minutes, count=8)
+        self._runs(runs // 2, minutes, count=8)
+        self._pull(lever, hours)
+        self._runs(runs - runs // 2, minutes, count=8)
         self.faults = lambda _: None
 
     def _runs(self, runs: int, minutes: int, *, count: int) -> None:
@@ -331,6 +345,43 @@ class Life(RuleBasedStateMachine):
 
         self._run(Effects(at=at, how="after", meanwhile=meanwhile))
 
+    @rule(
+        kind=st.sampled_from(LEVERS),
+        hours=st.integers(1, 6),
+        at=st.integers(0, 25),
+        how=st.sampled_from(["before", "after"]),
+    )
+    def a_lever_is_pulled(self, kind: Lever, hours: int, at: int, how: str) -> None:
+        """An operator pulls it between two runs, or takes over at one of a run's effects."""
+        if not at:
+            self._pull(kind, hours)
+            return
+        self._run(Effects(at=at, how=how, meanwhile=lambda: self._pull(kind, hours)))
+
+    def _pull(self, kind: Lever, hours: int) -> None:
+        """Pull a lever; what makes no sense at the moment is refused."""
+        filters = f"filters {hours % 2}" if kind == "accept-filters" else self.filters
+        how = replace(self.how, reach=self.troubles.reach, fingerprint=filters)
+        now = self.time() // MINUTE * MINUTE
+
+        def lever(ledger: Ledger, order: Order) -> Ledger:
+            if kind == "pause":
+                return levers.paused(ledger, order, until=order.at + hours * 10 * MINUTE)
+            if kind == "resume":
+                return levers.resumed(ledger, order)
+            if kind == "rescan":
+                bounds = (now - hours * HOUR, now - hours * 30 * MINUTE)
+                return levers.rescanned(ledger, order, how, bounds=bounds)
+            if kind == "backfill":
+                return levers.backfilled(ledger, order, how, to=ORIGIN - hours * HOUR)
+            if kind == "accept-filters":
+                return levers.filters_accepted(ledger, order, how)
+            return levers.retried(ledger, order)
+
+        with suppress(LeverRefused):
+            pull(self.world, lever, how)
+            self.filters = filters
+
     @rule()
     def staged_blocks_expire(self) -> None:
         """The service drops what was not committed for a week."""
@@ -342,11 +393,14 @@ class Life(RuleBasedStateMachine):
         chosen.most = EFFECTS_MOST
         self.api.effects = world.ledgers.effects = world.results.effects = chosen
         with suppress(Crash, SourceRefused):
-            world.run(replace(self.how, reach=self.troubles.reach))
+            world.run(self._policy())
         self.api.effects = world.ledgers.effects = world.results.effects = Effects()
         if effects is None:
             assert world.clock.elapsed() - elapsed <= self.how.budget + STEP_MOST
         self._judge()
+
+    def _policy(self) -> Policy:
+        return replace(self.how, reach=self.troubles.reach, fingerprint=self.filters)
 
     def reply(self, number: int, asked: dict[str, Any]) -> Reply | None:
         """Return the answer that replaces the API's own answer to a query."""
@@ -390,11 +444,12 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def coverage_never_shrinks(self) -> None:
-        """No pass loses a millisecond, except for what is final."""
+        """No pass loses a millisecond, except for what is final; a rescan ends and is forgotten."""
         ledger = self.world.ledgers.value()
         coverage = _from(ledger.get("settled_until", 0), ledger.get("coverage", {}))
         for name, before in _from(ledger.get("settled_until", 0), self.covered).items():
-            assert all(holds(coverage[name], it) for it in before)
+            is_over = name.startswith("rescan-") and name not in ledger["rescans"]
+            assert is_over or all(holds(coverage[name], it) for it in before)
         self.covered = coverage
 
     def teardown(self) -> None:
@@ -402,6 +457,7 @@ class Life(RuleBasedStateMachine):
         self.api.latency = 0
         self.how = POLICIES["three lanes, desc"]
         self.the_poison_heals()
+        self._pull("resume", 0)
         self.offset = 0
         self.world.clock.wall = last = self.time()
         self.well_since = len(self.world.results.manifests)
@@ -421,8 +477,8 @@ class Life(RuleBasedStateMachine):
         due = [it for it in self.tenant.truth() if _counts(it, value["origin"], last, excused)]
         assert holds(merge([*swept, *lost]), (value["settled_until"], last))
         assert set(due) <= set(self._found())
-        checked = Verifier(self.world.results, self.world.ledgers, "all", Silent()).check()
-        assert checked.is_sound, checked.findings
+        assert_proven(self.world, self._policy())
+        assert (value["rescans"], value["outstanding"]) == ({}, [])
         assert all(self._stays(it) for it in doubt), doubt
 
     def _catches_up(self, until: int) -> None:

@@ -309,3 +309,11 @@ def test_a_part_that_the_ledger_forgot_is_explained_with_its_name() -> None:
     """And with the command that adopts it."""
     assert "part x/y exists" in str(ledgers.put_back_before("x/y"))
     assert "ledger rebuild" in str(ledgers.put_back_before("x/y"))
+
+
+def test_the_scope_is_right_while_the_filters_are_those_of_the_coverage() -> None:
+    """Other filters are refused until their decision is committed."""
+    ledgers.require_scope(new_ledger(), HOW)
+
+    with pytest.raises(ScopeChanged, match="have changed"):
+        ledgers.require_scope(new_ledger(), policy(filters=FILTERED))
