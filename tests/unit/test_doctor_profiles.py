@@ -51,11 +51,15 @@ TABLE: dict[str, tuple[Way, Way]] = {
     ),
     "limit ignored": (
         Way(
-            switches={"page_cap": 1000, "ignores": frozenset({"limit"})},
-            tells={"limit": "ignored", "page_cap": 1000},
+            switches={"page_cap": 600, "states_max": True, "ignores": frozenset({"limit"})},
+            tells={"limit": "ignored", "page_cap": 600},
             of=dense(),
         ),
-        Way(switches={"page_cap": 1000}, tells={"limit": "capped", "page_cap": 1000}, of=dense()),
+        Way(
+            switches={"page_cap": 600, "states_max": True},
+            tells={"limit": "capped", "page_cap": 600},
+            of=dense(),
+        ),
     ),
     "limit refused": (
         Way(
@@ -214,10 +218,10 @@ TABLE: dict[str, tuple[Way, Way]] = {
             tells={"small_page_ms": pytest.approx(2_000, rel=0.01), "large_page_ms": 2_000},
         ),
         Way(
-            switches={"page_cap": 1000, "seconds_per_record": 0.004},
+            switches={"page_cap": 600, "states_max": True, "seconds_per_record": 0.004},
             tells={
                 "small_page_ms": pytest.approx(2_000, rel=0.01),
-                "large_page_ms": pytest.approx(4_000, rel=0.01),
+                "large_page_ms": pytest.approx(2_400, rel=0.01),
             },
             of=dense(),
         ),

@@ -334,7 +334,7 @@ def _max(facts: Facts, _: Policy) -> _Row:
     )
 
 
-def _unknown_filter(facts: Facts, _: Policy) -> _Row:
+def _unknown_filter(facts: Facts, policy: Policy) -> _Row:
     meanings = {
         "ignored": "A misspelt filter in SCAN_FILTERS collects everything, without a word.",
         "refused": "A misspelt filter in SCAN_FILTERS makes the run fail with the API's words.",
@@ -342,9 +342,9 @@ def _unknown_filter(facts: Facts, _: Policy) -> _Row:
     }
     return _Row(
         fact="unknown filter",
-        assumed="nothing",
+        assumed="refused (SCAN_FILTERS is set)" if policy.filters else "not needed",
         measured=facts.unknown_filter,
-        differs=False,
+        differs=bool(policy.filters) and facts.unknown_filter != "refused",
         meaning=meanings.get(facts.unknown_filter or "", ""),
     )
 

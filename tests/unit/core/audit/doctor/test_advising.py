@@ -117,6 +117,7 @@ def test_what_is_as_assumed_agrees(fact: str, facts: dict[str, Any]) -> None:
     ("fact", "changes", "facts"),
     [
         ("filter on created", {"sweep_by": "created"}, {"created_filter": "ignored"}),
+        ("unknown filter", {"filters": {"service": {"eq": [1]}}}, {"unknown_filter": "ignored"}),
         (
             "scan by created",
             {"axis": "created"},
