@@ -16,18 +16,31 @@ from shared.core.audit.status import status_of
 from shared.core.errors import LedgerTooNew, LedgerUnreadable
 from shared.core.model import Policy
 from shared.core.state import ledger as ledgers
+from shared.core.state import levers
 from shared.core.state import manifest as manifests
 from shared.core.state.report import encode, report_fields
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, activity, page_of, policy
 from tests.parts import lines_of
+from tests.pulling import pull
 from tests.world import World
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMAS = schemas.DOCS / "schemas"
-LEDGERS = ("ledger-1.json", "ledger-1-open.json", "ledger-1-committing.json")
+LEDGERS = (
+    "ledger-1.json",
+    "ledger-1-open.json",
+    "ledger-1-committing.json",
+    "ledger-1-ordered.json",
+    "ledger-1-decided.json",
+)
 HISTORIES = ("history-1.json",)
 STATUSES = ("status-1.json",)
-MANIFESTS = ("manifest-1.json", "manifest-1-next.json", "manifest-1-empty.json")
+MANIFESTS = (
+    "manifest-1.json",
+    "manifest-1-next.json",
+    "manifest-1-empty.json",
+    "manifest-1-decision.json",
+)
 
 
 def small_scan() -> World:
@@ -52,6 +65,7 @@ def golden() -> dict[str, bytes]:
         killed.run(how)
     part = next(name for name, content in whole.results.parts.items() if len(content) > 300)
     return {
+        **decided(how),
         "history-1.json": _history(whole),
         "ledger-1.json": whole.ledgers.history[-1],
         "ledger-1-open.json": half.ledgers.history[-1],
@@ -61,6 +75,23 @@ def golden() -> dict[str, bytes]:
         "manifest-1-empty.json": whole.results.manifests[2],
         "status-1.json": _status(whole, how),
         "part-1.jsonl": b"".join(line + b"\n" for line in lines_of(whole.results.parts[part])),
+    }
+
+
+def decided(how: Policy) -> dict[str, bytes]:
+    """Return a ledger with outstanding orders, and what the run after it commits."""
+    world = small_scan()
+    world.run(how)
+    pull(world, lambda it, order: levers.paused(it, order, until=NOW + HOUR))
+    pull(world, lambda it, order: levers.backfilled(it, order, how, to=NOW - 2 * HOUR))
+    bounds = (NOW - HOUR, NOW - 30 * MINUTE)
+    pull(world, lambda it, order: levers.rescanned(it, order, how, bounds=bounds))
+    ordered, number = world.ledgers.history[-1], len(world.results.manifests) + 1
+    world.run(how)
+    return {
+        "ledger-1-ordered.json": ordered,
+        "ledger-1-decided.json": world.ledgers.history[-1],
+        "manifest-1-decision.json": world.results.manifests[number],
     }
 
 
