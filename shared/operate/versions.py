@@ -11,7 +11,7 @@ from shared.core.model import Decision, Ledger
 from shared.core.quoting import instant, quoted
 from shared.core.state import ledger as ledgers
 from shared.core.state.decisions import Order
-from shared.core.state.restoring import begun_commit, next_number, restored
+from shared.core.state.restoring import restored
 from shared.operate.levers import ATTEMPTS, POLL_MS, REASON_MOST, Scan
 from shared.operate.pausing import Display
 from shared.operate.reading import read_ahead
@@ -100,7 +100,7 @@ class _Chain:
     def __init__(self, results: ResultStore) -> None:
         self._results = results
         self._read: dict[int, bytes | None] = {}
-        self._begun: dict[int, dict[str, int]] = {}
+        self._begun: set[int] = set()
 
     def misfit(self, ledger: Ledger) -> str:
         """Return why a ledger does not fit; empty if it does."""
@@ -110,15 +110,13 @@ class _Chain:
             ledgers.require_head(check, head, self._manifest(check.absent) is not None)
         except LedgerRolledBack as error:
             return quoted(str(error).partition(":")[0])
-        if (commit := ledger.committing) and (
-            self._manifest(commit.number) not in {None, commit.manifest.encode()}
-        ):
+        commit = ledger.committing
+        if commit and self._manifest(commit.number) not in {None, commit.manifest.encode()}:
             return f"manifest {commit.number} is another than it was about to put"
-        for part, start in self._begun.get(next_number(ledger), {}).items():
-            if any(it.name == part for it in self._results.parts_of(start)):
-                return f"{part} was committed after it"
-        if begun := begun_commit(ledger):
-            self._begun.setdefault(begun.number, {})[begun.part] = begun.start
+        if check.absent in self._begun:
+            return f"a later version was about to commit manifest {check.absent}"
+        if commit:
+            self._begun.add(commit.number)
         return ""
 
     def _manifest(self, number: int) -> bytes | None:

@@ -1,49 +1,18 @@
 """Putting an earlier version of the ledger back: which versions may be, and what it becomes.
 
-A version fits if the chain of manifests ends where the version says. Everything that was covered
-since is then in it, and what a run did without a commit is only done again.
+A version fits if the chain of manifests ends where the version says, and no later version was
+about to add to it. Everything that was covered since is then in it, and what a run did without a
+commit is only done again. A run that had begun a commit may still be alive and carry it out, and a
+version from before would not know of the manifest.
 """
-
-from dataclasses import dataclass
 
 import msgspec
 
 from shared.core.model import Decision, Ledger
 from shared.core.quoting import instant
 from shared.core.state.decisions import DECISIONS_KEPT, Order, decided
-from shared.core.state.layout import part_name
-from shared.core.state.ledger import chain_check
 
 change = msgspec.structs.replace
-
-
-@dataclass(frozen=True, slots=True)
-class BegunCommit:
-    """A commit that a ledger had begun: the part may exist, though no manifest lists it.
-
-    Attributes:
-        number: of the manifest that was to follow.
-        part: name of the part.
-        start: first millisecond of its slice.
-    """
-
-    number: int
-    part: str
-    start: int
-
-
-def begun_commit(ledger: Ledger) -> BegunCommit | None:
-    """Return the commit that a ledger had begun; None if it had begun none that has a part."""
-    commit = ledger.committing
-    if commit is None or commit.slice is None or not commit.slice.blocks:
-        return None
-    name = part_name(ledger.scan, commit.slice)
-    return BegunCommit(commit.number, name, commit.slice.start)
-
-
-def next_number(ledger: Ledger) -> int:
-    """Return the number of the first manifest that a ledger knows nothing of."""
-    return chain_check(ledger).absent
 
 
 def restored(

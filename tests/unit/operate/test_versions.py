@@ -8,11 +8,9 @@ import pytest
 from shared.core.errors import LedgerConflict, LeverRefused
 from shared.core.model import Decision
 from shared.core.state import ledger as ledgers
-from shared.core.state.restoring import begun_commit
 from shared.operate.levers import ATTEMPTS, Scan
 from shared.operate.versions import choose, lines_of, read_versions, restore
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, FakeClock, InMemoryState, policy
-from tests.unit.core.state.test_restoring import killed_before
 from tests.unit.operate.test_following import Said
 from tests.world import World
 
@@ -31,6 +29,20 @@ def scanned() -> World:
 def scan_of(world: World) -> Scan:
     """Return the world's scan for a command."""
     return Scan(policy=HOW, ledgers=world.ledgers, results=world.results, clock=world.clock)
+
+
+def killed_before(effect: str) -> World:
+    """Return a world whose first run was killed before its first effect of this name."""
+    for number in range(1, 40):
+        world = World(range(NOW - HOUR, NOW, MINUTE))
+        effects = Effects(at=number)
+        world.share(effects)
+        with pytest.raises(Crash):
+            world.run(HOW)
+        if effects.done[-1] == effect:
+            world.share(Effects())
+            return world
+    raise AssertionError(effect)
 
 
 def put_back(
@@ -133,18 +145,15 @@ def test_without_a_version_that_fits_a_rebuild_is_named() -> None:
         choose(InMemoryState(world.ledgers, keeps_versions=False), world.results, None)
 
 
-def test_a_version_from_before_a_part_does_not_fit() -> None:
-    """A run died between a part and its manifest: only the ledger knows the part."""
+def test_a_version_from_before_a_commit_that_was_begun_does_not_fit() -> None:
+    """The run that began it may still be alive, and put the manifest later."""
     world = killed_before("commit part")
-    begun = begun_commit(ledgers.decode(world.ledgers.content or b""))
-    assert begun is not None
-    world.results.parts[begun.part] = b"part"
 
     found = read_versions(InMemoryState(world.ledgers), world.results, 500)
 
     assert [it.fits for it in found[:2]] == [True, False]
     assert found[1].manifest == found[0].manifest
-    assert "was committed after it" in found[1].why
+    assert found[1].why == "a later version was about to commit manifest 1"
 
 
 def test_a_version_that_was_committing_another_manifest_does_not_fit() -> None:

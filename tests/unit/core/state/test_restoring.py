@@ -1,14 +1,13 @@
 """Putting an earlier version of the ledger back: what it becomes."""
 
 import msgspec
-import pytest
 
 from shared.core.model import Ledger
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state.decisions import Order
-from shared.core.state.restoring import begun_commit, next_number, restored
-from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from shared.core.state.restoring import restored
+from tests.fakes import HOUR, MINUTE, NOW, policy
 from tests.world import World
 
 ORDER = Order(at=NOW, by="kim", reason="it was damaged")
@@ -26,20 +25,6 @@ def scanned() -> World:
     world = World(range(NOW - 2 * HOUR, NOW, MINUTE))
     world.run_until_idle(policy(lookback=2 * HOUR))
     return world
-
-
-def killed_before(effect: str) -> World:
-    """Return a world whose first run was killed before its first effect of this name."""
-    for number in range(1, 40):
-        world = World(range(NOW - HOUR, NOW, MINUTE))
-        effects = Effects(at=number)
-        world.share(effects)
-        with pytest.raises(Crash):
-            world.run(policy(lookback=HOUR))
-        if effects.done[-1] == effect:
-            world.share(Effects())
-            return world
-    raise AssertionError(effect)
 
 
 def test_its_epoch_is_beyond_every_other() -> None:
@@ -75,21 +60,3 @@ def test_the_record_of_decisions_stays_whole() -> None:
     assert after.pause is None
     assert [(it.number, it.kind) for it in after.decisions] == [(1, "pause"), (2, "restore")]
     assert after.reported == 1
-
-
-def test_a_version_may_have_begun_a_commit() -> None:
-    """Its part may exist although no manifest lists it."""
-    world = killed_before("commit part")
-    ledger = ledger_of(world)
-    begun = begun_commit(ledger)
-
-    assert begun is not None
-    assert begun.number == ledger.head.number + 1
-    assert begun.part.startswith("scan=all/date=2026-11-23/")
-    assert next_number(ledger) == begun.number + 1
-    assert next_number(change(ledger, committing=None)) == begun.number
-
-
-def test_a_ledger_that_commits_no_part_has_begun_none() -> None:
-    """Neither one that commits nothing at all."""
-    assert begun_commit(ledger_of(scanned())) is None
