@@ -100,14 +100,12 @@ def scan_limit(query: Query, switches: Switches) -> int:
 
 
 def stated_limit(query: Query, switches: Switches) -> int | None:
-    """Return the `max` that an answer states, or None."""
+    """Return the `max` that an answer states: the limit that was applied; or None."""
     if not switches.states_max:
         return None
-    return (
-        scan_limit(query, switches)
-        if query.is_scan
-        else min(_wished(query, switches), switches.non_scan_cap)
-    )
+    if query.is_scan:
+        return scan_limit(obeyed(query, switches), switches)
+    return min(_wished(query, switches), switches.non_scan_cap)
 
 
 def find(tenant: Tenant, query: Query, switches: Switches, now_ms: int) -> Found:
