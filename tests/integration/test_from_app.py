@@ -133,6 +133,24 @@ def test_a_secret_that_is_not_there_is_named(
 
 
 @pytest.mark.usefixtures("caller")
+def test_the_cloud_in_which_the_app_signs_in_is_the_caller_s_too(
+    azure: tuple[Azure, Cloud], storage_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library that signs an app registration in reads it from the environment only."""
+    stand_in, _ = azure
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "")
+    monkeypatch.delenv("AZURE_AUTHORITY_HOST")
+    with Simulator(Tenant(), switches=OPEN) as api:
+        cloud = "https://login.microsoftonline.us/"
+        stand_in.settings = deployed(api, storage_settings, AZURE_AUTHORITY_HOST=cloud)
+
+        ran = invoke("query", "--from-app", "rg-scan/func")
+
+    assert ran.exit_code == 0, ran.stderr
+    assert os.environ["AZURE_AUTHORITY_HOST"] == cloud
+
+
+@pytest.mark.usefixtures("caller")
 @pytest.mark.parametrize(
     ("status", "code", "hint"),
     [
