@@ -5,14 +5,17 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from shared.adapters.system_clock import SystemClock
 from shared.operate.command_line import app
 from simulator import Simulator, Tenant
-from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
+from tests.fakes import HOUR, MINUTE
+from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,3 +104,35 @@ def test_a_person_is_asked_first(environ: dict[str, str], answer: str, code: int
     assert "all: no run sends a request\nDo this? [y/N]:" in said.decode()
     assert ("nothing was changed" in said.decode()) is (answer == "n")
     assert invoke(environ, "resume", "--yes").exit_code == code
+
+
+def test_time_is_scanned_again_and_before_the_origin(storage_settings: dict[str, str]) -> None:
+    """The feed is the truth then, each activity once, and the store is sound."""
+    now = SystemClock().now()
+    known = [now - hours * HOUR for hours in (1, 2, 5, 6)]
+    missed = [now - 2 * HOUR - MINUTE, now - 2 * HOUR + MINUTE]
+    tenant = Tenant.of(known)
+    with Simulator(tenant, switches=OPEN) as api:
+        environ = settings(api, storage_settings, SCAN_SWEEPS="none")
+        run_until_idle(environ)
+        first = len(stored(storage_settings))
+        tenant.add(*[(at, at + MINUTE) for at in missed])
+        bounds = ("--from", iso(now - 3 * HOUR + 5 * MINUTE), "--to", iso(now - HOUR))
+
+        ordered = [
+            invoke(environ, "rescan", *bounds, "--yes"),
+            invoke(environ, "backfill", "--to", iso(now - 7 * HOUR), "--yes", "--now"),
+        ]
+        run_until_idle(environ)
+        run_until_idle(environ)
+
+    assert [it.exit_code for it in ordered] == [0, 0], [it.stderr for it in ordered]
+    assert first == 2
+    assert sorted(stored(storage_settings)) == tenant.truth()
+    checked = invoke(environ, "verify")
+    assert checked.exit_code == 0, checked.stderr
+
+
+def iso(instant: int) -> str:
+    """Return a time as a person writes it."""
+    return datetime.fromtimestamp(instant // 1000, UTC).isoformat()
