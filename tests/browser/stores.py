@@ -37,7 +37,7 @@ HALF = 30 * MINUTE
 HOW = policy(
     lookback=LOOKBACK,
     slice_length=HOUR,
-    sweeps=(("sweep-24h", DAY), ("sweep-72h", 3 * DAY)),
+    sweeps=(("sweep-72h", 3 * DAY),),
     requests_per_minute=25,
 )
 
