@@ -46,6 +46,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "seen": model.Seen,
     "commit": model.Commit,
     "head": model.Head,
+    "ended": model.Ended,
     "pacing": model.Pacing,
     "load": model.Load,
     "totals": model.Totals,

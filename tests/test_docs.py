@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from harness.azurite import Azurite
 from shared.core import errors
 from shared.core.audit import rebuilding
+from shared.core.audit.attention import SECTIONS
 from shared.core.model import POISONED
 from shared.core.slices import traversal
 from shared.core.state import committing
@@ -211,12 +212,20 @@ def test_every_reason_for_doubt_is_explained() -> None:
     assert set(re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)) == reasons
 
 
+def test_the_runbook_has_a_section_for_each_kind_of_attention() -> None:
+    """Each entry of `attention` names its section."""
+    page = (ROOT / "docs/runbook.md").read_text("utf-8")
+    titles = re.findall(r"^###? (.+)$", page, re.MULTILINE)
+
+    assert set(SECTIONS.values()) <= {title.lower().replace(" ", "-") for title in titles}
+
+
 def test_every_field_of_a_report_is_documented() -> None:
     """The fields are those of a failed and a successful run; no others are documented."""
     world = World([NOW - 3_600_000])
     world.run()
     failed = report_fields(Tally(scan="all", run="r"), None, "failed", duration=1, error=OSError())
-    whole = report_fields(world.tally, policy(), "idle", duration=1)
+    whole = report_fields(world.tally, policy(), "idle", duration=1, attention=[])
     section = (ROOT / "docs/formats.md").read_text("utf-8").partition("## The report line")[2]
     table = section.partition("\n## ")[0]
     first = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]

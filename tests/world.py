@@ -6,6 +6,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
+from shared.core.audit.attention import attention_to
 from shared.core.model import Policy
 from shared.core.state.report import Outcome, Tally
 from shared.ports import ActivitySource, Ports
@@ -77,6 +78,12 @@ class World:
                 return number
             self.clock.advance(300_000)
         raise AssertionError(f"not idle after {most} runs: {self.ledgers.value()}")
+
+    def attention(self, how: Policy | None = None) -> dict[str, str]:
+        """Return what needs a person after the last run: the text by kind."""
+        assert self.tally.ledger
+        found = attention_to(self.tally.ledger, how or policy(), self.tally.now)
+        return {it.kind: it.text for it in found}
 
     def share(self, effects: Effects) -> None:
         """Number the effects of all fakes in one sequence."""

@@ -42,7 +42,7 @@ def lines_of(status: Status) -> Iterator[str]:
     """Yield a status as lines of text, the verdict first."""
     yield f"{status.scan}: {status.verdict}"
     for it in status.attention:
-        yield f"  ! {quoted(it.text)} (severity {it.severity}): see {it.help}"
+        yield f"  ! {quoted(it.text, 500)} (severity {it.severity}): see {it.help}"
     yield from _figures(status)
     if status.cells:
         yield ""

@@ -17,6 +17,7 @@ run steps. The order of effects is the protocol: keep it.
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 
 from shared.core.model import Policy
 from shared.core.state.next_move import Moment, Move, Start, Stop, has_free_lane, next_move
@@ -54,10 +55,13 @@ def scan_once(
         return "busy"
     try:
         outcome = _outcome(run, workers)
+        run.note_end(outcome)
         run.writer.release()
     except Exception as error:
         if is_superseded(run, error):
             return "superseded"
+        with suppress(Exception):  # Whatever ended the run may make the note fail, too.
+            run.note_end("failed")
         run.writer.release_after_an_error()
         raise
     return outcome

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from shared.core.audit.quiet import quiet_hours
+from shared.core.audit.attention import attention_to, reported_as
+from shared.core.audit.quiet import quiet_hours, quiet_since
 from shared.core.audit.status import Status
 from shared.core.errors import ScanError, StoreError
 from shared.core.model import Policy
@@ -121,7 +123,7 @@ def _remember(job: Job) -> None:
             job.ports.clock,
             known=job.tally.manifests,
         )
-        job.tally.quiet = quiet_hours(history)
+        job.tally.quiet, job.tally.quiet_since = quiet_hours(history), quiet_since(history)
     except Exception as error:  # noqa: BLE001 - the next run makes up for it
         logger.warning("the history could not be written: %s", error)
 
@@ -149,8 +151,17 @@ def _line(tally: Tally, policy: Policy | None, ending: _Ending) -> tuple[str, bo
         duration=ending.duration,
         error=ending.error,
         past_due=ending.past_due,
+        attention=_attention(tally, policy),
     )
     return encode(fields), bool(fields["warnings"])
+
+
+def _attention(tally: Tally, policy: Policy | None) -> list[dict[str, Any]] | None:
+    """Return what needs a person; None if the run did not read the ledger."""
+    if tally.ledger is None or policy is None:
+        return None
+    found = attention_to(tally.ledger, policy, tally.now, quiet_since=tally.quiet_since)
+    return reported_as(found)
 
 
 def _log(line: str, error: Exception | None, *, warns: bool) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from shared.core.intervals import Interval
 from shared.core.model import Ledger, Policy
 from shared.core.state import pacing
+from shared.core.state.conditions import noted
 from shared.core.state.layout import stamp
 from shared.core.state.next_move import Health
-from shared.core.state.report import Tally
+from shared.core.state.report import Outcome, Tally
 from shared.ports import Ports
 from shared.scan.ledger_writer import LedgerWriter
 from shared.scan.run_clock import RunClock
@@ -56,6 +57,17 @@ class Run:
     def has_time(self) -> bool:
         """Say whether the time budget allows one more commit."""
         return self.spent() + self.reserve() <= self.policy.budget
+
+    def note_end(self, outcome: Outcome) -> None:
+        """Note in the ledger how the run ends, for its release to save.
+
+        A run whose time cannot be trusted notes nothing.
+        """
+        if outcome != "clocks differ":
+            met = self.tally.throttled > 0
+            self.writer.change(
+                noted(self.ledger, outcome, met_throttle=met, now=self.now(), policy=self.policy)
+            )
 
     def warn(self, warning: str) -> None:
         """Put a warning into the report line."""

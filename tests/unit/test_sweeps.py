@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from shared.core.model import Answer, NoAnswer, Policy, Request
-from shared.core.state.report import report_fields
 from simulator import Identity, Planned, Switches, Tenant
 from tests.fakes import DAY, HOUR, MINUTE, NOW, FakeApi, policy, status
 from tests.simulated import SimulatedApi
@@ -205,8 +204,7 @@ def test_parts_that_keep_vanishing_never_stop_the_first_pass() -> None:
     value = world.ledgers.value()
     assert value["coverage"]["first"][0][1] >= world.clock.now() - 70 * MINUTE
     assert len(value["open"]) <= 65
-    fields = report_fields(world.tally, how(), "waiting", duration=1)
-    assert any("blocked" in it for it in fields["warnings"])
+    assert "blocked" in world.attention(how())
 
 
 def test_a_blob_that_no_scan_wrote_disturbs_no_sweep() -> None:

@@ -34,15 +34,24 @@ SHIFTS = (-1, 0, 1)
 
 def quiet_hours(history: History) -> int:
     """Return for how many hours a scan has been quiet; 0 if it is not."""
-    newest = max((at for at, it in history.hours.items() if is_known(it)), default=None)
-    if newest is None:
-        return 0
-    end = newest + HOUR_MS
+    end = _end(history)
     for window in WINDOWS:
         weeks = _weeks(history, end, window)
         if len(weeks) >= WEEKS_LEAST and min(weeks) >= EXPECTED:
             return _length(history, end, window) if _is_quiet(history, end, window, weeks) else 0
     return 0
+
+
+def quiet_since(history: History) -> int | None:
+    """Return since when a scan has been quiet, in epoch ms; None if it is not."""
+    hours = quiet_hours(history)
+    return _end(history) - hours * HOUR_MS if hours else None
+
+
+def _end(history: History) -> int:
+    """Return the end of the newest hour that is known; 0 if there is none."""
+    known = (at + HOUR_MS for at, it in history.hours.items() if is_known(it))
+    return max(known, default=0)
 
 
 def _is_quiet(history: History, end: int, window: int, weeks: list[int]) -> bool:

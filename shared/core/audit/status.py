@@ -13,17 +13,17 @@ from typing import Any, Literal
 import msgspec
 
 from shared import __version__
-from shared.core.audit.attention import Attention, Kind, attention_to, shown
+from shared.core.audit.attention import Attention, Kind, apparent, attention_to, failing, shown
 from shared.core.audit.history import History
 from shared.core.audit.pace import Budget, Ran, backlog_gone, budget_of, ran
-from shared.core.audit.quiet import quiet_hours
+from shared.core.audit.quiet import quiet_hours, quiet_since
 from shared.core.audit.strip import Cell, strip_of
 from shared.core.audit.week import WeekHour, week_of
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
 from shared.core.passes import sweep_age
 from shared.core.quoting import instant
 from shared.core.slices.sifting import LATENESS, LATER
-from shared.core.state.report import Tally, report_fields
+from shared.core.state.report import state_fields
 
 VERSION = 1
 
@@ -122,9 +122,9 @@ def status_of(
         policy: its settings.
         now: epoch ms.
     """
-    runs, week, quiet = ran(lines), week_of(history, now), quiet_hours(history)
-    state = _state(ledger, policy, now) if ledger else {}
-    attention = attention_to(state, quiet, failure=_failure(runs))
+    runs, week = ran(lines), week_of(history, now)
+    state = state_fields(ledger, now, policy) if ledger else {}
+    attention = _attention(ledger, history, policy, runs, now)
     gone = backlog_gone(state, runs, now)
     facts = _Facts(ledger, history, state, attention, runs, now=now, gone=gone)
     tone, verdict = _verdict(facts)
@@ -137,7 +137,7 @@ def status_of(
         verdict=verdict,
         attention=attention,
         state=state,
-        quiet_hours=quiet,
+        quiet_hours=quiet_hours(history),
         backlog_gone=gone,
         delay=_delay(ledger, now),
         delay_usual=median(delays) if delays else None,
@@ -158,19 +158,14 @@ def encode(status: Status) -> bytes:
     return msgspec.json.encode(status) + b"\n"
 
 
-def _state(ledger: Ledger, policy: Policy, now: int) -> dict[str, Any]:
-    """Return what a report line would say of the state now."""
-    tally = Tally(scan=ledger.scan, run="", ledger=ledger, now=now)
-    fields = report_fields(tally, policy, "idle", duration=0)
-    names = list(fields)
-    return {name: fields[name] for name in names[names.index("epoch") : names.index("warnings")]}
-
-
-def _failure(runs: tuple[Ran, ...]) -> str | None:
-    """Return what went wrong with the last run; None if it did not fail."""
+def _attention(
+    ledger: Ledger | None, history: History, policy: Policy, runs: tuple[Ran, ...], now: int
+) -> tuple[Attention, ...]:
+    """Return what needs a person, a failed run first."""
+    found = attention_to(ledger, policy, now, quiet_since=quiet_since(history)) if ledger else ()
     if not runs or runs[-1].outcome != "failed":
-        return None
-    return runs[-1].message or "see its report line"
+        return found
+    return (failing(runs[-1].message or "see its report line"), *found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +181,8 @@ class _Facts:
     gone: int | None
 
     def has(self, kind: Kind) -> bool:
-        """Say whether this needs a person."""
-        return any(it.kind == kind for it in self.attention)
+        """Say whether this needs a person, or is so at this moment."""
+        return kind in apparent(self.state) or any(it.kind == kind for it in self.attention)
 
     def outcome(self) -> str:
         """Return why the last run ended; empty if none is known."""

@@ -223,6 +223,26 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     fingerprint: str | None = None
 
 
+Condition = Literal["soon-lost", "lag", "over-budget", "sweeps-behind", "throttled"]
+"""What runs find wrong with a scan, and what needs a person if it lasts."""
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
+    """The end of a run that released its claim.
+
+    Attributes:
+        at: when it ended.
+        outcome: why, as in its report line.
+        throttled: whether the API throttled it, or a throttle held when it ended.
+        backlog: how much time was due and not covered, in ms.
+    """
+
+    at: int
+    outcome: str
+    throttled: bool
+    backlog: int
+
+
 class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The scan's whole state; one small JSON blob with one writer.
 
@@ -272,6 +292,12 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         pages: number of pages that the scan has received; it distinguishes a poisoned second from
             an outage.
         api_clock: the API's clock; null until an answer has stated a `Date`.
+        runs: how the last 24 runs ended that released the claim, oldest first.
+        conditions: since when each condition holds that the last of these runs found: `soon-lost`,
+            `lag`, `over-budget`, `sweeps-behind` or `throttled`.
+        lost_at: when the newest loss was declared; null if none was.
+        doubt_by_hour: the least time in doubt, in ms, that the runs of a UTC hour (epoch ms of its
+            start) left, for the last 25 hours in which a run ended.
     """
 
     version: int
@@ -309,3 +335,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api_facts: ApiFacts = ApiFacts()
     pages: int = 0
     api_clock: ApiClock | None = None
+    runs: tuple[Ended, ...] = ()
+    conditions: dict[Condition, int] = {}
+    lost_at: int | None = None
+    doubt_by_hour: dict[int, int] = {}

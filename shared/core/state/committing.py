@@ -151,6 +151,7 @@ def extended(ledger: Ledger, manifest: Manifest, content: bytes) -> Ledger:
         grown,
         head=manifests.following(ledger.head, content),
         load=_load_with(ledger.load, manifest),
+        lost_at=manifest.made if manifest.lost else ledger.lost_at,
     )
 
 

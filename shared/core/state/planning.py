@@ -144,9 +144,9 @@ def out_of_reach(start: int, answered: int, policy: Policy) -> bool:
     return start < answered - policy.reach + REACH_MARGIN_MS
 
 
-def soon_out_of_reach(start: int, now: int, policy: Policy) -> bool:
-    """Say whether time from `start` on will pass the API's reach within three days."""
-    return start < now - policy.reach + REACH_MARGIN_MS + REACH_WARNING_MS
+def soon_out_of_reach_until(now: int, policy: Policy) -> int:
+    """Return the end of the time that passes the API's reach within three days."""
+    return reached_from(now, policy) + REACH_WARNING_MS
 
 
 def _taken(ledger: Ledger) -> Intervals:

@@ -4,25 +4,26 @@ Every run ends with exactly one, whatever happened. Its fields are documented in
 `docs/formats.md`; alert rules read them, so a field is only ever added.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.core.clocks import waits
 from shared.core.errors import ScanError
-from shared.core.intervals import Intervals, total
+from shared.core.intervals import Intervals, intersect, total
 from shared.core.model import HOUR_MS, SECOND_MS, Counts, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.slices.transitions import Draft, Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
 from shared.core.state.decisions import unreported
 from shared.core.state.fitting import fitted_line, summed_up
-from shared.core.state.planning import accounted_for, final, is_sweep, soon_out_of_reach, uncovered
-from shared.core.state.rooms import BLOCKED_SWEEPS
+from shared.core.state.planning import (
+    accounted_for,
+    final,
+    is_sweep,
+    soon_out_of_reach_until,
+    uncovered,
+)
 from shared.core.state.sweeps import rescans_due, sweeps_due
-
-HOUR_SECONDS = 3_600
-
-SWEEPS_BEHIND_HOURS = 6
-"""A sweep that has been due for longer is warned of: an hour or two is usual after an outage."""
 
 Outcome = Literal[
     "idle",
@@ -75,6 +76,7 @@ class Tally:
         counts: what this run's pages added to the counts of their slices.
         last_fault: human-readable description of the latest fault.
         quiet: for how many hours the scan has been quiet; None when that is not known.
+        quiet_since: since when it has been quiet, epoch ms; None if it is not, or not known to be.
         released: the ETag of the ledger as this run released it; None while it has not.
         ended: the local clock when the run ended, epoch ms; 0 when that is not known.
     """
@@ -97,6 +99,7 @@ class Tally:
     counts: Counts = field(default_factory=Counts)
     last_fault: str | None = None
     quiet: int | None = None
+    quiet_since: int | None = None
     released: str | None = None
     ended: int = 0
 
@@ -130,6 +133,7 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
     duration: int,
     error: BaseException | None = None,
     past_due: bool = False,
+    attention: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return the report: what the run did, the state it left, and what asks for a person.
 
@@ -140,21 +144,25 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
         duration: wall time in ms.
         error: what ended it, when it failed.
         past_due: whether the platform started it late.
+        attention: what needs a person, each with at least `text` and `help`; None if that is not
+            known, because the run did not read the ledger.
     """
-    state = _state(tally.ledger, tally.now, policy) if tally.ledger and policy else {}
+    state = state_fields(tally.ledger, tally.now, policy) if tally.ledger and policy else {}
+    urgent = [f"{it['text']}: see {it['help']}" for it in attention or ()]
     return {
         "event": "scan",
         "scan": tally.scan,
         "outcome": outcome,
-        **(_failure(error) if error else {}),
         "run": tally.run,
+        **({} if attention is None else {"attention": list(attention)}),
         "ended": tally.ended or None,
+        **(_failure(error) if error else {}),
         "duration_seconds": _seconds(duration),
         "past_due": past_due,
         **_work(tally),
         "decisions": _decisions(tally.ledger),
         **state,
-        "warnings": [*summed_up(tally.warnings), *_alarms(state), *_quiet(tally.quiet)],
+        "warnings": [*summed_up(tally.warnings), *urgent],
     }
 
 
@@ -187,9 +195,10 @@ def _decisions(ledger: Ledger | None) -> list[dict[str, Any]]:
     return [{name: getattr(it, name) for name in DECISION_FIELDS} for it in found]
 
 
-def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
+def state_fields(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
+    """Return the fields of a report about the state of a scan."""
     missing = list(uncovered(ledger, now, policy))
-    reaching = [it for it in missing if soon_out_of_reach(it[0], now, policy)]
+    reaching = intersect(tuple(missing), (0, soon_out_of_reach_until(now, policy)))
     return {
         "epoch": ledger.epoch,
         "paused_since": ledger.pause.since if ledger.pause else 0,
@@ -206,7 +215,7 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "blocked_sweeps": sum(piece.blocked and is_sweep(piece) for piece in ledger.open),
         "waiting_until": ledger.pacing.not_before if waits(ledger.pacing.not_before, now) else 0,
         "lost_seconds": _seconds(ledger.totals.lost + _length(ledger.lost)),
-        "doubt_seconds": _seconds(ledger.totals.doubt + _length(ledger.doubt)),
+        "doubt_seconds": _seconds(doubt_in(ledger)),
         "soon_lost_seconds": _seconds(total(reaching)),
         **_requests(ledger, policy),
         "manifest": ledger.head.number,
@@ -214,43 +223,9 @@ def _state(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _alarms(state: dict[str, Any]) -> list[str]:
-    """Say what the state of the scan asks a person to do."""
-    alarms = []
-    if state.get("blocked_slices"):
-        alarms.append(
-            f"{state['blocked_slices']} slices are blocked and only retried hourly: see "
-            "docs/runbook.md#blocked-slices"
-        )
-    if state.get("blocked_sweeps", 0) >= BLOCKED_SWEEPS:
-        alarms.append(
-            f"{state['blocked_sweeps']} of them are of sweeps, so no new sweep begins: see "
-            "docs/runbook.md#blocked-slices"
-        )
-    if state.get("soon_lost_seconds"):
-        alarms.append(
-            f"{state['soon_lost_seconds'] / HOUR_SECONDS:.1f} h are not scanned yet and pass the "
-            "API's reach within 3 days: see docs/runbook.md#soon-lost"
-        )
-    if (state.get("requests_per_day_first") or 0) > state.get("requests_per_day_capacity", 0):
-        alarms.append(
-            f"the first pass needs {state['requests_per_day_first']} requests a day and the budget "
-            f"has {state['requests_per_day_capacity']}: see docs/runbook.md#over-budget"
-        )
-    if state.get("sweeps_behind_seconds", 0) > SWEEPS_BEHIND_HOURS * HOUR_SECONDS:
-        alarms.append(
-            f"the oldest sweep due is {state['sweeps_behind_seconds'] / HOUR_SECONDS:.1f} h late; "
-            f"everything needs {state['requests_per_day_needed']} requests a day and the budget "
-            f"has {state['requests_per_day_capacity']}: see docs/runbook.md#sweeps-behind"
-        )
-    return alarms
-
-
-def _quiet(hours: int | None) -> list[str]:
-    """Say that far less comes than in the weeks before."""
-    if not hours:
-        return []
-    return [f"far less than usual has come for {hours} h: see docs/runbook.md#quiet-hours"]
+def doubt_in(ledger: Ledger) -> int:
+    """Return how much time is in doubt, in ms."""
+    return ledger.totals.doubt + _length(ledger.doubt)
 
 
 def _reached(stretches: Intervals, begin: int) -> int:

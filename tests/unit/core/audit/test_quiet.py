@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.core.audit.history import History, Hour, Look, empty
-from shared.core.audit.quiet import quiet_hours
+from shared.core.audit.quiet import quiet_hours, quiet_since
 from shared.core.model import FIRST_PASS
 from shared.core.state.report import Tally, report_fields
 from tests.fakes import DAY, HOUR, NOW, policy
@@ -103,9 +103,15 @@ def test_hours_in_doubt_are_not_compared() -> None:
     assert quiet_hours(made) == 0
 
 
-def test_a_quiet_scan_warns_in_its_report() -> None:
-    """And the report has a field for alerts."""
+def test_since_when_a_scan_has_been_quiet_follows_from_its_history() -> None:
+    """Whoever reads the same history says the same."""
+    assert quiet_since(history(office, silent=4)) == END - 4 * HOUR
+    assert quiet_since(history(office)) is None
+    assert quiet_since(empty("all")) is None
+
+
+def test_a_report_tells_for_how_long_a_scan_has_been_quiet() -> None:
+    """It has a field for that."""
     fields = report_fields(Tally(scan="all", run="r", quiet=4), policy(), "idle", duration=1)
 
     assert fields["quiet_hours"] == 4
-    assert "for 4 h: see docs/runbook.md#quiet-hours" in fields["warnings"][-1]

@@ -251,4 +251,4 @@ def test_time_is_soon_out_of_reach_three_days_before(early: int, soon: bool) -> 
     """A person may still do something about it."""
     start = NOW - HOW.reach + 2 * HOUR + 3 * DAY - early
 
-    assert planning.soon_out_of_reach(start, NOW, HOW) == soon
+    assert (start < planning.soon_out_of_reach_until(NOW, HOW)) == soon
