@@ -78,7 +78,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         requests: what it sends, in order.
         outcome: why it is expected to end.
         ends: when, epoch ms.
-        waiting: which slices wait, until when and why, in sentences.
+        waiting: what waits, until when and why, in sentences: the scan for a throttle, and slices.
     """
 
     scan: str
@@ -114,7 +114,10 @@ def plan(ledger: Ledger | None, policy: Policy, now: int, *, per_hour: float = 0
         requests=tuple(expected.requests),
         outcome=outcome,
         ends=expected.now,
-        waiting=tuple(_waits(it) for it in begun.open if waits(it.not_before, now)),
+        waiting=(
+            *_throttle(begun, now),
+            *(_waits(it) for it in begun.open if waits(it.not_before, now)),
+        ),
     )
 
 
@@ -149,6 +152,11 @@ def _prepared(ledger: Ledger, policy: Policy, now: int) -> tuple[list[str], Ledg
         for it in gone(ledger, now, policy)
     ]
     return said, ledger
+
+
+def _throttle(ledger: Ledger, now: int) -> list[str]:
+    until = pacing.throttled_until(ledger.pacing, now)
+    return [f"the API throttles the scan until {instant(until)}"] if until > now else []
 
 
 def _waits(piece: Slice) -> str:

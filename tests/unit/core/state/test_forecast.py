@@ -135,6 +135,15 @@ def test_slices_that_wait_are_named_with_their_faults() -> None:
     assert blocked.waiting[0].endswith("is blocked and waits until 2026-11-23 12:01:00 UTC")
 
 
+def test_a_throttle_is_named() -> None:
+    """The whole scan waits for it."""
+    throttled = Pacing(not_before=NOW + 20 * MINUTE, throttles=1)
+    made = plan(change(ledgers.begin(HOW, NOW), pacing=throttled), HOW, NOW)
+
+    assert (made.outcome, made.requests) == ("waiting", ())
+    assert made.waiting == ("the API throttles the scan until 2026-11-23 12:20:00 UTC",)
+
+
 def test_a_run_that_holds_the_scan_is_named() -> None:
     """The next one begins after it, and finishes what a killed one leaves."""
     world = World(range(NOW - HOUR, NOW, MINUTE))
