@@ -196,7 +196,8 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
     """Sort a page's records by the query, by the slice, and by what parts hold."""
     places = [record.on(axis) for record in page.records]
     asked_for = _asked_for(places, piece.remaining)
-    inside = [it for it in zip(places, page.records, strict=True) if next(asked_for)]
+    paired = zip(places, page.records, asked_for, strict=True)
+    inside = [(at, record) for at, record, asked in paired if asked]
     before = {seen.identity: seen.content for seen in piece.seen}
     unplaced = {*piece.unplaced, *piece.earlier}
     shown: dict[str, Shown] = {}

@@ -134,6 +134,17 @@ class Reading:
     facing: Slice | None = None
     detail: str = ""
 
+    @property
+    def moved_to(self) -> int:
+        """Where the cursor moves.
+
+        Raises:
+            AssertionError: pages of this kind move no cursor; to ask is a mistake in this program.
+        """
+        if self.cursor is None:
+            raise AssertionError(f"a page of the kind {self.kind} moves no cursor")
+        return self.cursor
+
 
 def absorb(piece: Slice, page: Page, policy: Policy, index: Index = NOTHING) -> Draft | Fault:
     """Take a page into the slice.
@@ -255,7 +266,7 @@ def _taken(piece: Slice, sifted: Sifted, reading: Reading, policy: Policy) -> Dr
 
 
 def _more(piece: Slice, sifted: Sifted, reading: Reading, policy: Policy) -> Draft:
-    cursor, page = _cursor_of(reading), sifted.page
+    cursor, page = reading.moved_to, sifted.page
     drifted = has_drifted(page, piece, policy)
     piece = _with_gaps(piece, sifted, cursor)
     mode_ends = {"mode": "page", "dense": None} if piece.mode == "beyond" else {}
@@ -300,7 +311,7 @@ def _bare(piece: Slice, sifted: Sifted, reading: Reading, _: Policy) -> Draft:
     cursor is due again. A slice that has begun is first finished up to its cursor.
     """
     if not piece.has_begun:
-        return Draft(opened=(piece.same_again(piece.known_up_to(_cursor_of(reading))),))
+        return Draft(opened=(piece.same_again(piece.known_up_to(reading.moved_to)),))
     finished = _finish(piece, sifted, bounds=piece.known_up_to(piece.cursor))
     return replace(finished, opened=(piece.carried_on(piece.ahead),))
 
@@ -314,12 +325,6 @@ _TAKE: dict[Kind, Callable[[Slice, Sifted, Reading, Policy], Draft]] = {
     "lone": _lone,
     "bare": _bare,
 }
-
-
-def _cursor_of(reading: Reading) -> int:
-    if reading.cursor is None:
-        raise AssertionError(f"a page of the kind {reading.kind} has no cursor")
-    return reading.cursor
 
 
 def _with_gaps(piece: Slice, sifted: Sifted, cursor: int | None = None) -> Slice:

@@ -59,9 +59,8 @@ def fitted_line(fields: dict[str, Any]) -> str:
     """Return the fields as one line of JSON that nothing on its way cuts."""
     line = _encoded(fields)
     for characters, items in CUTS:
-        if len(line) <= LINE_MOST:
-            break
-        line = _encoded(_cut(fields, characters, items))
+        if len(line) > LINE_MOST:
+            line = _encoded(_cut(fields, characters, items))
     return line.decode()
 
 

@@ -1,13 +1,14 @@
 """The chain of manifests is checked link by link, and the ledger at its end."""
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
 
 from shared.core.audit.chain import Chain
 from shared.core.model import Head, Ledger
-from tests.fakes import HOUR, MINUTE
+from tests.fakes import HOUR, MINUTE, NOW
 from tests.unit.core.audit.building import altered, committed_in_turn, part_of, slices
 from tests.unit.core.state.building import START, about_to_commit, commit_of
 
@@ -188,3 +189,41 @@ def test_a_commit_that_holds_no_manifest_differs() -> None:
     (detail,) = compared(chain_of(*FOUR, last), msgspec.structs.replace(ledger, committing=broken))
 
     assert "its commit holds no manifest" in detail
+
+
+def moved_back(settled: int, *, bounds: list[int] | None = None, kind: str = "backfill") -> Chain:
+    """Return a chain whose second manifest decides that the scan begins earlier."""
+    origin = settled - HOUR
+    decision = {
+        "kind": kind,
+        "number": 1,
+        "at": NOW,
+        "by": "x",
+        "reason": "y",
+        "what": "z",
+        "bounds": bounds or [origin, settled],
+    }
+    nothing: dict[str, Any] = {"pass": None, "start": None, "end": None, "covers": []}
+    second = altered(
+        FOUR[0],
+        number=2,
+        previous=chain_of(FOUR[0]).head.sha256,
+        origin=origin,
+        settled_until=origin,
+        decision=decision,
+        **nothing,
+    )
+    return chain_of(FOUR[0], second)
+
+
+def test_a_backfill_may_move_settled_time_back() -> None:
+    """It says so, from where nothing was settled so far."""
+    assert moved_back(START).findings == []
+
+
+def test_settled_time_that_moves_back_otherwise_is_found() -> None:
+    """By another decision, or by a backfill with other bounds."""
+    assert found(moved_back(START, kind="rescan")) == [("coverage-unproven", "manifest 2")]
+    assert found(moved_back(START, bounds=[START - HOUR, START - 1])) == [
+        ("coverage-unproven", "manifest 2")
+    ]

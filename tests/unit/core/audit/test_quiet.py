@@ -115,3 +115,12 @@ def test_a_report_tells_for_how_long_a_scan_has_been_quiet() -> None:
     fields = report_fields(Tally(scan="all", run="r", quiet=4), policy(), "idle", duration=1)
 
     assert fields["quiet_hours"] == 4
+
+
+def test_quiet_hours_end_where_history_does() -> None:
+    """An hour that is not known whole, or is not kept, cannot be called quiet."""
+    made = history(office, silent=30)
+    unknown = END - 20 * HOUR
+    made.hours[unknown] = Hour(records=0)
+
+    assert quiet_hours(made) == 19

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
 from shared.core.api.pages import Page
-from shared.core.model import PART_PAGES, Answer, Block, Dense, Policy
+from shared.core.model import PART_PAGES, Answer, Block, Dense, Doubt, Policy
 from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.opening import open_slice
 from shared.core.slices.requests import next_request
@@ -20,9 +20,11 @@ from shared.core.slices.sifting import Stored
 from shared.core.slices.transitions import Draft, Finished
 from shared.core.slices.traversal import (
     CROWDED,
+    NULLS,
     PART_BLOCKS,
     PART_BYTES,
     UNDIVIDED,
+    Reading,
     absorb,
 )
 from tests.fakes import HOUR, MINUTE, NOW, activity, policy
@@ -604,3 +606,21 @@ def test_crowds_and_faults_cost_no_activity_and_repeat_none(  # noqa: PLR0913, P
     assert {asked[name] for name in set(asked) - set(outcome.ids)} <= outcome.doubt
     full = {at for at in history if history.count(at) > size}
     assert outcome.doubt <= {at if axis == "date" else made for at, made in full}
+
+
+def test_the_time_around_a_null_is_in_doubt() -> None:
+    """The other records are stored."""
+    transition = absorbed(
+        {"data": [activity(START + 1), None, activity(START + 5)], "hasNext": False}
+    )
+
+    assert isinstance(transition, Draft)
+    assert transition.finished
+    assert len(transition.records) == 2
+    assert transition.finished.slice.doubt == (Doubt(start=START + 1, end=START + 6, reason=NULLS),)
+
+
+def test_a_page_that_moves_no_cursor_has_none() -> None:
+    """To ask is a mistake in this program."""
+    with pytest.raises(AssertionError, match="the kind end moves no cursor"):
+        _ = Reading(kind="end").moved_to

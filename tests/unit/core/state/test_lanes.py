@@ -234,3 +234,37 @@ def test_an_overload_begins_above_the_capacity_and_ends_clearly_below_it(
 
     assert claimed.overloaded == after
     assert claimed.pacing.starts == (NOW,)
+
+
+def crowded(**changes: Any) -> tuple[Slice, ...]:
+    """Return as many open slices as there may be, all with a fault, and some of them changed."""
+    starts = range(NOW - 80 * HOUR, NOW - 16 * HOUR, HOUR)
+    struck = [piece_of(start, start + 5 * MINUTE, fault="x") for start in starts]
+    return tuple(msgspec.structs.replace(it, **changes) for it in struck)
+
+
+def test_the_longest_slice_gives_way_when_every_one_has_faults() -> None:
+    """Its time is due again, and it leaves room to isolate what is poisoned in the others."""
+    *others, last = crowded()
+    whole = msgspec.structs.replace(last, end=last.start + HOUR)
+
+    assert lanes.gives_way(ledger_of(FREE, open=(*others, whole)), NOW, HOW) == whole
+
+
+def test_nothing_gives_way_while_there_is_room_or_a_slice_without_a_fault() -> None:
+    """The API answers for some time, or another slice can be opened."""
+    *others, last = crowded()
+    well = msgspec.structs.replace(last, fault=None)
+
+    assert lanes.gives_way(ledger_of(FREE, open=tuple(others)), NOW, HOW) is None
+    assert lanes.gives_way(ledger_of(FREE, open=(*others, well)), NOW, HOW) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pass_name": "sweep-2h"}, {"earlier": ("a",)}, {"unplaced": ("a",)}]
+)
+def test_a_slice_that_would_lose_what_it_remembers_does_not_give_way(
+    changes: dict[str, Any],
+) -> None:
+    """Nor does one of a sweep, whose time is not due again by itself."""
+    assert lanes.gives_way(ledger_of(FREE, open=crowded(**changes)), NOW, HOW) is None

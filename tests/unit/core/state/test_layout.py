@@ -155,3 +155,31 @@ def test_history_and_status_stand_beside_the_ledger() -> None:
     """Under the scan's prefix in the state container."""
     assert layout.history_name("all") == "scan=all/history.json"
     assert layout.status_name("all", "html") == "scan=all/status.html"
+
+
+@pytest.mark.parametrize(
+    ("size", "metadata", "name", "folder"),
+    [
+        (0, {"hdi_isfolder": "true"}, "x", True),
+        (0, {"Hdi_IsFolder": "True"}, "x", True),
+        (0, {}, "x/", True),
+        (0, {}, "scan=all/date=2026-11-23/hour=05", True),
+        (0, {}, "scan=all/date=2026-11-23/hour=05/x.jsonl.gz", False),
+        (1, {"hdi_isfolder": "true"}, "x/", False),
+    ],
+)
+def test_an_empty_blob_may_be_a_folder(
+    size: int, metadata: dict[str, str], name: str, *, folder: bool
+) -> None:
+    """Its metadata or its name says so; a blob with content never is one."""
+    assert layout.is_folder(name, size, metadata) is folder
+
+
+@pytest.mark.parametrize("slot", [0, 7, 99])
+def test_the_slot_of_a_kept_answer_is_read_from_its_name(slot: int) -> None:
+    """Other blobs have none."""
+    name = layout.quarantine_name("all", slot)
+
+    assert layout.quarantine_slot("all", name) == slot
+    assert layout.quarantine_slot("all", f"{name}.copy") is None
+    assert layout.quarantine_slot("other", name) is None

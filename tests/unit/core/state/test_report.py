@@ -304,3 +304,22 @@ def test_a_fault_is_counted_and_told_and_is_no_page() -> None:
         tally.note_transition(Transition(goes_on=piece_of(), fault=fault), piece_of())
 
     assert (tally.faults, tally.pages, tally.last_fault) == (2, 0, "timeout: y")
+
+
+def test_sixteen_blocked_sweeps_ask_for_a_person() -> None:
+    """No new sweep begins until one of them is read."""
+    blocked = tuple(piece_of(blocked_since=NOW, pass_name="sweep-2h") for _ in range(16))
+
+    fields = told(open=blocked)
+
+    assert fields["blocked_sweeps"] == 16
+    assert "16 of them are of sweeps, so no new sweep begins" in " ".join(fields["warnings"])
+
+
+def test_a_slice_that_is_asked_for_again_adds_nothing() -> None:
+    """New slices take over its time, and count from zero."""
+    tally = Tally(scan="all", run="r")
+
+    tally.note_transition(Transition(opened=(piece_of(),)), piece_of(counts=Counts(records=9)))
+
+    assert (tally.pages, tally.counts) == (1, Counts())

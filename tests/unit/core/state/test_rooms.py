@@ -56,3 +56,15 @@ def test_nothing_gives_way_while_there_is_room() -> None:
     poisoned = pieces(15, pass_name="sweep-2h", blocked_since=NOW, poisoned=NOW)
 
     assert rooms.ripest(ledger_of(*poisoned), sweeps=True) is None
+
+
+def test_the_most_poisoned_second_gives_way_when_there_is_no_room() -> None:
+    """Of the same kind of pass, and only while the API answers for other time."""
+    blocked: dict[str, Any] = {"blocked_since": NOW, "pass_name": "sweep-2h"}
+    *others, last = pieces(16, **blocked, poisoned=9)
+    worst = msgspec.structs.replace(last, poisoned=12)
+    ledger = msgspec.structs.replace(ledger_of(*others, worst), pages=1)
+
+    assert rooms.ripest(ledger, sweeps=True) == worst
+    assert rooms.ripest(ledger, sweeps=False) is None
+    assert rooms.ripest(msgspec.structs.replace(ledger, pages=0), sweeps=True) is None

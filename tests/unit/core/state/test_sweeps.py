@@ -263,3 +263,34 @@ def test_nobody_looks_again_at_what_a_rescan_could_not_read(pass_name: str, *, a
     piece = open_slice((NOW - HOUR, NOW), pass_name=pass_name, policy=SWEPT)
 
     assert sweeps.is_looked_at_again(piece, swept_ledger((NOW, NOW)), NOW, SWEPT) is again
+
+
+HALF = open_slice((NOW - 3 * HOUR, NOW - 3 * HOUR + MINUTE), pass_name="sweep-2h", policy=SWEPT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "busy", "served"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"not_before": NOW + 1}, False, False),
+        ({"blocked_since": NOW}, False, True),
+    ],
+)
+def test_one_sweep_is_in_work_at_a_time(
+    changes: dict[str, Any], *, busy: bool, served: bool
+) -> None:
+    """While it is being served or waits, no other is opened; a blocked one has its turn first."""
+    piece = msgspec.structs.replace(HALF, **changes)
+    ledger = swept_ledger((NOW - 9 * HOUR, NOW), open=(piece,))
+    at_work = frozenset({(piece.start, piece.end)}) if busy else NOBODY
+
+    assert sweeps.next_sweep(ledger, NOW, SWEPT, busy=at_work) == (piece if served else None)
+
+
+def test_without_sweeps_nobody_looks_again() -> None:
+    """A poisoned second is then kept until it leaves the reach."""
+    piece = open_slice((NOW - HOUR, NOW), pass_name=FIRST_PASS, policy=SWEPT)
+    ledger = swept_ledger((NOW - 9 * HOUR, NOW))
+
+    assert not sweeps.is_looked_at_again(piece, ledger, NOW, replace(SWEPT, sweeps=()))
