@@ -218,7 +218,7 @@ SCAN_SWEEPS = Setting(
     hint=DURATION,
     reason=(
         "Most late activities arrive within two hours. Microsoft documents delays of up to three "
-        "days, and a newly connected app fills in a week"
+        "days, and a newly connected app delivers the activities of its past week"
     ),
     per_scan=True,
 )
@@ -261,7 +261,7 @@ SCAN_LAG_ALERT = Setting(
     default="1h",
     parse=parsers.duration,
     hint=DURATION,
-    reason="A single late run needs nobody",
+    reason="A single late run needs no action",
     per_scan=True,
 )
 SCAN_DOUBT_ALERT = Setting(
