@@ -5,8 +5,6 @@ the last hours are compared with the same hours of the last four weeks. `make be
 how often the rule is wrong, for `docs/monitoring.md`.
 """
 
-from collections.abc import Iterator
-
 from shared.core.audit.history import History, Hour
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS
 
@@ -92,24 +90,22 @@ def _sum(history: History, end: int, window: int) -> int | None:
 
 def _length(history: History, end: int, window: int) -> int:
     """Return for how many hours it has been quiet, back to the last hour that was not."""
-    hours = 0
-    for at in _back(end):
-        hour = history.hours.get(at)
-        if hour is None or not is_known(hour):
-            break
-        weeks = [
-            then.records
-            for week in range(1, WEEKS + 1)
-            if (then := history.hours.get(at - week * 7 * DAY_MS))
-        ]
-        if hour.records > min(weeks, default=0) * SHARE:
-            break
-        hours += 1
-    return max(hours, window)
+    usual = (at for at in range(end - HOUR_MS, 0, -HOUR_MS) if not _is_quiet_hour(history, at))
+    last = next(usual, 0)
+    return max((end - last) // HOUR_MS - 1, window)
 
 
-def _back(end: int) -> Iterator[int]:
-    return iter(range(end - HOUR_MS, 0, -HOUR_MS))
+def _is_quiet_hour(history: History, at: int) -> bool:
+    """Say whether an hour is known, and brought far less than in each week before."""
+    hour = history.hours.get(at)
+    if hour is None or not is_known(hour):
+        return False
+    weeks = [
+        then.records
+        for week in range(1, WEEKS + 1)
+        if (then := history.hours.get(at - week * 7 * DAY_MS))
+    ]
+    return hour.records <= min(weeks, default=0) * SHARE
 
 
 def is_known(hour: Hour) -> bool:

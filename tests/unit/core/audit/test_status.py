@@ -7,6 +7,7 @@ import pytest
 from shared.core.audit import history as histories
 from shared.core.audit.history import Hour, Look
 from shared.core.audit.status import Status, status_of
+from shared.core.audit.status import encode as encode_status
 from shared.core.model import FIRST_PASS, Policy
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Outcome, encode, report_fields
@@ -305,3 +306,13 @@ def test_control_characters_in_an_error_do_not_reach_the_terminal() -> None:
     failed = line(world, "failed", OSError("a\x1b[2Jb"))
 
     assert not any("\x1b" in it for it in lines_of(seen(world, lines=[failed])))
+
+
+def test_a_status_is_stored_as_one_line_of_json() -> None:
+    """It has the fields that the page and the command show."""
+    found = seen(healthy())
+
+    stored = encode_status(found)
+
+    assert stored.count(b"\n") == 1
+    assert json.loads(stored)["verdict"] == found.verdict

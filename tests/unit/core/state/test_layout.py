@@ -183,3 +183,10 @@ def test_the_slot_of_a_kept_answer_is_read_from_its_name(slot: int) -> None:
     assert layout.quarantine_slot("all", name) == slot
     assert layout.quarantine_slot("all", f"{name}.copy") is None
     assert layout.quarantine_slot("other", name) is None
+
+
+def test_what_is_derived_lies_beside_the_ledger() -> None:
+    """One folder of the state container has everything about a scan."""
+    names = {layout.ledger_name("all"), layout.history_name("all"), layout.doctor_name("all")}
+
+    assert names == {"scan=all/ledger.json", "scan=all/history.json", "scan=all/doctor.json"}
