@@ -306,14 +306,14 @@ def test_a_fault_is_counted_and_told_and_is_no_page() -> None:
     assert (tally.faults, tally.pages, tally.last_fault) == (2, 0, "timeout: y")
 
 
-def test_sixteen_blocked_sweeps_ask_for_a_person() -> None:
-    """No new sweep begins until one of them is read."""
-    blocked = tuple(piece_of(blocked_since=NOW, pass_name="sweep-2h") for _ in range(16))
+def test_blocked_slices_of_sweeps_are_counted_apart_too() -> None:
+    """At sixteen of them, no new sweep begins."""
+    first = piece_of(blocked_since=NOW)
+    sweep = piece_of(blocked_since=NOW, pass_name="sweep-2h")
 
-    fields = told(open=blocked)
+    fields = told(open=(first, sweep))
 
-    assert fields["blocked_sweeps"] == 16
-    assert "16 of them are of sweeps, so no new sweep begins" in " ".join(fields["warnings"])
+    assert (fields["blocked_slices"], fields["blocked_sweeps"]) == (2, 1)
 
 
 def test_a_slice_that_is_asked_for_again_adds_nothing() -> None:
