@@ -40,7 +40,7 @@ FIRST = {"before": 1, "after": 2}
 @pytest.mark.parametrize("direction", POLICIES)
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> None:
-    """It dies before, or after with the answer lost; the next run resumes without human help."""
+    """It dies before, or after with the answer lost; the next run resumes, and nobody is needed."""
     chosen = POLICIES[direction]
     for number in sampled(effects_of(chosen), every=2, first=FIRST[how]):
         world = small_world()
@@ -53,6 +53,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> 
         world.run_until_idle(chosen)
 
         world.assert_complete(ORIGIN, max(END, _covered(world)))
+        assert world.attention(chosen) == {}
 
 
 def test_two_kills_in_a_row_change_nothing() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from shared.core.audit.attention import Attention, attention_to
-from shared.core.model import FIRST_PASS, Doubt, Ledger, Load, Loss, Pacing, Policy, Slice
+from shared.core.model import FIRST_PASS, Doubt, Ledger, Load, Pacing, Policy, Slice
 from shared.core.slices.opening import open_slice
 from shared.core.state import conditions
 from shared.core.state import ledger as ledgers
@@ -76,11 +76,6 @@ def blocked(since: int, start: int = NOW - 5 * HOUR, **changes: Any) -> Slice:
     """Return a second that is blocked."""
     piece = open_slice((start, start + 1_000), pass_name=FIRST_PASS, policy=HOW)
     return change(piece, blocked_since=since, **{"fault": "HTTP 500: no", **changes})
-
-
-def loss(start: int = ORIGIN) -> Loss:
-    """Return an hour that is lost."""
-    return Loss(start=start, end=start + HOUR, reason="past the reach")
 
 
 def load(requests_per_day: int) -> dict[int, Load]:
