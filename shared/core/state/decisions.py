@@ -14,6 +14,9 @@ from shared.core.model import Decision, DecisionKind, Ledger
 DECISIONS_KEPT = 50
 """Decisions that the ledger lists; those that change what is scanned are in the manifests, too."""
 
+REPORTED_MOST = 10
+"""Decisions that one report line states; so many survive whatever shortens the line."""
+
 THE_SCAN = "the scan"
 """Who decides what follows from an earlier decision."""
 
@@ -77,10 +80,10 @@ def newest(ledger: Ledger) -> int:
 
 
 def unreported(ledger: Ledger) -> tuple[Decision, ...]:
-    """Return the decisions that no report line has stated yet."""
-    return tuple(it for it in ledger.decisions if it.number > ledger.reported)
+    """Return the decisions that the next report line states, the oldest of those that none has."""
+    return tuple(it for it in ledger.decisions if it.number > ledger.reported)[:REPORTED_MOST]
 
 
 def reported(ledger: Ledger) -> Ledger:
-    """Return the ledger once a report line has stated all its decisions."""
-    return change(ledger, reported=newest(ledger))
+    """Return the ledger once a report line has stated what was unreported."""
+    return change(ledger, reported=unreported(ledger)[-1].number)

@@ -1,9 +1,8 @@
 """The record of decisions: numbered, bounded, and what of it is still to be reported."""
 
-import msgspec
-
 from shared.core.state.decisions import (
     DECISIONS_KEPT,
+    REPORTED_MOST,
     Order,
     decided,
     newest,
@@ -58,4 +57,13 @@ def test_a_decision_is_unreported_until_a_report_has_stated_it() -> None:
 
     assert unreported(reported(ledger)) == ()
     assert [it.what for it in unreported(after)] == ["second"]
-    assert msgspec.structs.replace(after, reported=0) != after
+
+
+def test_a_report_states_ten_decisions_and_leaves_the_others_to_the_next() -> None:
+    """So many fit into a line, whatever else it says."""
+    ledger = new_ledger()
+    for _ in range(REPORTED_MOST + 2):
+        ledger = decided(ledger, "retry", ORDER, "at once")
+
+    assert [it.number for it in unreported(ledger)] == list(range(1, 11))
+    assert [it.number for it in unreported(reported(ledger))] == [11, 12]

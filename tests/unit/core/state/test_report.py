@@ -23,6 +23,7 @@ from shared.core.model import (
 from shared.core.slices.opening import open_slice
 from shared.core.slices.transitions import Finished, Transition
 from shared.core.state import ledger as ledgers
+from shared.core.state.decisions import Order, decided, unreported
 from shared.core.state.report import COUNTED, Outcome, Tally, encode, report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
@@ -67,6 +68,21 @@ def test_a_report_tells_what_the_run_did() -> None:
     assert (fields["requests"], fields["bytes"], fields["last_fault"]) == (3, 9, "HTTP 500: x")
     assert fields["clock_skew_seconds"] == -90.5
     assert {*COUNTED, "pages", "commits", "parts", "throttled", "faults"} <= set(fields)
+
+
+def test_a_report_states_decisions_whole_whatever_else_it_says() -> None:
+    """What it states counts as reported, so none of them may be shortened away."""
+    order = Order(at=NOW, by="kim", reason="ü" * 500)
+    ledger = ledgers.begin(HOW, NOW)
+    for _ in range(20):
+        ledger = decided(ledger, "retry", order, "at once")
+    warnings = [f"{chr(97 + n)}{'x' * 5_000}" for n in range(26)]
+    tally = Tally(scan="all", run="r", ledger=ledger, now=NOW, warnings=warnings)
+
+    line = json.loads(encode(report_fields(tally, HOW, "idle", duration=0)))
+
+    assert [it["number"] for it in line["decisions"]] == [it.number for it in unreported(ledger)]
+    assert all(it["what"] == "at once" for it in line["decisions"])
 
 
 def test_a_report_without_a_ledger_tells_no_state() -> None:
