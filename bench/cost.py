@@ -89,7 +89,7 @@ PRICES = {
     "list": 0.065 / 10_000,
     "read": 0.005 / 10_000,
     "gigabyte_month": 0.0225,
-    "alerts": 3 * 1.50 + 9 * 0.50 + 0.10,
+    "alerts": 6 * 0.50 + 0.10,
 }
 """US dollars: Flex Consumption on demand, storage operations and hot storage with zone redundancy,
 and the alert rules together (`docs/deployment.md` says how many of which kind)."""

@@ -824,10 +824,8 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: telemetry.outputs.workspaceId
     componentId: telemetry.outputs.componentId
     alertEmail: alertEmail
+    stateUrl: '${dataUrl}/${stateContainer}'
     noRunMinutes: noRunMinutes
-    lagMinutes: lagMinutes
-    doubtMinutes: doubtMinutes
-    throttledPercent: throttledPercent
     enabled: alertsEnabled
   }
 }

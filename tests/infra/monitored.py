@@ -20,6 +20,7 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-contoso/providers"
 SITE = f"{GROUP}/Microsoft.Web/sites/func-contoso"
 WORKSPACE = f"{GROUP}/Microsoft.OperationalInsights/workspaces/log-contoso"
+STATE = "https://stcontoso.blob.core.windows.net/scan-state"
 COMPONENT = f"{GROUP}/Microsoft.Insights/components/appi-contoso"
 
 GIVEN = {
@@ -83,7 +84,7 @@ def a_report() -> dict[str, Any]:
     """Return the report of a run that has read its ledger and left nothing to do."""
     world = World([NOW - HOUR])
     world.run_until_idle()
-    return report_fields(world.tally, policy(), "idle", duration=1)
+    return report_fields(world.tally, policy(), "idle", duration=1, attention=[])
 
 
 @cache

@@ -7,23 +7,31 @@ know. That proves what a query means, and not that a workspace accepts it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-import duckdb
 import duckdb_kql
+import msgspec
 import pytest
 
+from shared.core.audit.attention import SECTIONS, Attention, Kind
+from shared.core.audit.attention import SEVERITIES as DECIDED
 from shared.core.state.report import encode
+from tests.fakes import NOW
 from tests.infra.monitored import a_report
-from tests.infra.test_alerts import LENGTHS, READS, criterion, log_rules
+from tests.infra.test_alerts import ALERTED, LENGTHS, READS, SEVERITIES, criterion, log_rules
 
 pytestmark = pytest.mark.compiler
 
-REFUSED = {"outcome": "failed", "error": "SourceRefused"}
-UNAVAILABLE = {"outcome": "failed", "error": "StoreUnavailable"}
-WRONG = {"scan": "", "outcome": "failed", "error": "SettingsError"}
+UNAVAILABLE = {"outcome": "failed", "error": "StoreUnavailable", "help": "docs/runbook.md#storage"}
+REFUSED = {"outcome": "failed", "error": "TokenRefused", "help": "docs/runbook.md#source-refused"}
+WRONG = {"scan": "", "outcome": "failed", "error": "SettingsError", "help": "docs/settings.md"}
 BUSY = {"outcome": "busy"}
 APART = {"outcome": "clocks differ"}
+TAKEN_OVER = {"outcome": "superseded"}
+
+UNREAD = {"attention": "absent", "epoch": "absent"}
+"""What the report of a run lacks that could not read the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +40,36 @@ class Line:
 
     Attributes:
         age: minutes since it was written.
-        fields: as far as they differ from those of a run that left nothing to do; a field that
-            is None here is null in the line, and "absent" leaves it out.
+        fields: as far as they differ from those of a run that left nothing to do; "absent" leaves
+            one out.
         app: who wrote it.
+        cut: how many characters of it arrived; None if all did.
     """
 
     age: float
     fields: dict[str, Any]
     app: str = "func-contoso"
+    cut: int | None = None
 
 
 def every(minutes: int, since: int, until: int = 0, /, **fields: Any) -> list[Line]:
     """Return the lines of runs at a steady pace, from `since` minutes ago to `until`."""
     return [Line(age + 1, dict(fields)) for age in range(until, since, minutes)]
+
+
+def needs(*kinds: Kind, text: str = "something is wrong") -> dict[str, Any]:
+    """Return the field of a report that says what needs a person."""
+    found = [
+        Attention(
+            kind=kind,
+            severity=DECIDED[kind],
+            since=NOW,
+            text=text,
+            help=f"docs/runbook.md#{SECTIONS[kind]}",
+        )
+        for kind in kinds
+    ]
+    return {"attention": msgspec.to_builtins(found)}
 
 
 def message(fields: dict[str, Any]) -> str:
@@ -56,36 +81,56 @@ def message(fields: dict[str, Any]) -> str:
 def fires(name: str, lines: Sequence[Line]) -> list[tuple[str, ...]]:
     """Return the values of the dimensions that a rule's alerts would name, one per alert."""
     rule, window = criterion(name), log_rules()[name]["windowSize"]
-    with duckdb_kql.connect() as workspace:
-        workspace.execute(
-            "CREATE TABLE AppTraces (TimeGenerated TIMESTAMP, AppRoleName VARCHAR, Message VARCHAR)"
-        )
-        _collect(workspace, [line for line in lines if line.age < LENGTHS[window]])
-        answer = duckdb_kql.kql(workspace, rule["query"])
-        columns = [str(it[0]) for it in answer.description]
-        rows = [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
-    if rule["timeAggregation"] == "Count":
-        return [()] if len(rows) < rule["threshold"] else []
+    rows = answers(rule["query"], [line for line in lines if line.age < LENGTHS[window]])
     split = [it["name"] for it in rule["dimensions"]]
-    return sorted(
-        tuple(row[it] for it in split)
-        for row in rows
-        if row[rule["metricMeasureColumn"]] > rule["threshold"]
-    )
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {} if split else {(): []}
+    for row in rows:
+        groups.setdefault(tuple(row[it] for it in split), []).append(row)
+    return sorted(it for it, members in groups.items() if _beyond(rule, members))
 
 
-def _collect(workspace: duckdb.DuckDBPyConnection, lines: Sequence[Line]) -> None:
-    now = datetime.now(UTC).replace(tzinfo=None)  # noqa: TID251 - queries ask what the time is
-    rows = [(now - timedelta(minutes=it.age), it.app, message(it.fields)) for it in lines]
-    noise = (now, "func-contoso", "WorkerProcessExitException: python exited with code 143 (0x8F)")
-    for row in [*rows, noise, (now, "func-contoso", '{"event":"other"}')]:
-        workspace.execute("INSERT INTO AppTraces VALUES (?, ?, ?)", row)
+def _beyond(rule: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    column = rule.get("metricMeasureColumn")
+    measured = sum(row[column] for row in rows) if column else len(rows)
+    limit: float = rule["threshold"]
+    return measured < limit if rule["operator"] == "LessThan" else measured > limit
 
 
-@pytest.mark.parametrize("name", READS)
+COLUMNS = {"TimeGenerated": "TIMESTAMP", "AppRoleName": "VARCHAR", "Message": "VARCHAR"}
+"""The columns of the workspace's table that the rules read."""
+
+
+@cache
+def translated(query: str) -> str:
+    """Return a query as SQL."""
+    return str(duckdb_kql.to_sql(query, schema={"AppTraces": list(COLUMNS)}))
+
+
+def answers(query: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Return the rows that a query finds in report lines."""
+    with duckdb_kql.connect() as workspace:
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        workspace.execute(f"CREATE TABLE AppTraces ({columns})")
+        workspace.executemany("INSERT INTO AppTraces VALUES (?, ?, ?)", collected(lines))
+        answer = workspace.execute(translated(query))
+        names = [str(it[0]) for it in answer.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def collected(lines: Sequence[Line]) -> list[tuple[datetime, str, str]]:
+    """Return the rows of the table: the lines, among what the platform and others log."""
+    noise = ["WorkerProcessExitException: python exited with code 143 (0x8F)", '{"event":"other"}']
+    now = datetime.fromtimestamp(NOW / 1000, UTC).replace(tzinfo=None)
+    return [
+        *((now, "func-contoso", text) for text in noise),
+        *((now - timedelta(minutes=it.age), it.app, message(it.fields)[: it.cut]) for it in lines),
+    ]
+
+
+@pytest.mark.parametrize("name", [*READS, *SEVERITIES])
 def test_no_rule_fires_while_all_is_well(name: str) -> None:
-    """Neither noise from the platform nor an old loss or an old doubt triggers a rule."""
-    lines = every(5, 1500, lost_seconds=9000.0, doubt_seconds=9000.0, lag_seconds=30.0)
+    """Neither noise from the platform nor figures trigger a rule that reads what they mean."""
+    lines = every(5, 1500, lost_seconds=9000.0, doubt_seconds=9000.0, lag_seconds=9000.0)
 
     assert fires(name, lines) == []
 
@@ -96,6 +141,7 @@ def test_no_run_fires_when_no_run_of_this_app_succeeds() -> None:
         *every(5, 30, **UNAVAILABLE),
         *every(5, 30, **BUSY),
         *every(5, 30, **APART),
+        *every(5, 30, **TAKEN_OVER),
         *every(5, 600, 30),
         Line(3, {}, app="func-other"),
     ]
@@ -105,33 +151,36 @@ def test_no_run_fires_when_no_run_of_this_app_succeeds() -> None:
     assert fires("no-run", [*nothing, Line(29, {})]) == []
 
 
-@pytest.mark.parametrize("outcome", ["idle", "waiting", "out-of-time", "faults"])
+@pytest.mark.parametrize("outcome", ["idle", "waiting", "out-of-time", "faults", "paused"])
 def test_a_run_that_did_not_fail_keeps_no_run_silent(outcome: str) -> None:
     """Other rules cover the other outcomes."""
     assert fires("no-run", [Line(3, {"outcome": outcome})]) == []
 
 
-def test_failing_names_the_scan_and_the_newest_error() -> None:
+def test_failing_names_the_scan_the_newest_error_and_its_section() -> None:
     """Only the scan that fails is named; the other one works."""
     lines = [
         *every(5, 30, scan="exchange", **UNAVAILABLE),
         *every(5, 30, scan="all"),
-        Line(0.5, {"scan": "exchange", "outcome": "failed", "error": "LedgerMissing"}),
+        Line(0.5, {"scan": "exchange", **REFUSED}),
     ]
 
-    assert fires("failing", lines) == [("exchange", "LedgerMissing")]
+    assert fires("failing", lines) == [
+        ("exchange", "TokenRefused", "docs/runbook.md#source-refused")
+    ]
 
 
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        (WRONG, ("(all)", "SettingsError")),
-        (BUSY, ("all", "busy")),
-        (APART, ("all", "clocks differ")),
+        (WRONG, ("(all)", "SettingsError", "docs/settings.md")),
+        (BUSY, ("all", "busy", "docs/runbook.md#busy")),
+        (TAKEN_OVER, ("all", "superseded", "docs/runbook.md#busy")),
+        (APART, ("all", "clocks differ", "docs/runbook.md#clocks-differ")),
     ],
 )
 def test_failing_covers_invalid_settings_and_a_claim_that_stays(
-    fields: dict[str, Any], named: tuple[str, str]
+    fields: dict[str, Any], named: tuple[str, ...]
 ) -> None:
     """The line for invalid settings has no scan and no state; a busy run's has no error."""
     assert fires("failing", every(5, 30, epoch="absent", **fields)) == [named]
@@ -143,134 +192,169 @@ def test_one_failed_run_does_not_fire_failing() -> None:
     assert fires("failing", [Line(1, UNAVAILABLE), Line(6, UNAVAILABLE), Line(11, {})]) == []
 
 
-def test_a_refused_scan_fires_its_own_rule_only() -> None:
-    """Two mails about one cause would be one too many."""
-    lines = every(5, 30, **REFUSED)
-
-    assert fires("refused", lines) == [("all",)]
-    assert fires("failing", lines) == []
+def test_failing_ends_with_the_first_run_that_succeeds() -> None:
+    """The cause is fixed, whatever came before."""
+    assert fires("failing", [*every(5, 30, 5, **REFUSED), Line(1, {})]) == []
 
 
-def test_refused_ends_when_the_newest_run_is_not_refused() -> None:
-    """The cause is fixed, whatever came before; and a single refusal does not fire yet."""
-    assert fires("refused", [*every(5, 30, 5, **REFUSED), Line(1, {})]) == []
-    assert fires("refused", [Line(1, REFUSED), Line(6, {})]) == []
+def test_a_paused_scan_fires_neither_rule_about_runs() -> None:
+    """A person wanted it; that it lasts too long is reported by the program."""
+    lines = every(5, 30, outcome="paused")
+
+    assert (fires("no-run", lines), fires("failing", lines)) == ([], [])
 
 
-def behind(*backlogs: float) -> list[Line]:
-    """Return an hour of lines with a lag of two hours, their backlogs oldest first."""
-    return [
-        Line(55 - 10 * place, {"lag_seconds": 7200.0, "backlog_seconds": backlog})
-        for place, backlog in enumerate(backlogs)
+@pytest.mark.parametrize("kind", ALERTED)
+def test_each_kind_fires_the_rule_of_its_severity_and_no_other(kind: Kind) -> None:
+    """The alert names the scan, the kind, and the section about it."""
+    lines = every(5, 60, **needs(kind))
+
+    found = {name: fires(name, lines) for name in SEVERITIES}
+
+    assert {severity: found[name] for name, severity in SEVERITIES.items()} == {
+        severity: [("all", kind, f"docs/runbook.md#{SECTIONS[kind]}")]
+        if severity == DECIDED[kind]
+        else []
+        for severity in SEVERITIES.values()
+    }
+
+
+def test_an_alert_comes_with_its_text_and_its_beginning() -> None:
+    """They change, so they are in the results and do not distinguish alerts."""
+    (row,) = answers(criterion("attention-2")["query"], [Line(1, needs("lag", text="3 h"))])
+
+    assert (row["Text"], row["Since"].replace(tzinfo=UTC)) == (
+        "3 h",
+        datetime.fromtimestamp(NOW / 1000, UTC),
+    )
+
+
+def test_everything_that_a_report_lists_fires() -> None:
+    """Each thing is an alert of its own."""
+    lines = [Line(1, needs("lag", "blocked", "over-budget", "quiet", "doubt"))]
+
+    assert [kind for _, kind, _ in fires("attention-2", lines)] == [
+        "blocked",
+        "lag",
+        "over-budget",
+        "quiet",
     ]
 
 
-@pytest.mark.parametrize(
-    ("backlogs", "alerts"),
-    [
-        pytest.param([7200.0] * 6, [("all",)], id="stands still"),
-        pytest.param([7200.0, 7300.0, 7400.0, 7500.0, 7600.0, 7700.0], [("all",)], id="grows"),
-        pytest.param([7500.0, 7200.0, 7500.0, 7200.0, 7500.0, 7200.0], [("all",)], id="breathes"),
-        pytest.param([604800.0 - 3000 * it for it in range(6)], [("all",)], id="melts slowly"),
-        pytest.param([604800.0 - 36000 * it for it in range(6)], [], id="melts within a day"),
-    ],
-)
-def test_lag_ignores_a_backlog_that_shrinks(
-    backlogs: list[float], alerts: list[tuple[str, ...]]
-) -> None:
-    """A first run begins a week back and needs no attention while it makes progress."""
-    assert fires("lag", behind(*backlogs)) == alerts
+def test_the_newest_report_of_each_scan_decides() -> None:
+    """An alert begins with it and ends with it; other scans change nothing."""
+    ended = [*every(5, 600, 5, **needs("lag")), Line(1, {"attention": []})]
+    begun = [*every(5, 600, 5, scan="b"), Line(1, {"scan": "b", **needs("blocked")})]
 
-
-def test_one_run_alone_does_not_fire_lag() -> None:
-    """It fires if no run of an hour was any better; half an hour of silence changes nothing."""
-    late = every(10, 60, lag_seconds=7200.0, backlog_seconds=7200.0)
-
-    assert fires("lag", [*late, Line(33, {"lag_seconds": 60.0})]) == []
-    assert fires("lag", [line for line in late if line.age > 35]) == [("all",)]
-    assert fires("lag", [line for line in late if line.age < 25]) == [("all",)]
-
-
-@pytest.mark.parametrize(
-    "name", ["lag", "soon-lost", "lost", "doubt", "blocked", "over-budget", "sweeps-behind"]
-)
-def test_a_run_that_did_not_reach_the_ledger_changes_no_alert_about_state(name: str) -> None:
-    """Its report line lacks the fields of state."""
-    state = ["lag_seconds", "backlog_seconds", "soon_lost_seconds", "lost_seconds"]
-    state += ["doubt_seconds", "blocked_slices", "requests_per_day_first"]
-    state += ["requests_per_day_capacity", "sweeps_behind_seconds"]
-    blind = dict.fromkeys(state, "absent")
-
-    assert fires(name, every(5, 300, **UNAVAILABLE, **blind)) == []
-
-
-def test_soon_lost_fires_when_it_lasts_an_hour() -> None:
-    """What is about to be lost is often scanned soon."""
-    lines = every(5, 60, soon_lost_seconds=36.0)
-
-    assert fires("soon-lost", lines) == [("all",)]
-    assert fires("soon-lost", [*lines, Line(59, {})]) == []
-
-
-def test_lost_reports_a_loss_for_a_day() -> None:
-    """It reports what was lost since yesterday, and nothing older."""
-    before = every(30, 1440, 300, lost_seconds=100.0)
-
-    assert fires("lost", [*before, Line(10, {"lost_seconds": 160.0})]) == [("all",)]
-    assert fires("lost", [*before, Line(10, {"lost_seconds": 100.0})]) == []
-
-
-def test_lost_reports_what_was_lost_during_a_silence() -> None:
-    """The first line after weeks already includes the loss, with no line to compare it to."""
-    assert fires("lost", every(5, 60, lost_seconds=86400.0)) == [("all",)]
-    assert fires("lost", every(5, 60, lost_seconds=0.0)) == []
-
-
-def test_doubt_is_reported_once_the_first_sweep_has_left_it() -> None:
-    """The doubt is less than a day old, has stood for six hours, and exceeds the limit."""
-    calm = every(30, 1440, 420)
-    stands = every(30, 420, doubt_seconds=3600.0)
-
-    assert fires("doubt", [*calm, *stands]) == [("all",)]
-    assert fires("doubt", [*calm, *stands, Line(200, {"doubt_seconds": 0.0})]) == []
-    assert fires("doubt", [*calm, *every(30, 420, doubt_seconds=60.0)]) == []
-    assert fires("doubt", every(30, 1440, doubt_seconds=3600.0)) == []
-
-
-def test_blocked_fires_after_an_hour() -> None:
-    """Every line of the hour reports a block, and the alert names each scan."""
-    lines = every(5, 60, blocked_slices=2)
-
-    assert fires("blocked", lines) == [("all",)]
-    assert fires("blocked", [*lines, Line(50, {"blocked_slices": 0})]) == []
-    assert fires("blocked", [*lines, *every(5, 60, scan="b", blocked_slices=1)]) == [
-        ("all",),
-        ("b",),
+    assert fires("attention-2", [*ended, *begun]) == [
+        ("b", "blocked", "docs/runbook.md#blocked-slices")
     ]
 
 
-def test_over_budget_fires_when_the_need_lasts() -> None:
-    """A need that is not known yet does not count."""
-    more = {"requests_per_day_first": 30000, "requests_per_day_capacity": 28800}
-
-    assert fires("over-budget", every(30, 360, **more)) == [("all",)]
-    assert fires("over-budget", [*every(30, 360, **more), Line(99, {})]) == []
-    assert fires("over-budget", every(30, 360, requests_per_day_first=None)) == []
+def test_another_app_s_reports_are_not_read() -> None:
+    """A workspace may serve several."""
+    assert fires("attention-2", [Line(1, needs("lag"), app="func-other")]) == []
 
 
-def test_sweeps_behind_fires_when_it_lasts_for_six_hours() -> None:
-    """A single run without a late sweep resolves it."""
-    late = every(30, 360, sweeps_behind_seconds=7.0 * 3600)
+def test_a_run_that_could_not_read_the_ledger_changes_no_alert() -> None:
+    """What the last run that could read it reported still holds, and `failing` adds its own."""
+    lines = [*every(5, 120, 60, **needs("lag")), *every(5, 60, **UNAVAILABLE, **UNREAD)]
 
-    assert fires("sweeps-behind", late) == [("all",)]
-    assert fires("sweeps-behind", [*late, Line(99, {"sweeps_behind_seconds": 0.0})]) == []
-    assert fires("sweeps-behind", every(30, 360, sweeps_behind_seconds=6.0 * 3600)) == []
+    assert fires("attention-2", lines) == [("all", "lag", "docs/runbook.md#behind")]
+    assert fires("attention-2", every(5, 60, **UNAVAILABLE, **UNREAD)) == []
+    assert fires("failing", lines) == [("all", "StoreUnavailable", "docs/runbook.md#storage")]
 
 
-@pytest.mark.parametrize("fields", [{"throttled": 1}, {"waiting_until": 1_795_435_200_000}])
-def test_throttled_fires_on_a_share_of_runs(fields: dict[str, Any]) -> None:
-    """Runs that met a throttle count, as do those still waiting for one to end."""
-    free = every(5, 60, 40)
+@pytest.mark.parametrize("outcome", ["busy", "paused", "failed", "superseded"])
+def test_a_run_that_read_the_ledger_reports_whatever_its_outcome(outcome: str) -> None:
+    """What needs a person is in the ledger, not in what one run did."""
+    lines = [Line(6, {"attention": []}), Line(1, {"outcome": outcome, **needs("soon-lost")})]
 
-    assert fires("throttled", [*free, *every(5, 40, **fields)]) == [("all",)]
-    assert fires("throttled", [*free, *free, *every(5, 20, **fields)]) == []
+    assert fires("attention-1", lines) == [("all", "soon-lost", "docs/runbook.md#soon-lost")]
+
+
+def test_a_scan_that_was_removed_alerts_for_a_day_at_most() -> None:
+    """Nothing else would ever end its alerts."""
+    removed = {"scan": "removed", **needs("lag")}
+
+    assert fires("attention-2", [Line(1430, removed), *every(5, 1430)]) != []
+    assert fires("attention-2", [Line(1441, removed), *every(5, 1430)]) == []
+
+
+def test_of_two_reports_at_the_same_instant_one_decides() -> None:
+    """Whichever it is, nothing is reported twice."""
+    now = [Line(1, needs("lag")), Line(1, needs("lag", "blocked"))]
+
+    assert fires("attention-2", now) in (
+        [("all", "lag", "docs/runbook.md#behind")],
+        [
+            ("all", "blocked", "docs/runbook.md#blocked-slices"),
+            ("all", "lag", "docs/runbook.md#behind"),
+        ],
+    )
+    assert fires("attention-3", [*now, Line(1, needs("doubt"), app="func-other")]) == []
+
+
+def test_a_report_that_was_cut_off_still_alerts() -> None:
+    """What comes after the field is lost, so the line is no JSON any more."""
+    fields = needs("lag")
+    end = message(fields).index('}],"') + 2
+
+    assert fires("attention-2", [Line(1, fields, cut=end)]) != []
+    assert fires("attention-2", [Line(1, fields, cut=end + 200), Line(9, {"attention": []})]) != []
+
+
+def test_a_report_that_was_cut_off_too_early_leaves_the_one_before() -> None:
+    """Half a list proves nothing, in particular not that an alert has ended."""
+    fields = needs("lag", "blocked")
+    begin, end = (message(fields).index(text) for text in ('"attention"', '}],"'))
+
+    for cut in (60, begin + 14, (begin + end) // 2, end):
+        lines = [Line(1, fields, cut=cut), Line(6, needs("quiet"))]
+        assert [kind for _, kind, _ in fires("attention-2", lines)] == ["quiet"]
+
+
+HOSTILE = [
+    'quoted ] " and } and { and [',
+    '"attention":[]',
+    '\\"attention":[{"kind":"lost","severity":1}]',
+    "back\\slashes\\\\ at the end \\",
+    'a backslash before a quote \\"',
+    "lines\nand\ttabs\r\n",
+    "ünïcödé 漢字 🚨 \u2028",
+    "| take 0 // '' \x7f",
+    "half of a pair \ud83d",
+]
+"""Texts from outside, which must not change what the pattern finds."""
+
+
+def test_no_text_in_a_report_changes_what_is_found() -> None:
+    """Each stands in a field before, within and after the list, for a scan of its own."""
+    lines = [
+        Line(1, {"scan": f"scan-{n}", "error": text, "message": text, "warnings": [text], **listed})
+        for n, text in enumerate(HOSTILE)
+        for listed in [needs("lag", text=text)]
+    ]
+
+    rows = answers(criterion("attention-2")["query"], lines)
+
+    assert sorted((row["Scan"], row["Kind"]) for row in rows) == [
+        (f"scan-{n}", "lag") for n in range(len(HOSTILE))
+    ]
+    assert fires("attention-1", lines) == fires("attention-3", lines) == []
+
+
+def test_a_report_that_had_to_be_shortened_still_alerts() -> None:
+    """Whatever is shortened, kind, severity and section are not."""
+    long = {"warnings": [f"{n} {'x' * 600}" for n in range(200)], "message": "x" * 9000}
+    lines = [Line(1, {**needs("lag", "blocked", text="y" * 4000), **long})]
+
+    assert [kind for _, kind, _ in fires("attention-2", lines)] == ["blocked", "lag"]
+
+
+def test_as_many_entries_as_a_report_has_are_all_found() -> None:
+    """A report lists at most twenty."""
+    listed = needs("lag")["attention"] * 20
+    many = [entry | {"kind": f"kind-{n}"} for n, entry in enumerate(listed)]
+
+    assert len(fires("attention-2", [Line(1, {"attention": many})])) == 20

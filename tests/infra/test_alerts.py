@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from bench import cost
+from shared.core.audit.attention import SECTIONS
+from shared.core.audit.attention import SEVERITIES as DECIDED
 from tests.infra.monitored import (
     COMPONENT,
     ROOT,
     SITE,
+    STATE,
     WORKSPACE,
     fields_read,
     flaws,
@@ -41,34 +44,42 @@ LENGTHS = {
 It knows PT1M, too, but not for a query whose table may be missing.
 """
 
+PAGE = f"{STATE}/scan=NAME/status.html"
+
+DESCRIPTION_MOST = 4_096
+"""Characters of a log rule's description that the service accepts."""
+
+UNSUCCESSFUL = {"failed", "busy", "superseded", "clocks differ"}
+"""The outcomes of runs that did not do their work."""
+
+ALERTED = {kind: severity for kind, severity in DECIDED.items() if kind != "failing"}
+"""What a report says about people. That a scan fails again and again takes two reports."""
+
 METRIC_WINDOWS = {"PT1H": 60, "PT6H": 360, "P1D": 1440}
 """The windows of a metric rule that are long enough for a timer."""
 
-READS = {
-    "no-run": {"outcome"},
-    "failing": {"outcome", "error"},
-    "refused": {"error"},
-    "lag": {"lag_seconds", "backlog_seconds"},
-    "soon-lost": {"soon_lost_seconds"},
-    "lost": {"lost_seconds"},
-    "doubt": {"doubt_seconds"},
-    "blocked": {"blocked_slices"},
-    "over-budget": {"requests_per_day_first", "requests_per_day_capacity"},
-    "sweeps-behind": {"sweeps_behind_seconds"},
-    "throttled": {"throttled", "waiting_until"},
-}
-"""The rules that read reports, each with the fields that it depends on."""
+READS = {"no-run": {"outcome"}, "failing": {"outcome", "error", "help"}}
+"""The rules that read whole reports, each with the fields that it depends on."""
+
+SEVERITIES = {"attention-1": 1, "attention-2": 2, "attention-3": 3}
+"""The rules that read what needs a person, each with its severity."""
 
 OUTSIDE = {"cap"}
 """The log rules that read something else."""
 
-every_rule = pytest.mark.parametrize("name", [*READS, *OUTSIDE])
-every_reader = pytest.mark.parametrize("name", READS)
+every_rule = pytest.mark.parametrize("name", [*READS, *SEVERITIES, *OUTSIDE])
+every_reader = pytest.mark.parametrize("name", [*READS, *SEVERITIES])
+every_rule_about_runs = pytest.mark.parametrize("name", READS)
+every_rule_about_people = pytest.mark.parametrize("name", SEVERITIES)
+
+
+WHERE = {"appId": SITE, "stateUrl": STATE, "alertEmail": "soc@contoso.com"}
+"""The parameters that only this module has."""
 
 
 def alerts(**parameters: object) -> list[dict[str, Any]]:
     """Return every resource of the module."""
-    return predict("alerts", **{"appId": SITE, "alertEmail": "soc@contoso.com", **parameters})
+    return predict("alerts", **(WHERE | parameters))
 
 
 def of_type(resources: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
@@ -104,17 +115,18 @@ def columns(query: str) -> set[str]:
     """Return the columns that the last step of a query is known to return."""
     last = query.strip().splitlines()[-1]
     if last.startswith("| project "):
-        return set(last.removeprefix("| project ").split(", "))
+        named = re.split(r", (?![^(]*\))", last.removeprefix("| project "))
+        return {it.partition(" = ")[0] for it in named}
     made = [line for line in query.splitlines() if line.startswith("| summarize ")][-1]
     return set(re.findall(r"(\w+) =", made)) | set(made.partition(" by ")[2].split(", "))
 
 
 def test_the_rules_are_exactly_those_listed_here() -> None:
-    """There is a rule for each condition that needs a person, and no other rule."""
-    assert set(log_rules()) == set(READS) | OUTSIDE
+    """There is one for each severity, and a few for what no report can say about itself."""
+    assert set(log_rules()) == set(READS) | set(SEVERITIES) | OUTSIDE
 
 
-@every_reader
+@every_rule_about_runs
 def test_a_rule_reads_the_fields_that_it_is_about(name: str) -> None:
     """It reads other fields only to distinguish reports and scans."""
     query = criterion(name)["query"]
@@ -122,7 +134,7 @@ def test_a_rule_reads_the_fields_that_it_is_about(name: str) -> None:
     assert fields_read(query) >= READS[name] | {"event", "scan"}
 
 
-@every_reader
+@every_rule_about_runs
 def test_a_rule_reads_only_fields_that_a_report_has(name: str) -> None:
     """A misspelled field would always be null, and the rule would never fire."""
     assert fields_read(criterion(name)["query"]) <= report_names()
@@ -134,7 +146,7 @@ def test_a_rule_reads_the_reports_of_this_app_only(name: str) -> None:
     steps = criterion(name)["query"].splitlines()
 
     assert steps[1] == '| where AppRoleName =~ "func-contoso"'
-    assert '| where tostring(report.event) == "scan"' in steps
+    assert steps[2] == """| where Message startswith '{"event":"scan"'"""
 
 
 @every_reader
@@ -205,13 +217,53 @@ def test_a_rule_can_precede_its_tables_and_resolves_by_itself(name: str) -> None
 
 @every_rule
 def test_a_description_leads_to_its_section_of_the_runbook(name: str) -> None:
-    """The section exists, and programs that receive the alert get the link, too."""
+    """The section exists, and programs that receive the alert get the same, too."""
     properties = log_rules()[name]
     given = properties["actions"]["customProperties"]
-    (page,) = re.findall(r"What to do: (docs/runbook\.md#[\w-]+)$", properties["description"])
+    (section,) = re.findall(r"What to do: (docs/runbook\.md#[\w-]+)$", properties["description"])
 
-    assert page.partition("#")[2] in anchors(ROOT / "docs/runbook.md")
-    assert given == {"component": COMPONENT, "help": page}
+    assert section.partition("#")[2] in anchors(ROOT / "docs/runbook.md")
+    assert given == {"component": COMPONENT, "help": section, "page": PAGE}
+
+
+@every_rule
+def test_a_description_names_the_page_about_a_scan(name: str) -> None:
+    """It is beside the ledger, in the deployment's own account."""
+    properties = log_rules()[name]
+
+    assert f" How the scan is: {PAGE}. " in properties["description"]
+    assert len(properties["description"]) < DESCRIPTION_MOST
+
+
+@every_rule_about_people
+def test_a_rule_about_people_is_as_severe_as_what_it_reads(name: str) -> None:
+    """The severity of an alert is that of the rule, so there is a rule for each."""
+    severity = SEVERITIES[name]
+
+    assert log_rules()[name]["severity"] == severity
+    assert f'toint(Entry["severity"]) == {severity}\n' in criterion(name)["query"]
+
+
+@every_rule_about_people
+def test_a_rule_about_people_splits_by_scan_kind_and_section(name: str) -> None:
+    """Each alert is about one thing, and ends when that thing ends."""
+    split = criterion(name)["dimensions"]
+
+    assert [it["name"] for it in split] == ["Scan", "Kind", "Help"]
+    assert {(it["operator"], *it["values"]) for it in split} == {("Include", "*")}
+
+
+def test_the_rules_name_every_kind_and_no_other() -> None:
+    """A description explains the kinds of its severity, as the program has them."""
+    named = {
+        name: set(re.findall(r"([a-z-]+) \(", log_rules()[name]["description"]))
+        for name in SEVERITIES
+    }
+
+    assert named == {
+        name: {kind for kind, it in ALERTED.items() if it == severity}
+        for name, severity in SEVERITIES.items()
+    }
 
 
 @every_reader
@@ -223,7 +275,7 @@ def test_an_alert_names_its_scan(name: str) -> None:
 
 
 def test_no_run_fires_on_a_count_of_zero() -> None:
-    """Neither failed runs nor runs that only met another's claim count."""
+    """Runs that failed, that met another's claim or that were taken over do not count."""
     rule = criterion("no-run")
 
     assert (rule["timeAggregation"], rule["operator"], rule["threshold"]) == (
@@ -231,9 +283,8 @@ def test_no_run_fires_on_a_count_of_zero() -> None:
         "LessThan",
         1,
     )
-    assert (
-        rule["query"].rstrip().endswith('| where Outcome !in ("failed", "busy", "clocks differ")')
-    )
+    (unsuccessful,) = re.findall(r"\| where Outcome !in \((.+)\)$", rule["query"].rstrip())
+    assert {it.strip('"') for it in unsuccessful.split(", ")} == UNSUCCESSFUL
 
 
 def test_every_number_of_minutes_that_is_allowed_is_a_window() -> None:
@@ -251,24 +302,32 @@ def test_every_number_of_minutes_that_is_allowed_is_a_window() -> None:
 
 @pytest.mark.parametrize("minutes", [15, 120, 2880])
 def test_the_rules_about_runs_look_back_as_far_as_configured(minutes: int) -> None:
-    """This holds for all three; the dead man's switch covers as much, up to a day."""
+    """This holds for both; the dead man's switch covers as much, up to a day."""
     rules = log_rules(noRunMinutes=minutes)
     switch = dead_man_switch(noRunMinutes=minutes)
 
-    windows = {LENGTHS[rules[name]["windowSize"]] for name in ("no-run", "failing", "refused")}
+    windows = {LENGTHS[rules[name]["windowSize"]] for name in READS}
     assert windows == {minutes}
     assert METRIC_WINDOWS[switch["windowSize"]] >= min(minutes, 1440)
     assert LENGTHS[switch["evaluationFrequency"]] <= METRIC_WINDOWS[switch["windowSize"]]
 
 
-@pytest.mark.parametrize(
-    ("name", "limit"),
-    [("lag", "lagMinutes"), ("doubt", "doubtMinutes"), ("throttled", "throttledPercent")],
-)
-def test_a_limit_is_a_parameter_of_the_deployment(name: str, limit: str) -> None:
-    """The service compares the value with it, so an alert shows both."""
-    assert criterion(name, **{limit: 17})["threshold"] == 17
-    assert str(17) in log_rules(**{limit: 17})[name]["description"]
+@pytest.mark.parametrize(("minutes", "window"), [(15, "P1D"), (360, "P1D"), (2880, "P2D")])
+def test_the_rules_about_people_look_back_beyond_the_last_run(minutes: int, window: str) -> None:
+    """A run happens at least twice in the configured time, however long that is."""
+    rules = log_rules(noRunMinutes=minutes)
+
+    assert {rules[name]["windowSize"] for name in SEVERITIES} == {window}
+    assert LENGTHS[window] >= minutes
+
+
+def test_what_is_severe_is_noticed_within_a_quarter_of_an_hour() -> None:
+    """This is the time between two queries; telemetry takes some minutes more."""
+    rules = log_rules()
+    severe = {name for name, rule in rules.items() if rule["severity"] == 1}
+
+    assert severe == {"no-run", "failing", "attention-1"}
+    assert {LENGTHS[rules[name]["evaluationFrequency"]] for name in severe} == {15}
 
 
 def test_the_dead_man_s_switch_needs_no_telemetry() -> None:
@@ -285,7 +344,9 @@ def test_the_dead_man_s_switch_needs_no_telemetry() -> None:
         1,
     )
     assert only["skipMetricValidation"] is True
-    assert switch["description"].endswith("What to do: docs/runbook.md#no-successful-run")
+    assert switch["description"].endswith(
+        f"How the scan is: {PAGE}. What to do: docs/runbook.md#no-successful-run"
+    )
 
 
 def test_all_rules_notify_the_same_group() -> None:
@@ -325,12 +386,22 @@ def test_every_resource_is_tagged() -> None:
 
 
 def test_every_rule_is_documented_with_its_severity() -> None:
-    """The page on monitoring lists every rule and no other."""
+    """The page on monitoring lists every rule and every kind, and nothing else."""
     documented = rows("docs/monitoring.md")
     severities = {name: str(rule["severity"]) for name, rule in log_rules().items()}
     severities["no-execution"] = str(dead_man_switch()["severity"])
+    severities |= {kind: str(severity) for kind, severity in ALERTED.items()}
 
     assert {name: row[1] for name, row in documented.items()} == severities
+
+
+def test_every_kind_is_documented_with_its_section() -> None:
+    """The table leads to the section that an alert names."""
+    documented = rows("docs/monitoring.md")
+
+    assert {kind: re.findall(r"#([\w-]+)\)$", documented[kind][4]) for kind in ALERTED} == {
+        kind: [SECTIONS[kind]] for kind in ALERTED
+    }
 
 
 RULE_PRICES = {"PT5M": 1.50, "PT15M": 0.50, "PT30M": 0.50, "PT1H": 0.50}

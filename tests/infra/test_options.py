@@ -21,7 +21,7 @@ DEFAULT = {
     "Insights/actionGroups": 1,
     "Insights/components": 1,
     "Insights/metricAlerts": 1,
-    "Insights/scheduledQueryRules": 12,
+    "Insights/scheduledQueryRules": 6,
     "Insights/workbooks": 1,
     "ManagedIdentity/userAssignedIdentities": 1,
     "OperationalInsights/workspaces": 1,

@@ -24,6 +24,9 @@ KINDS = {1: "json", 3: "query", 9: "parameters"}
 """Types of items (text, query, parameters), each with the members that it must have."""
 
 SHOWN = {
+    "attention",
+    "quiet_hours",
+    "paused_since",
     "lag_seconds",
     "records",
     "late",
@@ -75,7 +78,7 @@ def test_the_file_is_a_workbook() -> None:
 
 
 def test_the_workbook_shows_the_state_of_a_scan() -> None:
-    """Its charts: lag, activities, late ones, requests, growth, outcomes, state."""
+    """It shows what needs a person, lag, activities, requests, growth, outcomes and more."""
     read = {field for it in contents(3) for field in fields_read(it["query"])}
 
     assert read >= SHOWN
