@@ -1,0 +1,694 @@
+"""The runbook: its lines are what the program prints, and its actions end what they should end.
+
+Each test makes a scan on the simulated API meet a problem, compares the report line with the line
+that the section quotes, does what the section says, and looks where the section says to look.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.core import errors
+from shared.core.audit.attention import SECTIONS, attention_to
+from shared.core.errors import LeverRefused, ScanError, StoreUnavailable
+from shared.core.model import Answer, Ledger, Policy
+from shared.core.state import ledger as ledgers
+from shared.core.state import levers
+from shared.core.state.decisions import Order
+from shared.core.state.report import Tally
+from shared.operate.rebuild import rebuild
+from shared.ports import Ports
+from shared.scan.reporting import Job, run_and_report
+from simulator import Switches, Tenant
+from tests.fakes import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    Crash,
+    Effects,
+    InMemoryDerived,
+    Reply,
+    policy,
+)
+from tests.simulated import SimulatedApi
+from tests.unit.test_rebuild import Silent
+from tests.world import World
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "docs/runbook.md").read_text("utf-8")
+
+LABELS = ("*Line:*", "*Cause:*", "*Action:*", "*How to see that it worked:*")
+"""The parts of every section, in order."""
+
+HEADINGS = {"runbook", "ledger", "warnings-and-conditions-in-a-report", "alerts", "levers"}
+"""Headings over other sections."""
+
+NEED_AZURE = {"no-successful-run", "only-warmup-is-listed", "daily-cap"}
+"""Sections about the platform itself, whose actions take a subscription."""
+
+NEVER_REPORTED = {ScanError, errors.LedgerError, errors.StoreError, errors.PartUnreadable}
+"""Bases of other errors, and one that is always a fault of a slice."""
+
+ELSEWHERE = {
+    "query-failed": "tests/integration/test_command_line.py::"
+    "test_an_answer_that_would_lose_activities_leaves_no_file",
+    "ledger-conflict": "tests/unit/operate/test_levers.py::"
+    "test_a_lever_gives_up_when_it_is_refused_time_and_again",
+    "unexpected": "tests/unit/test_senseless_answers.py::"
+    "test_an_error_outside_any_slice_ends_the_run_and_frees_the_claim",
+    "asked-for-less": "tests/unit/test_first_contact.py::"
+    "test_what_was_refused_is_tried_again_once_a_day",
+    "unexpected-faults": "tests/unit/test_senseless_answers.py::"
+    "test_an_unexpected_error_of_a_step_is_a_fault_of_its_slice",
+    "clocks-differ": "tests/unit/test_clocks.py::"
+    "test_a_date_more_than_a_day_away_ends_the_run_and_touches_no_slice",
+    "sort-direction": "tests/unit/test_sort_direction.py::"
+    "test_an_api_that_obeys_again_is_asked_as_the_settings_say",
+    "other-warnings": "tests/unit/test_scan.py::test_a_changed_lookback_is_reported_and_ignored",
+    "putting-the-ledger-back": "tests/unit/operate/test_versions.py::"
+    "test_a_damaged_ledger_is_replaced_by_the_newest_that_fits",
+    "looking-at-a-kept-answer": "tests/unit/operate/test_quarantine.py::"
+    "test_an_answer_is_listed_with_its_time_slice_and_reason",
+    "failing-runs": "tests/infra/test_alert_queries.py::"
+    "test_failing_ends_with_the_first_run_that_succeeds",
+}
+"""Sections whose actions other tests carry out."""
+
+HTML = Answer(status=200, body=b"<html>maintenance</html>")
+DOWN = Answer(status=503, body=b"")
+FULL = Answer(status=429, body=b'{"detail":"throttled"}')
+CONTRADICTION = Answer(status=200, body=b'{"data":[],"hasNext":false,"total":5}')
+
+
+@cache
+def sections() -> dict[str, str]:
+    """Return the text of every section by its anchor."""
+    pieces = re.split(r"^#+ (.+)\n", RUNBOOK, flags=re.MULTILINE)
+    return {
+        title.lower().replace(" ", "-"): text
+        for title, text in zip(pieces[1::2], pieces[2::2], strict=True)
+    }
+
+
+def shape(text: str) -> str:
+    """Return a text in which numbers and white space do not count."""
+    return re.sub(r"\d[\d,]*", "#", " ".join(text.split()))
+
+
+def quoted(section: str) -> list[str]:
+    """Return what the line of a section has in code, as shapes."""
+    line = sections()[section].partition("*Line:*")[2].partition("*Cause:*")[0]
+    return [shape(it) for it in re.findall(r"`([^`]+)`", line)]
+
+
+def told(value: object) -> str:
+    """Return everything that a report line says, as one text."""
+    if isinstance(value, dict):
+        return " ".join(f"{key} {told(it)}" for key, it in value.items())
+    if isinstance(value, list):
+        return " ".join(told(it) for it in value)
+    return str(value)
+
+
+def assert_seen(section: str, line: dict[str, Any]) -> None:
+    """Assert that a report line is the one that a section quotes."""
+    assert quoted(section)
+    assert [it for it in quoted(section) if it not in shape(told(line))] == [], line
+
+
+def source(module: str) -> str:
+    """Return the source of a module, for messages that only the real storage causes."""
+    return (ROOT / "shared" / module).read_text("utf-8")
+
+
+class Scene:
+    """A scan on the simulated API, with its report lines.
+
+    Attributes:
+        world: its storage and its clock.
+        api: the simulated API, which a test may replace for some queries.
+        by: how it is done.
+    """
+
+    def __init__(
+        self, *, by: Policy | None = None, every: int = 5 * MINUTE, page: int = 50
+    ) -> None:
+        self.world = World([])
+        activities = [(at, at + MINUTE) for at in range(NOW - 3 * HOUR, NOW + 2 * DAY, every)]
+        tenant = Tenant.of(activities, record_size=900)
+        self.api = SimulatedApi(tenant, self.world.clock, Switches(page_cap=page, minimum_limit=1))
+        self.world.source = self.api
+        self.by = by or policy(sweeps=())
+        self.derived = InMemoryDerived()
+        self.runs = 0
+
+    def line(self) -> dict[str, Any]:
+        """Do a run, and return its report line."""
+        self.runs += 1
+        world = self.world
+        job = Job(
+            policy=self.by,
+            ports=Ports(
+                source=world.source,
+                ledgers=world.ledgers,
+                results=world.results,
+                clock=world.clock,
+            ),
+            derived=self.derived,
+            tally=Tally(scan="all", run=f"run-{self.runs}"),
+            prepare=lambda: None,
+            draw=lambda _: b"",
+        )
+        line: dict[str, Any] = json.loads(run_and_report(job).line)
+        return line
+
+    def lines(self, hours: float, every: int = 5 * MINUTE) -> list[dict[str, Any]]:
+        """Run at regular times for some hours; return the report lines."""
+        clock, found = self.world.clock, []
+        until = clock.now() + int(hours * HOUR)
+        while clock.now() < until:
+            began = clock.now()
+            found.append(self.line())
+            self.world.ledgers.history.clear()
+            clock.advance(max(0, began + every - clock.now()))
+        return found
+
+    def answer(self, reply: Reply, start: int = 0, end: int = NOW + 99 * DAY) -> None:
+        """Let the API give this answer to every query about a time."""
+
+        def instead(_number: int, asked: dict[str, Any]) -> Reply | None:
+            bounds = asked["filters"].get("date", {})
+            touched = bounds.get("gte", 0) < end and bounds.get("lte", NOW) >= start
+            return reply if touched else None
+
+        self.api.instead = instead
+
+    def heal(self) -> None:
+        """Let the API answer as it should."""
+        self.api.instead = lambda _number, _asked: None
+
+    def pull(self, lever: Callable[[Ledger, Order], Ledger]) -> None:
+        """Pull a lever, as its command does."""
+        stored = self.world.ledgers.load()
+        order = Order(at=self.world.clock.now(), by="kim", reason="the reason")
+        after = levers.taken(lever(ledgers.decode(stored.content or b""), order))
+        self.world.ledgers.save(ledgers.encode(after), etag=stored.etag)
+
+
+def kinds(line: dict[str, Any]) -> list[str]:
+    """Return the kinds of what needs a person."""
+    return [it["kind"] for it in line["attention"]]
+
+
+def names_in(path: Path) -> set[str]:
+    """Return the names of the tests in a file."""
+    found = ast.parse(path.read_text("utf-8")).body
+    return {it.name for it in found if isinstance(it, ast.FunctionDef)}
+
+
+def here() -> set[str]:
+    """Return the sections whose lines the tests of this file compare."""
+    return set(re.findall(r'assert_seen\(\s*"([\w-]+)"', Path(__file__).read_text("utf-8")))
+
+
+def every_error(kind: type[ScanError] = ScanError) -> Iterator[type[ScanError]]:
+    """Yield every class of error."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from every_error(child)
+
+
+leaves = pytest.mark.parametrize("section", sorted(set(sections()) - HEADINGS))
+
+
+@leaves
+def test_every_section_has_its_four_parts(section: str) -> None:
+    """A person at night finds each where it was in the section before."""
+    text = sections()[section].replace("*Cause* and *action:*", "*Cause:* *Action:*")
+
+    places = [text.find(label) for label in LABELS]
+
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+@leaves
+def test_every_action_is_carried_out_by_a_test(section: str) -> None:
+    """Here, or in the test that this file names; what needs Azure is the exception."""
+    path, _, name = ELSEWHERE.get(section, "").partition("::")
+
+    assert (section in here()) + (section in ELSEWHERE) + (section in NEED_AZURE) == 1
+    assert not name or name in names_in(ROOT / path)
+
+
+def test_every_kind_has_its_section() -> None:
+    """The report line and the alerts name it."""
+    assert set(SECTIONS.values()) <= set(sections())
+
+
+@pytest.mark.parametrize("kind", list(every_error()))
+def test_every_error_has_its_section(kind: type[ScanError]) -> None:
+    """One that the page on settings, on the command line or on verifying explains has it there."""
+    page, _, anchor = kind.help.partition("#")
+
+    if page == "docs/runbook.md":
+        assert kind is ScanError or kind.__name__ == "LedgerError" or anchor in sections()
+        assert f"`{kind.__name__}`" in RUNBOOK or kind in NEVER_REPORTED
+
+
+@pytest.mark.parametrize(
+    "lever",
+    [
+        "pause",
+        "resume",
+        "rescan",
+        "backfill",
+        "accept-filters",
+        "retry",
+        "ledger restore",
+        "quarantine show",
+    ],
+)
+def test_every_lever_has_its_section(lever: str) -> None:
+    """The section has the command to type."""
+    text = RUNBOOK.partition("\n## Levers\n")[2]
+
+    assert f"python -m shared {lever}" in text
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 302, 400])
+def test_source_refused(status: int) -> None:
+    """Once the access is right, the scan collects everything."""
+    scene = Scene()
+    scene.answer(Answer(status=status, body=b'{"detail":"no"}'))
+
+    line = scene.line()
+
+    assert line["error"] in {"TokenRefused", "SourceRefused"}
+    assert f"the Activities API answered HTTP {status}" in line["message"]
+    assert line["help"] == "docs/runbook.md#source-refused"
+    scene.heal()
+    assert "error" not in scene.line()
+    assert_seen("source-refused", line | {"error": "TokenRefused SourceRefused"})
+
+
+def test_ledger_unreadable() -> None:
+    """The version before is restored."""
+    scene = Scene()
+    before = scene.line()
+    good = scene.world.ledgers.content
+    scene.world.ledgers.content = b'{"version":1'
+
+    line = scene.line()
+
+    assert_seen("ledger-unreadable", line)
+    scene.world.ledgers.content = good
+    after = scene.line()
+    assert ("error" in after, after["manifest"]) == (False, before["manifest"])
+
+
+def test_ledger_too_new() -> None:
+    """The ledger is left as it was, for the newer program."""
+    scene = Scene()
+    scene.line()
+    value = scene.world.ledgers.value() | {"version": 2, "min_reader": 2}
+    newer = json.dumps(value).encode()
+    scene.world.ledgers.content = newer
+
+    line = scene.line()
+
+    assert_seen("ledger-too-new", line)
+    assert scene.world.ledgers.content == newer
+
+
+@pytest.mark.parametrize("how", ["restored", "rebuilt"])
+def test_ledger_missing(how: str) -> None:
+    """The scan resumes where it was."""
+    scene = Scene()
+    before = scene.line()
+    world, good = scene.world, scene.world.ledgers.content
+    world.ledgers.content = None
+
+    line = scene.line()
+
+    assert_seen("ledger-missing", line)
+    if how == "restored":
+        world.ledgers.content = good
+    else:
+        made = rebuild(world.results, scene.by, world.clock.now(), Silent())
+        world.ledgers.content = ledgers.encode(made.ledger)
+    after = scene.line()
+    assert ("error" in after, after["manifest"]) == (False, before["manifest"])
+
+
+def test_ledger_rolled_back() -> None:
+    """The newest version, or the manifest, is put back."""
+    scene = Scene()
+    scene.line()
+    old = scene.world.ledgers.content
+    scene.world.clock.advance(HOUR)
+    head = scene.line()["manifest"]
+    world, newest = scene.world, scene.world.ledgers.content
+
+    world.ledgers.content = old
+    longer = scene.line()
+    world.ledgers.content = newest
+    manifest = world.results.manifests.pop(head)
+    gone = scene.line()
+    world.results.manifests[head] = manifest[:-1]
+    other = scene.line()
+
+    assert_seen("ledger-rolled-back", {"lines": [longer, gone, other]})
+    world.results.manifests[head] = manifest
+    assert "error" not in scene.line()
+
+
+def test_scope_changed() -> None:
+    """The sort field is set back."""
+    scene = Scene()
+    scene.line()
+    before = scene.by
+
+    scene.by = policy(sweeps=(), filters={"service": {"eq": [1]}})
+    filters = scene.line()
+    scene.by = policy(sweeps=(), axis="created")
+    axis = scene.line()
+
+    assert_seen("scope-changed", {"lines": [filters, axis]})
+    scene.by = before
+    assert "error" not in scene.line()
+
+
+def test_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run tries again."""
+    scene = Scene()
+    scene.line()
+    with monkeypatch.context() as broken:
+        problem = StoreUnavailable("cannot read it: HTTP 403 AuthorizationFailure")
+        broken.setattr(scene.world.ledgers, "load", partial(_fail, problem))
+        line = scene.line()
+
+    assert_seen("storage", line)
+    assert "error" not in scene.line()
+
+
+def _fail(problem: Exception) -> None:
+    raise problem
+
+
+def test_store_conflict() -> None:
+    """What the other program wrote is moved away."""
+    scene = Scene()
+    before = scene.line()["manifest"]
+    scene.world.clock.advance(HOUR)
+    saving = scene.world.results.put_manifest
+
+    def put(number: int, content: bytes) -> None:
+        scene.world.results.manifests.setdefault(number, b"of another program")
+        saving(number, content)
+
+    scene.world.results.put_manifest = put  # type: ignore[method-assign]
+    line = scene.line()
+
+    assert line["error"] == "StoreConflict"
+    assert_seen("store-conflict", line | {"adapter": source("adapters/blob_results.py")})
+    scene.world.results.put_manifest = saving  # type: ignore[method-assign]
+    del scene.world.results.manifests[before + 1]
+    assert "error" not in scene.line()
+
+
+def test_blocks_lost() -> None:
+    """The part is restored, and the commit that needs it is done."""
+    scene = Scene()
+    world = scene.world
+    counted = Effects()
+    world.share(counted)
+    scene.line()
+    scene = Scene()
+    world = scene.world
+    world.share(Effects(at=counted.done.index("put manifest") + 1, how="after"))
+    with pytest.raises(Crash):
+        scene.line()
+    world.share(Effects())
+    world.results.staged.clear()
+    (name,) = world.results.parts
+    part, blocks = world.results.parts.pop(name), world.results.lists.pop(name)
+    world.clock.advance(8 * DAY)
+
+    line = scene.line()
+
+    assert line["error"] == "BlocksLost"
+    world.results.parts[name], world.results.lists[name] = part, blocks
+    assert "error" not in scene.line()
+    assert_seen("blocks-lost", line | {"adapter": source("adapters/blob_results.py")})
+
+
+def test_part_unreadable() -> None:
+    """A sweep that misses a part is blocked until the part is restored."""
+    scene = Scene(by=policy(sweeps=(("sweep-2h", 2 * HOUR),)))
+    scene.line()
+    parts = scene.world.results.parts
+    name = max(parts)
+    part = parts.pop(name)
+
+    line = scene.lines(5)[-1]
+
+    assert_seen("part-unreadable", line)
+    scene.line()
+    parts[name] = part
+    scene.pull(levers.retried)
+    assert scene.line()["blocked_slices"] == 0
+
+
+def test_blocked_slices() -> None:
+    """Once the API answers, a retry reads the second."""
+    scene = Scene()
+    scene.line()
+    at = NOW + 20 * MINUTE
+    scene.answer(HTML, at, at + 1)
+
+    line = scene.lines(4)[-1]
+
+    assert_seen("blocked-slices", line)
+    scene.heal()
+    scene.pull(levers.retried)
+    after = scene.line()
+    assert_seen("retrying-at-once", after)
+    assert after["blocked_slices"] == 0
+    with pytest.raises(LeverRefused):
+        scene.pull(levers.retried)
+
+
+def test_doubt() -> None:
+    """The sweep after two hours clears what the API shows by then."""
+    scene = Scene()
+    scene.line()
+    scene.answer(CONTRADICTION, NOW, NOW + HOUR)
+
+    line = scene.lines(9)[-1]
+
+    assert_seen("doubt", line)
+    assert "doubt" in kinds(line)
+    scene.heal()
+    scene.by = policy(sweeps=(("sweep-2h", 2 * HOUR),))
+    assert scene.lines(3)[-1]["doubt_seconds"] < line["doubt_seconds"]
+
+
+def held_up(scene: Scene) -> dict[str, Any]:
+    """Let the API fail for four weeks; return the last report line."""
+    scene.line()
+    scene.answer(DOWN)
+    scene.world.clock.advance(27 * DAY + 12 * HOUR)
+    return scene.lines(2, every=20 * MINUTE)[-1]
+
+
+def test_soon_lost() -> None:
+    """Once the cause is gone, the scan catches up, the oldest time included."""
+    scene = Scene()
+
+    line = held_up(scene)
+
+    assert_seen("soon-lost", line)
+    scene.heal()
+    after = scene.lines(1)
+    assert after[-1]["soon_lost_seconds"] == 0
+    assert after[-1]["lost_seconds"] == 0
+
+
+def test_declared_lost() -> None:
+    """The loss stays, and the alert ends after a day."""
+    scene = Scene()
+    held_up(scene)
+    scene.world.clock.advance(3 * DAY)
+
+    line = scene.line()
+
+    assert_seen("declared-lost", line)
+    scene.heal()
+    after = scene.lines(27, every=HOUR)
+    assert after[-1]["lost_seconds"] == after[2]["lost_seconds"] > 0
+    assert "lost" not in kinds(after[-1])
+
+
+def test_throttled_runs() -> None:
+    """Once the others leave requests, most runs meet no throttle."""
+    scene = Scene()
+    scene.line()
+    scene.answer(FULL)
+
+    line = scene.lines(3)[-1]
+
+    assert_seen("throttled", line)
+    scene.heal()
+    after = scene.lines(3)[-1]
+    assert (after["waiting_until"], "throttled" in kinds(after)) == (0, False)
+
+
+def test_over_budget() -> None:
+    """A higher limit on requests ends it."""
+    scene = Scene(by=policy(sweeps=(), requests_per_hour=3), every=10 * MINUTE, page=1)
+
+    line = scene.lines(9, every=15 * MINUTE)[-1]
+
+    assert_seen("over-budget", line)
+    scene.by = policy(sweeps=(), requests_per_minute=25)
+    assert "over-budget" not in kinds(scene.lines(1)[-1])
+
+
+def test_sweeps_behind() -> None:
+    """A higher limit on requests ends it."""
+    many = (("sweep-1h", HOUR), ("sweep-2h", 2 * HOUR), ("sweep-3h", 3 * HOUR))
+    by = policy(sweeps=many, requests_per_hour=9)
+    scene = Scene(by=by, every=10 * MINUTE, page=1)
+
+    line = scene.lines(20, every=15 * MINUTE)[-1]
+
+    assert_seen("sweeps-behind", line)
+    scene.by = policy(sweeps=many)
+    assert scene.lines(1)[-1]["sweeps_behind_seconds"] == 0
+
+
+def test_quiet_hours() -> None:
+    """The line says since when; the tests of the rule say when it ends."""
+    scene = Scene()
+    line = scene.line()
+    ledger = ledgers.decode(scene.world.ledgers.content or b"")
+
+    (entry,) = attention_to(ledger, scene.by, NOW, quiet_since=NOW - 4 * HOUR)
+
+    assert_seen("quiet-hours", line | {"text": entry.text})
+
+
+def test_a_pause_that_lasts() -> None:
+    """Whoever resumes the scan ends it."""
+    scene = Scene()
+    scene.line()
+    scene.pull(lambda ledger, order: levers.paused(ledger, order, until=None))
+
+    line = scene.lines(25, every=HOUR)[-1]
+
+    assert_seen("paused", line)
+    scene.pull(levers.resumed)
+    after = scene.line()
+    assert_seen("resuming-a-scan", after)
+    assert (after["outcome"], kinds(after), after["paused_since"]) == ("idle", [], 0)
+
+
+def test_behind() -> None:
+    """Once the API answers, the backlog shrinks and the alert ends."""
+    scene = Scene()
+    scene.line()
+    scene.answer(DOWN)
+
+    line = scene.lines(4)[-1]
+
+    assert_seen("behind", line)
+    scene.heal()
+    after = scene.lines(0.5)[-1]
+    assert (after["lag_seconds"], kinds(after)) == (0, [])
+
+
+def test_busy() -> None:
+    """The claim of a run that was killed expires by itself."""
+    scene = Scene()
+    scene.line()
+    now = scene.world.clock.now()
+    value = scene.world.ledgers.value() | {"claimed_until": now + MINUTE}
+    scene.world.ledgers.content = json.dumps(value).encode()
+
+    line = scene.line()
+
+    assert line["outcome"] == "busy"
+    scene.world.clock.advance(2 * MINUTE)
+    assert scene.line()["outcome"] == "idle"
+    assert_seen("busy", line | {"other": "superseded"})
+
+
+def test_pausing_a_scan() -> None:
+    """Runs send nothing until then, and catch up afterwards."""
+    scene = Scene()
+    scene.line()
+    until = scene.world.clock.now() + HOUR
+    scene.pull(lambda ledger, order: levers.paused(ledger, order, until=until))
+
+    line = scene.line()
+
+    assert_seen("pausing-a-scan", line)
+    assert (line["outcome"], line["requests"]) == ("paused", 0)
+    assert {it["outcome"] for it in scene.lines(2)} == {"paused", "idle"}
+    assert scene.line()["backlog_seconds"] == 0
+
+
+def test_scanning_time_again() -> None:
+    """What the token could not see is stored, and nothing is stored twice."""
+    scene = Scene()
+    hidden = json.dumps({"data": [], "hasNext": False, "total": 0}).encode()
+    scene.answer(Answer(status=200, body=hidden), NOW - 3 * HOUR, NOW)
+    scene.line()
+    assert scene.world.followed() == []
+    scene.heal()
+    bounds = (NOW - 3 * HOUR, NOW - HOUR)
+    scene.pull(lambda ledger, order: levers.rescanned(ledger, order, scene.by, bounds=bounds))
+
+    line = scene.line()
+
+    assert_seen("scanning-time-again", line)
+    later = scene.lines(0.5)
+    assert "rescan-done" in told([it["decisions"] for it in later])
+    stored = [it["timestamp"] for it in scene.world.followed() if it["timestamp"] < NOW - HOUR]
+    assert sorted(stored) == list(range(NOW - 3 * HOUR, NOW - HOUR, 5 * MINUTE))
+
+
+def test_beginning_earlier() -> None:
+    """The added time is collected."""
+    scene = Scene(by=policy(sweeps=(), lookback=HOUR))
+    scene.line()
+    to = NOW - 3 * HOUR
+    scene.pull(lambda ledger, order: levers.backfilled(ledger, order, scene.by, to=to))
+
+    line = scene.line()
+
+    assert_seen("beginning-earlier", line)
+    assert scene.lines(0.5)[-1]["backlog_seconds"] == 0
+    assert min(it["timestamp"] for it in scene.world.followed()) == NOW - 3 * HOUR
+
+
+def test_accepting_other_filters() -> None:
+    """The scan continues with the new ones."""
+    scene = Scene()
+    scene.line()
+    scene.by = policy(sweeps=(), filters={"service": {"eq": [1]}})
+    assert scene.line()["error"] == "ScopeChanged"
+    scene.pull(lambda ledger, order: levers.filters_accepted(ledger, order, scene.by))
+
+    line = scene.line()
+
+    assert_seen("accepting-other-filters", line)
+    assert "error" not in line
