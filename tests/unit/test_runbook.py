@@ -76,6 +76,10 @@ ELSEWHERE = {
     "test_a_damaged_ledger_is_replaced_by_the_newest_that_fits",
     "looking-at-a-kept-answer": "tests/unit/operate/test_quarantine.py::"
     "test_an_answer_is_listed_with_its_time_slice_and_reason",
+    "seeing-what-the-next-run-would-do": "tests/unit/operate/test_planning.py::"
+    "test_it_says_what_comes_first_what_waits_and_when_the_backlog_is_gone",
+    "examining-settings-access-and-api": "tests/unit/operate/test_doctor.py::"
+    "test_what_failed_comes_first",
     "failing-runs": "tests/infra/test_alert_queries.py::"
     "test_failing_ends_with_the_first_run_that_succeeds",
 }
@@ -92,7 +96,7 @@ def sections() -> dict[str, str]:
     """Return the text of every section by its anchor."""
     pieces = re.split(r"^#+ (.+)\n", RUNBOOK, flags=re.MULTILINE)
     return {
-        title.lower().replace(" ", "-"): text
+        title.lower().replace(",", "").replace(" ", "-"): text
         for title, text in zip(pieces[1::2], pieces[2::2], strict=True)
     }
 
@@ -274,6 +278,8 @@ def test_every_error_has_its_section(kind: type[ScanError]) -> None:
         "retry",
         "ledger restore",
         "quarantine show",
+        "plan",
+        "doctor",
     ],
 )
 def test_every_lever_has_its_section(lever: str) -> None:
