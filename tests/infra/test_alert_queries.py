@@ -20,6 +20,7 @@ from shared.core.state.report import encode
 from tests.fakes import NOW
 from tests.infra.monitored import a_report
 from tests.infra.test_alerts import ALERTED, LENGTHS, READS, SEVERITIES, criterion, log_rules
+from tests.unit.test_runbook import DOWN, Scene
 
 pytestmark = pytest.mark.compiler
 
@@ -217,6 +218,24 @@ def test_each_kind_fires_the_rule_of_its_severity_and_no_other(kind: Kind) -> No
         else []
         for severity in SEVERITIES.values()
     }
+
+
+def test_an_outage_of_the_api_fires_and_its_end_resolves() -> None:
+    """These are the lines of whole runs, on the simulated API."""
+    scene = Scene()
+    scene.line()
+    scene.answer(DOWN)
+    during = scene.lines(4)
+    scene.heal()
+    after = scene.lines(0.5)
+
+    assert fires("attention-2", reported(during)) == [("all", "lag", "docs/runbook.md#behind")]
+    assert fires("attention-2", reported([*during, *after])) == []
+
+
+def reported(lines: Sequence[dict[str, Any]]) -> list[Line]:
+    """Return the report lines of runs five minutes apart, the newest a minute old."""
+    return [Line(5 * age + 1, fields) for age, fields in enumerate(reversed(lines))]
 
 
 def test_an_alert_comes_with_its_text_and_its_beginning() -> None:
