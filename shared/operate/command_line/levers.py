@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from functools import wraps
+from inspect import Signature, signature
+from typing import Annotated, Any
 
 import typer
 
@@ -28,73 +29,65 @@ from shared.operate.levers import Lever, Scan, propose, pull, who
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _How:
-    """How a lever is pulled, by the options that all of them have."""
+    """How a lever is pulled: the options that all of them have."""
 
-    reason: str
-    scan: str | None
-    take_over: bool
-    yes: bool
-    as_json: bool
-    env_file: Path | None
-    from_app: str | None
+    reason: Reason = ""
+    scan: OneScan = None
+    take_over: TakeOver = False
+    yes: Yes = False
+    as_json: AsJson = False
+    env_file: EnvFile = None
+    from_app: FromApp = None
 
 
-def pause(  # noqa: PLR0913 - each is an option
+LeverFor = Callable[[Policy], Lever]
+"""Returns the lever to pull on a scan with this policy."""
+
+
+def _command(lever_of: Callable[..., LeverFor]) -> Callable[..., None]:
+    """Make a command that pulls a lever.
+
+    Args:
+        lever_of: returns the lever; its parameters are the command's own options.
+    """
+    own, common = signature(lever_of), signature(_How)
+
+    @wraps(lever_of)
+    def command(**options: Any) -> None:
+        chosen = {name: options.pop(name) for name in own.parameters}
+        _pull(lever_of(**chosen), _How(**options))
+
+    # The command-line library reads the options of a command from its signature.
+    options = [*own.parameters.values(), *common.parameters.values()]
+    command.__signature__ = Signature(options)  # type: ignore[attr-defined]  # every function may have one
+    return command
+
+
+@_command
+def pause(
     *,
     until: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="When the pause ends by itself (ISO 8601). [never]"),
     ] = None,
-    reason: Reason = "",
-    scan: OneScan = None,
-    take_over: TakeOver = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-    from_app: FromApp = None,
-) -> None:
+) -> LeverFor:
     """Let the runs of a scan send no request, until a time or until the scan is resumed."""
 
     def lever(_: Policy) -> Lever:
         at = read_time("--until", until)
         return lambda ledger, order: levers.paused(ledger, order, until=at)
 
-    how = _How(
-        reason=reason,
-        scan=scan,
-        take_over=take_over,
-        yes=yes,
-        as_json=as_json,
-        env_file=env_file,
-        from_app=from_app,
-    )
-    _pull(lever, how)
+    return lever
 
 
-def resume(  # noqa: PLR0913 - each is an option
-    *,
-    reason: Reason = "",
-    scan: OneScan = None,
-    take_over: TakeOver = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-    from_app: FromApp = None,
-) -> None:
+@_command
+def resume() -> LeverFor:
     """End the pause of a scan."""
-    how = _How(
-        reason=reason,
-        scan=scan,
-        take_over=take_over,
-        yes=yes,
-        as_json=as_json,
-        env_file=env_file,
-        from_app=from_app,
-    )
-    _pull(lambda _: levers.resumed, how)
+    return lambda _: levers.resumed
 
 
-def rescan(  # noqa: PLR0913 - each is an option
+@_command
+def rescan(
     *,
     start: Annotated[
         str, typer.Option("--from", metavar="TIME", help="The first instant (ISO 8601).")
@@ -102,115 +95,46 @@ def rescan(  # noqa: PLR0913 - each is an option
     end: Annotated[
         str, typer.Option("--to", metavar="TIME", help="The first instant after it (ISO 8601).")
     ],
-    reason: Reason = "",
-    scan: OneScan = None,
-    take_over: TakeOver = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-    from_app: FromApp = None,
-) -> None:
+) -> LeverFor:
     """Scan time again, and store only what is missing."""
 
     def lever(policy: Policy) -> Lever:
         bounds = parse_time("--from", start), parse_time("--to", end)
         return lambda ledger, order: levers.rescanned(ledger, order, policy, bounds=bounds)
 
-    how = _How(
-        reason=reason,
-        scan=scan,
-        take_over=take_over,
-        yes=yes,
-        as_json=as_json,
-        env_file=env_file,
-        from_app=from_app,
-    )
-    _pull(lever, how)
+    return lever
 
 
-def backfill(  # noqa: PLR0913 - each is an option
+@_command
+def backfill(
     *,
     to: Annotated[
         str,
         typer.Option("--to", metavar="TIME", help="Where the scan begins from now on (ISO 8601)."),
     ],
-    reason: Reason = "",
-    scan: OneScan = None,
-    take_over: TakeOver = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-    from_app: FromApp = None,
-) -> None:
+) -> LeverFor:
     """Let a scan begin earlier than it did, as far back as the API answers."""
 
     def lever(policy: Policy) -> Lever:
         at = parse_time("--to", to)
         return lambda ledger, order: levers.backfilled(ledger, order, policy, to=at)
 
-    how = _How(
-        reason=reason,
-        scan=scan,
-        take_over=take_over,
-        yes=yes,
-        as_json=as_json,
-        env_file=env_file,
-        from_app=from_app,
-    )
-    _pull(lever, how)
+    return lever
 
 
-def accept_filters(  # noqa: PLR0913 - each is an option
-    *,
-    reason: Reason = "",
-    scan: OneScan = None,
-    take_over: TakeOver = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-    from_app: FromApp = None,
-) -> None:
+@_command
+def accept_filters() -> LeverFor:
     """Accept the changed filters of the settings: what is covered counts for them, too."""
-
-    def lever(policy: Policy) -> Lever:
-        return lambda ledger, order: levers.filters_accepted(ledger, order, policy)
-
-    how = _How(
-        reason=reason,
-        scan=scan,
-        take_over=take_over,
-        yes=yes,
-        as_json=as_json,
-        env_file=env_file,
-        from_app=from_app,
-    )
-    _pull(lever, how)
+    return lambda policy: lambda ledger, order: levers.filters_accepted(ledger, order, policy)
 
 
-def retry(  # noqa: PLR0913 - each is an option
-    *,
-    reason: Reason = "",
-    scan: OneScan = None,
-    take_over: TakeOver = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-    env_file: EnvFile = None,
-    from_app: FromApp = None,
-) -> None:
+@_command
+def retry() -> LeverFor:
     """Ask for the slices that wait, or are blocked, in the next run. A throttle stays."""
-    how = _How(
-        reason=reason,
-        scan=scan,
-        take_over=take_over,
-        yes=yes,
-        as_json=as_json,
-        env_file=env_file,
-        from_app=from_app,
-    )
-    _pull(lambda _: levers.retried, how)
+    return lambda _: levers.retried
 
 
-def _pull(lever_for: Callable[[Policy], Lever], how: _How) -> None:
+def _pull(lever_for: LeverFor, how: _How) -> None:
     """Say what a lever does, ask, and pull it."""
     console = standard_error()
     with failures(console, as_json=how.as_json):
