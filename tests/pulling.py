@@ -7,21 +7,9 @@ from shared.operate.levers import Lever, Scan
 from shared.operate.levers import pull as pull_lever
 from shared.operate.rebuild import rebuild
 from shared.operate.verify import Verifier
+from tests.displays import Silent
 from tests.fakes import policy
 from tests.world import World
-
-
-class Quiet:
-    """A `Display` that nobody looks at."""
-
-    def say(self, text: str) -> None:
-        """Drop it."""
-
-    def progress(self, text: str) -> None:
-        """Drop it."""
-
-    def tick(self, text: str) -> None:
-        """Drop it."""
 
 
 def pull(world: World, lever: Lever, how: Policy | None = None) -> Decision:
@@ -29,15 +17,15 @@ def pull(world: World, lever: Lever, how: Policy | None = None) -> Decision:
     scan = Scan(
         policy=how or policy(), ledgers=world.ledgers, results=world.results, clock=world.clock
     )
-    return pull_lever(scan, lever, Quiet(), by="kim", reason="test", take_over=True)
+    return pull_lever(scan, lever, Silent(), by="kim", reason="test", take_over=True)
 
 
 def assert_proven(world: World, how: Policy) -> None:
     """Assert that the store is sound, and that the manifests alone give the same scan again."""
-    checked = Verifier(world.results, world.ledgers, "all", Quiet()).check()
+    checked = Verifier(world.results, world.ledgers, "all", Silent()).check()
     assert checked.findings == []
     kept = ledgers.decode(world.ledgers.content or b"")
-    again = rebuild(world.results, how, world.clock.now(), Quiet()).ledger
+    again = rebuild(world.results, how, world.clock.now(), Silent()).ledger
     assert settle(proof_in(again), kept.settled_until) == proof_in(kept)
     for name in ("origin", "axis", "fingerprint", "accepted", "head"):
         assert getattr(again, name) == getattr(kept, name), name

@@ -26,8 +26,8 @@ from tests.contracts.proxies import (
     through,
 )
 from tests.contracts.storage import PART, SCAN, block, commit, contents, opened, stage
+from tests.displays import Silent
 from tests.fakes import HOUR, NOW, policy
-from tests.unit.test_rebuild import Silent
 
 Operation = Callable[[LedgerStore, ResultStore], object]
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from shared.core.errors import LedgerConflict, LeverRefused
 from shared.operate.levers import Scan
 from shared.operate.versions import choose, restore
+from tests.displays import Said
 from tests.fakes import HOUR, MINUTE, NOW, Effects, InMemoryState, policy
-from tests.unit.operate.test_following import Said
 from tests.world import World
 
 HOW = policy(lookback=HOUR, slice_length=15 * MINUTE)

@@ -18,10 +18,10 @@ from shared.bootstrap import archives
 from shared.core.state.layout import bounds_in
 from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
+from tests.displays import Silent
 from tests.fakes import HOUR
 from tests.integration.test_scan_over_http import history, run_until_idle, settings, stored
 from tests.sampling import examples
-from tests.unit.test_rebuild import Silent
 
 ROOT = Path(__file__).parents[2]
 SUPERSEDED = 3

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import run_scans
-from shared.operate.command_line import app
 from simulator import Lateness, Simulator, Switches, Tenant
 from simulator.likeness import read
 from tests.fakes import HOUR
+from tests.integration.test_command_line import invoke
 from tests.integration.test_scan_over_http import settings
 
 ODD = Switches(
@@ -43,11 +43,6 @@ def tenant(lateness: Lateness | None = None, seed: int = 7) -> Tenant:
         lateness=lateness or Lateness(usual_ms=(60_000, 8 * HOUR)),
         record_size=1,
     )
-
-
-def invoke(environ: dict[str, str], *arguments: str) -> Result:
-    """Run a command in this process; standard output and error are kept apart."""
-    return CliRunner().invoke(app, arguments, env=dict(environ))
 
 
 def facts_of(result: Result) -> dict[str, Any]:

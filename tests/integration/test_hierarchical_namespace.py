@@ -11,8 +11,8 @@ from shared.operate.rebuild import rebuild, write
 from shared.operate.verify import Verifier
 from simulator import Simulator, Tenant
 from tests.contracts.proxies import CONNECTION, ListingFolders, through
+from tests.displays import Silent
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
-from tests.unit.test_rebuild import Silent
 
 
 @pytest.fixture

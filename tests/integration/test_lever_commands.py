@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from shared.adapters.system_clock import SystemClock
-from shared.operate.command_line import app
 from simulator import Simulator, Tenant
 from tests.fakes import HOUR, MINUTE
+from tests.integration.test_command_line import invoke
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
 
 ROOT = Path(__file__).parents[2]
@@ -33,11 +32,6 @@ def environ(storage_settings: dict[str, str], tenant: Tenant) -> dict[str, str]:
         scanned = settings(api, storage_settings)
         run_until_idle(scanned)
     return scanned
-
-
-def invoke(environ: dict[str, str], *arguments: str) -> Result:
-    """Run a command in this process; nobody can be asked there."""
-    return CliRunner().invoke(app, arguments, env=dict(environ))
 
 
 def report_of(environ: dict[str, str]) -> dict[str, object]:

@@ -14,8 +14,8 @@ from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
 from tests.contracts.proxies import CONNECTION, at_port
 from tests.contracts.test_storage_faults import OPERATIONS, refusal
+from tests.displays import Silent
 from tests.integration.test_scan_over_http import history, run_until_idle, settings
-from tests.unit.test_rebuild import Silent
 
 OPEN = Switches(throttle_per_minute=None)
 

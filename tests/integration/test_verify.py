@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
-from typer.testing import CliRunner, Result
 
 from shared.core.audit.findings import Kind
-from shared.operate.command_line import app
 from simulator import Simulator, Tenant
+from tests.integration.test_command_line import invoke
 from tests.integration.test_scan_over_http import (
     OPEN,
     history,
@@ -35,11 +34,6 @@ def environ(storage_settings: dict[str, str], tenant: Tenant) -> dict[str, str]:
         scanned = settings(api, storage_settings)
         run_until_idle(scanned)
     return scanned
-
-
-def invoke(environ: dict[str, str], *arguments: str) -> Result:
-    """Run a command."""
-    return CliRunner().invoke(app, arguments, env=dict(environ))
 
 
 def container(environ: dict[str, str], kind: str) -> ContainerClient:

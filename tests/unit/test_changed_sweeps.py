@@ -10,8 +10,9 @@ from shared.core.state.report import report_fields
 from shared.operate.rebuild import rebuild, write
 from shared.operate.verify import Verifier
 from simulator import Tenant
+from tests.displays import Silent
 from tests.fakes import HOUR, MINUTE, NOW, policy
-from tests.unit.test_rebuild import Silent, comparable
+from tests.unit.test_rebuild import comparable
 from tests.unit.test_sweeps import START, identities, manifests
 from tests.unit.test_sweeps import world_of as world_with
 from tests.world import World

@@ -16,9 +16,9 @@ from shared.core.state.report import report_fields
 from shared.operate.verify import Verifier
 from simulator import Planned, Switches, Tenant
 from simulator.switches import TailDrop
+from tests.displays import Silent
 from tests.fakes import HOUR, MINUTE, Crash, Effects, page_of, policy, status
 from tests.simulated import SimulatedApi
-from tests.unit.test_rebuild import Silent
 from tests.unit.test_sweeps import START, how, identities, live, manifests, world_of
 from tests.world import World
 

@@ -4,8 +4,8 @@ import pytest
 
 from shared.core.errors import LedgerRolledBack, StoreConflict
 from shared.operate.rebuild import rebuild, write
+from tests.displays import Silent
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
-from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 ORIGIN = NOW - 3 * HOUR

@@ -8,6 +8,7 @@ import pytest
 from shared.core.errors import NotRebuildable
 from shared.core.model import Policy
 from shared.operate.rebuild import Rebuilt, rebuild, write
+from tests.displays import Silent
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, policy
 from tests.unit.test_sweeps import how, identities, live, with_late_ones
 from tests.unit.test_sweeps import world_of as world_with
@@ -15,19 +16,6 @@ from tests.world import World
 
 ORIGIN = NOW - 3 * HOUR
 TRUTH = [ORIGIN + 47_000 * n for n in range(225)]
-
-
-class Silent:
-    """A display that shows nothing."""
-
-    def say(self, text: str) -> None:
-        """Drop it."""
-
-    def progress(self, text: str) -> None:
-        """Drop it."""
-
-    def tick(self, text: str) -> None:
-        """Drop it."""
 
 
 def made_again(world: World, by: Policy | None = None) -> Rebuilt:

@@ -26,6 +26,7 @@ from shared.operate.rebuild import rebuild
 from shared.ports import Ports
 from shared.scan.reporting import Job, run_and_report
 from simulator import Switches, Tenant
+from tests.displays import Silent
 from tests.fakes import (
     DAY,
     HOUR,
@@ -38,7 +39,6 @@ from tests.fakes import (
     policy,
 )
 from tests.simulated import SimulatedApi
-from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from shared.core.state.layout import bounds_in, part_name
 from shared.core.state.ledger import decode
 from shared.operate.verify import Checked, Verifier
 from shared.ports import SavedLedger
+from tests.displays import Silent
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects
-from tests.unit.test_rebuild import Silent
 from tests.unit.test_sweeps import how, live, with_late_ones
 from tests.unit.test_sweeps import world_of as world_with
 from tests.world import World

@@ -11,8 +11,8 @@ from shared.core.audit.announcing import EventSchema, Place, message
 from shared.core.errors import NotAnnounced
 from shared.core.state.manifest import decode
 from shared.operate.announcing import Announced, Announcer, Wanted
+from tests.displays import Silent
 from tests.fakes import HOUR, MINUTE, NOW
-from tests.unit.test_rebuild import Silent
 from tests.world import World
 
 TOPIC = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/contoso"

@@ -17,6 +17,7 @@ from shared.ports import SavedLedger
 from shared.scan.doctor import Patient
 from shared.scan.run_clock import RunClock
 from simulator import Lateness, Switches
+from tests.displays import Said
 from tests.examined import PAGE, tenant
 from tests.fakes import (
     DAY,
@@ -47,30 +48,12 @@ class Bearer:
         return False
 
 
-class Shown:
-    """The `Display` that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        """Remember a line."""
-        self.lines.append(text)
-
-    def progress(self, text: str) -> None:
-        """Remember a line."""
-        self.lines.append(text)
-
-    def tick(self, text: str) -> None:
-        """Forget it."""
-
-
 class Bedside:
     """A patient on fakes, with everything around it."""
 
     def __init__(self, *, storage: InMemoryTrials | None = None, **switches: Any) -> None:
         self.clock = FakeClock(NOW)
-        self.shown = Shown()
+        self.shown = Said()
         self.ledger = InMemoryLedger(date=self.clock.now)
         self.ledger.content = b""
         chosen = {"page_cap": PAGE, **switches}

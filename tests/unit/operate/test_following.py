@@ -10,27 +10,10 @@ from shared.core.errors import QueryFailed, SourceRefused, TokenRefused
 from shared.core.model import Answer, Direction, NoAnswer
 from shared.operate.following import Query
 from shared.operate.querying import Asker, Found, follow
+from tests.displays import Said
 from tests.fakes import DAY, NOW, FakeApi, FakeClock, activity, page_of, status
 
 TRUTH = [NOW - DAY + 7_000 * n for n in range(47)]
-
-
-class Said:
-    """A `Display` that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        """Remember."""
-        self.lines.append(text)
-
-    def progress(self, text: str) -> None:
-        """Remember."""
-        self.lines.append(text)
-
-    def tick(self, text: str) -> None:
-        """Forget."""
 
 
 class Asking:

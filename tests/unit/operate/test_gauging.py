@@ -10,8 +10,8 @@ from shared.core.state.report import Tally
 from shared.operate.gauging import Gauge, RunGauge, time_left
 from shared.ports import Ports
 from shared.scan import scan_once
+from tests.displays import Said
 from tests.fakes import HOUR, MINUTE, NOW, FakeClock, policy
-from tests.unit.operate.test_following import Said
 from tests.world import World, workers
 
 change = msgspec.structs.replace

@@ -12,8 +12,8 @@ from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state.decisions import Order
 from shared.operate.levers import ATTEMPTS, Lever, Scan, outlook, propose, pull, who
+from tests.displays import Said
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, FakeClock, policy
-from tests.unit.operate.test_following import Said
 from tests.world import World
 
 HOW = policy()

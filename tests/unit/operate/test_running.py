@@ -9,8 +9,8 @@ from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.operate.pausing import duration
 from shared.operate.running import next_pause, run_until_idle, summary
 from shared.scan.reporting import RunResult
+from tests.displays import Said
 from tests.fakes import NOW, FakeClock
-from tests.unit.operate.test_following import Said
 
 
 def report(outcome: Outcome, **more: Any) -> dict[str, Any]:

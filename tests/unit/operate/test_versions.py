@@ -10,8 +10,8 @@ from shared.core.model import Decision
 from shared.core.state import ledger as ledgers
 from shared.operate.levers import ATTEMPTS, Scan
 from shared.operate.versions import choose, lines_of, read_versions, restore
+from tests.displays import Said
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, FakeClock, InMemoryState, policy
-from tests.unit.operate.test_following import Said
 from tests.world import World
 
 HOW = policy(lookback=HOUR)
