@@ -17,6 +17,7 @@ from azure.storage.blob import (
     ContentSettings,
 )
 
+from shared.adapters.blob_storage import content_of
 from shared.adapters.storage_errors import (
     EXISTS_CODES,
     concerns_blob,
@@ -165,14 +166,7 @@ class BlobResultStore:
 
     def manifest(self, number: int) -> bytes | None:
         """Read a manifest; see the port."""
-        blob = self._manifests.get_blob_client(manifest_name(self._scan, number))
-        try:
-            content: bytes = blob.download_blob().readall()
-        except AzureError as error:
-            if is_absent(error):
-                return None
-            raise explained(error, "read", blob.url) from error
-        return content
+        return content_of(self._manifests.get_blob_client(manifest_name(self._scan, number)))
 
 
 def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpResponseError) -> None:

@@ -5,7 +5,8 @@ from datetime import datetime
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobProperties, ContainerClient
 
-from shared.adapters.storage_errors import error_code, explained, is_absent
+from shared.adapters.blob_storage import content_of
+from shared.adapters.storage_errors import error_code, explained
 from shared.core.state.layout import (
     ledger_name,
     quarantine_name,
@@ -52,13 +53,7 @@ class BlobStateArchive:
 
     def version(self, version: str) -> bytes | None:
         """Read a version of the ledger; see the port."""
-        try:
-            content: bytes = self._ledger.download_blob(version_id=version).readall()
-        except AzureError as error:
-            if is_absent(error):
-                return None
-            raise explained(error, "read a version of", self._ledger.url) from error
-        return content
+        return content_of(self._ledger, version=version)
 
     def kept_answers(self) -> list[KeptAnswer]:
         """List the quarantine; see the port."""
@@ -73,14 +68,7 @@ class BlobStateArchive:
 
     def kept_answer(self, slot: int) -> bytes | None:
         """Read an answer in the quarantine; see the port."""
-        blob = self._container.get_blob_client(quarantine_name(self._scan, slot))
-        try:
-            content: bytes = blob.download_blob().readall()
-        except AzureError as error:
-            if is_absent(error):
-                return None
-            raise explained(error, "read", blob.url) from error
-        return content
+        return content_of(self._container.get_blob_client(quarantine_name(self._scan, slot)))
 
 
 def _version(blob: BlobProperties) -> LedgerVersion:

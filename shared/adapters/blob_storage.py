@@ -6,10 +6,10 @@ from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
-from azure.storage.blob import BlobServiceClient, ContainerClient, LinearRetry
+from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, LinearRetry
 
 from shared.access import StorageSettings
-from shared.adapters.storage_errors import error_code, explained
+from shared.adapters.storage_errors import error_code, explained, is_absent
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -54,6 +54,21 @@ def _service(
         connection = storage.connection_string.reveal()
         return BlobServiceClient.from_connection_string(connection, **options)
     return BlobServiceClient(storage.account_url or "", credential=credential(), **options)
+
+
+def content_of(blob: BlobClient, *, version: str | None = None) -> bytes | None:
+    """Return a blob's bytes, or those of one of its versions; None if it does not exist.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    try:
+        content: bytes = blob.download_blob(version_id=version).readall()
+    except AzureError as error:
+        if is_absent(error):
+            return None
+        raise explained(error, "read a version of" if version else "read", blob.url) from error
+    return content
 
 
 def make_missing(containers: Containers) -> None:
