@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from shared.core.audit import history as histories
 from shared.core.audit import status as statuses
+from shared.core.audit.history import History
 from shared.core.audit.pace import RUNS_SHOWN
 from shared.core.audit.status import Status, status_of
 from shared.core.model import Ledger, Policy
@@ -17,7 +18,14 @@ MOST_MS = 10_000
 """After so long, what is not yet written is left to the next run."""
 
 
-def seen(ledger: Ledger | None, derived: DerivedStore, policy: Policy, *, now: int) -> Status:
+def seen(
+    ledger: Ledger | None,
+    derived: DerivedStore,
+    policy: Policy,
+    *,
+    now: int,
+    history: History | None = None,
+) -> Status:
     """Return how a scan is, from its ledger and from what is stored beside it.
 
     Args:
@@ -25,14 +33,19 @@ def seen(ledger: Ledger | None, derived: DerivedStore, policy: Policy, *, now: i
         derived: where its history and its report lines are.
         policy: its settings.
         now: epoch ms.
+        history: its history, if it has just been read; otherwise it is read.
 
     Raises:
         StoreUnavailable: storage cannot be reached or refuses.
     """
-    content = derived.read(history_name(policy.scan)).content
-    known = None if content is None else histories.decode(content)
-    history = known or histories.empty(policy.scan)
+    history = history or _stored_history(derived, policy.scan)
     return status_of(ledger, history, derived.newest_lines(RUNS_SHOWN), policy, now=now)
+
+
+def _stored_history(derived: DerivedStore, scan: str) -> History:
+    content = derived.read(history_name(scan)).content
+    known = None if content is None else histories.decode(content)
+    return known or histories.empty(scan)
 
 
 def publish(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.core.audit.attention import attention_to, reported_as
+from shared.core.audit.history import History
 from shared.core.audit.quiet import quiet_hours, quiet_since
 from shared.core.audit.status import Status
 from shared.core.errors import ScanError, StoreError
@@ -78,13 +79,13 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
     outcome, error = _attempt(job)
     duration = clock.elapsed() - started
     job.tally.ended = clock.now()
-    _remember(job)
+    history = _remember(job)
     ending = _Ending(outcome=outcome, duration=duration, error=error, past_due=past_due)
     result = _report(job.tally, job.policy, ending)
     if not isinstance(error, StoreError):
         _keep(job, result.line)
         _note_reported(job)
-        _show(job)
+        _show(job, history)
     return result
 
 
@@ -102,19 +103,23 @@ def _attempt(job: Job) -> tuple[Outcome, Exception | None]:
         return "failed", error
 
 
-def _show(job: Job) -> None:
+def _show(job: Job, history: History | None) -> None:
     """Write the status beside the ledger; what goes wrong is worth a warning, not the run."""
     try:
-        status = seen(job.tally.ledger, job.derived, job.policy, now=job.ports.clock.now())
+        now = job.ports.clock.now()
+        status = seen(job.tally.ledger, job.derived, job.policy, now=now, history=history)
         publish(status, job.derived, job.draw, job.ports.clock)
     except Exception as error:  # noqa: BLE001 - the next run writes it again
         logger.warning("the status could not be written: %s", error)
 
 
-def _remember(job: Job) -> None:
-    """Take new manifests into the history; what goes wrong is worth a warning, not the run."""
+def _remember(job: Job) -> History | None:
+    """Take new manifests into the history, and return it; None if that could not be done.
+
+    What goes wrong is worth a warning, not the run.
+    """
     if job.tally.ledger is None:
-        return
+        return None
     try:
         history = take_in(
             job.tally.ledger,
@@ -126,6 +131,8 @@ def _remember(job: Job) -> None:
         job.tally.quiet, job.tally.quiet_since = quiet_hours(history), quiet_since(history)
     except Exception as error:  # noqa: BLE001 - the next run makes up for it
         logger.warning("the history could not be written: %s", error)
+        return None
+    return history
 
 
 def _report(tally: Tally, policy: Policy | None, ending: _Ending) -> RunResult:
