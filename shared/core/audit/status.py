@@ -23,6 +23,7 @@ from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledg
 from shared.core.passes import sweep_age
 from shared.core.quoting import instant
 from shared.core.slices.sifting import LATENESS, LATER
+from shared.core.state.conditions import is_paused
 from shared.core.state.report import state_fields
 
 VERSION = 1
@@ -195,8 +196,8 @@ class _Facts:
 
     def pause(self) -> str:
         """Return until when the scan is paused, by whom and why; empty if it is not."""
-        pause = self.ledger.pause if self.ledger else None
-        if pause is None or (pause.until is not None and pause.until <= self.now):
+        pause = self.ledger.pause if self.ledger and is_paused(self.ledger, self.now) else None
+        if pause is None:
             return ""
         until = f"until {instant(pause.until)}" if pause.until else "until somebody resumes it"
         why = f": {pause.reason.rstrip('.')}" if pause.reason else ""
