@@ -182,9 +182,7 @@ def patient(environ: Mapping[str, str], scan: str | None) -> Iterator[Patient]:
     """
     settings = read_settings(environ)
     containers = storage(settings, environ)
-    chosen = [it for it in settings.scans if scan in {None, it.scan}]
-    if not chosen:
-        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
+    chosen = _named(settings, scan)
     with closing(api_source(settings.api)) as source:
         with suppress(ScanError):  # The trials of storage say what is wrong.
             _make_local_containers(settings, containers)
@@ -210,11 +208,11 @@ class Archive:
     state: StateArchive
 
 
-def archives(environ: Mapping[str, str]) -> list[Archive]:
-    """Return what every configured scan has stored; nothing is requested yet.
+def archives(environ: Mapping[str, str], scan: str | None = None) -> list[Archive]:
+    """Return what every configured scan has stored, or only this one; nothing is requested yet.
 
     Raises:
-        SettingsError: at least one setting is invalid.
+        SettingsError: at least one setting is invalid, or they do not have the scan.
     """
     settings = read_settings(environ)
     containers = storage(settings, environ)
@@ -226,8 +224,15 @@ def archives(environ: Mapping[str, str]) -> list[Archive]:
             derived=BlobDerivedStore(containers.state, policy.scan),
             state=BlobStateArchive(containers.state, policy.scan),
         )
-        for policy in settings.scans
+        for policy in _named(settings, scan)
     ]
+
+
+def _named(settings: Settings, scan: str | None) -> list[Policy]:
+    found = [it for it in settings.scans if scan in {None, it.scan}]
+    if not found:
+        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
+    return found
 
 
 def announced_place(environ: Mapping[str, str], *, schema: str, topic: str) -> Place:

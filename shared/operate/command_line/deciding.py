@@ -6,10 +6,19 @@ import msgspec
 import typer
 from rich.console import Console
 
+from shared.adapters.system_clock import SystemClock
+from shared.bootstrap import Archive
 from shared.core.errors import SettingsError
 from shared.core.model import Decision
 from shared.operate.command_line.session import FAILED, write_json
-from shared.operate.levers import outlook
+from shared.operate.levers import Scan, outlook
+
+
+def scan_of(place: Archive) -> Scan:
+    """Return the scan of this place, whose levers may be pulled."""
+    return Scan(
+        policy=place.policy, ledgers=place.ledgers, results=place.results, clock=SystemClock()
+    )
 
 
 def ask(console: Console, *, yes: bool) -> None:

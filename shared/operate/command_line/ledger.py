@@ -9,7 +9,7 @@ from shared.adapters.system_clock import SystemClock
 from shared.core.errors import LeverRefused
 from shared.core.state import ledger as ledgers
 from shared.operate import versions
-from shared.operate.command_line.deciding import ask, tell
+from shared.operate.command_line.deciding import ask, scan_of, tell
 from shared.operate.command_line.options import (
     AsJson,
     EnvFile,
@@ -21,7 +21,7 @@ from shared.operate.command_line.options import (
 )
 from shared.operate.command_line.session import archive_of, environ_of, failures, write_json
 from shared.operate.display import display, standard_error
-from shared.operate.levers import Scan, who
+from shared.operate.levers import who
 from shared.operate.rebuild import rebuild, write
 from shared.operate.showing import lines_of
 from shared.operate.versions import read_versions
@@ -143,12 +143,9 @@ def restore_ledger(  # noqa: PLR0913 - each is an option
         for line in versions.lines_of([chosen]):
             console.print(line, soft_wrap=True)
         ask(console, yes=yes)
-        held = Scan(
-            policy=place.policy, ledgers=place.ledgers, results=place.results, clock=SystemClock()
-        )
         with display(console, live=True) as shown:
             decision = versions.restore(
-                held,
+                scan_of(place),
                 place.state,
                 chosen.version,
                 shown,

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from shared.adapters.system_clock import SystemClock
 from shared.core.model import Policy
 from shared.core.state import levers
-from shared.operate.command_line.deciding import ask, tell
+from shared.operate.command_line.deciding import ask, scan_of, tell
 from shared.operate.command_line.options import (
     AsJson,
     EnvFile,
@@ -24,7 +23,7 @@ from shared.operate.command_line.options import (
 from shared.operate.command_line.session import archive_of, environ_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import parse_time, read_time
-from shared.operate.levers import Lever, Scan, propose, pull, who
+from shared.operate.levers import Lever, propose, pull, who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +138,7 @@ def _pull(lever_for: LeverFor, how: _How) -> None:
     console = standard_error()
     with failures(console, as_json=how.as_json):
         place = archive_of(environ_of(how.env_file, how.from_app), how.scan)
-        scan = Scan(
-            policy=place.policy, ledgers=place.ledgers, results=place.results, clock=SystemClock()
-        )
+        scan = scan_of(place)
         lever, by = lever_for(place.policy), who()
         proposed = propose(scan, lever, by=by, reason=how.reason)
         console.print(f"{place.policy.scan}: {proposed.what}", soft_wrap=True)

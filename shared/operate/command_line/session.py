@@ -57,10 +57,7 @@ def archives_of(environ: dict[str, str], scan: str | None) -> list[Archive]:
         SettingsError: the settings are wrong, or the scan is not among them.
     """
     quiet_azure()
-    found = [it for it in archives(environ) if scan in {None, it.policy.scan}]
-    if not found:
-        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
-    return found
+    return archives(environ, scan)
 
 
 def archive_of(environ: dict[str, str], scan: str | None) -> Archive:
