@@ -3,37 +3,27 @@
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from shared.access import ApiSettings
 from shared.adapters.activities_api import HttpActivitySource
-from shared.adapters.app_settings import CLOUDS, AppSettings, cli_account
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
-from shared.adapters.blob_state import BlobStateArchive
 from shared.adapters.blob_storage import Containers, make_missing, open_containers
-from shared.adapters.blob_trials import BlobTrials
-from shared.adapters.credentials import authorization, default_credential, storage_credential
+from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
-from shared.core.audit.announcing import EVENT_SCHEMAS, Place
-from shared.core.errors import AppUnreadable, ScanError, SettingsError
+from shared.core.errors import SettingsError
 from shared.core.model import Policy
 from shared.core.quoting import quoted
 from shared.core.state.report import Tally
 from shared.drawing import draw
-from shared.ports import DerivedStore, LedgerStore, Ports, ResultArchive, StateArchive
-from shared.scan.doctor import Doctor, Patient, examine_once
+from shared.ports import LedgerStore, Ports
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
 from shared.settings import Settings, read_settings
 from shared.sharing import SharedBudget
-
-if TYPE_CHECKING:
-    from shared.adapters.storage_queue import StorageQueue
 
 
 def run_on_timer(*, past_due: bool = False) -> None:
@@ -108,7 +98,7 @@ def _job(
         derived=BlobDerivedStore(containers.state, policy.scan),
         draw=draw,
         tally=Tally(scan=policy.scan, run=_run_id()),
-        prepare=lambda: _make_local_containers(settings, containers),
+        prepare=lambda: make_local_containers(settings, containers),
     )
 
 
@@ -124,6 +114,10 @@ def _examined(
     """Let doctor examine API and storage, if its label is new; return the runs that follow."""
     if settings.doctor is None:
         return jobs
+    # Doctor is half as large as the scan, and a cold start rarely needs it.
+    from shared.adapters.blob_trials import BlobTrials  # noqa: PLC0415
+    from shared.scan.doctor import Doctor, examine_once  # noqa: PLC0415
+
     doctor = Doctor(
         label=quoted(settings.doctor, LABEL_MOST),
         authorization=authorization(settings.api, SystemClock()),
@@ -145,7 +139,7 @@ def accepted(environ: Mapping[str, str], proposed: Mapping[str, str]) -> dict[st
     return kept
 
 
-def _make_local_containers(settings: Settings, containers: Containers) -> None:
+def make_local_containers(settings: Settings, containers: Containers) -> None:
     """Make missing containers where there is no deployment that makes them."""
     if settings.storage.connection_string:
         make_missing(containers)
@@ -171,141 +165,6 @@ def _shared_budget(settings: Settings) -> SharedBudget | None:
         return None
     key = (settings.api.url, settings.requests_per_minute)
     return _budgets.setdefault(key, SharedBudget(settings.requests_per_minute))
-
-
-@contextmanager
-def patient(environ: Mapping[str, str], scan: str | None) -> Iterator[Patient]:
-    """Provide what doctor examines on a command line; nothing is requested yet.
-
-    Raises:
-        SettingsError: at least one setting is invalid, or they do not have the scan.
-    """
-    settings = read_settings(environ)
-    containers = storage(settings, environ)
-    chosen = _named(settings, scan)
-    with closing(api_source(settings.api)) as source:
-        with suppress(ScanError):  # The trials of storage say what is wrong.
-            _make_local_containers(settings, containers)
-        yield Patient(
-            policy=chosen[0],
-            source=source,
-            authorization=authorization(settings.api, SystemClock()),
-            storage=BlobTrials(containers),
-            ledgers=tuple(BlobLedgerStore(containers.state, it.scan) for it in settings.scans),
-            per_minute=settings.requests_per_minute,
-            clock=SystemClock(),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
-    """What one scan has stored, for checking, rebuilding and showing."""
-
-    policy: Policy
-    ledgers: LedgerStore
-    results: ResultArchive
-    derived: DerivedStore
-    state: StateArchive
-
-
-def archives(environ: Mapping[str, str], scan: str | None = None) -> list[Archive]:
-    """Return what every configured scan has stored, or only this one; nothing is requested yet.
-
-    Raises:
-        SettingsError: at least one setting is invalid, or they do not have the scan.
-    """
-    settings = read_settings(environ)
-    containers = storage(settings, environ)
-    return [
-        Archive(
-            policy=policy,
-            ledgers=BlobLedgerStore(containers.state, policy.scan),
-            results=BlobResultStore(containers.data, containers.manifests, policy.scan),
-            derived=BlobDerivedStore(containers.state, policy.scan),
-            state=BlobStateArchive(containers.state, policy.scan),
-        )
-        for policy in _named(settings, scan)
-    ]
-
-
-def _named(settings: Settings, scan: str | None) -> list[Policy]:
-    found = [it for it in settings.scans if scan in {None, it.scan}]
-    if not found:
-        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
-    return found
-
-
-def announced_place(environ: Mapping[str, str], *, schema: str, topic: str) -> Place:
-    """Return where parts are, as messages about them name it; nothing is requested.
-
-    Raises:
-        SettingsError: at least one setting or option is invalid.
-    """
-    settings = read_settings(environ)
-    data = storage(settings, environ).data
-    chosen = next((it for it in EVENT_SCHEMAS if it == schema), None)
-    if chosen is None:
-        raise SettingsError([f"--schema {schema!r} is neither of {' and '.join(EVENT_SCHEMAS)}"])
-    unknown = "/subscriptions/-/resourceGroups/-/providers/Microsoft.Storage/storageAccounts/"
-    return Place(
-        topic=topic or f"{unknown}{data.account_name}",
-        container=data.container_name,
-        url=data.url.partition("?")[0].rstrip("/"),
-        schema=chosen,
-    )
-
-
-def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
-    """Return the queue of this name or address; nothing is requested yet.
-
-    Raises:
-        SettingsError: at least one setting is invalid, or the queue's package is missing.
-    """
-    settings = read_settings(environ)
-    identity, in_azure = settings.api.identity_client_id, bool(environ.get("IDENTITY_ENDPOINT"))
-    try:
-        # The deployed function sends nothing, and its package does not have this.
-        from shared.adapters.storage_queue import open_queue  # noqa: PLC0415
-    except ImportError as error:
-        problem = "azure-storage-queue is not installed: install requirements-cli.txt"
-        raise SettingsError([problem]) from error
-    return open_queue(
-        settings.storage,
-        name,
-        lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
-    )
-
-
-def app_settings(
-    subscription: str | None, group: str, app: str, environ: Mapping[str, str]
-) -> tuple[AppSettings, dict[str, str]]:
-    """Return what reads a deployed app's settings with the caller's sign-in, and these settings.
-
-    Args:
-        subscription: the id of the app's subscription; None for AZURE_SUBSCRIPTION_ID, or else the
-            current one of the Azure CLI.
-        group: the app's resource group.
-        app: its name.
-        environ: of the caller.
-
-    Raises:
-        AppUnreadable: nothing says which subscription, nobody is signed in, the sign-in lacks a
-            right, or there is no such app.
-    """
-    subscription = subscription or environ.get("AZURE_SUBSCRIPTION_ID")
-    authority = environ.get("AZURE_AUTHORITY_HOST", "")
-    account = None if subscription and authority else cli_account()
-    if not subscription and account is None:
-        raise AppUnreadable(
-            "no subscription is named, and the Azure CLI is not signed in: run `az login`, set "
-            "AZURE_SUBSCRIPTION_ID, or write --from-app SUBSCRIPTION_ID/RESOURCE_GROUP/APP"
-        )
-    host = authority.removeprefix("https://").strip("/")
-    named = account.cloud if account and not authority else ""
-    cloud = next((it for it in CLOUDS if host == it.authority or named == it.name), CLOUDS[0])
-    reader = AppSettings(cloud, default_credential(None, SystemClock()))
-    chosen = subscription or (account.subscription if account else "")
-    return reader, reader.read(chosen, group, app)
 
 
 def quiet_azure() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from shared.bootstrap import archives
 from shared.core.state.layout import bounds_in
+from shared.operate.building import archives
 from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
 from tests.displays import Silent

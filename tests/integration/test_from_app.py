@@ -10,9 +10,9 @@ import pytest
 from azure.core.credentials import AccessToken
 from typer.testing import CliRunner, Result
 
-from shared import bootstrap
 from shared.adapters.app_settings import AppSettings, Cloud, cli_account, secret_address
 from shared.core.errors import AppUnreadable
+from shared.operate import building
 from shared.operate.command_line import app
 from simulator import Simulator, Tenant
 from tests.deployed_azure import (
@@ -39,7 +39,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Azu
     """Provide the stand-in as the public cloud, trusted by this process."""
     with resource_manager(tmp_path) as (stand_in, cloud, authority):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
-        monkeypatch.setattr(bootstrap, "CLOUDS", (cloud,))
+        monkeypatch.setattr(building, "CLOUDS", (cloud,))
         yield stand_in, cloud
 
 
@@ -207,10 +207,10 @@ def test_the_cli_says_in_which_cloud_it_is(tmp_path: Path, monkeypatch: pytest.M
             asked.append(self._cloud)
             return {"subscription": subscription}
 
-    monkeypatch.setattr(bootstrap, "AppSettings", Asked)
-    by_cli = bootstrap.app_settings(None, "rg", "func", {})[1]
+    monkeypatch.setattr(building, "AppSettings", Asked)
+    by_cli = building.app_settings(None, "rg", "func", {})[1]
     authority = {"AZURE_AUTHORITY_HOST": "https://login.chinacloudapi.cn/"}
-    bootstrap.app_settings(SUBSCRIPTION, "rg", "func", authority)
+    building.app_settings(SUBSCRIPTION, "rg", "func", authority)
 
     assert by_cli == {"subscription": SUBSCRIPTION}
     assert [it.vaults for it in asked] == ["vault.usgovcloudapi.net", "vault.azure.cn"]

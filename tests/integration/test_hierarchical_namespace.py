@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from shared.bootstrap import archives
 from shared.core.state.ledger import decode
+from shared.operate.building import archives
 from shared.operate.rebuild import rebuild, write
 from shared.operate.verify import Verifier
 from simulator import Simulator, Tenant

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from shared.bootstrap import archives, run_scans
+from shared.bootstrap import run_scans
+from shared.operate.building import archives
 from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
 from tests.contracts.proxies import CONNECTION, at_port

@@ -9,10 +9,10 @@ from typing import Annotated, TextIO
 
 import typer
 
-from shared.bootstrap import announced_place, message_queue
 from shared.core.audit.announcing import EVENT_SCHEMAS
 from shared.core.errors import SettingsError
 from shared.operate.announcing import Announcer, Send, Wanted
+from shared.operate.building import announced_place, message_queue
 from shared.operate.command_line.options import AsJson, EnvFile, FromApp, OneScan
 from shared.operate.command_line.session import TWICE, archive_of, environ_of, failures, write_json
 from shared.operate.display import display, standard_error

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
-from shared.bootstrap import Archive
 from shared.core.audit.status import Status
+from shared.operate.building import Archive
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
 from shared.operate.command_line.session import (
     FAILED,

@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
-from shared.bootstrap import Archive
 from shared.core.errors import SettingsError
 from shared.core.model import Decision
+from shared.operate.building import Archive
 from shared.operate.command_line.session import FAILED, write_json
 from shared.operate.levers import Scan, outlook
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from shared import __version__
-from shared.bootstrap import accepted, patient, quiet_azure
+from shared.bootstrap import accepted, quiet_azure
 from shared.core.audit.doctor import transcripts
+from shared.operate.building import patient
 from shared.operate.command_line.options import AsJson, EnvFile, FromApp
 from shared.operate.command_line.session import FAILED, environ_of, failures, write_json
 from shared.operate.display import display, standard_error
