@@ -105,12 +105,12 @@ def _add_tenant_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--count",
         type=int,
-        help=f"number of activities (default: {_COUNT}, or as many as the transcript tells)",
+        help=f"number of activities (default: {_COUNT}, or as many as the transcript states)",
     )
     group.add_argument(
         "--per-second",
         type=float,
-        help="average number of activities per second (default: 1, or as the transcript tells)",
+        help="average number of activities per second (default: 1, or as the transcript states)",
     )
     group.add_argument(
         "--until", type=_moment, default="now", metavar="TIME",

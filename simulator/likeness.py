@@ -1,4 +1,4 @@
-"""From a transcript of `python -m shared doctor` to a simulator that behaves as it tells.
+"""From a transcript of `python -m shared doctor` to a simulator that behaves as it describes.
 
 A transcript has facts (`docs/formats.md`). What it does not tell keeps its default.
 """
@@ -51,7 +51,7 @@ def read(path: Path) -> Likeness:
     """Return the likeness of a transcript.
 
     Raises:
-        ValueError: The file cannot be read or is no transcript of this version.
+        ValueError: The file cannot be read, or holds no transcript of this version.
 
     """
     try:
@@ -60,7 +60,7 @@ def read(path: Path) -> Likeness:
         message = f"{path} cannot be read as a transcript: {problem}"
         raise ValueError(message) from problem
     if not isinstance(transcript, dict) or transcript.get("version") != VERSION:
-        message = f"{path} is no transcript of version {VERSION}."
+        message = f"{path} holds no transcript of version {VERSION}."
         raise ValueError(message)
     return likeness(transcript)
 

@@ -132,8 +132,8 @@ class AppSettings:
         """Return the secret that a Key Vault reference names.
 
         Raises:
-            AppUnreadable: the text is no such reference, its host is not a vault of this cloud, or
-                the sign-in may not read the secret.
+            AppUnreadable: the text is not such a reference, its host is not a vault of this cloud,
+                or the sign-in may not read the secret.
         """
         address = self._address(reference)
         answer = self._ask("GET", f"{address}?api-version=7.4", f"https://{self._cloud.vaults}")
@@ -189,7 +189,7 @@ def secret_address(reference: str, domain: str) -> str:
         domain: of the vaults, for the form that only names the vault.
 
     Raises:
-        AppUnreadable: it is no such reference.
+        AppUnreadable: it is not such a reference.
     """
     found = _REFERENCE.fullmatch(reference.strip())
     parts = (it.partition("=") for it in (found["what"] if found else "").split(";"))

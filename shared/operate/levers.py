@@ -58,7 +58,7 @@ def who() -> str:
     """Return the name of the user of this machine, as the record of decisions keeps it."""
     try:
         return quoted(getpass.getuser())
-    except (KeyError, OSError):  # There is no such user, as in some containers.
+    except (KeyError, OSError):  # Some containers have no entry for their user.
         return "unknown"
 
 

@@ -1,4 +1,4 @@
-"""The contract of `StorageTrials` on Azurite: it tells what works, and leaves nothing to see."""
+"""The contract of `StorageTrials` on Azurite: it reports what works, and leaves nothing behind."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -59,7 +59,7 @@ def test_everything_works_where_the_identity_may_do_it(storage: StorageTrials) -
 
 
 def test_nothing_is_left_to_see(containers: Containers) -> None:
-    """Blobs are deleted, and a staged block is no blob."""
+    """Blobs are deleted, and a staged block is not a blob."""
     list(BlobTrials(containers).trials())
 
     for container in (containers.state, containers.data, containers.manifests):

@@ -315,7 +315,7 @@ def test_of_two_reports_at_the_same_instant_one_decides() -> None:
 
 
 def test_a_report_that_was_cut_off_still_alerts() -> None:
-    """What comes after the field is lost, so the line is no JSON any more."""
+    """What comes after the field is lost, so the line is not JSON any more."""
     fields = needs("lag")
     end = message(fields).index('}],"') + 2
 

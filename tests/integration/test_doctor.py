@@ -30,7 +30,7 @@ ODD = Switches(
     total="exact",
     skew_ms=9_000,
 )
-"""An API that differs from the usual one in what only its answers tell."""
+"""An API that differs from the usual one only in its answers."""
 
 
 def tenant(lateness: Lateness | None = None, seed: int = 7) -> Tenant:

@@ -25,7 +25,7 @@ def environ(storage_settings: dict[str, str]) -> dict[str, str]:
 
 
 def test_the_ledger_is_shown_for_people_and_as_it_is_stored(environ: dict[str, str]) -> None:
-    """Even bytes that are no ledger, so that somebody can look at them."""
+    """Even bytes that are not a ledger, so that somebody can look at them."""
     store = BlobLedgerStore(opened(environ, make=False).state, "all")
     stored = store.load()
 

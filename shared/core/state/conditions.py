@@ -56,7 +56,7 @@ CAUGHT_UP: frozenset[Condition] = frozenset({"lag", "sweeps-behind"})
 """What the first runs after an interruption find, and what the scan catches up with by itself."""
 
 SILENCED: frozenset[Condition] = frozenset({"lag", "sweeps-behind"})
-"""What a pause brings about, which is no surprise."""
+"""What a pause causes, so nobody needs to be told."""
 
 change = msgspec.structs.replace
 

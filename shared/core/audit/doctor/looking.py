@@ -80,7 +80,7 @@ class Seen:
         exchange: what may be kept.
         places: of the records, in the API's order.
         identities: of the records, as digests.
-        kinds: `eventTypeName` of the first records; None where it is no text.
+        kinds: `eventTypeName` of the first records; None where it is not a text.
         continuation: `nextQueryFilters` verbatim, None without one.
         ahead: how far the API's clock is ahead, in ms; None when it did not say.
         wait: how long a throttle asks to wait, in ms.
@@ -111,7 +111,7 @@ class Seen:
     def on(self, axis: Axis) -> list[int]:
         """Return the positions of the records on an axis, in the API's order."""
         at = 0 if axis == "date" else 1
-        return [place[at] for place in self.places if place[at] is not None]  # type: ignore[misc]  # only what is no None
+        return [place[at] for place in self.places if place[at] is not None]  # type: ignore[misc]  # None is left out
 
 
 def look(asked: Asked, answer: Answer | NoAnswer, *, milliseconds: int, now: int) -> Seen:
@@ -153,7 +153,7 @@ def _look(asked: Asked, answer: Answer | NoAnswer, milliseconds: int, now: int) 
 
 
 def _odd(asked: Asked, answer: Answer, fault: Fault, milliseconds: int) -> Seen:
-    """Return an answer that is no page; an object without members is an empty one."""
+    """Return an answer that is not a page; an object without members is an empty one."""
     members = _members(answer.body) if answer.status == HTTP_OK else None
     if members is not None and not members:
         seen = _unread(asked, answer, "empty", milliseconds, "")

@@ -264,7 +264,7 @@ def test_a_pause_without_a_reason_and_one_that_is_over() -> None:
 
 
 def test_a_pause_silences_what_it_brings_about_and_never_a_loss() -> None:
-    """Lag, quiet hours and late sweeps are no surprise then."""
+    """Lag, quiet hours and late sweeps are expected then."""
     scan = Watched(policy(sweeps=(("sweep-24h", DAY),), requests_per_minute=25))
     scan.repeat(7 * HOUR, lag=27 * DAY)
     assert {"lag", "soon-lost"} <= scan.kinds()

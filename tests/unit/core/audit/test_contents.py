@@ -42,7 +42,7 @@ def listed() -> Part:
 
 
 def telling(content: bytes, **changes: object) -> Told:
-    """Return bytes that are no page, with a part that states their digest."""
+    """Return bytes that are not a page, with a part that states their digest."""
     first, last = listed().blocks
     rest = last.size
     one = msgspec.structs.replace(

@@ -73,7 +73,7 @@ def test_a_scan_that_never_ran_says_so() -> None:
 
 
 def test_a_brand_new_scan_reads_the_time_before_it() -> None:
-    """It is behind, which is no fault; after a day it would be."""
+    """It is behind, which is normal on its first day only."""
     world = World([NOW - HOUR])
     world.api.replies = {n: status(500) for n in range(1, 99)}
     world.run(HOW)
@@ -90,7 +90,7 @@ def test_a_brand_new_scan_reads_the_time_before_it() -> None:
 
 
 def test_an_empty_tenant_is_up_to_date_without_activities() -> None:
-    """Nothing happened, which is no fault."""
+    """Nothing happened, and nothing is wrong."""
     world = World([])
     world.run_until_idle(HOW)
 

@@ -159,7 +159,7 @@ def test_staged_records_without_a_position_are_remembered() -> None:
 
 
 def test_nulls_show_something_and_keep_their_place() -> None:
-    """A record outside the query, or without a position, is no neighbour of a null."""
+    """A record outside the query, or without a position, is not a neighbour of a null."""
     found = sifted(activity(START - 1), None, activity(START + 5), UNPLACED, None)
 
     assert found.shows_something

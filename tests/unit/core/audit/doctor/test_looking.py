@@ -177,7 +177,7 @@ def test_an_irregular_record_is_counted_like_any() -> None:
 
 
 def test_event_types_are_taken_from_records_that_have_one() -> None:
-    """A type that is no text is none."""
+    """A type that is not a text is ignored."""
     records = [{**activity(NOW), "eventTypeName": it} for it in ("a", 7)]
 
     assert of({"data": records, "hasNext": False}).kinds == ("a", None)

@@ -39,6 +39,6 @@ def test_what_is_no_examination_of_this_version_is_none(content: bytes) -> None:
 
 
 def test_an_examination_is_sound_unless_a_check_failed() -> None:
-    """What could not be told is no failure."""
+    """A check that could not tell has not failed."""
     assert examination("passed", "could not tell").is_sound
     assert not examination("passed", "failed").is_sound
