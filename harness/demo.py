@@ -147,12 +147,22 @@ class Run:
     Attributes:
         report: its report line.
         left: the slices that it left open with a continuation.
-        first_filters: the filters of its first request; None without requests.
+        filters: the filters of its requests, in order.
     """
 
     report: dict[str, Any]
     left: tuple[dict[str, Any], ...]
-    first_filters: dict[str, Any] | None
+    filters: tuple[dict[str, Any], ...]
+
+    def resumes(self, piece: dict[str, Any]) -> bool:
+        """Say whether its first request about a slice sent the continuation that was saved.
+
+        Fresh time may be served before, since it may have fallen due between two runs.
+        """
+        saved: dict[str, Any] = json.loads(piece["continuation"])
+        within = range(piece["start"], piece["end"])
+        about = (it for it in self.filters if it["date"]["gte"] in within)
+        return next(about, None) == saved
 
 
 def _run_until_idle(settings: dict[str, str], feed: Feed, api: Api) -> list[Run]:
@@ -179,11 +189,10 @@ def _run_once(settings: dict[str, str], feed: Feed, api: Api) -> Run:
     if not ended.success:
         raise DemoError(f"the function failed: {ended.exception}")
     lines = [it.message for it in ended.logs if it.category == "activity_scan"]
-    asked = api.requests()[before:]
     return Run(
         report=json.loads(lines[-1]),
         left=tuple(it for it in feed.ledger()["open"] if it["continuation"]),
-        first_filters=asked[0]["filters"] if asked else None,
+        filters=tuple(it["filters"] for it in api.requests()[before:]),
     )
 
 
@@ -217,9 +226,8 @@ def _show(feed: Feed, api: Api, runs: list[Run]) -> None:
     resumed = _resumed(runs)
     if not resumed:
         raise DemoError("no run resumed from a saved continuation")
-    _say(
-        f"\nRuns that began with exactly the continuation that the one before saved: {len(resumed)}"
-    )
+    said = "Runs that resumed with exactly the continuation that the one before saved"
+    _say(f"\n{said}: {len(resumed)}")
     _list_blobs(feed)
     entries = list(feed.entries())
     lines = [line for entry in entries for line in entry.lines]
@@ -230,12 +238,8 @@ def _show(feed: Feed, api: Api, runs: list[Run]) -> None:
 
 
 def _resumed(runs: list[Run]) -> list[Run]:
-    """Return the runs whose first request sent a saved continuation."""
-    return [
-        run
-        for last, run in pairwise(runs)
-        if any(json.loads(it["continuation"]) == run.first_filters for it in last.left)
-    ]
+    """Return the runs that resumed a slice from its saved continuation."""
+    return [run for last, run in pairwise(runs) if any(map(run.resumes, last.left))]
 
 
 def _list_blobs(feed: Feed) -> None:
