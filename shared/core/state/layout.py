@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.core.intervals import Interval, merge, subtract
 from shared.core.model import Slice, StoredPart
@@ -30,17 +30,6 @@ def _part_name(scan: str, start: int, end: int, look: str) -> str:
     return f"{hour_prefix(scan, start)}{stamp(start)}-{stamp(end)}.{look}.jsonl.gz"
 
 
-def bounds_in(name: str) -> tuple[int, int]:
-    """Return the bounds in a part's name.
-
-    Raises:
-        ValueError: it is not the name of a part.
-    """
-    stamps, _, _ = name.rpartition("/")[2].partition(".")
-    first, _, last = stamps.partition("-")
-    return _instant(first), _instant(last)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartName:
     """What the name of a part says.
@@ -56,20 +45,38 @@ class PartName:
     look: str
 
 
-_ENDING = re.compile(r"\.([a-z0-9-]+)\.jsonl\.gz")
+_PART = re.compile(
+    r"(?:^|/)([0-9]{8}T[0-9]{6})([0-9]{3})Z-([0-9]{8}T[0-9]{6})([0-9]{3})Z"
+    r"\.([a-z0-9-]+)\.jsonl\.gz$"
+)
+
+
+def bounds_in(name: str) -> tuple[int, int]:
+    """Return the bounds in a part's name.
+
+    Raises:
+        ValueError: it is not the name of a part.
+    """
+    said = _said_by(name)
+    return said.start, said.end
 
 
 def read_part_name(scan: str, name: str) -> PartName | None:
     """Return what a blob's name says, None unless this scan gives that name to a part."""
-    ending = _ENDING.search(name)
     try:
-        start, end = bounds_in(name)
-        expected = _part_name(scan, start, end, ending[1]) if ending else None
-    except (ValueError, OverflowError, OSError):  # A date that no calendar has.
+        said = _said_by(name)
+    except ValueError:
         return None
-    if not ending or expected != name or start >= end:
-        return None
-    return PartName(start=start, end=end, look=ending[1])
+    given = _part_name(scan, said.start, said.end, said.look)
+    return said if given == name and said.start < said.end else None
+
+
+def _said_by(name: str) -> PartName:
+    found = _PART.search(name)
+    if not found:
+        raise ValueError(f"{name!r} is not the name of a part")
+    first, first_rest, last, last_rest, look = found.groups()
+    return PartName(start=_instant(first, first_rest), end=_instant(last, last_rest), look=look)
 
 
 def stored_parts(scan: str, blobs: Iterable[tuple[str, int]]) -> tuple[StoredPart, ...]:
@@ -101,10 +108,10 @@ def _held(named: Interval, others: list[Interval]) -> Interval:
     return (left[0][0], left[-1][1]) if left else named
 
 
-def _instant(text: str) -> int:
-    """Return what `stamp` was made from."""
-    whole = datetime.strptime(text[:-4], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    return int(whole.timestamp()) * 1000 + int(text[-4:-1])
+def _instant(whole: str, rest: str) -> int:
+    """Return what `stamp` was made from, by its seconds and the milliseconds behind them."""
+    second = datetime.strptime(whole, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return int(second.timestamp()) * 1000 + int(rest)
 
 
 def hour_prefix(scan: str, instant: int) -> str:
@@ -199,4 +206,8 @@ def quarantine_slot(scan: str, name: str) -> int | None:
 
 
 def _utc(instant: int) -> datetime:
-    return datetime.fromtimestamp(instant // 1000, UTC)
+    """Return the second of an instant, for any year: `fromtimestamp` refuses some on Windows."""
+    return _EPOCH + timedelta(seconds=instant // 1000)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

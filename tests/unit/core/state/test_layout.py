@@ -1,5 +1,7 @@
 """Names of blobs."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -94,6 +96,7 @@ def test_the_state_container_s_names_begin_with_the_scan() -> None:
     """Ledger, the day's run log, and the answers in quarantine."""
     assert layout.ledger_name("all") == "scan=all/ledger.json"
     assert layout.runs_name("all", NOW + 12 * HOUR) == "scan=all/runs/2026-11-24.jsonl"
+    assert layout.runs_name("all", NOW, 2) == "scan=all/runs/2026-11-23.more-02.jsonl"
     assert layout.quarantine_name("all", 7) == "scan=all/quarantine/07"
 
 
@@ -131,13 +134,50 @@ def test_a_part_s_name_says_what_it_was_made_from(start: int, length: int, pass_
     assert layout.read_part_name("other", layout.part_name("all", piece)) is None
 
 
+IN_ITS_HOUR = "scan=all/date=2026-11-23/hour=12/20261123T12"
+
+
+def test_a_part_s_name_is_exactly_what_its_scan_gives() -> None:
+    """The folder is that of its start, and its bounds are not empty."""
+
+    def is_a_part(name: str) -> bool:
+        return layout.read_part_name("all", name) is not None
+
+    assert is_a_part(f"{IN_ITS_HOUR}0500000Z-20261123T120500001Z.first.jsonl.gz")
+    assert not is_a_part(f"{IN_ITS_HOUR}0500000Z-20261123T120500000Z.first.jsonl.gz")
+    assert not is_a_part("20261123T120500000Z-20261123T120500001Z.first.jsonl.gz")
+    assert not is_a_part(
+        "scan=all/date=2026-11-23/hour=13/20261123T120500000Z-20261123T120500001Z.first.jsonl.gz"
+    )
+
+
+@pytest.fixture
+def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run a test on a machine whose zone is not UTC."""
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_west")
+def test_the_bounds_in_a_name_are_utc() -> None:
+    """Whatever the zone of the machine."""
+    name = f"{IN_ITS_HOUR}0000000Z-20261123T120000001Z.first.jsonl.gz"
+
+    assert layout.bounds_in(name) == (NOW, NOW + 1)
+
+
 def test_a_part_that_closed_early_holds_nothing_of_what_took_over() -> None:
-    """Ascending, descending, and halved: only slices of the same pass count."""
+    """Ascending, descending, and halved: only slices of the same pass, wholly within it, count."""
     hour = (NOW, NOW + HOUR)
     middle, third = NOW + HOUR // 2, NOW + HOUR // 4
 
-    def held(*bounds: tuple[int, int], others: str = "first") -> tuple[int, int]:
-        named = [(hour, "first"), *((it, others) for it in bounds)]
+    def held(
+        *bounds: tuple[int, int], own: tuple[int, int] = hour, others: str = "first"
+    ) -> tuple[int, int]:
+        named = [(own, "first"), *((it, others) for it in bounds)]
         pieces = [Slice.fresh(it, pass_name=name, direction="asc", limit=500) for it, name in named]
         first, *_ = layout.stored_parts("all", [(layout.part_name("all", it), 1) for it in pieces])
         return first.start, first.end
@@ -146,7 +186,10 @@ def test_a_part_that_closed_early_holds_nothing_of_what_took_over() -> None:
     assert held((middle, hour[1])) == (NOW, middle)
     assert held((NOW, middle)) == (middle, hour[1])
     assert held((third, middle), (middle, hour[1])) == (NOW, third)
+    assert held((middle, hour[1]), (third, middle)) == (NOW, third)
     assert held((third, middle)) == hour
+    assert held((NOW, middle), own=(third, hour[1])) == (third, hour[1])
+    assert held((third, hour[1]), own=(NOW, middle)) == (NOW, middle)
     assert held((middle, hour[1]), others="sweep-2h") == hour
     assert held((NOW, middle), (middle, hour[1])) == hour
 
@@ -165,6 +208,8 @@ def test_history_and_status_stand_beside_the_ledger() -> None:
         (0, {}, "x/", True),
         (0, {}, "scan=all/date=2026-11-23/hour=05", True),
         (0, {}, "scan=all/date=2026-11-23/hour=05/x.jsonl.gz", False),
+        (0, {"archived": "true"}, "x", False),
+        (0, {"hdi_isfolder": "false"}, "x", False),
         (1, {"hdi_isfolder": "true"}, "x/", False),
     ],
 )
