@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.intervals import Interval, merge
-from shared.core.model import FIRST_PASS, Ledger, Load, Loss, Pacing, Slice
+from shared.core.model import FIRST_PASS, ApiFacts, Ledger, Load, Loss, Pacing, Slice
 from shared.core.slices.opening import open_slice
 from shared.core.state import lanes
 from shared.core.state import ledger as ledgers
@@ -175,6 +175,7 @@ def test_time_is_gone_when_it_was_not_covered_before_the_edge_and_never_earlier(
     ("load", "missing", "lane"),
     [
         (1.3, 7, "near"),
+        (1.35, 6, "near"),
         (1.3, 5, "fresh"),
         (1.4, 7, "fresh"),
         (0.97, 7, "near"),
@@ -218,6 +219,11 @@ def test_an_outage_counts_while_slices_of_it_are_open_and_not_beyond_the_reach()
     assert not lanes.makes_up_an_outage(ledger_of(FREE, origin=EDGE - DAY, **beyond), NOW, HOW)
 
 
+def test_an_outage_is_made_up_while_nothing_is_known_of_the_need() -> None:
+    """Nothing speaks against it."""
+    assert lanes.makes_up_an_outage(ledger_of(FREE, origin=NOW - DAY), NOW, HOW)
+
+
 @pytest.mark.parametrize(
     ("before", "load", "after"),
     [(False, 1.0, False), (False, 1.01, True), (True, 0.96, True), (True, 0.94, False)],
@@ -245,10 +251,44 @@ def crowded(**changes: Any) -> tuple[Slice, ...]:
 
 def test_the_longest_slice_gives_way_when_every_one_has_faults() -> None:
     """Its time is due again, and it leaves room to isolate what is poisoned in the others."""
-    *others, last = crowded()
-    whole = msgspec.structs.replace(last, end=last.start + HOUR)
+    first, *others = crowded()
+    whole = msgspec.structs.replace(first, end=first.start + HOUR, faults=9)
 
-    assert lanes.gives_way(ledger_of(FREE, open=(*others, whole)), NOW, HOW) == whole
+    assert lanes.gives_way(ledger_of(FREE, open=(whole, *others)), NOW, HOW) == whole
+
+
+def test_of_slices_of_one_length_the_one_with_the_fewest_faults_gives_way() -> None:
+    """And of those the latest: the API shows it for longest."""
+    first, second, third, *others = crowded(faults=3)
+    once, again = (msgspec.structs.replace(it, faults=2) for it in (first, second))
+
+    pieces = (once, again, third, *others)
+
+    assert lanes.gives_way(ledger_of(FREE, open=pieces), NOW, HOW) == again
+
+
+@pytest.mark.parametrize(("early", "gives"), [(0, True), (1, False)])
+def test_a_slice_that_could_not_be_fetched_again_in_time_does_not_give_way(
+    early: int, *, gives: bool
+) -> None:
+    """Between the edge and what a lane needs for one part, nothing begins any more."""
+    begin = EDGE + lanes.guard(ledger_of(FREE), HOW, lanes.OLDEST_SHARE) - early
+    oldest, *others = crowded()
+    near = msgspec.structs.replace(oldest, start=begin, end=begin + HOUR)
+    others = [msgspec.structs.replace(it, pass_name="sweep-2h") for it in others]
+
+    way = lanes.gives_way(ledger_of(FREE, open=(near, *others)), NOW, HOW)
+
+    assert way == (near if gives else None)
+
+
+def test_a_slice_that_tries_out_a_query_does_not_give_way() -> None:
+    """Its answer shows what the API refuses."""
+    *_, before, last = pieces = crowded()
+    facts = ApiFacts(trial=(last.start, last.end))
+
+    assert lanes.gives_way(ledger_of(FREE, open=pieces), NOW, HOW) == last
+    assert lanes.gives_way(ledger_of(FREE, open=pieces, api_facts=facts), NOW, HOW) == before
 
 
 def test_nothing_gives_way_while_there_is_room_or_a_slice_without_a_fault() -> None:
