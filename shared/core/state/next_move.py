@@ -155,9 +155,10 @@ def _in_time(piece: Slice, ledger: Ledger, policy: Policy, moment: Moment) -> Mo
         return Stop("waiting")
     shares = (policy.requests_per_minute, policy.requests_per_hour)
     pause = max(pacing.next_allowed(ledger.pacing, now, *shares) - now, moment.shared_pause)
+    reserve = pacing.reserve(policy.budget)
     if not _fits(pause, ledger, policy, moment):
         # If even a whole run would be too short, starting another one at once would be in vain.
-        return Stop("waiting" if pause > policy.budget else "out-of-time")
+        return Stop("waiting" if pause + reserve > policy.budget else "out-of-time")
     return Wait(pause) if pause > 0 else Start(piece, now)
 
 

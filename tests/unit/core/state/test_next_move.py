@@ -19,6 +19,7 @@ from shared.core.state.next_move import (
     has_free_lane,
     next_move,
 )
+from shared.core.state.pacing import reserve
 from tests.fakes import NOW, policy
 
 MINUTE = 60_000
@@ -151,9 +152,18 @@ def test_the_first_step_is_not_waited_for_beyond_the_time_budget() -> None:
     assert move == Stop("out-of-time")
 
 
-def test_a_pause_longer_than_a_whole_run_is_left_to_a_later_run() -> None:
+@pytest.mark.parametrize(("more", "outcome"), [(0, "out-of-time"), (1, "waiting")])
+def test_a_pause_that_no_whole_run_has_room_for_is_left_to_a_later_run(
+    more: int, outcome: Literal["out-of-time", "waiting"]
+) -> None:
     """A run that started at once could not send either."""
-    assert next_move(scan(), HOW, at(shared_pause=HOW.budget + 1)) == Stop("waiting")
+    longest = HOW.budget - reserve(HOW.budget)
+
+    move = next_move(scan(), HOW, at(spent=1, shared_pause=longest + more))
+
+    assert move == Stop(outcome)
+    fresh = next_move(scan(), HOW, at(is_first=True, shared_pause=longest + more))
+    assert isinstance(fresh, Wait) == (outcome == "out-of-time")
 
 
 def test_before_the_fault_that_ends_a_run_a_slice_without_faults_is_asked_for() -> None:
@@ -169,6 +179,20 @@ def test_before_the_fault_that_ends_a_run_a_slice_without_faults_is_asked_for() 
     assert isinstance(careful, Start)
     assert usual.slice == suspect
     assert careful.slice != suspect
+
+
+def test_an_open_slice_without_faults_is_one_to_ask_for() -> None:
+    """Nothing new need be due."""
+    sound = piece_of(NOW - 2, NOW - 1)
+    suspect = piece_of(NOW - 1, NOW, fault="HTTP 500", faults=1)
+    ledger = scan(origin=NOW, settled_until=NOW, open=(sound, suspect))
+    faulted = frozenset(range(FAULTS_TO_STOP - 1))
+
+    usual = next_move(ledger, HOW, at())
+    careful = next_move(ledger, HOW, at(health=Health(faulted=faulted)))
+
+    assert usual == Start(suspect, NOW)
+    assert careful == Start(sound, NOW)
 
 
 def test_a_slice_with_faults_is_asked_for_where_there_is_no_other() -> None:
