@@ -100,13 +100,9 @@ def note_throttle(pacing: Pacing, now: int, wait: int, *, known: bool = False) -
         known: the request was on its way when the last throttle was noted; it is the same one.
     """
     throttles = max(1, pacing.throttles + (not known))
-    longer = max(wait, min(wait << min(throttles - 1, _DOUBLINGS_MOST), HOUR_MS))
-    noted = pacing.not_before if pacing.not_before <= now + HOUR_MS else 0
-    return msgspec.structs.replace(pacing, not_before=max(noted, now + longer), throttles=throttles)
-
-
-_DOUBLINGS_MOST = 12
-"""A second doubled so often is more than an hour."""
+    longer = max(wait, min(wait << throttles - 1, HOUR_MS))
+    until = max(throttled_until(pacing, now), now + longer)
+    return msgspec.structs.replace(pacing, not_before=until, throttles=throttles)
 
 
 def note_page(pacing: Pacing) -> Pacing:

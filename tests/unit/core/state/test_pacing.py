@@ -101,6 +101,14 @@ def test_requests_in_the_future_are_a_clock_s_mistake() -> None:
     state = Pacing(sent_at=tuple(NOW + HOUR + n for n in range(100)))
 
     assert pacing.next_allowed(state, NOW, 25) == NOW
+    assert pacing.next_allowed(state, NOW, 1, per_hour=30) == NOW
+
+
+def test_requests_are_counted() -> None:
+    """A request's number says whose it is."""
+    first = pacing.note_request(Pacing(), NOW)
+
+    assert (first.requests, pacing.note_request(first, NOW).requests) == (1, 2)
 
 
 @pytest.mark.parametrize(("ahead", "waits"), [(30_000, True), (HOUR, True), (HOUR + 1, False)])
@@ -111,11 +119,12 @@ def test_a_throttle_holds_for_an_hour_at_most(ahead: int, waits: bool) -> None: 
     assert (pacing.next_allowed(state, NOW, 25) > NOW) == waits
 
 
-def test_a_shorter_throttle_does_not_shorten_a_longer_one() -> None:
+@pytest.mark.parametrize("longer", [50_000, HOUR])
+def test_a_shorter_throttle_does_not_shorten_a_longer_one(longer: int) -> None:
     """Two lanes may be throttled at once."""
-    state = pacing.note_throttle(pacing.note_throttle(Pacing(), NOW, 50_000), NOW, 1_000)
+    state = pacing.note_throttle(pacing.note_throttle(Pacing(), NOW, longer), NOW, 1_000)
 
-    assert pacing.next_allowed(state, NOW, 25) == NOW + 50_000
+    assert pacing.next_allowed(state, NOW, 25) == NOW + longer
 
 
 def test_a_throttle_counts_beside_one_that_a_fast_clock_noted() -> None:
@@ -136,14 +145,15 @@ def test_the_next_step_is_expected_to_be_as_slow_as_the_slowest_of_the_last() ->
     assert pacing.expected_step(state) == 9_000
 
 
-def test_each_further_throttle_doubles_the_wait() -> None:
+@pytest.mark.parametrize("wait", [1, 2_000])
+def test_each_further_throttle_doubles_the_wait(wait: int) -> None:
     """Up to an hour, counted from when it came."""
     state, waits = Pacing(), []
-    for _ in range(14):
-        state = pacing.note_throttle(state, NOW, 2_000)
+    for _ in range(26):
+        state = pacing.note_throttle(state, NOW, wait)
         waits.append(state.not_before - NOW)
 
-    assert waits[:4] == [2_000, 4_000, 8_000, 16_000]
+    assert waits[:4] == [wait, 2 * wait, 4 * wait, 8 * wait]
     assert waits[-3:] == [HOUR, HOUR, HOUR]
 
 
@@ -168,6 +178,8 @@ def test_a_page_ends_the_row_of_throttles() -> None:
 def test_a_share_below_one_a_minute_waits_one_gap_after_every_request() -> None:
     """So that no hour holds more than the share."""
     sent = pacing.note_request(Pacing(), NOW)
+    again = pacing.note_request(sent, NOW + 1_000)
 
     assert pacing.next_allowed(Pacing(), NOW, 1, per_hour=30) == NOW
     assert pacing.next_allowed(sent, NOW + 1, 1, per_hour=30) == NOW + 2 * MINUTE
+    assert pacing.next_allowed(again, NOW + 1_000, 1, per_hour=30) == NOW + 1_000 + 2 * MINUTE
