@@ -10,7 +10,7 @@ import msgspec
 from shared.core.clocks import waits
 from shared.core.errors import LeverRefused
 from shared.core.intervals import Interval, Intervals, intersect, merge, total, without
-from shared.core.model import DAY_MS, HOUR_MS, Decision, Ledger, Pause, Policy
+from shared.core.model import DAY_MS, HOUR_MS, Decision, DecisionKind, Ledger, Pause, Policy
 from shared.core.passes import rescan_name
 from shared.core.quoting import instant
 from shared.core.state.decisions import THE_SCAN, Order, decided
@@ -119,13 +119,10 @@ def backfilled(ledger: Ledger, order: Order, policy: Policy, *, to: int) -> Ledg
         LeverRefused: the time is not before the origin, the API no longer shows it, or the time at
             the origin is settled.
     """
-    origin = next(
-        (it.bounds[0] for it in ledger.outstanding if it.kind == "backfill" and it.bounds),
-        ledger.origin,
-    )
-    to = to // HOUR_MS * HOUR_MS
-    if origin != ledger.origin:
-        raise LeverRefused(f"a backfill to {instant(origin)} is about to begin: wait for it")
+    origin, to = ledger.origin, to // HOUR_MS * HOUR_MS
+    if ordered := _ordered(ledger, "backfill"):
+        begin, _ = ordered[0]
+        raise LeverRefused(f"a backfill to {instant(begin)} is about to begin: wait for it")
     if to >= origin:
         raise LeverRefused(
             f"the scan begins at {instant(origin)} already, which is not after {instant(to)}"
@@ -170,12 +167,16 @@ def rescanned(ledger: Ledger, order: Order, policy: Policy, *, bounds: Interval)
 
 
 def _require_new_rescan(ledger: Ledger, bounds: Interval) -> None:
-    asked = [it for it in ledger.outstanding if it.kind == "rescan"]
-    underway = [*ledger.rescans.values(), *((it.bounds,) for it in asked if it.bounds)]
+    underway = [*ledger.rescans.values(), *((it,) for it in _ordered(ledger, "rescan"))]
     if (bounds,) in underway:
         raise LeverRefused(f"{_shown(bounds)} is being scanned again already")
     if len(underway) >= RESCANS_MOST:
         raise LeverRefused(f"{len(underway)} rescans are under way: wait until one is done")
+
+
+def _ordered(ledger: Ledger, kind: DecisionKind) -> list[Interval]:
+    """Return the bounds of the outstanding orders of a kind that has bounds."""
+    return [it.bounds for it in ledger.outstanding if it.kind == kind and it.bounds]
 
 
 def _require_reach(ledger: Ledger, order: Order, policy: Policy, start: int) -> None:

@@ -232,10 +232,10 @@ def test_the_manifest_that_is_being_committed_may_exist_or_not() -> None:
 @pytest.mark.parametrize(
     ("content", "following", "says"),
     [
-        (None, False, "manifest 1, .*is missing"),
-        (b"other", False, "manifest 1, .*has another hash"),
+        (None, False, "manifest 1, .*is missing: "),
+        (b"other", False, "manifest 1, .*has another hash: "),
         (b"as it is", True, "manifest 2 exists"),
-        (None, True, "is missing"),
+        (None, True, "is missing: "),
     ],
 )
 def test_a_ledger_that_is_not_of_the_chain_is_refused(
@@ -295,6 +295,34 @@ def test_an_origin_that_a_fast_clock_computed_moves_back_before_the_first_commit
 
     assert moved.origin == moved.settled_until == begun.origin - 2 * DAY
     assert ledgers.heard(begun, -400 * DAY, NOW, HOW).origin == begun.origin
+
+
+@pytest.mark.parametrize(
+    ("ahead", "earlier"),
+    [
+        (-30 * MINUTE, 0),
+        (-HOUR, 0),
+        (-HOUR - 1, 2 * HOUR),
+        (-366 * DAY + HOUR, 366 * DAY - HOUR),
+        (-366 * DAY, 0),
+    ],
+)
+def test_an_origin_moves_back_for_clocks_that_are_an_hour_to_a_year_apart(
+    ahead: int, earlier: int
+) -> None:
+    """Less is usual; more is no time."""
+    begun = new_ledger()
+
+    assert ledgers.heard(begun, ahead, NOW, HOW).origin == begun.origin - earlier
+
+
+def test_an_origin_stays_once_a_commit_has_begun() -> None:
+    """Manifests state it."""
+    committing_now = about_to_commit(new_ledger(), piece_of())
+    committed = after(new_ledger(), piece_of())
+
+    for ledger in (committing_now, committed):
+        assert ledgers.heard(ledger, -2 * DAY, NOW, HOW).origin == ledger.origin
 
 
 def test_the_distance_of_the_api_s_clock_is_kept_if_it_can_be_believed() -> None:

@@ -62,6 +62,7 @@ def test_a_paused_scan_may_be_paused_for_longer() -> None:
             NOW + HOUR,
             "paused already, since 2026-11-23 12:00:00 UTC and until",
         ),
+        (NOW + HOUR, NOW + HOUR, "and until 2026-11-23 13:00:00 UTC, by kim: maintenance"),
         (None, None, "until somebody resumes it, by kim: maintenance"),
     ],
 )
@@ -116,8 +117,11 @@ def test_a_pause_ends_by_itself_when_its_time_is_over(
 
     after = levers.resumed_in_time(before, now)
 
+    last = after.decisions[-1]
     assert (after.pause is not None) is is_paused
-    assert after.decisions[-1].by == ("kim" if is_paused else "the scan")
+    assert (last.by, last.reason) == (
+        ("kim", "maintenance") if is_paused else ("the scan", "the pause was to end by then")
+    )
 
 
 def test_a_scan_that_is_not_paused_stays_as_it_is() -> None:
@@ -136,13 +140,17 @@ def test_a_retry_makes_waiting_and_blocked_slices_due_at_once() -> None:
         (0, False, 2),
         (0, True, 0),
     ]
-    assert after.decisions[0].what == "due at once: 2 of 2 open slices, 1 of them blocked"
+    (decision,) = after.decisions
+    assert decision.kind == "retry"
+    assert decision.what == "due at once: 2 of 2 open slices, 1 of them blocked"
 
 
 def test_a_retry_when_nothing_waits_is_refused() -> None:
-    """A slice whose time has come does not wait."""
+    """A slice whose time has come does not wait, and a throttle that is over is not mentioned."""
+    over = Pacing(not_before=NOW)
+
     with pytest.raises(LeverRefused, match=r"no slice waits$"):
-        levers.retried(new_ledger(open=(piece_of(not_before=NOW),)), ORDER)
+        levers.retried(new_ledger(open=(piece_of(not_before=NOW),), pacing=over), ORDER)
 
 
 def test_a_retry_leaves_a_throttle_and_says_so() -> None:
@@ -228,6 +236,27 @@ def test_one_backfill_is_committed_before_the_next_is_ordered() -> None:
         levers.backfilled(ordered, ORDER, HOW, to=NOW - 10 * HOUR)
 
 
+def test_a_backfill_is_ordered_beside_other_orders() -> None:
+    """Only another backfill is waited for."""
+    ledger = levers.filters_accepted(new_ledger(), ORDER, FILTERED)
+    ledger = levers.rescanned(ledger, ORDER, HOW, bounds=(NOW - HOUR, NOW))
+
+    after = levers.backfilled(ledger, ORDER, HOW, to=NOW - 9 * HOUR)
+
+    assert [it.kind for it in after.outstanding] == ["accept-filters", "rescan", "backfill"]
+
+
+def test_the_earliest_time_that_a_refusal_names_is_accepted() -> None:
+    """To the hour, and not one hour earlier."""
+    ledger = new_ledger()
+    with pytest.raises(LeverRefused, match="the earliest time is 2026-10-24 15:00:00 UTC"):
+        levers.backfilled(ledger, ORDER, HOW, to=NOW - 30 * DAY + 2 * HOUR)
+
+    after = levers.backfilled(ledger, ORDER, HOW, to=NOW - 30 * DAY + 3 * HOUR)
+
+    assert after.outstanding[0].bounds == (NOW - 30 * DAY + 3 * HOUR, ledger.origin)
+
+
 def test_a_rescan_has_a_pass_of_its_own() -> None:
     """It is named after the epoch of the order."""
     bounds = (NOW - 2 * HOUR, NOW - HOUR)
@@ -272,6 +301,19 @@ def test_a_rescan_that_is_ordered_already_is_not_ordered_again() -> None:
 
     with pytest.raises(LeverRefused, match="being scanned again already"):
         levers.rescanned(ordered, ORDER, HOW, bounds=(NOW - HOUR, NOW))
+
+
+def test_eight_rescans_may_be_under_way_beside_other_orders() -> None:
+    """Those that are ordered count, and a backfill does not."""
+    begun = {f"rescan-{n}": ((NOW - n, NOW),) for n in range(2, 8)}
+    ledger = levers.filters_accepted(new_ledger(rescans=begun), ORDER, FILTERED)
+    ledger = levers.backfilled(ledger, ORDER, HOW, to=NOW - 9 * HOUR)
+    ledger = levers.rescanned(ledger, ORDER, HOW, bounds=(NOW - 2 * HOUR, NOW))
+
+    ledger = levers.rescanned(ledger, ORDER, HOW, bounds=(NOW - 3 * HOUR, NOW))
+
+    with pytest.raises(LeverRefused, match="8 rescans are under way"):
+        levers.rescanned(ledger, ORDER, HOW, bounds=(NOW - HOUR, NOW))
 
 
 def test_an_order_stays_sensible_while_nothing_it_rests_on_changes() -> None:
@@ -341,8 +383,26 @@ def test_a_rescan_ends_where_the_reach_has_passed_it() -> None:
     )
 
 
-def test_a_rescan_does_not_wait_for_time_that_is_declared_lost() -> None:
-    """Nobody will ever scan it."""
-    lost = Loss(start=NOW - 2 * HOUR, end=NOW - HOUR, reason="gone")
+def test_a_slice_of_a_rescan_that_begins_at_the_edge_stays_open() -> None:
+    """A look at it can still prove something."""
+    edge = NOW - HOW.reach + 2 * HOUR
+    bounds = (edge, edge + HOUR)
+    kept = piece_of(bounds, pass_name="rescan-3")
+    ledger = new_ledger(
+        origin=edge, settled_until=edge, rescans={"rescan-3": (bounds,)}, open=(kept,)
+    )
 
-    assert levers.rescans_ended(rescanning(lost=(lost,)), NOW, HOW).outstanding
+    assert levers.rescans_ended(ledger, NOW, HOW) is ledger
+    assert levers.rescans_ended(ledger, NOW + 1, HOW).open == ()
+
+
+@pytest.mark.parametrize("covered", [(), ((NOW - 2 * HOUR + MINUTE, NOW - HOUR),)])
+def test_a_rescan_does_not_wait_for_time_that_is_declared_lost(
+    covered: tuple[tuple[int, int], ...],
+) -> None:
+    """Nobody will ever scan it, wherever the rescan has been already."""
+    end = covered[0][0] if covered else NOW - HOUR
+    lost = Loss(start=NOW - 2 * HOUR, end=end, reason="gone")
+    ledger = rescanning(lost=(lost,), coverage={FIRST_PASS: (), "rescan-3": covered})
+
+    assert levers.rescans_ended(ledger, NOW, HOW).outstanding
