@@ -11,7 +11,7 @@ from shared.drawing.words import utc
 HEIGHT = 100
 """The pictures are so high, and one wide for each hour; the page stretches them."""
 
-LAST_NAMED = 92
+LAST_NAMED = 86
 """A day that begins further to the right (in percent) has no room for its name."""
 
 STEPS = (1, 2, 5)

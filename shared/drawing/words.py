@@ -68,6 +68,11 @@ def brief(number: float) -> str:
     return f"{number:.0f}"
 
 
+def last_runs(number: int) -> str:
+    """Return `The last 50 runs`, or `The last run` if there is one."""
+    return "The last run" if number == 1 else f"The last {number} runs"
+
+
 def severity(number: int) -> str:
     """Return how soon somebody has to act."""
     return SEVERITIES.get(number, "")
@@ -75,5 +80,5 @@ def severity(number: int) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     it.__name__: it
-    for it in (moment, weekday, day, clock, full, machine, count, brief, severity, shown)
+    for it in (moment, weekday, day, clock, full, machine, count, brief, last_runs, severity, shown)
 } | {"stretch": lambda it: stretch(it.start, it.end)}

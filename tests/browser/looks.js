@@ -40,7 +40,7 @@
     });
   const root = document.documentElement;
   const wide = [...document.body.querySelectorAll("*")]
-    .filter((it) => !it.closest(".scroll, svg, .days") && it.getBoundingClientRect().right > root.clientWidth + 1)
+    .filter((it) => !it.closest(".scroll, svg") && it.getBoundingClientRect().right > root.clientWidth + 1)
     .map((it) => it.outerHTML.slice(0, 80));
   return { texts, signs, wide, over: root.scrollWidth - root.clientWidth };
 })()

@@ -8,6 +8,9 @@ from shared.core.model import DAY_MS, SECOND_MS
 
 RUNS_SHOWN = 50
 
+HALTED = ("clocks differ", "failed", "faults", "paused")
+"""Runs that end like this read nothing, or too little to say when the backlog will be gone."""
+
 RUNS_LEAST = 3
 """A pace is measured from at least so many runs: the backlog of two may differ by chance."""
 
@@ -95,10 +98,11 @@ def backlog_gone(state: dict[str, Any], runs: tuple[Ran, ...], now: int) -> int 
     """Return when the backlog will be gone, in epoch ms; None if there is none, or if it grows.
 
     That follows from how much it shrank over the last runs. Where they do not say that, it follows
-    from what the runs can send beside the needs of new time.
+    from what the runs can send beside the needs of new time. While the scan is halted, nobody can
+    say when it will be gone.
     """
     backlog: float = state.get("backlog_seconds", 0)
-    if not backlog:
+    if not backlog or (runs and runs[-1].outcome in HALTED):
         return None
     pace = _measured(runs) or _possible(state)
     return now + round(backlog * SECOND_MS / pace) if pace else None

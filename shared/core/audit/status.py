@@ -71,7 +71,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         state: the figures of a report line about the state of the scan; empty before the first run.
         quiet_hours: for how many hours far less than usual has come; 0 if it is not quiet.
         backlog_gone: when the backlog will be gone by the pace of the last runs; null if there is
-            none, or if it does not shrink.
+            none, or if it does not shrink, as in a pause or while the API does not answer.
         delay: age of the newest time that the first pass has read, in seconds; null if it has read
             none.
         delay_usual: median time from the end of an hour until it was complete, in seconds, over the
@@ -126,7 +126,8 @@ def status_of(
     runs, week = ran(lines), week_of(history, now)
     state = state_fields(ledger, now, policy) if ledger else {}
     attention = _attention(ledger, history, policy, runs, now)
-    gone = backlog_gone(state, runs, now)
+    paused = ledger is not None and is_paused(ledger, now)
+    gone = None if paused else backlog_gone(state, runs, now)
     facts = _Facts(ledger, history, state, attention, runs, now=now, gone=gone)
     tone, verdict = _verdict(facts)
     delays = [it.delay for it in week if it.delay is not None]

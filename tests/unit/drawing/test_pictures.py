@@ -100,7 +100,8 @@ def test_earlier_weeks_are_a_band_with_a_line() -> None:
 def test_midnights_are_named() -> None:
     """By how far to the right they are, if there is room for the name."""
     assert curves_of(week(*[1] * 16)).days == ((25.0, "Mon 23"),)
-    assert curves_of(week(*[1] * 168)).days[-1] == (92.86, "")
+    last = curves_of(week(*[1] * 168)).days[-2:]
+    assert last == ((78.57, "Sun 22"), (92.86, ""))
 
 
 def test_a_week_without_hours_that_are_known_has_an_empty_line() -> None:
@@ -176,3 +177,4 @@ def test_numbers_on_an_axis_are_brief() -> None:
     assert [words.brief(it) for it in numbers] == ["0", "950", "1k", "1.5k", "20k", "26k", "2M"]
     assert words.count(1_234_567) == "1,234,567"
     assert (words.severity(1), words.severity(9)) == ("act today", "")
+    assert [words.last_runs(it) for it in (1, 2)] == ["The last run", "The last 2 runs"]

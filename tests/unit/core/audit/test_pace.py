@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from shared.core.audit.pace import Ran, backlog_gone, budget_of, ran
 from tests.fakes import DAY, HOUR, MINUTE, NOW
 
@@ -70,6 +72,15 @@ def test_without_a_pace_the_backlog_is_gone_by_what_the_runs_can_send() -> None:
     """That is three times what new time needs, so two thirds of it are left for the backlog."""
     for few in (runs(7_200.0, 3_600.0), runs(3_600.0, 3_600.0, 3_600.0, 3_600.0), ()):
         assert backlog_gone(STATE, few, NOW) == NOW + HOUR // 2
+
+
+@pytest.mark.parametrize("outcome", ["clocks differ", "failed", "faults", "paused"])
+def test_while_the_scan_is_halted_nobody_knows_the_end_of_the_backlog(outcome: str) -> None:
+    """It is as large as it was, or grows, whatever the runs before had made up."""
+    catching_up = runs(10_800.0, 7_200.0, 3_600.0)
+    halted = Ran(ended=NOW, outcome=outcome, backlog_seconds=3_600.0)
+
+    assert backlog_gone(STATE, (*catching_up, halted), NOW) is None
 
 
 def test_a_backlog_that_does_not_shrink_has_no_end() -> None:

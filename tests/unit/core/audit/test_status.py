@@ -116,6 +116,22 @@ def test_a_backlog_is_behind_and_catches_up() -> None:
     assert (entry.kind, entry.help) == ("lag", "docs/runbook.md#behind")
 
 
+def test_nobody_says_when_the_backlog_of_a_paused_scan_will_be_gone() -> None:
+    """Once the pause is over, it follows from what the runs can send."""
+    world = healthy()
+    world.clock.advance(5 * HOUR)
+    value = world.ledgers.value()
+    value["pause"] = {"since": NOW, "until": world.clock.now() + HOUR, "by": "ann", "reason": ""}
+    world.ledgers.content = json.dumps(value).encode()
+
+    assert seen(world).backlog_gone is None
+
+    world.clock.advance(HOUR)
+    gone = seen(world).backlog_gone
+    assert gone is not None
+    assert gone > world.clock.now()
+
+
 def test_a_backlog_that_no_run_reduces_does_not_catch_up() -> None:
     """The runs can send nothing beside the needs of new time, as far as they say."""
     world = healthy()
