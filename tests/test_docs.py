@@ -235,6 +235,19 @@ def test_every_field_of_a_report_is_documented() -> None:
     assert documented == set(failed) | set(whole)
 
 
+@pytest.mark.parametrize(
+    "page", ["runbook", "monitoring", "deployment", "settings", "verify", "doctor", "guarantees"]
+)
+def test_fields_that_a_page_names_are_those_of_a_format(page: str) -> None:
+    """Somebody who reads that a field goes down has to find it in a report line or a ledger."""
+    named = re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", (ROOT / f"docs/{page}.md").read_text("utf-8"))
+    formats = (ROOT / "docs/formats.md").read_text("utf-8")
+    cells = [line.partition(" | ")[0] for line in formats.splitlines() if line.startswith("| `")]
+
+    assert named
+    assert set(named) <= set(re.findall(r"`([\w.]+)`", " ".join(cells))) | {"scan_activities"}
+
+
 def commands(group: typer.Typer = app) -> Iterator[str]:
     """Yield the full name of every command of the command line."""
     for command in group.registered_commands:
