@@ -340,11 +340,11 @@ class InMemoryResults:
         wanted = [(block.id, block.size) for block in blocks]
         if part in self.parts:
             if self.lists[part] != wanted:
-                raise StoreConflict(f"part {part} exists with other blocks")
+                raise StoreConflict(f"part {part} already exists with other blocks")
             return
         staged = self.staged.get(part, {})
         if not {block.id for block in blocks} <= set(staged):
-            raise BlocksLost(f"blocks of {part} are gone")
+            raise BlocksLost(f"the service no longer has all staged blocks of {part}")
         self.parts[part] = b"".join(staged[block.id] for block in blocks)
         self.lists[part] = wanted
         self.metadata[part] = dict(metadata)
@@ -356,7 +356,7 @@ class InMemoryResults:
 
     def _put(self, number: int, content: bytes) -> None:
         if self.manifests.setdefault(number, content) != content:
-            raise StoreConflict(f"manifest {number} exists with other bytes")
+            raise StoreConflict(f"manifest {number} already exists with other content")
 
     def parts_of(self, hour: int) -> tuple[StoredPart, ...]:
         """Describe the parts of an hour by their names."""

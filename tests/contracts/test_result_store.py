@@ -173,7 +173,7 @@ def test_a_part_with_other_blocks_is_a_conflict(results: ResultPlace, which: str
     commit(results.store, stage(results.store, b"one", b"two"))
     other = _others(results.store)[which]
 
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflict, match=r"part .* already exists with other blocks"):
         commit(results.store, other)
 
     assert results.parts() == {PART: b"onetwo"}
@@ -184,7 +184,7 @@ def test_a_part_that_others_uploaded_in_one_piece_is_a_conflict(results: ResultP
     results.plant_part(PART, b"one")
     blocks = stage(results.store, b"one")
 
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflict, match=r"part .* already exists with other blocks"):
         commit(results.store, blocks)
 
     assert results.parts() == {PART: b"one"}
@@ -202,7 +202,7 @@ def test_another_epochs_list_does_not_replace_a_part(results: ResultPlace) -> No
     commit(results.store, stage(results.store, b"one", epoch=2))
     late = stage(results.store, b"one", epoch=1)
 
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflict, match=r"part .* already exists with other blocks"):
         commit(results.store, late)
 
     assert results.parts() == {PART: b"one"}
@@ -220,7 +220,7 @@ def test_a_refused_commit_leaves_the_metadata(results: ResultPlace) -> None:
 
 def test_a_commit_without_any_block_staged_finds_them_lost(results: ResultPlace) -> None:
     """The service forgets staged blocks after a week."""
-    with pytest.raises(BlocksLost):
+    with pytest.raises(BlocksLost, match="the service no longer has all staged blocks of"):
         commit(results.store, [block(b"one")])
 
     assert results.parts() == {}
@@ -230,7 +230,7 @@ def test_a_commit_with_one_block_missing_finds_it_lost(results: ResultPlace) -> 
     """Half a part never appears."""
     blocks = [*stage(results.store, b"one", b"two"), block(b"three", number=3)]
 
-    with pytest.raises(BlocksLost):
+    with pytest.raises(BlocksLost, match="the service no longer has all staged blocks of"):
         commit(results.store, blocks)
 
     assert results.parts() == {}
@@ -239,7 +239,7 @@ def test_a_commit_with_one_block_missing_finds_it_lost(results: ResultPlace) -> 
 def test_staged_blocks_survive_a_refused_commit(results: ResultPlace) -> None:
     """A commit that misses a block removes nothing."""
     blocks = stage(results.store, b"one", b"two")
-    with pytest.raises(BlocksLost):
+    with pytest.raises(BlocksLost, match="the service no longer has all staged blocks of"):
         commit(results.store, [*blocks, block(b"three", number=3)])
 
     commit(results.store, blocks)
@@ -305,7 +305,7 @@ def test_a_manifest_with_other_bytes_is_a_conflict(results: ResultPlace) -> None
     """A link of the chain is written once."""
     results.plant_manifest(1, b"written by another program")
 
-    with pytest.raises(StoreConflict):
+    with pytest.raises(StoreConflict, match=r"manifest .* already exists with other content"):
         results.store.put_manifest(1, MANIFEST)
 
     assert results.store.manifest(1) == b"written by another program"

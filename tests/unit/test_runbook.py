@@ -1,7 +1,8 @@
 """The runbook: its lines are what the program prints, and its actions end what they should end.
 
-Each test makes a scan on the simulated API meet a problem, compares the report line with the line
-that the section quotes, does what the section says, and looks where the section says to look.
+Each test makes a scan on the simulated API, or a command, meet a problem, and compares what it
+prints with the line that the section quotes. Unless another test does so, it then does what the
+section says, and looks where the section says to look.
 """
 
 import ast
@@ -13,15 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from infra.scripts import check_functions
 from shared.core import errors
 from shared.core.audit.attention import SECTIONS, attention_to
-from shared.core.errors import LeverRefused, ScanError, StoreUnavailable
+from shared.core.errors import LedgerConflict, LeverRefused, ScanError, StoreUnavailable
 from shared.core.model import Answer, Ledger, Policy
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state.decisions import Order
 from shared.core.state.report import Tally
+from shared.operate import planning, quarantine, versions
+from shared.operate.command_line.session import failures
+from shared.operate.display import standard_error
+from shared.operate.doctor import lines_of
+from shared.operate.following import Query, begin
+from shared.operate.levers import Scan, pull
+from shared.operate.querying import Asker
 from shared.operate.rebuild import rebuild
 from shared.ports import Ports
 from shared.scan.reporting import Job, run_and_report
@@ -35,20 +45,26 @@ from tests.fakes import (
     Crash,
     Effects,
     InMemoryDerived,
+    InMemoryState,
     Reply,
     policy,
 )
 from tests.simulated import SimulatedApi
+from tests.unit.operate.test_doctor import Bedside
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs/runbook.md").read_text("utf-8")
+RULES = ROOT / "infra/modules/alerts.bicep"
 
 LABELS = ("*Line:*", "*Cause:*", "*Action:*", "*How to see that it worked:*")
 """The parts of every section, in order."""
 
 HEADINGS = {"runbook", "ledger", "warnings-and-conditions-in-a-report", "alerts", "levers"}
 """Headings over other sections."""
+
+COMMANDS = ("python -m shared ", "az ")
+"""How the commands begin that the lines name."""
 
 NEED_AZURE = {"no-successful-run", "only-warmup-is-listed", "daily-cap"}
 """Sections about the platform itself, whose actions take a subscription."""
@@ -107,9 +123,10 @@ def shape(text: str) -> str:
 
 
 def quoted(section: str) -> list[str]:
-    """Return what the line of a section has in code, as shapes."""
-    line = sections()[section].partition("*Line:*")[2].partition("*Cause:*")[0]
-    return [shape(it) for it in re.findall(r"`([^`]+)`", line)]
+    """Return what the line of a section quotes, as shapes; commands are typed, not printed."""
+    line = sections()[section].partition("*Line:*")[2].partition("*Cause")[0]
+    found = [shape(it) for it in re.findall(r"`([^`]+)`", line)]
+    return [it for it in found if not it.startswith(COMMANDS)]
 
 
 def told(value: object) -> str:
@@ -125,11 +142,6 @@ def assert_seen(section: str, line: dict[str, Any]) -> None:
     """Assert that a report line is the one that a section quotes."""
     assert quoted(section)
     assert [it for it in quoted(section) if it not in shape(told(line))] == [], line
-
-
-def source(module: str) -> str:
-    """Return the source of a module, for messages that only the real storage causes."""
-    return (ROOT / "shared" / module).read_text("utf-8")
 
 
 class Scene:
@@ -217,7 +229,7 @@ def names_in(path: Path) -> set[str]:
     return {it.name for it in found if isinstance(it, ast.FunctionDef)}
 
 
-def here() -> set[str]:
+def compared() -> set[str]:
     """Return the sections whose lines the tests of this file compare."""
     return set(re.findall(r'assert_seen\(\s*"([\w-]+)"', Path(__file__).read_text("utf-8")))
 
@@ -244,12 +256,19 @@ def test_every_section_has_its_four_parts(section: str) -> None:
 
 
 @leaves
+def test_every_line_is_compared_with_what_is_printed(section: str) -> None:
+    """Each section quotes something, so that a person who searches for the line finds it."""
+    assert quoted(section)
+    assert section in compared()
+
+
+@pytest.mark.parametrize("section", sorted(ELSEWHERE))
 def test_every_action_is_carried_out_by_a_test(section: str) -> None:
     """Here, or in the test that this file names; what needs Azure is the exception."""
-    path, _, name = ELSEWHERE.get(section, "").partition("::")
+    path, _, name = ELSEWHERE[section].partition("::")
 
-    assert (section in here()) + (section in ELSEWHERE) + (section in NEED_AZURE) == 1
-    assert not name or name in names_in(ROOT / path)
+    assert section in set(sections()) - NEED_AZURE
+    assert name in names_in(ROOT / path)
 
 
 def test_every_kind_has_its_section() -> None:
@@ -264,7 +283,7 @@ def test_every_error_has_its_section(kind: type[ScanError]) -> None:
 
     if page == "docs/runbook.md":
         assert kind is ScanError or kind.__name__ == "LedgerError" or anchor in sections()
-        assert f"`{kind.__name__}`" in RUNBOOK or kind in NEVER_REPORTED
+        assert re.search(rf"\b{kind.__name__}\b", RUNBOOK) or kind in NEVER_REPORTED
 
 
 @pytest.mark.parametrize(
@@ -289,20 +308,41 @@ def test_every_lever_has_its_section(lever: str) -> None:
     assert f"python -m shared {lever}" in text
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 302, 400])
-def test_source_refused(status: int) -> None:
+REFUSALS = {
+    401: "TokenRefused",
+    403: "SourceRefused",
+    404: "SourceRefused",
+    302: "SourceRefused",
+    400: "SourceRefused",
+}
+
+
+def test_source_refused() -> None:
     """Once the access is right, the scan collects everything."""
     scene = Scene()
-    scene.answer(Answer(status=status, body=b'{"detail":"no"}'))
+    lines = []
+    for status in REFUSALS:
+        scene.answer(Answer(status=status, body=b'{"detail":"no"}'))
+        lines.append(scene.line())
 
-    line = scene.line()
-
-    assert line["error"] in {"TokenRefused", "SourceRefused"}
-    assert f"the Activities API answered HTTP {status}" in line["message"]
-    assert line["help"] == "docs/runbook.md#source-refused"
+    assert [line["error"] for line in lines] == list(REFUSALS.values())
+    assert {line["help"] for line in lines} == {"docs/runbook.md#source-refused"}
+    assert_seen("source-refused", {"lines": lines})
     scene.heal()
     assert "error" not in scene.line()
-    assert_seen("source-refused", line | {"error": "TokenRefused SourceRefused"})
+
+
+def test_query_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints it on standard error."""
+    scene = Scene()
+    scene.answer(HTML)
+    asker = Asker(scene.api, scene.world.clock, Silent(), per_minute=25)
+    query = Query(filters={}, axis="date", direction="asc", limit=500)
+
+    with pytest.raises(typer.Exit), failures(standard_error()):
+        asker.page(begin(query))
+
+    assert_seen("query-failed", {"stderr": capsys.readouterr().err})
 
 
 def test_ledger_unreadable() -> None:
@@ -405,7 +445,7 @@ def test_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "error" not in scene.line()
 
 
-def _fail(problem: Exception) -> None:
+def _fail(problem: Exception, *_: object, **__: object) -> None:
     raise problem
 
 
@@ -424,7 +464,7 @@ def test_store_conflict() -> None:
     line = scene.line()
 
     assert line["error"] == "StoreConflict"
-    assert_seen("store-conflict", line | {"adapter": source("adapters/blob_results.py")})
+    assert_seen("store-conflict", line)
     scene.world.results.put_manifest = saving  # type: ignore[method-assign]
     del scene.world.results.manifests[before + 1]
     assert "error" not in scene.line()
@@ -453,7 +493,7 @@ def test_blocks_lost() -> None:
     assert line["error"] == "BlocksLost"
     world.results.parts[name], world.results.lists[name] = part, blocks
     assert "error" not in scene.line()
-    assert_seen("blocks-lost", line | {"adapter": source("adapters/blob_results.py")})
+    assert_seen("blocks-lost", line)
 
 
 def test_part_unreadable() -> None:
@@ -622,19 +662,23 @@ def test_behind() -> None:
 
 
 def test_busy() -> None:
-    """The claim of a run that was killed expires by itself."""
+    """The claim of a run that was killed expires by itself, and so does a run that lost its own."""
     scene = Scene()
     scene.line()
     now = scene.world.clock.now()
     value = scene.world.ledgers.value() | {"claimed_until": now + MINUTE}
     scene.world.ledgers.content = json.dumps(value).encode()
 
-    line = scene.line()
+    busy = scene.line()
 
-    assert line["outcome"] == "busy"
-    scene.world.clock.advance(2 * MINUTE)
+    scene.world.clock.advance(HOUR)
+    take_over = partial(scene.pull, lambda ledger, order: levers.paused(ledger, order, until=None))
+    scene.world.share(Effects(at=1, how="after", meanwhile=take_over))
+    superseded = scene.line()
+    scene.world.share(Effects())
+    scene.pull(levers.resumed)
     assert scene.line()["outcome"] == "idle"
-    assert_seen("busy", line | {"other": "superseded"})
+    assert_seen("busy", {"lines": [busy, superseded]})
 
 
 def test_pausing_a_scan() -> None:
@@ -698,3 +742,219 @@ def test_accepting_other_filters() -> None:
 
     assert_seen("accepting-other-filters", line)
     assert "error" not in line
+
+
+def test_ledger_conflict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command prints it after the last attempt."""
+    scene = Scene()
+    scene.line()
+    world = scene.world
+    scan = Scan(policy=scene.by, ledgers=world.ledgers, results=world.results, clock=world.clock)
+    pause = partial(levers.paused, until=None)
+    overtaken = partial(_fail, LedgerConflict("another run"))
+    monkeypatch.setattr(world.ledgers, "save", overtaken)
+
+    with pytest.raises(typer.Exit), failures(standard_error()):
+        pull(scan, pause, Silent(), by="kim", reason="", take_over=True)
+
+    assert_seen("ledger-conflict", {"stderr": capsys.readouterr().err})
+
+
+def test_unexpected() -> None:
+    """The class is one that the page does not name."""
+    scene = Scene()
+    scene.line()
+    scene.world.clock.advance(HOUR)
+    scene.answer(MemoryError())
+
+    line = scene.line()
+
+    assert_seen("unexpected", line)
+    assert f"`{line['error']}`" not in RUNBOOK
+
+
+def test_asked_for_less() -> None:
+    """The warning quotes the API and names the section."""
+    scene = Scene()
+    scene.api.switches = Switches(page_cap=50, minimum_limit=1, refuses=frozenset({"limit"}))
+
+    line = scene.line()
+
+    assert_seen("asked-for-less", line)
+    assert "HTTP 400" in told(line["warnings"])
+
+
+def test_unexpected_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run continues."""
+    scene = Scene()
+    with monkeypatch.context() as broken:
+        broken.setattr(scene.world.results, "stage_block", partial(_fail, KeyError("id")))
+        line = scene.line()
+
+    assert_seen("unexpected-faults", line)
+    assert "error" not in line
+
+
+def test_clocks_differ() -> None:
+    """Between the local clock and storage, the API and the run, and within a run."""
+    scene = Scene()
+    clock = scene.world.clock
+    scene.api.date = lambda: clock.now() + 3 * MINUTE
+    scene.world.ledgers.date = lambda: clock.now() - 2 * MINUTE
+    apart = scene.line()
+    clock.advance(HOUR)
+    scene.api.date = lambda: clock.now() + 3 * DAY
+    far = scene.line()
+    scene.api.date = lambda: None
+
+    def step(_number: int, _asked: dict[str, Any]) -> None:
+        clock.wall += HOUR
+
+    scene.api.instead = step
+    clock.advance(HOUR)
+    stepped = scene.line()
+
+    assert_seen("clocks-differ", {"lines": [apart, far, stepped]})
+    assert (apart["clock_skew_seconds"], apart["api_clock_skew_seconds"]) == (120, 300)
+    assert "more than a day" in told(far["warnings"])
+    assert "stepped, or the machine was suspended" in told(stepped["warnings"])
+
+
+def test_sort_direction() -> None:
+    """The warning states both directions."""
+    scene = Scene()
+    scene.api.switches = Switches(page_cap=5, minimum_limit=1, sorts="desc")
+
+    line = scene.line()
+
+    assert_seen("sort-direction", line)
+    assert line["outcome"] == "idle"
+
+
+def test_other_warnings() -> None:
+    """Every warning that the table has, beside the settings, storage or time that causes it."""
+    lines = [
+        *_warned_of_settings(),
+        _warned_of_the_quarantine(),
+        _warned_of_expired_blocks(),
+        _warned_of_a_missed_sweep(),
+    ]
+
+    assert_seen("other-warnings", {"lines": lines})
+
+
+def _warned_of_settings() -> Iterator[dict[str, Any]]:
+    scene = Scene()
+    scene.line()
+    new = policy(sweeps=(), filters={"service": {"eq": [1]}})
+    scene.pull(lambda ledger, order: levers.filters_accepted(ledger, order, new))
+    scene.by = policy(sweeps=(), lookback=9 * HOUR, api="fabrikam.eu2.portal.cloudappsecurity.com")
+    yield scene.line()
+
+
+def _warned_of_the_quarantine() -> dict[str, Any]:
+    scene = Scene()
+    scene.line()
+    scene.world.clock.advance(HOUR)
+    scene.answer(HTML)
+    full = StoreUnavailable("cannot write it: HTTP 403 AuthorizationFailure")
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(scene.world.ledgers, "put_in_quarantine", partial(_fail, full))
+        return scene.line()
+
+
+def _warned_of_expired_blocks() -> dict[str, Any]:
+    scene = Scene(by=policy(sweeps=(), fresh=10 * MINUTE), page=3)
+    scene.api.latency = MINUTE
+    assert scene.line()["open_slices"] == 1
+    scene.world.results.staged.clear()
+    scene.world.clock.advance(8 * DAY)
+    scene.api.latency = 0
+    return scene.line()
+
+
+def _warned_of_a_missed_sweep() -> dict[str, Any]:
+    scene = Scene(by=policy(sweeps=(("sweep-24h", DAY),)))
+    scene.line()
+    scene.world.clock.advance(31 * DAY)
+    return scene.line()
+
+
+def test_putting_the_ledger_back() -> None:
+    """The list says which version fits; the next report states what was put back."""
+    scene = Scene()
+    scene.line()
+    world = scene.world
+    state = InMemoryState(world.ledgers)
+    scan = Scan(policy=scene.by, ledgers=world.ledgers, results=world.results, clock=world.clock)
+    listed = list(versions.lines_of(versions.read_versions(state, world.results, 20)))
+    version = versions.choose(state, world.results, None).version
+
+    versions.restore(scan, state, version, Silent(), by="kim", reason="", take_over=False)
+
+    assert_seen("putting-the-ledger-back", scene.line() | {"listed": listed})
+
+
+def test_looking_at_a_kept_answer() -> None:
+    """The list has the reason."""
+    scene = Scene()
+    scene.answer(HTML)
+    scene.line()
+
+    listed = quarantine.lines_of(InMemoryState(scene.world.ledgers).kept_answers())
+
+    assert_seen("looking-at-a-kept-answer", {"listed": list(listed)})
+
+
+def test_seeing_what_the_next_run_would_do() -> None:
+    """The first line has the number of requests."""
+    scene = Scene()
+    scene.line()
+    now = scene.world.clock.now() + HOUR
+
+    forecast = planning.read_plan(scene.world.ledgers, scene.derived, scene.by, now=now)
+
+    lines = list(planning.lines_of(forecast, 10))
+    assert_seen("seeing-what-the-next-run-would-do", {"printed": lines})
+
+
+def test_examining_settings_access_and_api() -> None:
+    """The first line counts what failed and what differs."""
+    bedside = Bedside()
+
+    lines = list(lines_of(bedside.examine()))
+
+    assert_seen("examining-settings-access-and-api", {"printed": lines})
+
+
+def test_failing_runs() -> None:
+    """The report line says why, and the rule names where it says so."""
+    scene = Scene()
+    scene.answer(Answer(status=403, body=b"{}"))
+
+    line = scene.line()
+
+    assert_seen("failing-runs", line | {"rules": RULES.read_text("utf-8")})
+    assert {"error", "message", "help"} <= set(line)
+
+
+def test_no_successful_run() -> None:
+    """There is no line, so the rules speak."""
+    assert_seen("no-successful-run", {"rules": RULES.read_text("utf-8")})
+
+
+def test_daily_cap() -> None:
+    """The rule looks for what the workspace logs."""
+    assert_seen("daily-cap", {"rules": RULES.read_text("utf-8")})
+
+
+def test_only_warmup_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check after every deployment says so."""
+    monkeypatch.setattr(check_functions, "az", lambda *_: "func-contoso/WarmUp\n")
+    monkeypatch.setattr(check_functions, "TRIES", 1)
+
+    wrong = check_functions.look("func-contoso", "rg-contoso", None)
+
+    assert_seen("only-warmup-is-listed", {"printed": wrong})
