@@ -16,10 +16,13 @@ from bench.contestants import HOUR_MS, Job, product
 from bench.tables import Table
 from harness.azurite import azurite
 from shared.core.api.block_ids import block_id
+from shared.core.audit import history as histories
+from shared.core.audit.status import status_of
 from shared.core.model import FIRST_PASS, Block, Ledger, Policy, Slice
 from shared.core.slices.opening import open_slice
 from shared.core.state import ledger as ledgers
 from shared.core.state.lanes import choose
+from shared.core.state.report import state_fields
 from shared.settings import read_settings
 
 if TYPE_CHECKING:
@@ -31,12 +34,17 @@ NOW = 1_795_435_200_000
 
 REPEATS = 25
 
+FRESH_MS = 300_000
+
+HOLED = ((100, 1), (1_000, 1), (10_000, 1), (10_000, 32), (10_000, 128))
+"""Holes and open slices of the ledgers that are measured."""
+
+LEDGER_WORK = ("encode", "decode", "save", "plan one slice", "state of a report", "status")
+
 
 def ledger(say: Callable[[str], None]) -> tuple[dict[str, Any], list[Table]]:
-    """Measure the ledger and the planner by open slices and by months of history."""
-    policy = _policy()
-    cases = {f"{many} open slices": with_open(policy, many) for many in (0, 16, 64, 128)}
-    cases |= {f"{many} months of history": after_months(policy, many) for many in (1, 12, 36)}
+    """Measure what a run does with a ledger, by open slices, months of history and holes."""
+    policy = usual_policy()
     with azurite() as storage:
         job = Job(
             url="http://127.0.0.1:1",
@@ -47,12 +55,12 @@ def ledger(say: Callable[[str], None]) -> tuple[dict[str, Any], list[Table]]:
             count=1,
         )
         store = product(job)[0].ledgers
-        figures = {name: _measured(it, policy, store) for name, it in cases.items()}
+        figures = {name: _measured(it, policy, store) for name, it in cases(policy).items()}
     figures["30 days of backlog"] = _measured(ledgers.begin(policy, NOW), policy, None)
     for name, told in figures.items():
         say(f"{name}: {told}")
-    columns = ("bytes", "encode_ms", "save_ms", "plan_ms")
-    head = ["a ledger with", "bytes", "encode, ms", "save, ms", "plan one slice, ms"]
+    columns = ("bytes", "encode_ms", "decode_ms", "save_ms", "plan_ms", "report_ms", "status_ms")
+    head = ["a ledger with", "bytes", *(f"{it}, ms" for it in LEDGER_WORK)]
     rows = [
         [name, *(f"{told[it]:,.2f}".removesuffix(".00") if it in told else "" for it in columns)]
         for name, told in figures.items()
@@ -60,11 +68,23 @@ def ledger(say: Callable[[str], None]) -> tuple[dict[str, Any], list[Table]]:
     return figures, [Table(title="The ledger and the planner", head=head, rows=rows)]
 
 
+def cases(policy: Policy) -> dict[str, Ledger]:
+    """Return the ledgers that are measured, by the names that the table gives them."""
+    found = {f"{many} open slices": with_open(policy, many) for many in (0, 16, 64, 128)}
+    found |= {f"{many} months of history": after_months(policy, many) for many in (1, 12, 36)}
+    for holes, many in HOLED:
+        found[f"{holes:,} holes, {many} open slices"] = with_holes(policy, holes, many)
+    return found
+
+
 def _measured(state: Ledger, policy: Policy, store: Any) -> dict[str, float]:
-    content = ledgers.encode(state)
+    content, history = ledgers.encode(state), histories.empty(state.scan)
     told: dict[str, float] = {"bytes": len(content)}
     told["encode_ms"] = _took(lambda: ledgers.encode(state))
+    told["decode_ms"] = _took(lambda: ledgers.decode(content), repeats=5)
     told["plan_ms"] = _took(lambda: choose(state, NOW, policy, busy=frozenset()), repeats=5)
+    told["report_ms"] = _took(lambda: state_fields(state, NOW, policy), repeats=5)
+    told["status_ms"] = _took(lambda: status_of(state, history, [], policy, now=NOW), repeats=5)
     if store is not None:
         etag = [store.save(content, etag=store.load().etag)]
         told["save_ms"] = _took(lambda: etag.append(store.save(content, etag=etag[-1])))
@@ -80,7 +100,8 @@ def _took(effect: Callable[[], object], repeats: int = REPEATS) -> float:
     return median(times) * 1000
 
 
-def _policy() -> Policy:
+def usual_policy() -> Policy:
+    """Return the default settings, with nearly the whole reach to catch up with."""
     environ = {
         "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
         "MDA_AUTH": "api-token",
@@ -126,7 +147,27 @@ def after_months(policy: Policy, many: int) -> Ledger:
     coverage = {name: ((begun.origin, settled - age),) for name, age in ages.items()}
     hours = range(NOW - 9 * DAY_MS, settled, HOUR_MS)
     return msgspec.structs.replace(
-        begun, coverage=coverage, parts=dict.fromkeys(hours, 12), epoch=many * 8_640
+        begun, coverage=coverage, parts_by_hour=dict.fromkeys(hours, 12), epoch=many * 8_640
+    )
+
+
+def with_holes(policy: Policy, holes: int, many: int) -> Ledger:
+    """Return a ledger whose coverage has so many holes in four weeks, and so many open slices.
+
+    Each sweep has covered every other stretch of the first pass, so its coverage has holes as well.
+    """
+    origin = NOW - 28 * DAY_MS
+    step = 27 * DAY_MS // holes
+    first = tuple((origin + at * step, origin + at * step + step // 2) for at in range(holes))
+    swept = {name: first[::2] for name, _ in policy.sweeps}
+    begun = ledgers.begin(policy, origin)
+    pieces = (_halfway(policy, NOW - DAY_MS + at * FRESH_MS) for at in range(many))
+    return msgspec.structs.replace(
+        begun,
+        origin=origin,
+        settled_until=origin,
+        coverage={FIRST_PASS: first, **swept},
+        open=tuple(pieces),
     )
 
 

@@ -36,16 +36,15 @@ def added(intervals: Intervals, one: Interval) -> Intervals:
 
 
 def subtract(wanted: Interval, taken: Intervals) -> Iterator[Interval]:
-    """Yield what remains of `wanted` without `taken` (merged), in ascending order."""
+    """Yield what remains of `wanted` without `taken` (merged), in ascending order.
+
+    Of `taken`, only what lies inside `wanted` is visited.
+    """
     start, end = wanted
-    for taken_start, taken_end in taken:
-        if taken_end <= start:
-            continue
-        if taken_start >= end:
-            break
+    for taken_start, taken_end in _between(taken, wanted):
         if start < taken_start:
             yield (start, taken_start)
-        start = max(start, taken_end)
+        start = taken_end
     if start < end:
         yield (start, end)
 
@@ -71,9 +70,19 @@ def without(wanted: Intervals, taken: Intervals) -> Intervals:
 
 def intersect(wanted: Intervals, bounds: Interval) -> Intervals:
     """Return the part of `wanted` (merged) that lies inside `bounds`."""
-    start, end = bounds
-    clipped = ((max(start, it[0]), min(end, it[1])) for it in wanted)
-    return tuple((first, last) for first, last in clipped if first < last)
+    inside = _between(wanted, bounds)
+    if not inside:
+        return ()
+    (start, end), (first, last) = bounds, (inside[0][0], inside[-1][1])
+    if start <= first and last <= end:
+        return inside
+    if len(inside) == 1:
+        return ((max(start, first), min(end, last)),)
+    return (
+        (max(start, first), inside[0][1]),
+        *inside[1:-1],
+        (inside[-1][0], min(end, last)),
+    )
 
 
 def holds(covered: Intervals, wanted: Interval) -> bool:
@@ -89,3 +98,13 @@ def total(intervals: Iterable[Interval]) -> int:
 def within(at: int, bounds: Interval) -> bool:
     """Say whether a millisecond lies in a half-open interval."""
     return bounds[0] <= at < bounds[1]
+
+
+def _between(intervals: Intervals, bounds: Interval) -> Intervals:
+    """Return those of `intervals` (merged) that share a millisecond with `bounds`."""
+    start, end = bounds
+    if start >= end:
+        return ()
+    first = bisect_right(intervals, start, key=lambda it: it[1])
+    after = bisect_left(intervals, end, lo=first, key=lambda it: it[0])
+    return intervals[first:after]

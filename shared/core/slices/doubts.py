@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from shared.core.intervals import merge
+from shared.core.intervals import Interval, merge
 from shared.core.model import Doubt
 
 
 def joined(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
     """Join the stretches that touch and have the same reason; return them sorted by start."""
-    given = list(doubts)
     return _sorted(
         Doubt(start=start, end=end, reason=reason)
-        for reason in dict.fromkeys(it.reason for it in given)
-        for start, end in merge((it.start, it.end) for it in given if it.reason == reason)
+        for reason, stretches in _by_reason(doubts).items()
+        for start, end in merge(stretches)
     )
 
 
@@ -28,12 +27,19 @@ def few(doubts: Iterable[Doubt], most: int) -> tuple[Doubt, ...]:
     if excess <= 0:
         return kept
     gaps = sorted(
-        (after.start - before.end, before.end, after.start, before.reason)
-        for reason in dict.fromkeys(it.reason for it in kept)
-        for before, after in pairwise(it for it in kept if it.reason == reason)
+        (after[0] - before[1], before[1], after[0], reason)
+        for reason, stretches in _by_reason(kept).items()
+        for before, after in pairwise(stretches)
     )
     bridges = [Doubt(start=start, end=end, reason=why) for _, start, end, why in gaps[:excess]]
     return joined([*kept, *bridges])
+
+
+def _by_reason(doubts: Iterable[Doubt]) -> dict[str, list[Interval]]:
+    found: dict[str, list[Interval]] = {}
+    for it in doubts:
+        found.setdefault(it.reason, []).append((it.start, it.end))
+    return found
 
 
 def _sorted(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:

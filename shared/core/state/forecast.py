@@ -12,7 +12,7 @@ from statistics import median_low
 import msgspec
 
 from shared.core.clocks import waits
-from shared.core.intervals import Interval, merge
+from shared.core.intervals import Interval, added
 from shared.core.model import HOUR_MS, SECOND_MS, ApiFacts, Ledger, Policy, Slice
 from shared.core.quoting import instant, quoted
 from shared.core.slices import asking
@@ -275,7 +275,7 @@ class _Expected:
             return
         coverage = dict(self.ledger.coverage)
         for name in self._covers(piece):
-            coverage[name] = merge([*covered(self.ledger, name), bounds])
+            coverage[name] = added(covered(self.ledger, name), bounds)
         done = ledgers.replaced(self.ledger, piece, ())
         self.ledger = change(done, coverage=coverage)
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Literal
 
 from shared.core.clocks import later, waits
-from shared.core.intervals import Interval, intersect
+from shared.core.intervals import Interval, Intervals, intersect
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, PART_PAGES, Ledger, Policy, Slice
 from shared.core.slices.opening import open_slice
 from shared.core.state.capacity import capacity, first_per_day
@@ -206,8 +206,8 @@ class _View:
         ]
 
     @cached_property
-    def gaps(self) -> list[Interval]:
-        return list(due(self.ledger, self.now, self.policy)) if may_open(self.ledger) else []
+    def gaps(self) -> Intervals:
+        return tuple(due(self.ledger, self.now, self.policy)) if may_open(self.ledger) else ()
 
     def fresh(self) -> Slice | None:
         """Return the newest young slice: a begun one before a new one."""
@@ -269,9 +269,9 @@ class _View:
             return open_slice(oldest, pass_name=FIRST_PASS, policy=self.policy)
         return None
 
-    def _within_reach(self, share: float) -> list[Interval]:
+    def _within_reach(self, share: float) -> Intervals:
         """Return what is due and leaves the time to fetch one part of it."""
         grid = self.policy.slice_length
         edge = edge_of(self.ledger, self.now, self.policy)
         begin = -(-(edge + guard(self.ledger, self.policy, share)) // grid) * grid
-        return [(max(start, begin), end) for start, end in self.gaps if end > begin]
+        return intersect(self.gaps, (begin, self.now))

@@ -150,7 +150,7 @@ def soon_out_of_reach_until(now: int, policy: Policy) -> int:
 
 
 def _taken(ledger: Ledger) -> Intervals:
-    return merge([*accounted_for(ledger), *taken_by_work(ledger)])
+    return merge([*covered(ledger, FIRST_PASS), *taken_by_work(ledger)])
 
 
 def taken_by_work(ledger: Ledger) -> Intervals:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from shared.core.clocks import waits
 from shared.core.errors import ScanError
-from shared.core.intervals import Intervals, intersect, total
+from shared.core.intervals import Interval, Intervals, intersect, total
 from shared.core.model import HOUR_MS, SECOND_MS, Counts, Doubt, Ledger, Loss, Policy, Slice
 from shared.core.slices.transitions import Draft, Transition
 from shared.core.state.capacity import capacity, first_per_day, limit_per_day, sweeps_per_day
@@ -197,8 +197,9 @@ def _decisions(ledger: Ledger | None) -> list[dict[str, Any]]:
 
 def state_fields(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
     """Return the fields of a report about the state of a scan."""
-    missing = list(uncovered(ledger, now, policy))
-    reaching = intersect(tuple(missing), (0, soon_out_of_reach_until(now, policy)))
+    missing = tuple(uncovered(ledger, now, policy))
+    reaching = intersect(missing, (0, soon_out_of_reach_until(now, policy)))
+    sweeps = list(sweeps_due(ledger, now, policy))
     return {
         "epoch": ledger.epoch,
         "paused_since": ledger.pause.since if ledger.pause else 0,
@@ -207,8 +208,8 @@ def state_fields(ledger: Ledger, now: int, policy: Policy) -> dict[str, Any]:
         "backlog_seconds": _seconds(total(missing)),
         "covered_until": _reached(accounted_for(ledger), ledger.settled_until),
         "final_until": _reached(final(ledger, policy), ledger.settled_until),
-        "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps_due(ledger, now, policy))),
-        "sweeps_behind_seconds": _seconds(_sweeps_behind(ledger, now, policy)),
+        "sweeps_due_seconds": _seconds(total(gap for _, gap in sweeps)),
+        "sweeps_behind_seconds": _seconds(_sweeps_behind(sweeps, now, policy)),
         "rescans_due_seconds": _seconds(total(gap for _, gap in rescans_due(ledger, now, policy))),
         "open_slices": sum(not piece.blocked for piece in ledger.open),
         "blocked_slices": sum(piece.blocked for piece in ledger.open),
@@ -249,13 +250,10 @@ def _requests(ledger: Ledger, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _sweeps_behind(ledger: Ledger, now: int, policy: Policy) -> int:
-    """Return how long ago the oldest sweep that is due became due, in ms."""
+def _sweeps_behind(due: Sequence[tuple[str, Interval]], now: int, policy: Policy) -> int:
+    """Return how long ago the oldest of the sweeps that are due became due, in ms."""
     ages = dict(policy.sweeps)
-    since = [
-        bounds[0] // HOUR_MS * HOUR_MS + HOUR_MS + ages[name]
-        for name, bounds in sweeps_due(ledger, now, policy)
-    ]
+    since = [start // HOUR_MS * HOUR_MS + HOUR_MS + ages[name] for name, (start, _) in due]
     return max(0, now - min(since, default=now))
 
 

@@ -4,8 +4,9 @@ A sweep looks at time again that the first pass has covered, for activities that
 rescan does the same because an operator ordered it, and comes before the sweeps.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import accumulate, chain
 
 import msgspec
 
@@ -184,14 +185,17 @@ def cut_for_reading(piece: Slice, parts: Iterable[StoredPart]) -> Slice:
 
     It is cut at the bounds of parts, and reads at least one of them.
     """
-    near = [it for it in parts if it.start < piece.end and piece.start < it.end]
-    edges = sorted({it.end for it in near if piece.start < it.end < piece.end} | {piece.end})
-    small = [
-        edge for edge in edges if sum(it.size for it in near if it.start < edge) <= SWEEP_BYTES
-    ]
+    near = sorted((it.start, it.end, it.size) for it in parts if _meet(it, piece))
+    edges = sorted({end for _, end, _ in near if piece.start < end < piece.end} | {piece.end})
+    sizes = list(accumulate((size for _, _, size in near), initial=0))
+    small = [it for it in edges if sizes[bisect_left(near, (it,))] <= SWEEP_BYTES]
     end = max(small, default=edges[0])
     start = piece.start
     return change(piece, end=end, cursor=start if piece.direction == "asc" else end)
+
+
+def _meet(part: StoredPart, piece: Slice) -> bool:
+    return part.start < piece.end and piece.start < part.end
 
 
 def credited(  # noqa: PLR0913 - the facts of a look, by name
