@@ -100,7 +100,8 @@ def note_throttle(pacing: Pacing, now: int, wait: int, *, known: bool = False) -
         known: the request was on its way when the last throttle was noted; it is the same one.
     """
     throttles = max(1, pacing.throttles + (not known))
-    longer = max(wait, min(wait << throttles - 1, HOUR_MS))
+    doublings = min(throttles - 1, HOUR_MS.bit_length())  # So many make an hour of any wait.
+    longer = max(wait, min(wait << doublings, HOUR_MS))
     until = max(throttled_until(pacing, now), now + longer)
     return msgspec.structs.replace(pacing, not_before=until, throttles=throttles)
 

@@ -157,6 +157,13 @@ def test_each_further_throttle_doubles_the_wait(wait: int) -> None:
     assert waits[-3:] == [HOUR, HOUR, HOUR]
 
 
+def test_a_count_of_throttles_that_no_scan_could_reach_waits_an_hour_too() -> None:
+    """A ledger may hold any number: doubling so often would take more memory than there is."""
+    state = pacing.note_throttle(Pacing(throttles=10**12), NOW, 1)
+
+    assert state.not_before == NOW + HOUR
+
+
 def test_a_known_throttle_makes_the_wait_no_longer_than_it_says() -> None:
     """What was on its way meanwhile counts once."""
     state = pacing.note_throttle(Pacing(), NOW, 2_000)
