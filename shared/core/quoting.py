@@ -18,7 +18,7 @@ def quoted(text: str | bytes, most: int = QUOTED_MOST) -> str:
     beginning = text[: most * _READ_PER_CHARACTER]
     if isinstance(beginning, bytes):
         beginning = beginning.decode("utf-8", "replace")
-    line = " ".join(beginning.split())[:most]
+    line = " ".join(beginning.split())
     return "".join(it if it.isprintable() else _escaped(it) for it in line)[:most]
 
 

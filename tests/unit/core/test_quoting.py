@@ -27,6 +27,12 @@ def test_a_long_text_is_cut() -> None:
     assert quoted("xyz", 2) == "xy"
 
 
+@pytest.mark.parametrize(("blanks", "shown"), [(39, "x"), (40, "")])
+def test_little_is_read_of_a_text_that_is_mostly_blank(blanks: int, shown: str) -> None:
+    """Twenty characters for each one that is quoted: an answer may have millions."""
+    assert quoted(" " * blanks + "x", 2) == shown
+
+
 @given(st.text() | st.binary(), st.integers(1, 50))
 def test_a_quotation_is_one_short_printable_line(text: str | bytes, most: int) -> None:
     """Whatever came."""
@@ -46,6 +52,12 @@ def test_a_quotation_for_metadata_is_ascii(text: str) -> None:
 def test_letters_that_are_not_ascii_are_escaped_in_metadata() -> None:
     """They can still be read."""
     assert ascii_quoted("für 日") == r"f\xfcr \u65e5"
+
+
+def test_a_quotation_for_metadata_is_one_line_of_up_to_500_characters() -> None:
+    """A line break would forge a header."""
+    assert ascii_quoted(" a\r\nb ") == "a b"
+    assert ascii_quoted("x" * 501) == "x" * 500
 
 
 def test_an_instant_is_shown_in_utc_to_the_second() -> None:
