@@ -334,8 +334,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def paging(self) -> "Slice":
         """Return it without what holds it up; it will ask again for what the probes found."""
         at = self.cursor
-        if self.mode == "opposite" and self.dense:
-            at = self.past(self.dense.millisecond)
+        if self.mode == "opposite":
+            at = self.past(self.held_up_at.millisecond)
         return msgspec.structs.replace(self, mode="page", dense=None, cursor=at)
 
     def redirected(self, direction: Direction, asked: Direction) -> "Slice":

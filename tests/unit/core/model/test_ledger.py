@@ -1,6 +1,7 @@
 """What a ledger's values say about themselves."""
 
 import msgspec
+import pytest
 
 from tests.unit.core.state.building import (
     END,
@@ -24,3 +25,11 @@ def test_the_commit_of_a_decision_proves_no_interval() -> None:
     commit = commit_of(about_to_commit(new_ledger(), piece_of()))
 
     assert msgspec.structs.replace(commit, slice=None, start=None, end=None).bounds is None
+
+
+@pytest.mark.parametrize(("start", "end"), [(START, None), (None, END)])
+def test_half_an_interval_proves_nothing(start: int | None, end: int | None) -> None:
+    """A ledger may say anything; only both bounds together are time."""
+    commit = commit_of(about_to_commit(new_ledger(), piece_of()))
+
+    assert msgspec.structs.replace(commit, start=start, end=end).bounds is None

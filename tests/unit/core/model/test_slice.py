@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.core.intervals import Interval
-from shared.core.model import POISONED, Counts, Dense, Direction, Doubt, Mode, Seen, Slice
+from shared.core.model import POISONED, Block, Counts, Dense, Direction, Doubt, Mode, Seen, Slice
 
 DIRECTIONS: tuple[Direction, ...] = ("asc", "desc")
 START, END, CURSOR, X = 1000, 2000, 1300, 1200
@@ -28,6 +28,16 @@ def test_only_time_that_is_poisoned_is_poison() -> None:
     """The reason for the doubt says so."""
     assert Doubt(start=1, end=2, reason=POISONED).is_poison
     assert not Doubt(start=1, end=2, reason="x").is_poison
+
+
+@pytest.mark.parametrize(("records", "ends"), [(0, True), (1, False)])
+def test_the_block_without_records_ends_its_part(records: int, *, ends: bool) -> None:
+    """A page without records to store makes no block."""
+    block = Block(
+        id="b", size=9, records=records, sha256="", raw=0, crc32=0, timestamp=None, created=None
+    )
+
+    assert block.is_trailer is ends
 
 
 def test_counts_are_raised_by_name() -> None:
@@ -189,3 +199,16 @@ def test_what_carries_on_knows_the_records_without_a_position() -> None:
 def test_a_slice_that_is_blocked_knows_since_when(since: int | None) -> None:
     """It is not blocked otherwise."""
     assert slice_of(blocked_since=since).blocked is (since is not None)
+
+
+def test_doubt_is_added_to_what_is_in_doubt_already() -> None:
+    """With its bounds and the reason."""
+    old, new = Doubt(start=1, end=2, reason="x"), Doubt(start=START, end=CURSOR, reason="y")
+
+    assert slice_of(doubt=(old,)).doubted((START, CURSOR), "y") == slice_of(doubt=(old, new))
+
+
+@pytest.mark.parametrize("end", [START, START - 1])
+def test_no_time_is_never_in_doubt(end: int) -> None:
+    """A doubt with empty bounds would be a stretch that no look can settle."""
+    assert slice_of().doubted((START, end), "y") == slice_of()
