@@ -25,9 +25,7 @@ def apart(date: int, *, sent: int, answered: int) -> int:
     The API wrote its `Date` at some time between the request and the answer, so a slow answer says
     nothing about its clock: the result is 0 unless the `Date` lies outside that time.
     """
-    if date > answered:
-        return date - answered
-    return min(0, date + DATE_STEP_MS - sent)
+    return max(0, date - answered) or min(0, date + DATE_STEP_MS - sent)
 
 
 def too_far_apart(offset: int) -> bool:

@@ -28,7 +28,7 @@ def test_the_api_s_clock_is_believed_for_an_hour(offset: int) -> None:
     """A wrong local clock may have noted it, and only a request can correct that."""
     known = ApiClock(offset=offset, at=NOW)
 
-    for now in (NOW, NOW + HOUR - 1):
+    for now in (NOW - MINUTE, NOW, NOW + HOUR - 1):
         assert earlier(known, now) == min(now, now + offset)
         assert later(known, now) == max(now, now + offset)
     for now in (NOW + HOUR, NOW - MINUTE - 1):
