@@ -28,12 +28,6 @@ BROUGHT_IN = "# Brought in by the above"
 LONGEST = 60
 """Lines of a function, its docstring included: what can be seen without scrolling."""
 
-TESTED_TOGETHER = {
-    "shared/core/audit/doctor/measuring.py": "test_probing.py",
-    "shared/core/audit/doctor/questions.py": "test_probing.py",
-}
-"""Modules of the core whose tests are those of another module, because one asks the other."""
-
 NOWHERE = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs|npmjs\.org|yarnpkg\.com"
     r"|/wor[k]/|/roo[t]/|/User[s]/|/home/(?!site\b)\w"
@@ -187,12 +181,11 @@ def test_no_module_has_a_name_that_fits_anything(word: str) -> None:
 def test_every_module_of_the_core_has_its_own_tests() -> None:
     """They stand where the module stands; a module without a function only holds values."""
     modules = [path for path in python_files("shared") if path.parts[1] == "core"]
-    own = {path: TESTED_TOGETHER.get(str(path), f"test_{path.name}") for path in modules}
     untested = [
         str(path)
-        for path, tests in own.items()
+        for path in modules
         if "def " in (ROOT / path).read_text("utf-8")
-        and not (ROOT / "tests/unit" / Path(*path.parts[1:-1]) / tests).exists()
+        and not (ROOT / "tests/unit" / Path(*path.parts[1:-1]) / f"test_{path.name}").exists()
     ]
 
     assert (len(modules) > 30, untested) == (True, [])
