@@ -68,6 +68,16 @@ def test_links_have_a_target(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/adr/*.md")), ids=lambda page: page.stem)
+def test_decisions_have_one_form(page: Path) -> None:
+    """The number, and then context, decision and consequences."""
+    text = page.read_text("utf-8")
+    parts = re.findall(r"^\*\*(Context|Decision|Consequences)\b", text, re.MULTILINE)
+
+    assert text.startswith(f"# {int(page.stem[:4])}. ")
+    assert list(dict.fromkeys(parts)) == ["Context", "Decision", "Consequences"]
+
+
 @pages
 def test_make_commands_exist(page: Path) -> None:
     """Every `make` command that a document names is a target."""
