@@ -258,6 +258,20 @@ def test_fields_that_a_page_names_are_those_of_a_format(page: str) -> None:
     assert set(named) <= set(re.findall(r"`([\w.]+)`", " ".join(cells))) | {"scan_activities"}
 
 
+def test_every_verdict_is_explained() -> None:
+    """The page of the status has each sentence, up to what depends on the scan, and no other."""
+    tree = ast.parse((ROOT / "shared/core/audit/status.py").read_text("utf-8"))
+    places = [it for it in ast.walk(tree) if getattr(it, "name", "") in {"_verdict", "pause"}]
+    texts = [it.value for place in places for it in ast.walk(place) if isinstance(it, ast.Constant)]
+    verdicts = [it for it in texts if re.match("(The|Some|Activities) .*[. ]$", str(it))]
+    page = (ROOT / "docs/status.md").read_text("utf-8").partition("## The verdicts")[2]
+    explained = re.findall(r"^\| ([A-Z][^|…]+)(?:…[^|]*)? \|", page, re.MULTILINE)
+
+    assert [it for it in verdicts if not any(e.startswith(it) for e in explained)] == []
+    assert [e for e in explained if not any(e.startswith(it) for it in verdicts)] == []
+    assert len(explained) == len(verdicts)
+
+
 def commands(group: typer.Typer = app) -> Iterator[str]:
     """Yield the full name of every command of the command line."""
     for command in group.registered_commands:

@@ -33,7 +33,7 @@ LOOKS = (Path(__file__).parent / "looks.js").read_text("utf-8")
 
 STORES: dict[str, tuple[Callable[[], Store], str]] = {
     "healthy": (stores.healthy, "The scan is up to date."),
-    "backlog": (stores.backlog, "The scan is behind by 14 h, and catches up."),
+    "backlog": (stores.backlog, "The scan is 14 h behind and catching up."),
     "outage": (stores.outage, "The API does not answer; the scan keeps trying."),
     "poison": (stores.poison, "Some time cannot be read; everything else is collected."),
     "doubt and loss": (stores.doubt_and_loss, "Activities were lost."),
@@ -43,12 +43,12 @@ STORES: dict[str, tuple[Callable[[], Store], str]] = {
     ),
     "brand new": (
         stores.brand_new,
-        "The scan has just begun, and reads the time before it.",
+        "The scan has just begun and is collecting earlier activities.",
     ),
     "never run": (stores.never_run, "The scan has not run yet."),
     "empty tenant": (
         stores.empty_tenant,
-        "The scan is up to date, and has found no activity.",
+        "The scan is up to date and has found no activity.",
     ),
 }
 FIVE = {

@@ -202,8 +202,8 @@ def _soon_lost(seen: _Seen) -> Attention | None:
     lost_from = _oldest_due(seen) + seen.policy.reach - REACH_MARGIN_MS
     amount = shown(seen.state["soon_lost_seconds"])
     said = (
-        f"{amount} of activities are not collected yet and leave the API's reach within three "
-        f"days; the first are lost at {instant(lost_from)}"
+        f"{amount} of activities are not collected yet and will leave the API's reach within three "
+        f"days; the first will be lost at {instant(lost_from)}"
     )
     return _about("soon-lost", since, said)
 
@@ -248,7 +248,7 @@ def _blocked(seen: _Seen) -> Attention | None:
     count = f"{len(held_up)} slices are" if len(held_up) > 1 else "1 slice is"
     full = seen.state["blocked_sweeps"] >= BLOCKED_SWEEPS
     said = (
-        f"{count} blocked and tried only once an hour, the first since {instant(since)}: "
+        f"{count} blocked and retried only once an hour, the first since {instant(since)}: "
         f"{instant(oldest.start)} to {instant(oldest.end)}, "
         f"{quoted(oldest.fault or 'without a fault', QUOTED_MOST)}"
         f"{'; no new sweep begins' if full else ''}"
@@ -270,7 +270,7 @@ def _over_budget(seen: _Seen) -> Attention | None:
 def _quiet(seen: _Seen, since: int | None) -> Attention | None:
     if since is None or conditions.is_paused(seen.ledger, seen.now):
         return None
-    said = f"Far less than in the same hours of past weeks has come since {instant(since)}"
+    said = f"Since {instant(since)}, far less has arrived than in the same hours of past weeks"
     return _about("quiet", since, said)
 
 
@@ -295,8 +295,8 @@ def _doubt(seen: _Seen) -> Attention | None:
         return None
     since = conditions.doubtful_since(seen.ledger, seen.now, seen.policy)
     said = (
-        f"{shown(doubt / SECOND_MS)} of time are in doubt since about {instant(since)}: the "
-        "API contradicted itself about them, and no sweep has cleared them yet"
+        f"{shown(doubt / SECOND_MS)} of time have been in doubt since about {instant(since)}: "
+        "the API contradicted itself about this time, and no sweep has cleared it yet"
     )
     return _about("doubt", since, said)
 

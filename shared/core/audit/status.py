@@ -226,8 +226,8 @@ class _Facts:
     def course(self) -> str:
         """Say whether the backlog shrinks."""
         if self.has("over-budget"):
-            return "falls further behind"
-        return "catches up" if self.gone else "does not catch up yet"
+            return "falling further behind"
+        return "catching up" if self.gone else "not catching up yet"
 
 
 def _verdict(it: _Facts) -> tuple[Tone, str]:
@@ -244,12 +244,12 @@ def _verdict(it: _Facts) -> tuple[Tone, str]:
         (it.has("soon-lost"), "bad", "Activities will be lost soon."),
         (it.has("lost"), "bad", "Activities were lost."),
         (it.outcome() == "faults", "warning", "The API does not answer; the scan keeps trying."),
-        (it.is_new(), "notice", "The scan has just begun, and reads the time before it."),
+        (it.is_new(), "notice", "The scan has just begun and is collecting earlier activities."),
         (it.has("blocked"), "warning", "Some time cannot be read; everything else is collected."),
-        (it.has("lag"), "warning", f"The scan is behind by {it.behind()}, and {it.course()}."),
-        (it.has("quiet"), "warning", "The scan runs, but far less than usual comes."),
+        (it.has("lag"), "warning", f"The scan is {it.behind()} behind and {it.course()}."),
+        (it.has("quiet"), "warning", "The scan is running, but far less than usual arrives."),
         (it.has("doubt"), "notice", "The scan is up to date; some time is in doubt."),
-        (not it.found(), "good", "The scan is up to date, and has found no activity."),
+        (not it.found(), "good", "The scan is up to date and has found no activity."),
     )
     applying = ((tone, said) for applies, tone, said in sentences if applies)
     return next(applying, ("good", "The scan is up to date."))

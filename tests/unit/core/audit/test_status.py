@@ -82,11 +82,11 @@ def test_a_brand_new_scan_reads_the_time_before_it() -> None:
 
     assert (found.tone, found.verdict) == (
         "notice",
-        "The scan has just begun, and reads the time before it.",
+        "The scan has just begun and is collecting earlier activities.",
     )
     world.clock.advance(DAY)
     world.run(HOW)
-    assert seen(world).verdict.startswith("The scan is behind by")
+    assert seen(world).verdict.startswith("The scan is 30 h behind")
 
 
 def test_an_empty_tenant_is_up_to_date_without_activities() -> None:
@@ -94,7 +94,7 @@ def test_an_empty_tenant_is_up_to_date_without_activities() -> None:
     world = World([])
     world.run_until_idle(HOW)
 
-    assert seen(world).verdict == "The scan is up to date, and has found no activity."
+    assert seen(world).verdict == "The scan is up to date and has found no activity."
 
 
 def test_a_backlog_is_behind_and_catches_up() -> None:
@@ -107,7 +107,7 @@ def test_a_backlog_is_behind_and_catches_up() -> None:
 
     found = seen(world)
 
-    assert found.verdict == "The scan is behind by 5 h, and catches up."
+    assert found.verdict == "The scan is 5 h behind and catching up."
     assert found.attention == ()
 
     world.clock.advance(HOUR)
@@ -142,7 +142,7 @@ def test_a_backlog_that_no_run_reduces_does_not_catch_up() -> None:
     value["load"] = {}
     world.ledgers.content = json.dumps(value).encode()
 
-    assert seen(world).verdict == "The scan is behind by 5 h, and does not catch up yet."
+    assert seen(world).verdict == "The scan is 5 h behind and not catching up yet."
 
 
 def test_a_scan_that_needs_more_than_its_budget_falls_further_behind() -> None:
@@ -155,7 +155,7 @@ def test_a_scan_that_needs_more_than_its_budget_falls_further_behind() -> None:
     value["load"] = {str(NOW - 5 * HOUR): [10_000, MINUTE]}
     world.ledgers.content = json.dumps(value).encode()
 
-    assert seen(world).verdict == "The scan is behind by 5 h, and falls further behind."
+    assert seen(world).verdict == "The scan is 5 h behind and falling further behind."
 
 
 def test_a_scan_whose_runs_no_longer_begin_does_not_run() -> None:
@@ -302,7 +302,7 @@ def test_a_quiet_scan_is_said_to_run_without_bringing_much() -> None:
 
     found = status_of(ledger, history, [], HOW, now=NOW)
 
-    assert found.verdict == "The scan runs, but far less than usual comes."
+    assert found.verdict == "The scan is running, but far less than usual arrives."
     assert [it.kind for it in found.attention] == ["quiet"]
 
 
