@@ -10,7 +10,7 @@ import msgspec
 
 from shared.core.model import Decision, Ledger
 from shared.core.quoting import instant
-from shared.core.state.decisions import DECISIONS_KEPT, Order, decided
+from shared.core.state.decisions import Order, decided
 
 change = msgspec.structs.replace
 
@@ -49,4 +49,4 @@ def _recorded(ledger: Ledger, current: Ledger | None) -> tuple[Decision, ...]:
     """Return the decisions of both, those of the newer ledger where they differ."""
     known = {it.number: it for it in ledger.decisions}
     known.update({it.number: it for it in (current.decisions if current else ())})
-    return tuple(known[number] for number in sorted(known))[-DECISIONS_KEPT:]
+    return tuple(known[number] for number in sorted(known))

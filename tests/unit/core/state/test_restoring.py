@@ -5,7 +5,7 @@ import msgspec
 from shared.core.model import Ledger
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
-from shared.core.state.decisions import Order
+from shared.core.state.decisions import DECISIONS_KEPT, Order
 from shared.core.state.restoring import restored
 from tests.fakes import HOUR, MINUTE, NOW, policy
 from tests.world import World
@@ -35,6 +35,7 @@ def test_its_epoch_is_beyond_every_other() -> None:
     assert restored(version, current, ORDER, saved=NOW).epoch == version.epoch + 8
     assert restored(version, None, ORDER, saved=NOW).epoch == version.epoch + 1
     assert restored(version, None, ORDER, saved=NOW, epoch=90).epoch == 91
+    assert restored(change(version, epoch=0), None, ORDER, saved=NOW).epoch == 1
 
 
 def test_it_is_free_and_recorded() -> None:
@@ -43,7 +44,7 @@ def test_it_is_free_and_recorded() -> None:
 
     after = restored(version, None, ORDER, saved=NOW - HOUR)
 
-    assert after.claimed_until == 0
+    assert (after.claimed_until, after.reported) == (0, 0)
     decision = after.decisions[-1]
     assert (decision.kind, decision.by, decision.reason) == ("restore", "kim", "it was damaged")
     assert "2026-11-23 11:00:00 UTC" in decision.what
@@ -60,3 +61,18 @@ def test_the_record_of_decisions_stays_whole() -> None:
     assert after.pause is None
     assert [(it.number, it.kind) for it in after.decisions] == [(1, "pause"), (2, "restore")]
     assert after.reported == 1
+
+
+def test_decisions_are_in_order_whichever_ledger_is_the_newer() -> None:
+    """Only the newest are kept, as ever."""
+    older = levers.paused(ledger_of(scanned()), ORDER, until=None)
+    newer = older
+    for _ in range(DECISIONS_KEPT):
+        newer = levers.resumed(levers.paused(newer, ORDER, until=NOW + HOUR), ORDER)
+        newer = levers.paused(newer, ORDER, until=None)
+
+    after = restored(newer, older, ORDER, saved=NOW)
+
+    numbers = [it.number for it in after.decisions]
+    last = newer.decisions[-1].number + 1
+    assert numbers == list(range(last - DECISIONS_KEPT + 1, last + 1))
