@@ -252,3 +252,14 @@ def test_time_is_soon_out_of_reach_three_days_before(early: int, soon: bool) -> 
     start = NOW - HOW.reach + 2 * HOUR + 3 * DAY - early
 
     assert (start < planning.soon_out_of_reach_until(NOW, HOW)) == soon
+
+
+def test_of_a_rescan_what_its_pass_has_covered_is_no_longer_to_be_done() -> None:
+    """What is left of each rescan counts once."""
+    half = NOW - HOUR + 30 * MINUTE
+    ledger = fresh_ledger(
+        rescans={"rescan-1": ((NOW - HOUR, NOW),), "rescan-2": ((NOW - 10 * MINUTE, NOW),)},
+        coverage={FIRST_PASS: (), "rescan-1": ((NOW - HOUR, half),)},
+    )
+
+    assert planning.to_rescan(ledger) == ((half, NOW),)

@@ -22,7 +22,7 @@ from shared.core.state import ledger as ledgers
 from shared.core.state import manifest as manifests
 from shared.core.state.manifest import Manifest, Requests
 from shared.core.state.proof import Proof, extended, nothing_proven, proof_in, settle, with_proof
-from tests.fakes import HOUR, NOW, policy
+from tests.fakes import HOUR, MINUTE, NOW, policy
 
 ORIGIN = NOW - 10 * HOUR
 NAMES = (FIRST_PASS, "sweep-2h", "sweep-24h-since")
@@ -129,6 +129,69 @@ def test_settling_forgets_only_what_lies_before(several: list[Manifest], hours: 
     }
 
 
+def test_settling_cuts_what_reaches_across_and_keeps_what_begins_there() -> None:
+    """What it cuts off goes into the totals."""
+    until = ORIGIN // HOUR * HOUR + 2 * HOUR
+    across, behind = (until - MINUTE, until + MINUTE), (until + HOUR, until + 2 * HOUR)
+    hours = (until - HOUR, until, until + HOUR)
+    proof = Proof(
+        settled_until=ORIGIN,
+        coverage={FIRST_PASS: (across, behind), "sweep-2h": (across,)},
+        lost=tuple(Loss(start=a, end=b, reason="gone") for a, b in (across, behind)),
+        doubt=tuple(Doubt(start=a, end=b, reason="odd") for a, b in (across, behind)),
+        totals=Totals(lost=10, doubt=20),
+        parts_by_hour=dict.fromkeys(hours, 3),
+        unplaced=hours,
+    )
+
+    rest = settle(proof, until)
+
+    cut = (until, until + MINUTE)
+    assert rest == Proof(
+        settled_until=until,
+        coverage={FIRST_PASS: (cut, behind), "sweep-2h": (cut,)},
+        lost=tuple(Loss(start=a, end=b, reason="gone") for a, b in (cut, behind)),
+        doubt=tuple(Doubt(start=a, end=b, reason="odd") for a, b in (cut, behind)),
+        totals=Totals(lost=10 + MINUTE, doubt=20 + MINUTE),
+        parts_by_hour=dict.fromkeys(hours[1:], 3),
+        unplaced=hours[1:],
+    )
+
+
+def test_parts_are_counted_by_the_hour_in_which_their_slice_begins() -> None:
+    """In the order of time, whatever the order of the manifests."""
+    late, early = manifest_of(HOUR, 2 * HOUR, part=part()), manifest_of(0, HOUR, part=part())
+
+    counted = folded([late, early, late, manifest_of(0, HOUR)]).parts_by_hour
+
+    assert list(counted.items()) == [(ORIGIN, 1), (ORIGIN + HOUR, 2)]
+
+
+@pytest.mark.parametrize("bounds", [(-1, 0), (10, 11), (2, 8)])
+def test_a_look_without_doubt_clears_only_what_lies_in_its_bounds(bounds: tuple[int, int]) -> None:
+    """Beside them, doubt stays."""
+    doubt = (Doubt(start=ORIGIN, end=ORIGIN + 10, reason="odd"),)
+    proof = extended(nothing_proven(ORIGIN), manifest_of(0, 10, doubt=doubt))
+
+    left = extended(proof, manifest_of(*bounds)).doubt
+
+    touched = bounds == (2, 8)
+    assert [(it.start - ORIGIN, it.end - ORIGIN) for it in left] == (
+        [(0, 2), (8, 10)] if touched else [(0, 10)]
+    )
+
+
+def test_losses_are_in_the_order_of_time() -> None:
+    """Whatever their reasons."""
+    told = [(3, "a"), (0, "b"), (6, "b")]
+    manifests_ = [
+        manifest_of(n, n + 1, lost=Loss(start=ORIGIN + n, end=ORIGIN + n + 1, reason=reason))
+        for n, reason in told
+    ]
+
+    assert [it.start - ORIGIN for it in folded(manifests_).lost] == [0, 3, 6]
+
+
 def test_a_pass_of_which_nothing_is_left_is_dropped() -> None:
     """But for the first one; sweeps come and go with the settings."""
     proof = folded([manifest_of(0, HOUR, covers=(FIRST_PASS, "sweep-2h"))])
@@ -178,6 +241,16 @@ def test_an_hour_whose_part_holds_records_without_a_position_is_named_once() -> 
     assert folded(twice).unplaced == (ORIGIN // HOUR * HOUR,)
 
 
+def test_hours_with_records_without_a_position_are_in_the_order_of_time() -> None:
+    """Each is the hour in which the slice begins."""
+    odd = Counts(unplaced=1)
+    late = manifest_of(HOUR, 2 * HOUR, counts=odd, part=part())
+    early = manifest_of(0, HOUR, counts=odd, part=part())
+    plain = manifest_of(2 * HOUR, 3 * HOUR, part=part())
+
+    assert folded([late, early, plain]).unplaced == (ORIGIN, ORIGIN + HOUR)
+
+
 def decision_of(kind: DecisionKind, **changes: Any) -> Manifest:
     """Return a manifest that states a decision."""
     decision = Decision(number=1, kind=kind, at=0, by="", reason="", what="", **changes)
@@ -205,6 +278,32 @@ def test_of_a_rescan_only_what_is_not_settled_is_wanted() -> None:
 
     assert settle(proof, ORIGIN + 1).rescans == {"rescan-1": ((ORIGIN + 1, ORIGIN + HOUR),)}
     assert settle(proof, ORIGIN + HOUR).rescans == {"rescan-1": ()}
+
+
+def test_a_rescan_that_is_stated_late_wants_only_what_is_not_settled() -> None:
+    """The claim that settled time came between the order and the manifest."""
+    bounds = (ORIGIN, ORIGIN + 2 * HOUR)
+    late = msgspec.structs.replace(
+        decision_of("rescan", pass_name="rescan-1", bounds=bounds), settled_until=ORIGIN + HOUR
+    )
+
+    proof = extended(folded([manifest_of(0, 2 * HOUR)]), late)
+
+    assert proof.rescans == {"rescan-1": ((ORIGIN + HOUR, ORIGIN + 2 * HOUR),)}
+    assert proof.coverage == {FIRST_PASS: ((ORIGIN + HOUR, ORIGIN + 2 * HOUR),)}
+
+
+def test_several_rescans_are_wanted_at_once() -> None:
+    """Each until its own end."""
+    proof = nothing_proven(ORIGIN)
+    for n in (1, 2):
+        bounds = (ORIGIN, ORIGIN + n * HOUR)
+        proof = extended(proof, decision_of("rescan", pass_name=f"rescan-{n}", bounds=bounds))
+
+    ended = extended(proof, decision_of("rescan-done", pass_name="rescan-1"))
+
+    assert list(proof.rescans) == ["rescan-1", "rescan-2"]
+    assert list(ended.rescans) == ["rescan-2"]
 
 
 def test_a_backfill_moves_what_is_settled_back() -> None:

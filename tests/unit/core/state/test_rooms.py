@@ -47,8 +47,11 @@ def test_a_slice_that_was_blocked_for_want_of_room_is_halved_once_there_is_room(
     """Two halves need two places."""
     (cramped,) = pieces(1, blocked_since=NOW, cramped=True)
 
-    assert rooms.to_halve(ledger_of(cramped, *pieces(62))) == cramped
-    assert rooms.to_halve(ledger_of(cramped, *pieces(63))) is None
+    (blocked,) = pieces(1, blocked_since=NOW)
+
+    assert rooms.to_halve(ledger_of(blocked, cramped, *pieces(62))) == cramped
+    assert rooms.to_halve(ledger_of(blocked, cramped, *pieces(63))) is None
+    assert rooms.to_halve(ledger_of(blocked, *pieces(62))) is None
 
 
 def test_nothing_gives_way_while_there_is_room() -> None:
@@ -68,3 +71,14 @@ def test_the_most_poisoned_second_gives_way_when_there_is_no_room() -> None:
     assert rooms.ripest(ledger, sweeps=True) == worst
     assert rooms.ripest(ledger, sweeps=False) is None
     assert rooms.ripest(msgspec.structs.replace(ledger, pages=0), sweeps=True) is None
+
+
+def test_a_sweep_never_makes_a_slice_of_the_first_pass_give_way() -> None:
+    """However poisoned that one is; nor do the slices of one count as a crowd of the other."""
+    sweeps = pieces(16, pass_name="sweep-2h", blocked_since=NOW, poisoned=9)
+    worse = pieces(63, blocked_since=NOW, poisoned=30)
+    ledger = msgspec.structs.replace(ledger_of(*worse, *sweeps), pages=1)
+
+    assert rooms.ripest(ledger, sweeps=True) == sweeps[0]
+    assert rooms.is_crowded(ledger, sweeps=True)
+    assert not rooms.is_crowded(ledger, sweeps=False)

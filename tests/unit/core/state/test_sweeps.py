@@ -273,6 +273,7 @@ HALF = open_slice((NOW - 3 * HOUR, NOW - 3 * HOUR + MINUTE), pass_name="sweep-2h
     [
         ({}, False, True),
         ({}, True, False),
+        ({"not_before": NOW}, False, True),
         ({"not_before": NOW + 1}, False, False),
         ({"blocked_since": NOW}, False, True),
     ],
