@@ -5,8 +5,8 @@ real error answers, so nothing is assumed about their form.
 """
 
 import re
+from calendar import timegm
 from dataclasses import dataclass
-from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
@@ -37,6 +37,9 @@ TRANSIENT_STATUSES = frozenset({408, 425, *range(500, 600)})
 
 SAID_FROM = 64 * 1024
 """How many bytes of an error body are read; no explanation of an error is longer."""
+
+TEXT_FROM = 4_000
+"""How many bytes, or characters, of an error body are read that is prose rather than JSON."""
 
 FaultKind = Literal["transient", "malformed", "unexpected", "unreadable"]
 
@@ -92,7 +95,7 @@ def unaccepted(answer: Answer) -> Unaccepted:
 
 def tells_of_refusal(fault: str | None) -> bool:
     """Say whether the description of a fault is what the API said about a query (400)."""
-    return (fault or "").startswith(f"HTTP {HTTP_BAD}:")
+    return fault is not None and fault.startswith(f"HTTP {HTTP_BAD}:")
 
 
 def refused_in_every_form(said: Unaccepted, attempts: tuple[str, ...]) -> SourceRefused:
@@ -133,7 +136,7 @@ def read_answer(answer: Answer | NoAnswer, *, now: int) -> Page | Throttle | Fau
 
 def _throttle_wait(answer: Answer, now: int) -> int:
     """Return how long to wait, from the header, else from the body, else a minute."""
-    said = _SECONDS.search(answer.body[:4000])
+    said = _SECONDS.search(answer.body[:TEXT_FROM])
     in_body = _milliseconds(said[1].decode()) if said else 0
     return _stated_wait(answer, now) or in_body or THROTTLE_WAIT_MS
 
@@ -144,7 +147,9 @@ def _stated_wait(answer: Answer, now: int) -> int:
     Zero, negative numbers and past dates are of no use, because asking at once is what led to the
     refusal. The longest of several values counts.
     """
-    stated = (answer.retry_after or "")[:HEADER_MOST]
+    if answer.retry_after is None:
+        return 0
+    stated = answer.retry_after[:HEADER_MOST]
     until = read_http_date(stated)
     if until is not None:
         return _bounded(until - (answer.date or now))
@@ -164,11 +169,16 @@ _SECONDS = re.compile(rb"(?<![-.\d])(\d{1,6}(?:\.\d{1,6})?) {0,3}second")
 
 
 def read_http_date(text: str | None) -> int | None:
-    """Return an HTTP date as epoch milliseconds, None if it is absent or not a date."""
+    """Return an HTTP date as epoch milliseconds, None if it is absent or not a date.
+
+    A date without a zone is in UTC.
+    """
+    if text is None:
+        return None
     try:
-        stated = parsedate_to_datetime((text or "")[:HEADER_MOST])
-        return int((stated if stated.tzinfo else stated.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, TypeError, IndexError, OverflowError):
+        stated = parsedate_to_datetime(text[:HEADER_MOST])
+        return timegm(stated.utctimetuple()) * 1000
+    except (ValueError, OverflowError):  # Overflow: its year is beyond every calendar.
         return None
 
 
@@ -217,7 +227,7 @@ def _says(body: bytes) -> str:
         message = parsed.detail or parsed.error.message
     except (ValueError, RecursionError):  # Nested too deep, cut off, or not JSON.
         message = ""
-    return quoted(message or _MARKUP.sub(" ", text[:4000])) or "(empty body)"
+    return quoted(message or _MARKUP.sub(" ", text[:TEXT_FROM])) or "(empty body)"
 
 
 _MARKUP = re.compile(r"<[^>]*>")

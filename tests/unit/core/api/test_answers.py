@@ -1,13 +1,18 @@
 """What an answer means: a page, a throttle, a fault of the slice, or a refusal."""
 
+import time
+
 import pytest
 
 from shared.core.api.answers import (
+    SAID_FROM,
+    TEXT_FROM,
     Fault,
     Throttle,
     read_answer,
     read_http_date,
     refused_in_every_form,
+    tells_of_refusal,
     unaccepted,
 )
 from shared.core.api.pages import Page
@@ -26,6 +31,9 @@ from tests.fakes import HOUR, NOW, page_of, status
         (status(429, retry_after="1.5"), 1_500),
         (status(429, retry_after="0.2"), 1_000),
         (status(429, retry_after="0.0001"), 60_000),
+        (status(429, retry_after="0.001"), 1_000),
+        (status(429, retry_after="1.0009"), 1_000),
+        (status(429, retry_after="0" * 200 + ",7"), 60_000),
         (status(429, retry_after="3, 20"), 20_000),
         (status(429, retry_after="0, 0"), 60_000),
         (status(429, retry_after="\u0663"), 60_000),
@@ -50,11 +58,16 @@ from tests.fakes import HOUR, NOW, page_of, status
         (status(429, retry_after="9" * 5_000), 60_000),
         (status(429, "available in " + "9" * 400 + " seconds"), 60_000),
         (status(429, "1" * 100_000), 60_000),
+        (status(429, " " * (TEXT_FROM - 8) + "7 second"), 7_000),
+        (status(429, " " * (TEXT_FROM - 7) + "7 second"), 60_000),
     ],
 )
 def test_a_throttle_says_how_long_to_wait(answer: Answer, wait: int) -> None:
     """The header in seconds or as a date, the body, or a minute; never more than an hour."""
-    assert read_answer(answer, now=NOW) == Throttle(wait=wait)
+    throttle = read_answer(answer, now=NOW)
+
+    assert throttle == Throttle(wait=wait)
+    assert type(throttle.wait) is int
 
 
 @pytest.mark.parametrize("code", [408, 425, 500, 502, 503, 504, 599])
@@ -68,12 +81,37 @@ def test_server_errors_are_faults_that_pass(code: int) -> None:
     assert len(meaning.detail) < 230
 
 
+def test_a_fault_waits_as_long_as_the_answer_asks() -> None:
+    """A server that restarts may say when it is back."""
+    assert read_answer(status(503, retry_after="7"), now=NOW) == Fault(
+        kind="transient", detail="HTTP 503: (empty body)", wait=7_000
+    )
+
+
 @pytest.mark.parametrize("kind", ["timeout", "connection", "too large", "sign-in"])
 def test_no_answer_is_a_fault_that_passes(kind: str) -> None:
     """It says what kept the answer away."""
     meaning = read_answer(NoAnswer(kind=kind, detail="because"), now=NOW)  # type: ignore[arg-type]
 
     assert meaning == Fault(kind="transient", detail=f"{kind}: because")
+
+
+def test_what_kept_an_answer_away_is_quoted_on_one_line() -> None:
+    """Libraries describe errors on several."""
+    meaning = read_answer(NoAnswer(kind="connection", detail="reset\n by peer"), now=NOW)
+
+    assert meaning == Fault(kind="transient", detail="connection: reset by peer")
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal"),
+    [("HTTP 400: no such filter", True), ("HTTP 500: HTTP 400:", False), (None, False)],
+)
+def test_a_fault_tells_of_a_refusal_if_the_api_said_400(
+    fault: str | None, *, refusal: bool
+) -> None:
+    """A server error may quote anything."""
+    assert tells_of_refusal(fault) is refusal
 
 
 @pytest.mark.parametrize(
@@ -83,9 +121,8 @@ def test_no_answer_is_a_fault_that_passes(kind: str) -> None:
         (status(403, '{"error":{"message":"no"}}'), "investigation.read"),
         (status(404, "<html>"), "Check MDA_API_URL"),
         (status(301, location="https://x/"), "It redirects to https://x/"),
-        (status(302), "redirects to nowhere"),
-        (status(418), "Check MDA_API_URL and SCAN_FILTERS"),
-        (status(204), "Check MDA_API_URL and SCAN_FILTERS"),
+        (status(301, location="https://x/\r\nforged: y"), "redirects to https://x/ forged: y, and"),
+        (status(302), "It redirects to nowhere, and"),
     ],
 )
 def test_a_refusal_says_what_to_do(answer: Answer, remedy: str) -> None:
@@ -94,6 +131,18 @@ def test_a_refusal_says_what_to_do(answer: Answer, remedy: str) -> None:
         read_answer(answer, now=NOW)
 
     assert remedy in str(refused.value)
+
+
+@pytest.mark.parametrize("code", [204, 418])
+def test_a_status_that_says_nothing_points_at_address_and_filters(code: int) -> None:
+    """They are all that a caller can have wrong."""
+    with pytest.raises(SourceRefused) as refused:
+        read_answer(status(code), now=NOW)
+
+    assert str(refused.value) == (
+        f"the Activities API answered HTTP {code}: (empty body). "
+        "Check MDA_API_URL and SCAN_FILTERS."
+    )
 
 
 def test_a_401_is_told_apart() -> None:
@@ -118,9 +167,45 @@ def test_an_answer_that_is_no_page_is_malformed() -> None:
     assert "Sign in" in meaning.detail
 
 
-@pytest.mark.parametrize("text", [None, "", "soon", "Mon, 99 Nov 2026", "0"])
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("Mon, 23 Nov 2026 12:00:30 GMT", NOW + 30_000),
+        ("Mon, 23 Nov 2026 13:00:30 +0100", NOW + 30_000),
+        ("Mon, 23 Nov 2026 12:00:30 -0000", NOW + 30_000),
+        ("Mon, 23 Nov 2026 12:00:30", NOW + 30_000),
+        ("Mon, 23 Nov 2026 12:00:30 GMT" + " " * 171 + "x", NOW + 30_000),
+    ],
+)
+def test_a_date_means_the_same_wherever_the_program_runs(
+    text: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A date without a zone is in UTC; the zone of the machine says nothing about it."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+
+    read = read_http_date(text)
+
+    monkeypatch.undo()
+    time.tzset()
+    assert read == at
+
+
+NOT_DATES = [
+    None,
+    "",
+    "soon",
+    "Mon, 99 Nov 2026",
+    "0",
+    "Mon, 23 Nov 99999999999999999999 12:00:30 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -0100",
+    " " * 200 + "Mon, 23 Nov 2026 12:00:30 GMT",
+]
+
+
+@pytest.mark.parametrize("text", NOT_DATES)
 def test_what_is_no_date_is_none(text: str | None) -> None:
-    """A proxy may send anything."""
+    """A proxy may send anything; only the beginning of a header is read."""
     assert read_http_date(text) is None
 
 
@@ -144,12 +229,38 @@ def test_a_query_refused_in_every_form_is_refused_with_all_of_them() -> None:
     )
 
 
-def test_an_error_body_that_nests_too_deep_is_quoted_as_text() -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"detail":"slow down"}', "slow down"),
+        (b'\xef\xbb\xbf{"detail":"slow down"}', "slow down"),
+        (b'{"error":{"message":"slow down"}}', "slow down"),
+        (b'{"detail":"","error":{"message":"slow\\n down"}}', "slow down"),
+        (b"slow \xff", "slow \ufffd"),
+        (b"<p>slow</p>" + b" " * (TEXT_FROM - 12) + b"down", "slow d"),
+    ],
+)
+def test_an_error_says_what_its_body_says(body: bytes, said: str) -> None:
+    """As JSON in either of the API's forms, or as text of which only the beginning is read."""
+    meaning = read_answer(Answer(status=500, body=body), now=NOW)
+
+    assert meaning == Fault(kind="transient", detail=f"HTTP 500: {said}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"detail":' + "[" * 100_000,
+        '{"other":' + "[" * 100_000,
+        '{"other":"' + "x" * SAID_FROM + '","detail":"slow down"}',
+    ],
+)
+def test_an_error_body_that_nests_too_deep_or_is_too_long_is_quoted_as_text(body: str) -> None:
     """Nothing is assumed of the form of an error."""
-    meaning = read_answer(status(500, '{"detail":' + "[" * 100_000), now=NOW)
+    meaning = read_answer(status(500, body), now=NOW)
 
     assert isinstance(meaning, Fault)
-    assert meaning.detail.startswith('HTTP 500: {"detail":[[[')
+    assert meaning.detail.startswith(f"HTTP 500: {body[:50]}")
 
 
 def test_an_empty_error_body_is_reported_as_empty() -> None:
