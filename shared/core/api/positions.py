@@ -8,20 +8,19 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-_LONGEST = 18
-"""Decimal exponent of the largest 64-bit numbers; larger numbers are never expanded to digits."""
-
 _value_of = msgspec.json.Decoder().decode
 
 
 def position(written: bytes | msgspec.Raw | None) -> int | None:
     """Return a JSON value that is a whole 64-bit number, None for any other value."""
+    if written is None:
+        return None
     try:
-        value = None if written is None else _value_of(written)
+        value = _value_of(written)
     except msgspec.DecodeError:  # For example, a number that no type can hold.
         return None
     if type(value) is float:
-        value = _exactly(bytes(written or b"").decode())
+        value = _exactly(bytes(written).decode())
     if type(value) is not int:
         return None
     return value if -(2**63) <= value < 2**63 else None
@@ -33,6 +32,4 @@ def _exactly(written: str) -> int | None:
         value = Decimal(written)
     except InvalidOperation:  # Its exponent is too long for a decimal.
         return None
-    if value.adjusted() > _LONGEST or value != value.to_integral_value():
-        return None
-    return int(value)
+    return int(value) if value == value.to_integral_value() else None

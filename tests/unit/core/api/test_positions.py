@@ -4,6 +4,7 @@ import pytest
 
 from shared.core.api.blocks import stored_records
 from shared.core.api.pages import read_page
+from shared.core.api.positions import position
 from tests.bodies import body
 from tests.parts import part_of
 
@@ -18,6 +19,33 @@ def test_a_whole_number_is_a_position_however_it_is_written(written: bytes) -> N
     assert shown.line == given
     assert shown.timestamp == shown.created == stored.timestamp == stored.created == 17 * 10**11
     assert shown.identity == stored.identity
+
+
+@pytest.mark.parametrize(
+    ("written", "at"),
+    [
+        (b"-9223372036854775808", -(2**63)),
+        (b"-9223372036854775809", None),
+        (b"9223372036854775807", 2**63 - 1),
+        (b"9223372036854775807.0", 2**63 - 1),
+        (b"9223372036854775808.0", None),
+        (b"1e18", 10**18),
+        (b"1e19", None),
+        (b"1e308", None),
+        (b"1e309", None),
+        (b"0e400", 0),
+        (b"0e99999999999999999999", None),
+        (b"1e-400", None),
+    ],
+)
+def test_a_position_has_64_bits(written: bytes, at: int | None) -> None:
+    """Exactly, however the number is written."""
+    assert position(written) == at
+
+
+def test_what_is_missing_has_no_position() -> None:
+    """Just as null has none."""
+    assert position(None) is position(b"null") is None
 
 
 ODD = [b"true", b'"1"', b"1.5", b"1700000000000.00001", b"null", b"9223372036854775808", b"{}"]
