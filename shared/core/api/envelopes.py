@@ -16,7 +16,7 @@ class Envelope(msgspec.Struct):
     @property
     def items(self) -> list[msgspec.Raw]:
         """The items of `data`; none where `data` is missing or null."""
-        return self.data if isinstance(self.data, list) else []
+        return self.data or []
 
     @property
     def is_bare(self) -> bool:

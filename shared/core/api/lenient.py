@@ -30,8 +30,7 @@ def decode(body: bytes) -> Envelope:
     try:
         return _envelope(text)
     except (ValueError, RecursionError) as error:
-        beginning = text[:80].encode("ascii", "backslashreplace").decode("ascii")
-        raise Malformed(f"the answer is not JSON ({error}); it begins {beginning!r}") from error
+        raise Malformed(f"the answer is not JSON ({error}); it begins {text[:80]!a}") from error
 
 
 def _envelope(text: str) -> Envelope:
@@ -53,9 +52,9 @@ def _envelope(text: str) -> Envelope:
 
 def _require_utf8_around(text: str, data: Offsets | None) -> None:
     """Refuse bytes outside the records that are not UTF-8: they may have damaged a bound."""
-    start, end = data or (0, 0)
+    around = text if data is None else text[: data[0]] + text[data[1] :]
     try:
-        (text[:start] + text[end:]).encode("utf-8")
+        around.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Malformed("the answer is not UTF-8 around its records") from error
 

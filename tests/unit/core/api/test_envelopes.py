@@ -33,6 +33,14 @@ def test_a_total_that_is_not_a_whole_number_counts_nothing(total: bytes) -> None
     assert decode(b'{"total":%b}' % total).count is None
 
 
+@pytest.mark.parametrize("total", [b"7", b"7.0", b"0.7e1"])
+def test_a_whole_total_is_counted_in_any_notation(total: bytes) -> None:
+    """As a whole number, so that no report shows a fraction."""
+    count = decode(b'{"total":%b}' % total).count
+
+    assert (count, type(count)) == (7, int)
+
+
 @pytest.mark.parametrize(
     ("body", "items", "bare"),
     [

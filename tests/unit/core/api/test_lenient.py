@@ -57,6 +57,22 @@ def test_what_is_not_the_envelope_of_a_page_is_malformed(content: bytes, why: st
         lenient.decode(content)
 
 
+def test_the_beginning_of_what_is_not_json_is_shown_in_ascii() -> None:
+    """It goes into the ledger and the log; bytes that are not UTF-8 can be recognised."""
+    with pytest.raises(Malformed) as refused:
+        lenient.decode("<ä>".encode() + b"\xff" + b"x" * 90)
+
+    assert str(refused.value).endswith("; it begins '<\\xe4>\\udcff" + "x" * 76 + "'")
+
+
+@pytest.mark.parametrize("total", [-(2**63), 2**64 - 1])
+def test_the_longest_64_bit_numbers_count_as_in_the_fast_decoder(total: int) -> None:
+    """They have twenty characters."""
+    body = b'{"total":%d}' % total
+
+    assert lenient.decode(body).count == envelopes.decode(body).count == total
+
+
 def test_missing_members_are_as_in_the_fast_decoder() -> None:
     """Null data is not missing data, and a number of thousands of digits counts nothing."""
     bare = lenient.decode(b'{"n":NaN}')
