@@ -27,9 +27,10 @@ def test_no_two_epochs_or_numbers_share_a_block_id(
     assert {len(it) for it in ids} == {32}
 
 
-def test_a_block_id_states_the_digest_that_it_was_made_of() -> None:
-    """Only its beginning, which is enough to notice other bytes."""
-    name = block_id(7, 3, "ab" * 32)
+@pytest.mark.parametrize("epoch", [7, 123_456_789])
+def test_a_block_id_states_the_digest_that_it_was_made_of(epoch: int) -> None:
+    """Only its beginning, which is enough to notice other bytes; also in a wider id."""
+    name = block_id(epoch, 3, "ab" * 32)
 
     assert states_digest(name, "ab" * 32)
     assert not states_digest(name, "ab" * 7 + "ac" + "ab" * 24)

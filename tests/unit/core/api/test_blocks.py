@@ -29,7 +29,7 @@ def test_a_block_is_made_of_lines_and_counted() -> None:
 
     block, content = encode_block(records, epoch=7, number=3)
 
-    assert encode_block(records, epoch=7, number=3) == (block, content)
+    assert encode_block(iter(records), epoch=7, number=3) == (block, content)
     assert unpack_block(content, opens_part=False) == lines
     assert (block.records, block.size) == (2, len(content))
     assert (block.raw, block.crc32) == (len(lines), zlib.crc32(lines))

@@ -1,7 +1,10 @@
 """A part is one gzip member, whatever it is made of, and damage to it is noticed."""
 
 import gzip
+import tracemalloc
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from shared.core.api.packing import (
     HEADER,
+    UNPACKED_FROM,
     Sum,
     Unpackable,
     pack,
@@ -154,6 +158,45 @@ def test_bytes_after_the_end_are_refused_wherever_they_begin(size: int) -> None:
 
     with pytest.raises(Unpackable, match="bytes follow its end"):
         list(unpack(part + b"\0" * size))
+
+
+def test_what_follows_the_end_is_not_read() -> None:
+    """A blob that is not ours may have gigabytes there, and would take minutes."""
+    block, total = pack([b"x"], opens_part=True)
+    foreign = block + pack_trailer([total]) + bytes(4_000_000)
+
+    with most_memory(1_000_000), pytest.raises(Unpackable, match="bytes follow its end"):
+        list(unpack(foreign))
+
+
+def test_lines_are_packed_without_a_second_copy_of_them() -> None:
+    """A page may have 5000 records, and several are packed at once."""
+    lines = [b"x" * 1_000] * 5_000
+
+    with most_memory(2_000_000):
+        pack(lines, opens_part=False)
+
+
+@contextmanager
+def most_memory(limit: int) -> Iterator[None]:
+    """Check that no more bytes are allocated meanwhile."""
+    tracemalloc.start()
+    try:
+        yield
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < limit
+
+
+def test_a_block_is_unpacked_across_the_pieces_it_is_read_in() -> None:
+    """A page of records that hardly compress has several."""
+    noise = Random(4)
+    lines = [noise.randbytes(1_000).hex().encode() for _ in range(300)]
+    block, _ = pack(lines, opens_part=False)
+
+    assert len(block) > 2 * UNPACKED_FROM
+    assert unpack_block(block, opens_part=False) == joined(lines)
 
 
 @pytest.mark.parametrize("opens_part", [True, False])

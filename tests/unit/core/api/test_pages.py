@@ -31,6 +31,8 @@ MALFORMED = {
     "no data, a fraction for a total": b'{"hasNext":false,"total":0.5}',
     "data that is not a list": b'{"data":{},"hasNext":false}',
     "a number for a record": body(b"7"),
+    "true for a record": body(b"true"),
+    "an odd list for a record": body(b"[NaN]"),
     "a list for a record": body(b'{"_id":"a","n":NaN}', b"[1]"),
     "no hasNext": b'{"data":[]}',
     "hasNext that is no boolean": b'{"data":[],"hasNext":"yes"}',
@@ -110,6 +112,38 @@ def test_total_is_a_number_or_unknown(total: bytes, read: int | None) -> None:
     assert read_page(b'{"data":[],"hasNext":false,"total":%b}' % total).total == read
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.parametrize("odd", [b"", b',{"n":NaN}'])
+def test_every_record_of_an_indented_page_is_on_one_line(newline: bytes, odd: bytes) -> None:
+    """Whatever breaks the lines; a record without a break keeps its blanks."""
+    broken = newline.join([b"{", b' "_id": "a"', b"}"])
+    page = read_page(body(broken + b"," + newline + b'{"_id": "b" }' + odd))
+
+    assert [it.line for it in page.records[:2]] == [b'{"_id":"a"}', b'{"_id": "b" }']
+
+
+def test_an_object_as_long_as_null_is_a_record() -> None:
+    """An empty one with two blanks."""
+    page = read_page(body(b"{  }", b"null"))
+
+    assert ([it.line for it in page.records], page.nulls) == ([b"{  }"], (1,))
+
+
+@pytest.mark.parametrize(
+    ("written", "bare"), [(b'"data":[],', False), (b'"data":null,"total":0,', True), (b"", True)]
+)
+def test_a_page_without_a_list_is_bare(written: bytes, *, bare: bool) -> None:
+    """It may have lost its records."""
+    assert read_page(b'{%b"hasNext":false}' % written).bare is bare
+
+
+@pytest.mark.parametrize("continuation", [b"[]", b'{"a":NaN}', b'{"a":1e999}', rb'{"a":"\ud800"}'])
+def test_a_last_page_with_a_broken_continuation_is_malformed(continuation: bytes) -> None:
+    """Nothing asks for it, but what damaged it may have damaged the records."""
+    with pytest.raises(Malformed, match="nextQueryFilters"):
+        read_page(b'{"data":[],"hasNext":false,"nextQueryFilters":%b}' % continuation)
+
+
 def test_the_continuation_is_kept_verbatim() -> None:
     """Key order, spaces and unknown keys included."""
     given_filters = b'{ "z":1, "date":{"gte":5.0 , "lte": 6}}'
@@ -122,7 +156,7 @@ def test_the_continuation_is_kept_verbatim() -> None:
 @pytest.mark.parametrize(
     ("written", "hides"),
     [
-        (b'"data":[],"total":3', True),
+        (b'"data":[],"total":1', True),
         (b'"total":3', True),
         (b'"data":[],"total":0', False),
         (b'"data":[],"total":-1', False),
