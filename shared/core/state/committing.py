@@ -101,10 +101,7 @@ def with_decision(ledger: Ledger, decision: Decision, policy: Policy, *, made: i
     The manifest has neither time nor part. What the decision changes follows from it.
     """
     manifest = _about(ledger, made=made, decision=decision)
-    after = _with_scope(ledger, manifest, decision)
-    after = with_proof(after, proof.extended(proof_in(after), manifest))
-    manifest = change(manifest, complete=after.coverage, final=final(after, policy))
-    return _committing(ledger, manifest)
+    return _committing(ledger, _complete(manifest, ledger, policy))
 
 
 def _scope_after(decision: Decision) -> dict[str, Any]:
@@ -178,8 +175,8 @@ def _begun(
     made: int | None = None,
 ) -> Ledger:
     """Return the ledger with the commit of a finished slice; time out of reach proves nothing."""
-    answered = finished.slice.last_answer or now or 0
-    if not out_of_reach(finished.start, answered, policy):
+    answered = finished.slice.last_answer or now
+    if answered is None or not out_of_reach(finished.start, answered, policy):
         return _fixed(ledger, finished, policy, covers=_covers(finished, policy), made=made)
     if finished.slice.pass_name == FIRST_PASS:
         return _fixed(ledger, finished, policy, lost=_loss(finished, policy, "when"), made=made)
@@ -254,7 +251,7 @@ def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
     lost: Loss | None,
     made: int,
 ) -> Manifest:
-    """Return the manifest of a commit, with the coverage that it leads to."""
+    """Return the manifest of a slice's commit."""
     piece = finished.slice
     manifest = change(
         _about(ledger, made=made),
@@ -270,6 +267,11 @@ def _manifest(  # noqa: PLR0913 - the facts of a commit, by name
         lost=lost,
         covers=covers,
     )
+    return _complete(manifest, ledger, policy)
+
+
+def _complete(manifest: Manifest, ledger: Ledger, policy: Policy) -> Manifest:
+    """Return the manifest with the coverage that it leads to, and what of it is final."""
     after = with_proof(ledger, proof.extended(proof_in(ledger), manifest))
     return change(manifest, complete=after.coverage, final=final(after, policy))
 
