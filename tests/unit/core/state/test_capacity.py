@@ -1,11 +1,20 @@
 """What the tenant's activity needs, and what the runs can send."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.model import Load, Pacing
-from shared.core.state.capacity import capacity, first_per_day, limit_per_day, noted, sweeps_per_day
+from shared.core.state.capacity import (
+    capacity,
+    first_per_day,
+    is_overloaded,
+    limit_per_day,
+    noted,
+    sweeps_per_day,
+)
+from shared.core.state.ledger import begin
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 
 SECOND = 1000
@@ -46,6 +55,27 @@ def test_until_the_interval_is_known_four_fifths_of_the_time_are_assumed(
     assert capacity(Pacing(starts=starts), policy(requests_per_minute=25)) == 28_800
 
 
+def test_three_intervals_are_enough_to_know_the_usual_one() -> None:
+    """Runs of four minutes every ten."""
+    starts = tuple(NOW + n * 10 * MINUTE for n in range(4))
+
+    assert capacity(Pacing(starts=starts), policy(requests_per_minute=25)) == 14_400
+
+
+def test_starts_at_one_instant_are_no_interval() -> None:
+    """A clock that stands still says nothing about the timer."""
+    starts = (*[NOW] * 6, *(NOW + n * 10 * MINUTE for n in range(1, 4)))
+
+    assert capacity(Pacing(starts=starts), policy(requests_per_minute=25)) == 14_400
+
+
+def test_runs_that_end_early_leave_no_more_time_than_there_is() -> None:
+    """They start every minute while little is due; a run that is busy lasts four."""
+    how = policy(requests_per_minute=25)
+
+    assert capacity(paced(every=60, step=30_000), how) == 7 * 360
+
+
 def test_an_outage_or_an_extra_run_does_not_change_the_capacity() -> None:
     """The usual interval counts, and a clock that steps leaves no negative one."""
     starts = [NOW + n * 5 * MINUTE for n in range(8)]
@@ -67,6 +97,13 @@ def test_a_run_of_seconds_sends_its_burst() -> None:
     how = policy(budget=5_000, requests_per_minute=25)
 
     assert capacity(paced(every=3600), how) == 6 * 24
+
+
+def test_a_run_of_a_minute_sends_the_share_of_a_minute() -> None:
+    """However long its last step takes."""
+    how = policy(budget=MINUTE, requests_per_minute=25, concurrency=16)
+
+    assert capacity(paced(every=3600, step=10_000), how) == 25 * 24
 
 
 @given(
@@ -103,6 +140,29 @@ def test_an_hour_of_which_hardly_anything_is_covered_counts_for_little() -> None
     }
 
     assert first_per_day(load) == pytest.approx(20 * 24, rel=0.5)
+
+
+def test_an_hour_of_which_nothing_is_covered_does_not_count() -> None:
+    """It has no rate."""
+    load = {
+        NOW: Load(requests=3, covered=0),
+        NOW + HOUR: Load(requests=20, covered=HOUR),
+    }
+
+    assert first_per_day(load) == 20 * 24
+
+
+def test_the_need_is_unknown_while_nothing_is_covered() -> None:
+    """Nothing is as yet, or nothing of the hours that are known."""
+    assert first_per_day({}) is first_per_day({NOW: Load(requests=3, covered=0)}) is None
+    assert sweeps_per_day({}, policy()) is None
+
+
+def test_the_need_is_a_whole_number_of_requests() -> None:
+    """Reports show it, and so does the ledger's forecast."""
+    need = first_per_day({NOW: Load(requests=1, covered=7 * MINUTE)})
+
+    assert (need, type(need)) == (206, int)
 
 
 def test_the_load_keeps_the_newest_seven_days_that_have_coverage() -> None:
@@ -160,4 +220,28 @@ def test_a_share_below_one_a_minute_is_counted_by_the_hour() -> None:
     how = policy(requests_per_hour=30)
 
     assert limit_per_day(how) == 30 * 24
-    assert 0 < capacity(Pacing(), how) <= 30 * 24
+    assert capacity(paced(every=300, step=0), how) == 2 * 288
+    assert capacity(paced(every=60, step=0), policy(requests_per_hour=10, budget=55_000)) == 240
+    assert capacity(paced(every=3600, step=0), how) == 2 * 24
+
+
+@pytest.mark.parametrize(
+    ("needs", "overloaded", "still"),
+    [(1200, False, True), (1201, True, True), (1140, False, False), (1141, False, True)],
+)
+def test_an_overload_begins_above_the_capacity_and_ends_clearly_below(
+    needs: int, *, overloaded: bool, still: bool
+) -> None:
+    """So it does not come and go with every run."""
+    how = policy(requests_per_minute=25)
+    ledger = msgspec.structs.replace(
+        begin(how, NOW), load={NOW: Load(requests=needs, covered=HOUR)}, pacing=Pacing()
+    )
+
+    assert is_overloaded(ledger, how) is overloaded
+    assert is_overloaded(msgspec.structs.replace(ledger, overloaded=True), how) is still
+
+
+def test_a_scan_of_unknown_need_is_not_overloaded() -> None:
+    """Nothing is covered yet."""
+    assert not is_overloaded(begin(policy(), NOW), policy())
