@@ -47,12 +47,21 @@ def test_warnings_without_times_are_counted() -> None:
     ]
 
 
+def test_a_long_warning_keeps_its_beginning_and_its_end() -> None:
+    """A quarter of what is kept is the end, where the reason is."""
+    most = "a" * 447 + "z" * 153
+
+    assert summed_up([most]) == [most]
+    assert summed_up([f"a{most}"]) == ["a" * 447 + " … " + "z" * 150]
+
+
 def test_kinds_beyond_the_first_are_counted_together() -> None:
     """A thousand of them, in words that differ."""
     words = [f"{chr(97 + n // 26 % 26)}{chr(97 + n % 26)} trouble" for n in range(500)] * 2
 
     said = summed_up(words)
 
+    assert len(said) == 26
     assert said[0] == "2 times: aa trouble"
     assert said[-1] == "and 950 more warnings of 475 other kinds"
 
@@ -93,6 +102,49 @@ def test_a_line_fits_whatever_the_error() -> None:
     assert (report["error"], report["help"]) == ("SettingsError", "docs/settings.md")
     assert report["message"].startswith("the settings are wrong")
     assert report["message"].endswith("is wrong")
+
+
+def test_a_line_that_just_fits_is_not_shortened() -> None:
+    """One character more is too much."""
+    longest = "x" * (LINE_MOST - len('{"a":""}'))
+
+    assert fitted_line({"a": longest}) == json.dumps({"a": longest}, separators=(",", ":"))
+    assert len(fitted_line({"a": f"{longest}x"})) < 5_000
+
+
+def test_a_line_is_shortened_no_more_than_it_must_be() -> None:
+    """Texts to 4000 characters and lists to 200 items first; what is shorter stays whole."""
+    fields = {"long": "x" * 40_000, "short": "y" * 4_000, "list": [*range(203)], "few": [1, 2]}
+
+    shown = json.loads(fitted_line({**fields, "nested": {"deep": ("z" * 5_000, None)}}))
+
+    assert len(shown["long"]) == len(shown["nested"]["deep"][0]) == 4_000
+    assert (shown["short"], shown["few"]) == (fields["short"], fields["few"])
+    assert shown["list"] == [*range(200), "and 3 more"]
+    assert shown["nested"]["deep"][1] is None
+
+
+def test_a_list_of_as_many_items_as_are_shown_is_whole() -> None:
+    """Nothing says that there are none more."""
+    fields = {
+        "long": "x" * 40_000,
+        "list": [*range(200)],
+        "one more": [*range(201)],
+        "many more": [*range(1_201)],
+    }
+
+    shown = json.loads(fitted_line(fields))
+
+    assert shown["list"] == [*range(200)]
+    assert shown["one more"] == [*range(200), "and 1 more"]
+    assert shown["many more"] == [*range(200), "and 1,001 more"]
+
+
+def test_half_a_pair_of_surrogates_is_escaped_wherever_it_is() -> None:
+    """In names, texts and lists; other texts stay as they are."""
+    line = fitted_line({"a\ud800": ["ä\udfff", {"b\ud801": None}], "n": (1, "ö")})
+
+    assert json.loads(line) == {"a\\ud800": ["ä\\udfff", {"b\\ud801": None}], "n": [1, "ö"]}
 
 
 texts = st.text(max_size=40).map(lambda it: it * 2_000)
