@@ -86,16 +86,16 @@ def _beside_poison(ledger: Ledger, bounds: Interval) -> Interval:
     """Cut a sweep's bounds at poison that an earlier pass found, so that it is not sought again."""
     start, end = bounds
     edges = [at for it in ledger.doubt if it.is_poison for at in (it.start, it.end)]
-    return (start, min((at for at in edges if start < at < end), default=end))
+    return (start, min([end, *(at for at in edges if start < at)]))
 
 
 def is_looked_at_again(piece: Slice, ledger: Ledger, now: int, policy: Policy) -> bool:
     """Say whether the last sweep is older than a slice's pass, and will still reach its time."""
     if not policy.sweeps:
         return False
-    name, age = policy.sweeps[-1]
+    _, age = policy.sweeps[-1]
     own = 0 if piece.pass_name == FIRST_PASS else sweep_age(piece.pass_name)
-    if piece.pass_name == name or own is None or own >= age:  # A rescan is nobody's turn.
+    if own is None or own >= age:  # A rescan is nobody's turn.
         return False
     looks = max(later(ledger.api_clock, now), piece.end + age + HOUR_MS)
     return looks + DAY_MS < piece.start + policy.reach - REACH_MARGIN_MS

@@ -17,6 +17,7 @@ from shared.core.model import (
     Policy,
     StoredPart,
 )
+from shared.core.model.slice import POISONED
 from shared.core.slices.opening import open_slice
 from shared.core.state import lanes, sweeps
 from shared.core.state import ledger as ledgers
@@ -130,9 +131,33 @@ def test_a_sweep_s_slice_lies_inside_one_hour() -> None:
     assert lanes.choose(opened, NOW, SWEPT, busy=busy) is None
 
 
-def by_created(name: str, **changes: Any) -> int | None:
+@pytest.mark.parametrize(
+    ("poison", "reason", "end"),
+    [
+        ([(10, 20), (30, 40)], POISONED, 10),
+        ([(0, 20), (30, 40)], POISONED, 20),
+        ([(-10, 0), (60, 70)], POISONED, 60),
+        ([(10, 20)], "the API contradicted itself", 60),
+    ],
+)
+def test_a_sweep_s_slice_ends_where_known_poison_begins_or_ends(
+    poison: list[tuple[int, int]], reason: str, end: int
+) -> None:
+    """So that it is not sought again; other doubt is what a sweep is for."""
+    start = NOW - 10 * DAY
+    doubt = tuple(
+        Doubt(start=start + a * MINUTE, end=start + b * MINUTE, reason=reason) for a, b in poison
+    )
+
+    piece = sweeps.next_sweep(swept_ledger((start, NOW), doubt=doubt), NOW, SWEPT, busy=NOBODY)
+
+    assert piece
+    assert (piece.start, piece.end) == (start, start + end * MINUTE)
+
+
+def by_created(name: str, how: Policy | None = None, **changes: Any) -> int | None:
     """Return from when on a sweep by `created` asks, where the one before has looked."""
-    how = policy(sweeps=SWEPT.sweeps, sweep_by="created")
+    how = how or policy(sweeps=SWEPT.sweeps, sweep_by="created")
     start = NOW - 9 * DAY
     done = ((start, start + HOUR),)
     coverage = {FIRST_PASS: done, "sweep-2h": done, "sweep-24h": done}
@@ -146,19 +171,56 @@ def test_a_sweep_by_created_begins_where_the_last_look_began() -> None:
     assert by_created("sweep-24h") == NOW - 9 * DAY + 2 * HOUR - 15 * MINUTE
 
 
+def test_a_sweep_is_opened_with_the_time_from_which_on_it_asks() -> None:
+    """The request then has a bound on `created`."""
+    first = (NOW - 3 * DAY, NOW - 2 * DAY)
+    ledger = swept_ledger(first, coverage={FIRST_PASS: (first,), "sweep-2h": (first,)})
+
+    piece = sweeps.next_sweep(ledger, NOW, replace(SWEPT, sweep_by="created"), busy=NOBODY)
+
+    assert piece
+    assert piece.since == first[0] + 2 * HOUR - 15 * MINUTE
+
+
+def test_a_sweep_by_created_begins_after_the_oldest_look() -> None:
+    """One that is no longer configured counts, and so does a partial one."""
+    done = ((NOW - 9 * DAY, NOW - 9 * DAY + HOUR),)
+    coverage = {FIRST_PASS: done, "sweep-2h": done, "sweep-12h-since": done, "sweep-3h": done}
+
+    assert by_created("sweep-24h", coverage=coverage) == NOW - 9 * DAY + 12 * HOUR - 15 * MINUTE
+
+
 @pytest.mark.parametrize("name", ["sweep-2h", "sweep-8d"])
 def test_the_first_and_the_oldest_sweep_ask_for_everything(name: str) -> None:
     """Nothing stands on `created` alone."""
+    done = ((NOW - 9 * DAY, NOW - 9 * DAY + HOUR),)
+
     assert by_created(name) is None
+    assert by_created(name, coverage={FIRST_PASS: done, "sweep-1h": done}) is None
+
+
+def test_only_a_sweep_by_created_asks_for_what_was_ingested_lately() -> None:
+    """And only where time is not cut by `created` already."""
+    how = policy(sweeps=SWEPT.sweeps, sweep_by="created")
+
+    assert by_created("sweep-24h", how) is not None
+    assert by_created("sweep-24h", replace(how, sweep_by="full")) is None
+    assert by_created("sweep-24h", replace(how, axis="created")) is None
 
 
 def test_a_sweep_over_doubt_or_without_an_earlier_look_asks_for_everything() -> None:
     """What the look before did not prove is no beginning."""
     start = NOW - 9 * DAY
-    doubt = (Doubt(start=start + 5, end=start + 6, reason="x"),)
     partly = {FIRST_PASS: ((start, NOW),), "sweep-2h": ((start + 1, NOW),)}
 
-    assert by_created("sweep-24h", doubt=doubt) is None
+    def over_doubt(begin: int, end: int) -> bool:
+        doubt = (Doubt(start=start + begin, end=start + end, reason="x"),)
+        return by_created("sweep-24h", doubt=doubt) is None
+
+    assert over_doubt(-9, 1)
+    assert over_doubt(HOUR - 1, HOUR + 9)
+    assert not over_doubt(-9, 0)
+    assert not over_doubt(HOUR, HOUR + 9)
     assert by_created("sweep-24h", coverage=partly) is None
 
 
@@ -255,8 +317,23 @@ def test_a_rescan_leaves_out_what_is_out_of_reach_or_being_worked_on() -> None:
     assert bounds == (NOW - 30 * DAY + 2 * HOUR, NOW - HOUR)
 
 
+def test_a_rescan_leaves_out_what_lies_on_either_side_of_the_rest() -> None:
+    """It has covered the end, and the beginning is open."""
+    start = RESCANNED[0]
+    coverage = {FIRST_PASS: ((start, NOW),), "rescan-9": ((start + HOUR, RESCANNED[1]),)}
+    piece = open_slice((start, start + MINUTE), pass_name="rescan-9", policy=SWEPT)
+    ledger = swept_ledger(
+        RESCANNED, rescans={"rescan-9": (RESCANNED,)}, coverage=coverage, open=(piece,)
+    )
+
+    due = list(sweeps.rescans_due(ledger, NOW, SWEPT))
+
+    assert due == [("rescan-9", (start + MINUTE, start + HOUR))]
+
+
 @pytest.mark.parametrize(
-    ("pass_name", "again"), [("first", True), ("sweep-2h", True), ("rescan-9", False)]
+    ("pass_name", "again"),
+    [("first", True), ("sweep-2h", True), ("sweep-8d", False), ("rescan-9", False)],
 )
 def test_nobody_looks_again_at_what_a_rescan_could_not_read(pass_name: str, *, again: bool) -> None:
     """The sweeps may have been over it long ago."""
@@ -295,3 +372,18 @@ def test_without_sweeps_nobody_looks_again() -> None:
     ledger = swept_ledger((NOW - 9 * HOUR, NOW))
 
     assert not sweeps.is_looked_at_again(piece, ledger, NOW, replace(SWEPT, sweeps=()))
+
+
+@pytest.mark.parametrize(("later", "again"), [(0, False), (1, True)])
+def test_the_last_sweep_looks_again_if_the_reach_leaves_it_a_day(
+    later: int, *, again: bool
+) -> None:
+    """From now on, or from when the slice has its age."""
+    start = NOW - SWEPT.reach + 2 * HOUR + DAY + later
+    old = open_slice((start, start + HOUR), pass_name=FIRST_PASS, policy=SWEPT)
+    short = replace(SWEPT, reach=HOUR + 8 * DAY + HOUR + DAY + 2 * HOUR + later)
+    young = open_slice((NOW - HOUR, NOW), pass_name=FIRST_PASS, policy=short)
+    ledger = swept_ledger((NOW, NOW))
+
+    assert sweeps.is_looked_at_again(old, ledger, NOW, SWEPT) is again
+    assert sweeps.is_looked_at_again(young, ledger, NOW, short) is again
