@@ -5,6 +5,8 @@ the last hours are compared with the same hours of the last four weeks. `make be
 how often the rule is wrong, for `docs/monitoring.md`.
 """
 
+from itertools import count
+
 from shared.core.audit.history import History, Hour
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS
 
@@ -61,7 +63,7 @@ def _is_quiet(history: History, end: int, window: int, weeks: list[int]) -> bool
         for day in range(1, 7 * WEEKS + 1)
         if (found := _sum(history, end - day * DAY_MS, window)) is not None
     ]
-    quietest = min(days, default=0)
+    quietest = min(days)
     return not quietest or seen < quietest * DAY_OFF_SHARE
 
 
@@ -90,8 +92,7 @@ def _sum(history: History, end: int, window: int) -> int | None:
 
 def _length(history: History, end: int, window: int) -> int:
     """Return for how many hours it has been quiet, back to the last hour that was not."""
-    usual = (at for at in range(end - HOUR_MS, 0, -HOUR_MS) if not _is_quiet_hour(history, at))
-    last = next(usual, 0)
+    last = next(at for at in count(end - HOUR_MS, -HOUR_MS) if not _is_quiet_hour(history, at))
     return max((end - last) // HOUR_MS - 1, window)
 
 
