@@ -101,7 +101,7 @@ def backlog_gone(state: dict[str, Any], runs: tuple[Ran, ...], now: int) -> int 
     from what the runs can send beside the needs of new time. While the scan is halted, nobody can
     say when it will be gone.
     """
-    backlog: float = state.get("backlog_seconds", 0)
+    backlog: float | None = state.get("backlog_seconds")
     if not backlog or (runs and runs[-1].outcome in HALTED):
         return None
     pace = _measured(runs) or _possible(state)
@@ -120,9 +120,9 @@ def _measured(runs: tuple[Ran, ...]) -> float | None:
     if len(since) < RUNS_LEAST or since[-1][0] <= since[0][0]:
         return None
     shrunk = (since[0][1] - since[-1][1]) * SECOND_MS
-    return shrunk / (since[-1][0] - since[0][0]) if shrunk > 0 else None
+    return shrunk / (since[-1][0] - since[0][0])
 
 
 def _possible(state: dict[str, Any]) -> float | None:
     first, capacity = state["requests_per_day_first"], state["requests_per_day_capacity"]
-    return (capacity - first) / first if first and capacity > first else None
+    return max(0, capacity - first) / first if first else None
