@@ -46,7 +46,6 @@ class Rebuilding:
     def __init__(self, policy: Policy, now: int) -> None:
         """Begin with the ledger of a scan that has done nothing."""
         self.policy = policy
-        self.now = now
         self.ledger = ledgers.begin(policy, now)
         self.epoch = 0
 
@@ -79,7 +78,7 @@ class Rebuilding:
         doubted = change(piece, doubt=(Doubt(start=start, end=end, reason=ADOPTED),))
         finished = Finished(slice=doubted, start=start, end=end)
         self.ledger = committing.after_transition(
-            self.ledger, doubted, Transition(finished=finished), self.policy, made=self.now
+            self.ledger, doubted, Transition(finished=finished), self.policy
         )
 
 
@@ -129,7 +128,7 @@ def _slice_of(
         start=said.start,
         end=said.end,
         pass_name=said.look.removesuffix(PARTIAL),
-        since=(ingested or (0, 0))[0] if is_partial(said.look) else None,
+        since=(ingested[0] if ingested else 0) if is_partial(said.look) else None,
         direction=policy.direction,
         limit=policy.limit,
         cursor=said.start,
@@ -183,7 +182,9 @@ def _blocks(name: str, blocks: Sequence[tuple[str, int]], content: bytes) -> tup
 
 
 def _read_blocks(blocks: Sequence[tuple[str, int]], content: bytes) -> Iterator[Block]:
-    *pages, (last, size) = blocks or [("", 0)]
+    if not blocks:
+        raise Malformed("it has no blocks")
+    *pages, (last, size) = blocks
     made, at = [], 0
     for number, (block_id, length) in enumerate(pages):
         made.append(read_block(block_id, content[at : at + length], number=number))

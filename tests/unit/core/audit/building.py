@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from shared.core.api.pages import read_page
+from shared.core.api.records import Record
 from shared.core.model import FIRST_PASS, Block, Ledger, PartBlob, Slice
-from shared.core.slices.transitions import Draft, Finished
+from shared.core.slices.transitions import Draft, Finished, Transition
 from shared.core.state import committing
 from shared.core.state import manifest as manifests
 from shared.core.state.layout import part_name
@@ -44,19 +45,27 @@ def altered(content: bytes, **changes: Any) -> bytes:
     return json.dumps({**json.loads(content), **changes}).encode()
 
 
-def part_of(
-    records: Iterable[dict[str, Any]] = (activity(START), activity(START + 1)),
-    pass_name: str = FIRST_PASS,
-) -> tuple[Slice, bytes]:
-    """Return the finished slice of one page with these records, and the part's bytes."""
-    body = json.dumps({"data": list(records), "hasNext": False}).encode()
+def part_of(*pages: Iterable[dict[str, Any]], pass_name: str = FIRST_PASS) -> tuple[Slice, bytes]:
+    """Return the finished slice of pages with these records, and the part's bytes."""
     piece = msgspec.structs.replace(piece_of(), pass_name=pass_name)
+    *before, last = pages or ([activity(START), activity(START + 1)],)
+    parts: list[bytes] = []
+
+    def staged(draft: Draft) -> Transition:
+        made: list[tuple[Block, bytes]] = list(draft.blocks(epoch=1))
+        parts.extend(content for _, content in made)
+        return draft.built([block for block, _ in made])
+
+    for page in before:
+        piece = staged(Draft(records=_records(page), goes_on=piece)).goes_on or piece
     finished = Finished(slice=piece, start=piece.start, end=piece.end)
-    draft = Draft(records=read_page(body).records, finished=finished)
-    made: list[tuple[Block, bytes]] = list(draft.blocks(epoch=1))
-    after = draft.built([block for block, _ in made]).finished
+    after = staged(Draft(records=_records(last), finished=finished)).finished
     assert after
-    return after.slice, b"".join(content for _, content in made)
+    return after.slice, b"".join(parts)
+
+
+def _records(page: Iterable[dict[str, Any]]) -> tuple[Record, ...]:
+    return read_page(json.dumps({"data": list(page), "hasNext": False}).encode()).records
 
 
 def manifest_of(piece: Slice) -> Manifest:

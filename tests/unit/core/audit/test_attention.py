@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from shared.core.audit import attention
 from shared.core.audit.attention import Kind, apparent, failing, reported_as, shown
-from shared.core.model import Condition, Pause
+from shared.core.model import Condition, Loss, Pause
 from shared.core.state.report import Tally, encode, report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
-from tests.unit.core.watched import Watched, blocked, load
+from tests.unit.core.watched import ORIGIN, Watched, blocked, load
 
 PAUSE = Pause(since=NOW, until=None, by="ann", reason="a new tenant")
 
@@ -104,15 +104,21 @@ def test_time_that_is_soon_lost_needs_a_person_after_an_hour() -> None:
     scan.repeat(5 * MINUTE, lag=27 * DAY)
     found = scan.attention()["soon-lost"]
     assert found.since == NOW + 5 * MINUTE
-    assert "will be lost at 2026-11-26" in found.text
+    assert found.text.startswith("2 h of activities are not collected")
+    assert found.text.endswith("will be lost at 2026-11-26 10:55:00 UTC")
 
 
 def test_a_loss_needs_a_person_for_a_day() -> None:
     """The loss is permanent, and the message about it need not be."""
     scan = Watched()
 
-    scan.end(lost_at=NOW)
-    assert scan.attention()["lost"].since == NOW
+    scan.end(lost_at=NOW, lost=(Loss(start=ORIGIN, end=ORIGIN + 5 * HOUR, reason="too old"),))
+    found = scan.attention()["lost"]
+    assert found.since == NOW
+    assert found.text == (
+        "Time was declared lost at 2026-11-23 12:00:00 UTC, because the API no longer shows it; "
+        "5 h are lost since the scan began"
+    )
 
     scan.pass_on(DAY - 1)
     scan.end()
@@ -257,7 +263,10 @@ def test_a_pause_without_a_reason_and_one_that_is_over() -> None:
     scan.pass_on(2 * DAY)
 
     scan.leave(pause=Pause(since=NOW, until=None, by="ann", reason=""))
-    assert "()" not in scan.attention()["paused"].text
+    assert scan.attention()["paused"].text == (
+        "ann paused the scan at 2026-11-23 12:00:00 UTC, and nothing is collected until somebody "
+        "resumes the scan"
+    )
 
     scan.leave(pause=Pause(since=NOW, until=scan.now, by="ann", reason=""))
     assert "paused" not in scan.kinds()

@@ -8,6 +8,7 @@ import pytest
 
 from shared.core.audit.chain import Chain
 from shared.core.model import Head, Ledger
+from shared.core.state.proof import proof_in, settle, with_proof
 from tests.fakes import HOUR, MINUTE, NOW
 from tests.unit.core.audit.building import altered, committed_in_turn, part_of, slices
 from tests.unit.core.state.building import START, about_to_commit, commit_of
@@ -53,7 +54,16 @@ def test_a_missing_manifest_is_one_finding() -> None:
     chain = chain_of(FOUR[0], None, FOUR[2])
 
     assert found(chain) == [("manifest-missing", "manifest 2")]
+    assert chain.findings[0].detail == "it does not exist, but later ones do"
     assert chain.gaps
+
+
+def test_a_manifest_that_is_gone_once_it_is_read_is_missing() -> None:
+    """It was listed, so the chain went on to it."""
+    chain = chain_of(*FOUR, None)
+
+    assert found(chain) == [("manifest-missing", "manifest 5")]
+    assert chain.head == Head(number=5)
 
 
 def test_a_gap_of_many_manifests_is_one_finding() -> None:
@@ -84,6 +94,7 @@ def test_an_unreadable_manifest_at_the_end_leaves_nothing_to_compare() -> None:
     chain.compare(head)
 
     assert found(chain) == [("manifest-unreadable", "manifest 4")]
+    assert "JSON is malformed" in chain.findings[0].detail
 
 
 @pytest.mark.parametrize("change", [{"number": 9}, {"scan": "other"}])
@@ -133,6 +144,53 @@ def test_coverage_that_disappears_is_found() -> None:
     assert f"no longer holds [{start}, {end})" in chain.findings[0].detail
 
 
+def test_after_a_finding_the_chain_is_checked_against_what_was_stated() -> None:
+    """One wrong manifest does not make all that follow wrong."""
+    first = altered(FOUR[0], complete={"first": []})
+    second = altered(
+        FOUR[1],
+        previous=chain_of(first).head.sha256,
+        complete={"first": [[START + 5 * MINUTE, START + 10 * MINUTE]]},
+    )
+
+    assert found(chain_of(first, second)) == [("coverage-unproven", "manifest 1")]
+
+
+def test_each_pass_is_checked() -> None:
+    """One that no manifest proves, and one that is gone."""
+    ((start, end),) = complete(FOUR[0])
+    wrong = {"sweep-2h": [[start, start + 1], [end, end + 1]]}
+
+    chain = chain_of(altered(FOUR[0], complete=wrong))
+
+    gone, extra = (it.detail for it in chain.findings)
+    assert gone == f"complete.first no longer holds [{start}, {end})"
+    more = f"[{start}, {start + 1}), [{end}, {end + 1})"
+    assert extra == f"complete.sweep-2h holds {more}, which no manifest proves"
+
+
+def test_what_is_found_about_passes_is_in_the_order_of_their_names() -> None:
+    """So that two checks of the same manifests say the same."""
+    names = [f"sweep-{n}h" for n in range(2, 10)]
+    stated = {name: [[START, START + 1]] for name in reversed(names)}
+
+    chain = chain_of(altered(FOUR[0], complete={"first": complete(FOUR[0]), **stated}))
+
+    assert [it.detail.split()[0] for it in chain.findings] == [f"complete.{it}" for it in names]
+
+
+def test_what_begins_before_settled_time_is_found() -> None:
+    """Wherever it ends."""
+    settled = START + MINUTE
+    first = altered(FOUR[0], settled_until=settled)
+    again = altered(first, number=2, previous=chain_of(first).head.sha256)
+
+    chain = chain_of(first, again)
+
+    assert found(chain) == [("coverage-unproven", "manifest 2")]
+    assert chain.findings[0].detail == f"nothing may be added before {settled}, which was settled"
+
+
 def test_what_is_added_before_settled_time_is_found() -> None:
     """Nothing is ever added there."""
     settled = START + HOUR
@@ -151,6 +209,13 @@ def test_the_manifest_that_lists_a_part_is_remembered() -> None:
     contents, _ = committed_in_turn(piece, slices(2)[1])
 
     assert list(chain_of(*contents).parts.values()) == [1]
+
+
+def test_a_ledger_may_have_settled_more_than_its_last_manifest() -> None:
+    """A claim settles, and commits nothing."""
+    claimed = with_proof(LEDGER, settle(proof_in(LEDGER), START + 7 * MINUTE))
+
+    assert compared(chain_of(*FOUR), claimed) == []
 
 
 def test_a_ledger_whose_chain_ends_elsewhere_differs() -> None:
@@ -191,7 +256,9 @@ def test_a_commit_that_holds_no_manifest_differs() -> None:
     assert "its commit holds no manifest" in detail
 
 
-def moved_back(settled: int, *, bounds: list[int] | None = None, kind: str = "backfill") -> Chain:
+def moved_back(
+    settled: int, *, bounds: list[int] | None = None, kind: str = "backfill", short: int = 0
+) -> Chain:
     """Return a chain whose second manifest decides that the scan begins earlier."""
     origin = settled - HOUR
     decision = {
@@ -209,7 +276,7 @@ def moved_back(settled: int, *, bounds: list[int] | None = None, kind: str = "ba
         number=2,
         previous=chain_of(FOUR[0]).head.sha256,
         origin=origin,
-        settled_until=origin,
+        settled_until=origin + short,
         decision=decision,
         **nothing,
     )
@@ -222,8 +289,9 @@ def test_a_backfill_may_move_settled_time_back() -> None:
 
 
 def test_settled_time_that_moves_back_otherwise_is_found() -> None:
-    """By another decision, or by a backfill with other bounds."""
+    """By another decision, by a backfill with other bounds, or not all the way."""
     assert found(moved_back(START, kind="rescan")) == [("coverage-unproven", "manifest 2")]
+    assert found(moved_back(START, short=1)) == [("coverage-unproven", "manifest 2")]
     assert found(moved_back(START, bounds=[START - HOUR, START - 1])) == [
         ("coverage-unproven", "manifest 2")
     ]

@@ -88,7 +88,7 @@ def test_a_trailer_that_does_not_fit_its_blocks_is_found() -> None:
 
     (finding,) = check(told.part, told.content)
 
-    assert "its trailer is not the one" in finding.detail
+    assert finding.detail == "its trailer is not the one that its manifest implies"
 
 
 def test_bytes_that_cannot_be_unpacked_are_found() -> None:
@@ -98,18 +98,20 @@ def test_bytes_that_cannot_be_unpacked_are_found() -> None:
     (finding,) = check(told.part, told.content)
 
     assert (finding.kind, finding.subject) == ("part-altered", listed().name)
+    assert finding.detail.startswith("it cannot be unpacked")
 
 
 def test_another_number_of_records_is_found() -> None:
     """The blocks may be right and the manifest wrong."""
     (finding,) = check(msgspec.structs.replace(listed(), records=3), CONTENT)
 
+    assert finding.kind == "part-altered"
     assert finding.detail == "it has 2 records, but its manifest says 3"
 
 
 def test_an_identity_that_comes_twice_in_an_hour_is_found() -> None:
     """In one part or in two."""
-    piece, again = part_of([activity(START), activity(START + 9)], "sweep-2h")
+    piece, again = part_of([activity(START), activity(START + 9)], pass_name="sweep-2h")
     late = manifest_of(piece).part
     assert late
     hour = Hour()
@@ -140,7 +142,7 @@ def test_metadata_that_differ_are_named_with_both_values() -> None:
 
 def test_a_part_that_lost_all_metadata_is_one_difference() -> None:
     """A store may be copied without them."""
-    assert "it has lost its metadata" in metadata_differences(MANIFEST, {"copied": "yes"})
+    assert metadata_differences(MANIFEST, {"copied": "yes"}) == "it has lost its metadata"
 
 
 def test_a_manifest_without_a_part_states_no_metadata() -> None:

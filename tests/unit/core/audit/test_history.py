@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.core.audit import history as histories
 from shared.core.audit.history import History, Hour, Look
-from shared.core.model import FIRST_PASS, Doubt, Loss
+from shared.core.model import FIRST_PASS, Counts, Doubt, Head, Loss
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state import manifest as manifests
@@ -168,6 +168,46 @@ def test_an_hour_remembers_what_was_lost_in_it() -> None:
     assert history.hours[NOW].passes == {}
 
 
+def test_an_hour_tells_what_each_sweep_found_in_it() -> None:
+    """Besides what all of them found."""
+    history = histories.empty("all")
+    for number, (name, late) in enumerate([("sweep-2h", 2), ("sweep-24h", 3), ("sweep-2h", 4)]):
+        found = {"pass_name": name, "counts": Counts(records=late, late=late)}
+        history = histories.taken(history, *manifest(NOW, number=number + 1, **found))
+
+    assert history.hours[NOW].late_by_pass == {"sweep-2h": 6, "sweep-24h": 3}
+    assert history.hours[NOW].late == 9
+
+
+def test_a_history_names_the_manifest_up_to_which_it_goes() -> None:
+    """By its number and its hash; so does what is stored, in one line."""
+    made, content = manifest(NOW, number=7)
+
+    history = histories.taken(histories.empty("all"), made, content)
+
+    assert (history.first, history.through) == (7, 7)
+    assert (history.sha256, history.made) == (manifests.digest(content), made.made)
+    assert histories.encode(history).splitlines(keepends=True)[0].endswith(b"}\n")
+    assert histories.encode(history).count(b"\n") == 1
+
+
+def test_a_history_fits_the_ledger_whose_chain_it_is_of() -> None:
+    """It may be behind, and never ahead."""
+    made, content = manifest(NOW, number=7)
+    history = histories.taken(histories.empty("all"), made, content)
+    ledger = ledgers.begin(policy(), NOW)
+
+    def fits(number: int, sha256: str | None, **changes: object) -> bool:
+        head = Head(number=number, sha256=sha256)
+        return histories.fits(history, msgspec.structs.replace(ledger, head=head, **changes))
+
+    assert fits(7, history.sha256)
+    assert fits(8, "0" * 64)
+    assert not fits(7, "0" * 64)
+    assert not fits(6, history.sha256)
+    assert not fits(7, history.sha256, scan="other")
+
+
 def test_an_hour_that_is_partly_covered_says_how_much() -> None:
     """As the manifest's own `complete` says."""
     complete = {FIRST_PASS: ((NOW, NOW + 20 * MINUTE),)}
@@ -306,10 +346,12 @@ def test_where_a_decision_is_all_there_is_history_reaches_back_from_when_it_was_
 
 
 def test_the_usual_number_of_records_counts_what_the_first_pass_has_covered() -> None:
-    """Of an hour that is half covered only that half counts, and no late record."""
+    """Of an hour that is half covered only that half counts; no late record, and no lost hour."""
     whole = Hour(records=100, late=10, passes={FIRST_PASS: Look(covered=HOUR, at=NOW)})
     half = Hour(records=30, passes={FIRST_PASS: Look(covered=HOUR // 2, at=NOW)})
-    history = msgspec.structs.replace(histories.empty("all"), hours={NOW: whole, NOW + HOUR: half})
+    lost = Hour(records=7, lost=((NOW, NOW + HOUR),))
+    hours = {NOW: whole, NOW + HOUR: half, NOW + 2 * HOUR: lost}
+    history = msgspec.structs.replace(histories.empty("all"), hours=hours)
 
     assert histories.records_per_hour(history) == 80
     assert histories.records_per_hour(histories.empty("all")) == 0

@@ -12,15 +12,15 @@ from shared.core.model import Doubt, PartBlob, Policy, Slice
 from shared.core.state import manifest as manifests
 from shared.core.state.proof import proof_in
 from tests.fakes import HOUR, NOW, activity, policy
-from tests.unit.core.audit.building import blob_of, committed_in_turn, part_of, slices
+from tests.unit.core.audit.building import altered, blob_of, committed_in_turn, part_of, slices
 from tests.unit.core.state.building import END, START, commit_of, new_ledger
 
 HOW = policy()
 
 
-def rebuilt_from(*contents: bytes) -> Rebuilding:
+def rebuilt_from(*contents: bytes, how: Policy = HOW) -> Rebuilding:
     """Return a rebuilding that has taken in these manifests."""
-    rebuilding = Rebuilding(HOW, NOW)
+    rebuilding = Rebuilding(how, NOW)
     for content in contents:
         rebuilding.take(manifests.decode(content), content)
     return rebuilding
@@ -37,11 +37,25 @@ def test_the_rebuilt_ledger_proves_what_the_lost_one_did() -> None:
     assert ledger.fingerprint == lost.fingerprint
 
 
+def test_the_manifests_say_what_is_scanned_and_not_the_settings() -> None:
+    """Which may have changed since; a claim then refuses them."""
+    contents, lost = committed_in_turn(part_of()[0], *slices(3)[1:])
+    how = policy(lookback=HOUR, axis="created", filters={"service": {"eq": [1]}})
+
+    ledger = rebuilt_from(*contents, how=how).ledger
+
+    assert proof_in(ledger) == proof_in(lost)
+    assert (ledger.origin, ledger.axis) == (lost.origin, lost.axis)
+    assert ledger.fingerprint == lost.fingerprint
+
+
 def test_the_epoch_is_beyond_every_claim_of_the_lost_ledger() -> None:
     """It may have been claimed more often than its last manifest says."""
-    contents, _ = committed_in_turn(*slices(1))
+    first, second = committed_in_turn(*slices(2))[0]
 
-    assert rebuilt_from(*contents).ledger.epoch == json.loads(contents[0])["epoch"] + EPOCHS_SKIPPED
+    ledger = rebuilt_from(altered(first, epoch=7), altered(second, epoch=3)).ledger
+
+    assert ledger.epoch == 7 + EPOCHS_SKIPPED
 
 
 def test_a_scan_without_manifests_begins_where_it_is_told() -> None:
@@ -83,12 +97,38 @@ def test_an_adopted_part_is_committed_in_doubt() -> None:
 
     assert piece.blocks == PIECE.blocks
     assert piece.doubt == (Doubt(start=START, end=END, reason=ADOPTED),)
-    assert piece.counts.records == 2
+    assert (piece.counts.records, piece.since) == (2, None)
+
+
+def test_the_manifest_of_an_adopted_part_is_made_now() -> None:
+    """Nobody knows when its requests were sent."""
+    rebuilding = Rebuilding(HOW, NOW)
+    rebuilding.adopt(blob_of(PIECE, **BOUNDS), blocks_of(PIECE), CONTENT)
+
+    made = manifests.decode(commit_of(rebuilding.ledger).manifest.encode())
+
+    assert (made.made, made.requests.count) == (NOW, 0)
+
+
+def test_a_part_of_several_pages_is_adopted_with_each_of_them() -> None:
+    """Every block is checked against its id."""
+    whole, content = part_of([activity(START + 5)], [activity(START + 90)])
+
+    piece = adopted(blob_of(whole, **BOUNDS), blocks_of(whole), content)
+
+    assert piece.blocks == whole.blocks
+    assert [it.records for it in piece.blocks] == [1, 1, 0]
 
 
 @pytest.mark.parametrize(
     "metadata",
-    [{}, {"start": "?", "end": "?"}, {"start": str(START - 1), "end": str(END)}],
+    [
+        {},
+        {"start": "?", "end": "?"},
+        {"start": str(START - 1), "end": str(END)},
+        {"start": str(START + 2), "end": str(START + 2)},
+        {"start": str(START), "end": str(END + 1)},
+    ],
 )
 def test_without_usable_metadata_a_part_proves_what_its_records_span(
     metadata: dict[str, str],
@@ -97,6 +137,18 @@ def test_without_usable_metadata_a_part_proves_what_its_records_span(
     (doubt,) = adopted(blob_of(PIECE, **metadata)).doubt
 
     assert (doubt.start, doubt.end) == (START + 5, START + 91)
+
+
+def test_a_part_proves_nothing_outside_of_its_slice() -> None:
+    """A record at its end lies in the next slice, and one at its start in this one."""
+    piece, content = part_of([activity(START), activity(END)])
+    early, its_content = part_of([activity(START - 5), activity(START + 90)])
+
+    (doubt,) = adopted(blob_of(piece), blocks_of(piece), content).doubt
+    (other,) = adopted(blob_of(early), blocks_of(early), its_content).doubt
+
+    assert (doubt.start, doubt.end) == (START, START + 1)
+    assert (other.start, other.end) == (START + 90, START + 91)
 
 
 def test_metadata_that_leave_out_a_record_are_extended_to_it() -> None:
@@ -115,6 +167,10 @@ def test_a_part_whose_records_have_no_position_proves_the_bounds_in_its_name() -
     assert (kept.doubt[0].start, kept.doubt[0].end) == (START, END)
     assert kept.counts.unplaced == 1
 
+    closed = blob_of(piece, start=str(START), end=str(START + 50))
+    early = adopted(closed, blocks_of(piece), content)
+    assert (early.doubt[0].start, early.doubt[0].end) == (START, START + 50)
+
 
 def test_a_part_of_a_scan_by_ingestion_time_spans_its_records_ingestion() -> None:
     """That is its axis."""
@@ -125,12 +181,19 @@ def test_a_part_of_a_scan_by_ingestion_time_spans_its_records_ingestion() -> Non
     assert (kept.doubt[0].start, kept.doubt[0].end) == (START + 700, START + 701)
 
 
-@pytest.mark.parametrize(("records", "since"), [([activity(START)], START + 200_000), ([{}], 0)])
+@pytest.mark.parametrize(
+    ("records", "since"),
+    [
+        ([activity(START)], START + 200_000),
+        ([activity(START), activity(START + 9)], START + 200_000),
+        ([{}], 0),
+    ],
+)
 def test_a_part_of_a_partial_sweep_is_adopted_as_one(
     records: list[dict[str, object]], since: int
 ) -> None:
     """It asked for what was ingested since its earliest record at the latest."""
-    piece, content = part_of(records, "sweep-24h")
+    piece, content = part_of(records, pass_name="sweep-24h")
     partial = msgspec.structs.replace(piece, since=1)
 
     kept = adopted(blob_of(partial), blocks_of(piece), content)
@@ -149,7 +212,7 @@ def test_a_blob_with_another_name_is_not_adopted() -> None:
     [
         (blocks_of(PIECE), CONTENT[:-1] + b"?", "its trailer"),
         (blocks_of(PIECE), b"?" + CONTENT[1:], "other bytes than its id says"),
-        ([], b"", "its trailer"),
+        ([], b"", "it has no blocks"),
         (blocks_of(PIECE), CONTENT + b"?", "other blocks than its bytes"),
     ],
 )
@@ -161,6 +224,7 @@ def test_a_damaged_part_is_not_adopted(
         adopted(blob_of(PIECE), blocks, content)
 
 
+LATER = json.dumps({"covered_until": NOW - HOUR})
 LINES = ['{"covered_until": 0}', "?", json.dumps({"covered_until": NOW - 50 * HOUR})]
 
 
@@ -168,6 +232,7 @@ LINES = ['{"covered_until": 0}', "?", json.dumps({"covered_until": NOW - 50 * HO
     ("parts", "lines", "origin"),
     [
         ([], [], NOW - 3 * HOUR),
+        ([], [LATER], NOW - 3 * HOUR),
         ([blob_of(PIECE)], [], START - 3 * HOUR),
         ([], LINES, NOW - 50 * HOUR),
         ([blob_of(PIECE)], LINES, NOW - 50 * HOUR),

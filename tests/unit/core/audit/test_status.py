@@ -238,6 +238,21 @@ def test_a_failed_run_is_the_first_thing_said() -> None:
     assert found.attention[0].severity == 1
 
 
+def test_a_failed_run_hides_nothing_else_that_needs_somebody() -> None:
+    """Where its report has no message, its line is what helps."""
+    world = healthy()
+    world.clock.advance(7 * HOUR)
+    world.api.replies = {n: status(503) for n in range(1, 99)}
+    world.run(HOW)
+    world.clock.advance(2 * HOUR)
+    world.run(HOW)
+
+    found = seen(world, lines=[line(world, "failed")])
+
+    assert [it.kind for it in found.attention] == ["failing", "lag"]
+    assert found.attention[0].text == "The last run failed: see its report line"
+
+
 def blocked(world: World) -> bytes:
     """Return the ledger of a world with a blocked second."""
     value = world.ledgers.value()
