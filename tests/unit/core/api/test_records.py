@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable
+from hashlib import blake2b
 
 import msgspec
 import pytest
@@ -9,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.api.pages import read_page
-from shared.core.api.records import Record, read_doubtful_record
+from shared.core.api.records import (
+    Malformed,
+    Record,
+    read_doubtful_record,
+    read_line,
+    read_record,
+)
 from tests.bodies import IRREGULAR, KEPT, TIMES, body
 
 
@@ -51,6 +59,13 @@ def test_an_indented_page_is_stored_on_lines() -> None:
     assert lines(body(record)) == [b'{"_id":"a b\\n","n":1.10,"list":[1e5]}']
 
 
+def test_a_record_without_a_line_break_is_kept_on_an_indented_page() -> None:
+    """Only what would spoil the lines of a part is changed."""
+    indented, plain = b'{\n"_id": "a"}', b'{ "_id" : "b" }'
+
+    assert lines(body(indented, plain)) == [b'{"_id":"a"}', plain]
+
+
 @pytest.mark.parametrize("kind", IRREGULAR)
 def test_an_irregular_record_is_wrapped_with_all_its_bytes(kind: str) -> None:
     """Its identity stays readable, and its neighbours are untouched."""
@@ -87,6 +102,34 @@ def test_no_value_of_one_record_costs_its_page(record: bytes) -> None:
     assert odd.original in {None, record}
 
 
+@pytest.mark.parametrize(
+    "time", [b'"1"', b"[1]", b"true", b"null", b"1.5", b'{"a":1}', b'"2026-11-23"']
+)
+def test_a_wrapper_states_only_times_that_are_positions(time: bytes) -> None:
+    """As a record that is not wrapped does; a number in quotes is a text."""
+    record = b'{"_id":"a","timestamp":%b,"created":2.0,"n":NaN}' % time
+
+    (odd,) = read_page(body(record)).records
+
+    stored = json.loads(odd.line)
+    assert (odd.timestamp, odd.created) == (stored["timestamp"], stored["created"]) == (None, 2)
+
+
+def test_an_identity_is_a_digest_that_never_changes() -> None:
+    """The ledger and the parts outlive the program that wrote them."""
+    whole, other, odd = b'{"_id":"a",%b}' % TIMES, b'{"_id":"a"}', b'{"_id":"a","n":NaN}'
+
+    records = read_page(body(whole, other, odd)).records
+
+    named = [b"a\x1f1\x1f2", other, odd]
+    assert [it.identity for it in records] == [
+        blake2b(it, digest_size=16).hexdigest() for it in named
+    ]
+    assert [it.content for it in records] == [
+        blake2b(it.line, digest_size=16).hexdigest() for it in records
+    ]
+
+
 def test_records_that_share_an_id_are_told_apart_by_their_times() -> None:
     """The API repeats ids; identity is `_id`, `timestamp` and `created`."""
     other = b'{"_id":"a","timestamp":1,"created":3}'
@@ -111,6 +154,18 @@ def test_a_record_that_lacks_a_field_is_identified_by_its_bytes(lacks: str) -> N
     assert first.identity != other.identity
 
 
+@pytest.mark.parametrize("name", [b"7", b"true", b"null", b'["a"]', b'{"a":1}'])
+def test_an_id_that_is_not_a_string_is_no_id(name: bytes) -> None:
+    """On a page, in a wrapper and in a part alike."""
+    record = b'{"_id":%b,%b}' % (name, TIMES)
+    odd = b'{"_id":%b,%b,"n":NaN}' % (name, TIMES)
+
+    shown = [*read_page(body(record, odd)).records, read_line(record)]
+
+    assert [it.id for it in shown] == [None, None, None]
+    assert json.loads(shown[1].line)["_id"] is None
+
+
 def test_an_id_that_is_not_text_is_no_part_of_the_identity() -> None:
     """A lone surrogate cannot be written, so the record is identified by its bytes."""
     (record,) = read_page(body(rb'{"_id":"\ud800","timestamp":1,"created":2}')).records
@@ -119,14 +174,68 @@ def test_an_id_that_is_not_text_is_no_part_of_the_identity() -> None:
     assert json.loads(record.line)["_id"] is None
 
 
-def test_a_record_nested_too_deep_for_every_decoder_is_wrapped() -> None:
-    """Nothing of it can be read, and nothing of it is lost."""
-    deep = b'{"_id":"a","n":NaN,"d":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+DEEP = b"[" * 100_000 + b"]" * 100_000
+UNREADABLE = {
+    "too deep": b'{"_id":"a","d":%b}' % DEEP,
+    "too deep and odd": b'{"_id":"a","n":NaN,"d":%b}' % DEEP,
+    "not JSON": b'{"_id":"a",',
+}
 
-    record = read_doubtful_record(msgspec.Raw(deep), indented=False)
+
+@pytest.mark.parametrize("read", [read_record, read_doubtful_record])
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_record_that_no_decoder_can_read_is_wrapped(
+    kind: str, read: Callable[[msgspec.Raw, bool], Record]
+) -> None:
+    """Nothing of it can be read, and nothing of it is lost."""
+    record = read(msgspec.Raw(UNREADABLE[kind]), False)  # noqa: FBT003
 
     assert (record.id, record.timestamp, record.created) == (None, None, None)
-    assert record.original == deep
+    assert record.original == UNREADABLE[kind]
+
+
+@pytest.mark.parametrize("read", [read_record, read_doubtful_record])
+@pytest.mark.parametrize("item", [b"7", b"[1]", b"[NaN]", b'"{}"', b"true"])
+def test_an_item_that_is_not_an_object_is_not_a_record(
+    item: bytes, read: Callable[[msgspec.Raw, bool], Record]
+) -> None:
+    """Whether or not it is strict JSON; the message shows its beginning."""
+    with pytest.raises(Malformed, match="where a record is expected") as refused:
+        read(msgspec.Raw(item), False)  # noqa: FBT003
+
+    assert item.decode() in str(refused.value)
+
+
+def wrapper(irregular: bytes) -> bytes:
+    """Return the line of a part that wraps something."""
+    return b'{"_id":null,"timestamp":null,"created":null,"irregular":%b}' % irregular
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        wrapper(b"7"),
+        wrapper(b"true"),
+        wrapper(b'"not base64!"'),
+        wrapper(b'"e30"'),
+        b'{"_id":"a","d":%b}' % DEEP,
+        b'{"_id":',
+        b"[]",
+    ],
+    ids=range(7),
+)
+def test_a_line_that_this_program_never_writes_is_malformed(line: bytes) -> None:
+    """Its part is damaged, or not ours."""
+    with pytest.raises(Malformed, match="not a record"):
+        read_line(line)
+
+
+def test_a_wrapper_is_read_back_as_what_it_wraps() -> None:
+    """Its line is kept, too."""
+    record = read_line(wrapper(b'"e30="'))
+
+    assert (record.original, record.line) == (b"{}", wrapper(b'"e30="'))
+    assert read_line(b"{}").original is None
 
 
 def test_a_record_has_a_position_on_either_axis() -> None:

@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,44 @@ def test_no_large_number_is_passed_over(
     record = b'{"t":"x","n":' + value + (b',"o":2}' if more else b"}")
 
     assert may_be_large(record) or not has_large_number(record)
+
+
+@pytest.mark.parametrize(
+    ("number", "large"),
+    [
+        (b"18446744073709551615", False),
+        (b"18446744073709551616", True),
+        (b"-9223372036854775808", False),
+        (b"-9223372036854775809", True),
+        (b"18446744073709551615.5", False),
+        (b"18446744073709551616.0", True),
+        (b"-9223372036854775808.5", False),
+        (b"-9223372036854775809.5", True),
+        (b"9" * 5_000, True),
+        (b"-" + b"9" * 5_000, True),
+        (b"9" * 5_000 + b".5", True),
+        (b"1e308", False),
+        (b"1e309", True),
+        (b"-1E+309", True),
+        (b"1e-309", False),
+        (b"1e-999", False),
+        (b"0e99", False),
+        (b"0e100", True),
+        (b"0.0E+0100", True),
+        (b"0e-100", False),
+        (b"0.00000000000000000000000000000000000001", False),
+    ],
+)
+def test_a_number_is_large_if_a_strict_reader_refuses_it(
+    number: bytes,
+    large: bool,  # noqa: FBT001
+) -> None:
+    """A whole part beyond 64 bits, a value beyond every double, a zero that is written as one."""
+    for written in (b'{"n":%b}', b'{"a":[-1,{"n":[%b ]}],"b":2}'):
+        record = written % number
+
+        assert has_large_number(record) == large
+        assert may_be_large(record) >= large
 
 
 def test_an_ordinary_record_is_not_looked_at_twice() -> None:
