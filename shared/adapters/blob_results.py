@@ -118,7 +118,7 @@ class BlobResultStore:
             if stored != content:
                 raise StoreConflict(
                     f"manifest {name} already exists with other content: another program writes "
-                    "under this scan's name. Nothing was changed; see the runbook"
+                    "under this scan's name. Nothing was changed"
                 ) from error
         except AzureError as error:
             raise explained(error, "write", blob.url) from error
@@ -179,7 +179,7 @@ def _judge_commit(blob: BlobClient, blocks: Sequence[Block], refusal: HttpRespon
     ):  # A blob that was uploaded whole has no blocks.
         raise StoreConflict(
             f"part {blob.url.partition('?')[0]} already exists with other blocks: another program "
-            "writes under this scan's name. Nothing was changed; see the runbook"
+            "writes under this scan's name. Nothing was changed"
         ) from refusal
     if error_code(refusal) == "InvalidBlockList":
         raise BlocksLost(

@@ -57,7 +57,9 @@ def _json_values(path: Path, text: str) -> dict[str, str]:
         raise SettingsError([f"--env-file {path} is encrypted: {hint}"])
     if not isinstance(values, dict) or not all(isinstance(it, str) for it in values.values()):
         shape = '{"Values": {"MDA_API_URL": "https://..."}}'
-        raise SettingsError([f"--env-file {path} has no Values of text: write {shape}"])
+        raise SettingsError(
+            [f"--env-file {path} needs an object Values that holds only text, such as {shape}"]
+        )
     return values
 
 

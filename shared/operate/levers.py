@@ -104,7 +104,7 @@ def outlook(decision: Decision) -> str:
     """Say when a decision shows."""
     if decision.kind in CHANGES_SCOPE:
         return "the next run commits it to the chain of manifests, and reports it"
-    return "it counts from the next run on, which reports it"
+    return "it takes effect with the next run, which reports it"
 
 
 def _decided(read: _Read, lever: Lever, *, by: str, reason: str) -> Ledger:
@@ -119,7 +119,7 @@ def _read_free(scan: Scan, display: Display) -> _Read:
         display.progress(f"a run is at work, until {until} at the latest: waiting for its end")
     while ledgers.is_held(read.ledger, read.now, scan.policy):
         left = (read.ledger.claimed_until - read.now) // 1000
-        display.tick(f"a run is at work: waiting for its end, for {left} s at the most")
+        display.tick(f"a run is at work: waiting for its end, for at most {left} s")
         scan.clock.sleep(POLL_MS)
         read = _read(scan)
     return read

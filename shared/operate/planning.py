@@ -19,7 +19,7 @@ from shared.ports import DerivedStore, LedgerStore
 
 ENDINGS: dict[Outcome, str] = {
     "idle": "nothing is due any more",
-    "waiting": "whatever is due waits",
+    "waiting": "everything that is due waits",
     "out-of-time": "the time budget is spent",
     "paused": "the scan is paused, so nothing is sent",
 }
@@ -79,7 +79,7 @@ def lines_of(forecast: Forecast, most: int) -> Iterator[str]:
     yield f"{it.scan}: the next run would send {counted(len(it.requests), 'request', 'requests')}"
     yield from (f"  first it {said}" for said in it.first)
     for number, request in enumerate(it.requests[:most], start=1):
-        begun = "goes on with" if request.begun else "begins"
+        begun = "resumes" if request.begun else "begins"
         stretch = f"{instant(request.start)} to {instant(request.end)}"
         yield f"  {number}. {begun} {request.look} {stretch}: {request.why}"
     if len(it.requests) > most:

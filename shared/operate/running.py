@@ -104,8 +104,8 @@ def summary(report: dict[str, Any]) -> str:
 _MEANING = {
     "idle": "idle, nothing is due",
     "waiting": "waiting, everything that is due must wait",
-    "out-of-time": "paused, the time budget is spent",
-    "faults": "paused, the API gave three faults in a row",
+    "out-of-time": "stopped, the time budget is spent",
+    "faults": "stopped, the API gave three faults in a row",
     "paused": "paused by an operator, no request is sent",
     "superseded": "ended early, another run or a command took over",
     "busy": "busy, another run holds the scan",

@@ -12,7 +12,7 @@ from shared.operate.pausing import counted
 def lines_of(ledger: Ledger, now: int) -> Iterator[str]:
     """Yield a ledger as lines of text: what it covers, what is open, what was decided."""
     yield f"scan {ledger.scan}, by {ledger.axis}, from {instant(ledger.origin)}"
-    yield f"  made {instant(ledger.made)}, for {ledger.api}, format version {ledger.version}"
+    yield f"  created {instant(ledger.made)}, for {ledger.api}, format version {ledger.version}"
     yield f"  filters and sort field: fingerprint {ledger.fingerprint}"
     yield f"  chain: {counted(ledger.head.number, 'manifest', 'manifests')}, {ledger.head.sha256}"
     yield f"  {_claim(ledger, now)}"

@@ -21,7 +21,7 @@ from shared.scan.run_clock import RunClock
 SOUGHT_MOST = 500
 """Versions in which one that fits is looked for: some hours of runs."""
 
-REBUILD = "make the ledger again from the manifests with `python -m shared ledger rebuild`"
+REBUILD = "rebuild the ledger from the manifests with `python -m shared ledger rebuild`"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +112,7 @@ class _Chain:
             return quoted(str(error).partition(":")[0])
         commit = ledger.committing
         if commit and self._manifest(commit.number) not in {None, commit.manifest.encode()}:
-            return f"manifest {commit.number} is another than it was about to put"
+            return f"manifest {commit.number} differs from the one that it was about to write"
         if check.absent in self._begun:
             return f"a later version was about to commit manifest {check.absent}"
         if commit:

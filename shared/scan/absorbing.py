@@ -103,7 +103,7 @@ class Absorber:
         run = self._run
         if noticeably_apart(ahead):
             if run.tally.api_ahead is None:
-                run.warn("the API's clock and the run's differ: see the runbook")
+                run.warn("the API's clock and the run's differ: see docs/runbook.md#clocks-differ")
             run.tally.api_ahead = ahead
         return ledgers.heard(ledger, ahead, run.now(), run.policy)
 

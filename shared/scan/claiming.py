@@ -36,7 +36,9 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
     now = clock.now()
     if noticeably_apart(clock.skew):
         tally.skew = clock.skew
-        tally.warnings.append("the local clock and the storage service's differ: see the runbook")
+        tally.warnings.append(
+            "the local clock and the storage service's differ: see docs/runbook.md#clocks-differ"
+        )
     try:
         ledger = _read(ports, saved, now, policy)
         tally.ledger, tally.now = ledger, now
@@ -82,9 +84,9 @@ def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:
     if ports.results.is_empty():
         return ledgers.begin(policy, now)
     raise LedgerMissing(
-        f"scan {policy.scan!r} has manifests or parts and no ledger: put back the ledger from the "
-        "state container's deleted blobs or versions, or make it again with `python -m shared "
-        "ledger rebuild`. To begin afresh on purpose give the scan a new SCAN_NAME"
+        f"scan {policy.scan!r} has manifests or parts and no ledger: restore the ledger from the "
+        "state container's deleted blobs or versions, or rebuild it with `python -m shared "
+        "ledger rebuild`. To start again from nothing, give the scan a new SCAN_NAME"
     )
 
 
@@ -103,7 +105,7 @@ def require_chain(results: ResultStore, ledger: Ledger) -> None:
 def _warn(ledger: Ledger, policy: Policy, tally: Tally) -> None:
     if ledger.lookback != policy.lookback:
         tally.warnings.append(
-            "SCAN_LOOKBACK has changed: it only counts on a scan's first run, and is ignored now"
+            "SCAN_LOOKBACK has changed: it counts only on a scan's first run, and is ignored now"
         )
     if ledger.api != policy.api:
         tally.warnings.append(f"MDA_API_URL has changed from {ledger.api} to {policy.api}")

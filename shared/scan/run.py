@@ -82,7 +82,7 @@ class Run:
         """Make the run end, because its time cannot be trusted; the next run claims again."""
         if self.health.ends != "clocks differ":
             self.health = self.health.after_clocks_differed()
-            self.warn(f"{why}, so the run has ended: see the runbook")
+            self.warn(f"{why}, so the run has ended: see docs/runbook.md#clocks-differ")
 
 
 def shown(bounds: Interval) -> str:

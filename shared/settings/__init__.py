@@ -148,14 +148,16 @@ def _storage(reader: Reader) -> StorageSettings:
     if connection is None:
         reader.require(table.STORAGE_ACCOUNT_URL, url, table.STORAGE_ACCOUNT_URL.hint)
     elif url is not None:
-        reader.problem("STORAGE_CONNECTION_STRING", "is set beside STORAGE_ACCOUNT_URL: keep one")
+        reader.problem(
+            "STORAGE_CONNECTION_STRING", "is set together with STORAGE_ACCOUNT_URL: keep only one"
+        )
     data = reader.value(table.STORAGE_DATA_CONTAINER)
     manifests = reader.value(table.STORAGE_MANIFEST_CONTAINER)
     state = reader.value(table.STORAGE_STATE_CONTAINER)
     if len({data, manifests, state}) < len((data, manifests, state)):
         names = f"{data}, {manifests}, {state}"
         reader.problem(
-            "STORAGE_*_CONTAINER", f"name one container twice ({names}): give three names"
+            "STORAGE_*_CONTAINER", f"name the same container twice ({names}): give three names"
         )
     return StorageSettings(
         account_url=None if url is None else account_url(reader, url),

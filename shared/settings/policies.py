@@ -116,10 +116,12 @@ def _check_durations(reader: Reader, policy: Policy) -> None:
     if policy.sweeps and policy.sweeps[0][1] <= policy.settle:
         reader.problem(
             "SCAN_SWEEPS",
-            "begins no later than SCAN_SETTLE: a sweep must be older than the first pass",
+            "has an age of at most SCAN_SETTLE: a sweep must come after the first pass",
         )
     if policy.sweeps and policy.sweeps[-1][1] >= policy.reach:
-        reader.problem("SCAN_SWEEPS", "ends past SCAN_REACH: the API no longer shows that time")
+        reader.problem(
+            "SCAN_SWEEPS", "has an age of SCAN_REACH or more: the API no longer shows that time"
+        )
 
 
 def fingerprint(filters: dict[str, Any], axis: str) -> str:

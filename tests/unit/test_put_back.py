@@ -37,7 +37,7 @@ def test_a_ledger_restored_to_before_an_interrupted_commit_is_reported_as_such()
     world = interrupted_and_put_back()
     ((name, content),) = world.results.parts.items()
 
-    with pytest.raises(LedgerRolledBack, match="put back to a copy from before an interrupted"):
+    with pytest.raises(LedgerRolledBack, match="restored a ledger from before an interrupted"):
         world.run()
 
     assert world.results.parts[name] == content

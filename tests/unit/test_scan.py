@@ -303,7 +303,7 @@ def test_a_ledger_restored_to_an_older_idle_copy_stops_the_run() -> None:
     world.run()
     world.ledgers.content = older
 
-    with pytest.raises(LedgerRolledBack, match="older copy"):
+    with pytest.raises(LedgerRolledBack, match="restored an older ledger"):
         world.run()
 
     assert older == world.ledgers.content

@@ -128,13 +128,17 @@ def _held(ledger: Ledger, policy: Policy, now: int) -> list[str]:
     return [f"a run is at work, until {until} at the latest: the next one begins after it"]
 
 
+def _decisions(count: int) -> str:
+    return "1 decision" if count == 1 else f"{count} decisions"
+
+
 def _prepared(ledger: Ledger, policy: Policy, now: int) -> tuple[list[str], Ledger]:
     """Return what a run does before its first request, and the ledger after that."""
     said = []
     if ledger.committing:
         said.append(f"finishes the interrupted commit of manifest {ledger.committing.number}")
     if ledger.outstanding:
-        said.append(f"commits {len(ledger.outstanding)} decisions to the chain of manifests")
+        said.append(f"commits {_decisions(len(ledger.outstanding))} to the chain of manifests")
     if ledger.pause:
         return said, ledger
     for piece in passed(ledger, now, policy):

@@ -37,7 +37,7 @@ MIN_READER = 1
 """The oldest version of the format whose readers may touch what is written."""
 
 PUT_BACK = (
-    "put back its last good version from the state container's blob versions; it is left as it is, "
+    "restore its last good version from the state container's blob versions; it is left as it is, "
     "and never reset"
 )
 
@@ -146,8 +146,8 @@ def _rescoped(ledger: Ledger, now: int, policy: Policy) -> Ledger:
     if ledger.axis != policy.axis:
         raise ScopeChanged(
             f"scan {ledger.scan!r} cuts its slices by {ledger.axis}, and SCAN_SORT_FIELD is "
-            f"{policy.axis}: coverage on one cannot be carried to the other. Give the scan a new "
-            "SCAN_NAME, or set SCAN_SORT_FIELD back"
+            f"{policy.axis}: coverage on one says nothing about the other. Give the scan a new "
+            "SCAN_NAME, or restore SCAN_SORT_FIELD"
         )
     if ledger.fingerprint == policy.fingerprint or is_accepted(ledger, policy.fingerprint):
         return ledger
@@ -165,9 +165,9 @@ def require_scope(ledger: Ledger, policy: Policy) -> None:
     if ledger.fingerprint != policy.fingerprint:
         raise ScopeChanged(
             f"the filters of scan {ledger.scan!r} have changed (fingerprint {ledger.fingerprint} "
-            f"to {policy.fingerprint}), which would make its coverage a lie: give the scan a new "
-            "SCAN_NAME, which begins afresh, or accept that earlier time was scanned with the old "
-            "filters, with `python -m shared accept-filters` or with "
+            f"to {policy.fingerprint}), for which its coverage would be false: give the scan a new "
+            "SCAN_NAME, which starts from nothing, or accept that earlier time was scanned with "
+            "the old filters, with `python -m shared accept-filters` or with "
             f"SCAN_ACCEPT_FILTERS={policy.fingerprint}"
         )
 
@@ -206,21 +206,21 @@ def require_head(check: ChainCheck, content: bytes | None, following_exists: boo
         found = "is missing" if content is None else "has another hash"
         raise LedgerRolledBack(
             f"manifest {check.head.number}, the chain's head as the ledger knows it, {found}: "
-            "ledger and manifests are not of one history. Put back the copies that belong together"
+            "ledger and manifests do not belong to one history. Restore copies that belong together"
         )
     if following_exists:
         raise LedgerRolledBack(
-            f"manifest {check.absent} exists, and the ledger ends before it: the ledger was put "
-            "back to an older copy. Put back its newest version from the state container's blob "
-            "versions; going on would write duplicates"
+            f"manifest {check.absent} exists, and the ledger ends before it: somebody "
+            "restored an older ledger. Restore its newest version from the state container's blob "
+            "versions; continuing would write duplicates"
         )
 
 
 def put_back_before(part: str) -> LedgerRolledBack:
     """Return the error for a part that this scan wrote and that the ledger knows nothing of."""
     return LedgerRolledBack(
-        f"part {part} exists with other blocks, and an earlier run of this scan wrote them: the "
-        "ledger was put back to a copy from before an interrupted commit. The part is left as it "
+        f"part {part} exists with other blocks, and an earlier run of this scan wrote them: "
+        "somebody restored a ledger from before an interrupted commit. The part is left as it "
         "is: move the ledger away and run `python -m shared ledger rebuild`, which adopts the part"
     )
 

@@ -1,6 +1,6 @@
 """The command line: every command of `python -m shared`, in modules by what they do.
 
-Exit codes: 0 done, 1 failed or found something, 2 wrong settings or options.
+Exit codes: 0 done, 1 failed or found something, 2 invalid settings or options.
 """
 
 import typer
@@ -25,7 +25,8 @@ app = typer.Typer(
     help="Collect activities of Microsoft Defender for Cloud Apps: RUN the scan that the function "
     "app runs, QUERY the API once, VERIFY what is stored.\n\nSettings are environment variables "
     "(docs/settings.md). An --env-file overrides them, and an option overrides both.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong settings or options. More: docs/command-line.md",
+    epilog="Exit codes: 0 done, 1 failed, 2 invalid settings or options. "
+    "More: docs/command-line.md",
     no_args_is_help=True,
     add_completion=False,
     # The library's own tracebacks show local variables, and with them secrets.

@@ -24,22 +24,29 @@ def announce(  # noqa: PLR0913 - each is an option
     *,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Parts with activities from then on."),
+        typer.Option(
+            "--from", metavar="TIME", help="Only parts with time from this on (ISO 8601)."
+        ),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Parts of activities before then.")
+        str | None,
+        typer.Option("--to", metavar="TIME", help="Only parts with time before this (ISO 8601)."),
     ] = None,
     queue: Annotated[
         str | None,
-        typer.Option(metavar="NAME|URL", help="The reader's queue: of the account with the parts."),
+        typer.Option(metavar="NAME|URL", help="The queue: a URL, or a name in the parts' account."),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option(metavar="FILE|-", help="Write the messages there instead, one a line."),
+        typer.Option(
+            metavar="FILE|-", help="Append the messages to this file instead, one a line."
+        ),
     ] = None,
     schema: Annotated[
         str,
-        typer.Option(metavar="NAME", help=f"{' or '.join(EVENT_SCHEMAS)}: as the subscription's."),
+        typer.Option(
+            metavar="NAME", help=f"{' or '.join(EVENT_SCHEMAS)}: the schema of the subscription."
+        ),
     ] = EVENT_SCHEMAS[0],
     topic: Annotated[
         str, typer.Option(metavar="ID", help="Resource id of the storage account.")
@@ -47,7 +54,7 @@ def announce(  # noqa: PLR0913 - each is an option
     after: Annotated[
         int, typer.Option(min=0, metavar="NUMBER", help="Continue after this manifest.")
     ] = 0,
-    most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages to send.")] = 100_000,
+    most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Messages at most.")] = 100_000,
     scan: OneScan = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,

@@ -38,10 +38,13 @@ def verify(  # noqa: PLR0913 - each is an option
     scan: AnyScan = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Read parts of hours from then on (ISO 8601)."),
+        typer.Option(
+            "--from", metavar="TIME", help="Read only parts of hours from this time on (ISO 8601)."
+        ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Read parts of hours before then.")
+        str | None,
+        typer.Option(metavar="TIME", help="Read only parts of hours before this time (ISO 8601)."),
     ] = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
@@ -49,7 +52,7 @@ def verify(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Check what is stored: the chain of manifests, every part, the ledger.
 
-    It only reads from storage, and may run beside the scan.
+    It only reads from storage, and may run while the scan runs.
     """
     console = standard_error()
     with failures(console, as_json=as_json):
@@ -76,21 +79,26 @@ def status(  # noqa: PLR0913 - each is an option
     as_json: AsJson = False,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Write the status page of the scans there."),
+        typer.Option("--html", metavar="FILE", help="Write the status page to this file."),
     ] = None,
     opens: Annotated[
         bool, typer.Option("--open", help="Open the status page in a browser.")
     ] = False,
     every: Annotated[
         int | None,
-        typer.Option("--watch", metavar="SECONDS", min=1, help="Repeat until interrupted."),
+        typer.Option(
+            "--watch",
+            metavar="SECONDS",
+            min=1,
+            help="Repeat at this interval, until you interrupt it.",
+        ),
     ] = None,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
     """Show how the scans are: a verdict in words, what needs a person, and the last 30 days.
 
-    Only storage is asked, and nothing in it is changed. It may run beside the scan.
+    It only reads from storage, and may run while the scan runs.
     """
     console = standard_error()
     with failures(console, as_json=as_json):

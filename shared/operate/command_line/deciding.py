@@ -31,7 +31,7 @@ def ask(console: Console, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise SettingsError(["--yes is needed: there is no terminal on which to ask"])
+        raise SettingsError(["--yes is needed: there is no terminal to ask on"])
     if not typer.confirm("Do this?", err=True):
         console.print("nothing was changed")
         raise typer.Exit(FAILED)

@@ -30,15 +30,20 @@ def doctor(
     ] = None,
     scan: Annotated[
         str | None,
-        typer.Option("--scan", metavar="NAME", help="Judge this scan's settings; the first's."),
+        typer.Option(
+            "--scan",
+            metavar="NAME",
+            help="Judge the settings of this scan.",
+            show_default="the first",
+        ),
     ] = None,
     env_file: EnvFile = None,
     from_app: FromApp = None,
 ) -> None:
     """Check settings, sign-in, storage and clocks, and measure what the API leaves undocumented.
 
-    It sends at most 20 requests, at a pace that leaves a live scan its own. Whatever it writes to
-    storage, no run, reader or check ever sees.
+    It sends at most 20 requests, at a pace that leaves a running scan its share. No run,
+    reader or check ever sees what it writes to storage.
     """
     console = standard_error()
     with failures(console, as_json=as_json):

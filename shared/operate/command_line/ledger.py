@@ -27,7 +27,7 @@ from shared.operate.showing import lines_of
 from shared.operate.versions import read_versions
 
 ledger_app = typer.Typer(
-    help="See the ledger of a scan, and put it right when it is lost or damaged.",
+    help="Show the ledger of a scan, and repair it when it is lost or damaged.",
     no_args_is_help=True,
 )
 
@@ -63,7 +63,7 @@ def rebuild_ledger(
         console.print(str(made), soft_wrap=True)
         if write_it:
             write(place.ledgers, made)
-        said = "written" if write_it else "nothing is written: add --write when this is right"
+        said = "written" if write_it else "nothing was written: add --write if this is right"
         console.print(said, soft_wrap=True)
         if as_json:
             write_json({"written": write_it, "adopted": made.adopted, "ledger": made.ledger})
@@ -124,7 +124,9 @@ def restore_ledger(  # noqa: PLR0913 - each is an option
     version: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Which version, as `ledger history` shows it. [newest that fits]"
+            metavar="ID",
+            help="Which version, as `ledger history` shows it.",
+            show_default="the newest that fits",
         ),
     ] = None,
     reason: Reason = "",

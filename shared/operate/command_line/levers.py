@@ -67,10 +67,12 @@ def pause(
     *,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="When the pause ends by itself (ISO 8601). [never]"),
+        typer.Option(
+            metavar="TIME", help="When the pause ends by itself (ISO 8601).", show_default="never"
+        ),
     ] = None,
 ) -> LeverFor:
-    """Let the runs of a scan send no request, until a time or until the scan is resumed."""
+    """Pause a scan: its runs send no requests, until a time or until it is resumed."""
 
     def lever(_: Policy) -> Lever:
         at = read_time("--until", until)
@@ -89,10 +91,11 @@ def resume() -> LeverFor:
 def rescan(
     *,
     start: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="The first instant (ISO 8601).")
+        str,
+        typer.Option("--from", metavar="TIME", help="Start of the time to scan again (ISO 8601)."),
     ],
     end: Annotated[
-        str, typer.Option("--to", metavar="TIME", help="The first instant after it (ISO 8601).")
+        str, typer.Option("--to", metavar="TIME", help="End of that time (ISO 8601), exclusive.")
     ],
 ) -> LeverFor:
     """Scan time again, and store only what is missing."""
@@ -109,10 +112,10 @@ def backfill(
     *,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="TIME", help="Where the scan begins from now on (ISO 8601)."),
+        typer.Option("--to", metavar="TIME", help="The new, earlier start of the scan (ISO 8601)."),
     ],
 ) -> LeverFor:
-    """Let a scan begin earlier than it did, as far back as the API answers."""
+    """Make a scan begin earlier, as far back as the API answers."""
 
     def lever(policy: Policy) -> Lever:
         at = parse_time("--to", to)
@@ -123,13 +126,13 @@ def backfill(
 
 @_command
 def accept_filters() -> LeverFor:
-    """Accept the changed filters of the settings: what is covered counts for them, too."""
+    """Accept the changed filters in the settings: time already covered counts for them, too."""
     return lambda policy: lambda ledger, order: levers.filters_accepted(ledger, order, policy)
 
 
 @_command
 def retry() -> LeverFor:
-    """Ask for the slices that wait, or are blocked, in the next run. A throttle stays."""
+    """Make waiting and blocked slices due in the next run. A throttle stays."""
     return lambda _: levers.retried
 
 

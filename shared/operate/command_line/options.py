@@ -17,12 +17,17 @@ EnvFile = Annotated[
 
 AnyScan = Annotated[
     str | None,
-    typer.Option("--scan", metavar="NAME", help="The scan; all that are configured."),
+    typer.Option(
+        "--scan",
+        metavar="NAME",
+        help="The scan to choose, by its name.",
+        show_default="all that are configured",
+    ),
 ]
 
 OneScan = Annotated[
     str | None,
-    typer.Option("--scan", metavar="NAME", help="The scan, if several are configured."),
+    typer.Option("--scan", metavar="NAME", help="The scan; required if several are configured."),
 ]
 
 FromApp = Annotated[
@@ -37,7 +42,7 @@ FromApp = Annotated[
 
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Write JSON to standard output: an object a line, nothing else."),
+    typer.Option("--json", help="Write only JSON to standard output, one object a line."),
 ]
 
 Reason = Annotated[

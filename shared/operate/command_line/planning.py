@@ -15,7 +15,7 @@ from shared.operate.planning import lines_of, read_plan
 def plan(
     *,
     most: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="Requests to show of each scan.")
+        int, typer.Option(min=1, metavar="NUMBER", help="How many requests to show for each scan.")
     ] = 10,
     scan: AnyScan = None,
     as_json: AsJson = False,
@@ -24,7 +24,7 @@ def plan(
 ) -> None:
     """Show what the next run would do and why, without doing it.
 
-    Only storage is asked, and nothing is written. It may run beside the scan.
+    It only reads from storage, and may run while the scan runs.
     """
     console = standard_error()
     with failures(console, as_json=as_json):

@@ -13,7 +13,7 @@ from shared.operate.command_line.session import archive_of, environ_of, failures
 from shared.operate.display import standard_error
 
 quarantine_app = typer.Typer(
-    help="See the answers of the API that made no sense.", no_args_is_help=True
+    help="Show answers of the API that made no sense.", no_args_is_help=True
 )
 
 

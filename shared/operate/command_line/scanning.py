@@ -72,7 +72,7 @@ def query(  # noqa: PLR0913 - each is an option
         str | None,
         typer.Option(
             metavar="JSON|@FILE",
-            help="What to look for, as the API documents it: any filters. [SCAN_FILTERS, {}]",
+            help="The filters, as the API documents them. [SCAN_FILTERS, {}]",
         ),
     ] = None,
     sort_field: Annotated[
@@ -85,7 +85,7 @@ def query(  # noqa: PLR0913 - each is an option
     ] = None,
     limit: Annotated[
         str | None,
-        typer.Option(metavar="500-5000", help="Activities on a page. [SCAN_LIMIT, 5000]"),
+        typer.Option(metavar="500-5000", help="Activities per page. [SCAN_LIMIT, 5000]"),
     ] = None,
     output: Annotated[
         str,

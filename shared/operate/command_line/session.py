@@ -97,7 +97,7 @@ def failures(
             told = {"error": type(error).__name__, "message": str(error), "help": help_for(error)}
             write_json(told)
         if code_of(error) == FAILED and output != STANDARD_OUTPUT and partial(output).exists():
-            kept = f"What had been written until then is in {partial(output)}; it is not complete."
+            kept = f"What was written until then is in {partial(output)}, which is incomplete."
             console.print(kept, soft_wrap=True)
         raise typer.Exit(code_of(error)) from None
 

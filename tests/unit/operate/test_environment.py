@@ -41,7 +41,7 @@ def test_local_settings_are_read(tmp_path: Path) -> None:
         ("A=1\nhunter2\n", "line 2 is neither KEY=VALUE"),
         ('{"Values": ', "is not JSON"),
         ('{"IsEncrypted": true, "Values": {}}', "is encrypted"),
-        ('{"Values": {"SCAN_LIMIT": 500}}', "no Values of text"),
+        ('{"Values": {"SCAN_LIMIT": 500}}', "an object Values that holds only text"),
     ],
 )
 def test_a_file_that_is_not_a_settings_file_is_refused(tmp_path: Path, text: str, why: str) -> None:

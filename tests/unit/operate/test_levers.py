@@ -215,7 +215,8 @@ def test_a_run_that_commits_while_a_command_reads_is_no_roll_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lever", "says"), [(lever_pause, "from the next run on"), (lever_backfill, "commits it to")]
+    ("lever", "says"),
+    [(lever_pause, "takes effect with the next run"), (lever_backfill, "commits it to")],
 )
 def test_a_command_says_when_its_decision_shows(lever: Lever, says: str) -> None:
     """The chain learns of it only in the next run."""

@@ -47,7 +47,7 @@ def test_it_expects_the_usual_number_of_activities() -> None:
 
     assert len(known.plan.requests) > len(unknown.plan.requests) > 0
     assert any(it.begun for it in known.plan.requests)
-    assert any("goes on with first" in line for line in lines_of(known, 99))
+    assert any("resumes first" in line for line in lines_of(known, 99))
 
 
 def test_it_says_what_comes_first_what_waits_and_when_the_backlog_is_gone() -> None:
@@ -65,7 +65,7 @@ def test_it_says_what_comes_first_what_waits_and_when_the_backlog_is_gone() -> N
 
     text = "\n".join(lines_of(late, 1))
 
-    assert "  first it commits 1 decisions" in text
+    assert "  first it commits 1 decision" in text
     assert "  first waits" in text
     assert "gone about 2026-11-23 13:00:00 UTC" in text
     assert ": busy" in text

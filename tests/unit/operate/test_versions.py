@@ -165,7 +165,7 @@ def test_a_version_that_was_committing_another_manifest_does_not_fit() -> None:
 
     world.results.put_manifest(number, b"another")
 
-    assert "is another" in read_versions(state, world.results, 1)[0].why
+    assert "differs from the one" in read_versions(state, world.results, 1)[0].why
 
 
 def test_what_cannot_be_read_does_not_fit() -> None:

@@ -116,7 +116,7 @@ def test_a_paused_scan_sends_nothing() -> None:
     made = plan(levers.paused(decided, ORDER, until=None), HOW, NOW)
 
     assert (made.outcome, made.requests) == ("paused", ())
-    assert made.first == ("commits 1 decisions to the chain of manifests",)
+    assert made.first == ("commits 1 decision to the chain of manifests",)
 
 
 def test_slices_that_wait_are_named_with_their_faults() -> None:

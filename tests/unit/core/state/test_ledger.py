@@ -140,14 +140,14 @@ FILTERED = {"service": {"eq": [20893]}}
     ("changes", "says"),
     [
         ({"scan": "other"}, "is of scan 'all', not of 'other'"),
-        ({"axis": "created"}, "set SCAN_SORT_FIELD back"),
+        ({"axis": "created"}, "restore SCAN_SORT_FIELD"),
         ({"filters": FILTERED}, "SCAN_ACCEPT_FILTERS="),
         ({"filters": FILTERED, "accept": "0123456789abcdef"}, "SCAN_ACCEPT_FILTERS="),
         ({"filters": FILTERED, "accept": HOW.fingerprint}, "SCAN_ACCEPT_FILTERS="),
     ],
 )
 def test_a_changed_scope_is_refused(changes: dict[str, Any], says: str) -> None:
-    """It would make coverage a lie; the message says how to go on."""
+    """Its coverage would be false; the message says how to go on."""
     with pytest.raises(ScopeChanged, match=says):
         ledgers.claim(new_ledger(), run="me", now=NOW, policy=policy(**changes))
 
@@ -156,7 +156,7 @@ def test_no_acceptance_carries_coverage_to_another_sort_field() -> None:
     """Not even that of the new fingerprint."""
     other = policy(axis="created")
 
-    with pytest.raises(ScopeChanged, match="coverage on one cannot be carried"):
+    with pytest.raises(ScopeChanged, match="coverage on one says nothing"):
         ledgers.claim(
             new_ledger(), run="me", now=NOW, policy=policy(axis="created", accept=other.fingerprint)
         )
