@@ -52,9 +52,12 @@ def test_what_another_encoder_would_change_is_kept(kind: str) -> None:
     assert lines(body(KEPT[kind])) == [KEPT[kind]]
 
 
-def test_an_indented_page_is_stored_on_lines() -> None:
+@pytest.mark.parametrize("newline", [b"\n", b"\r", b"\r\n"])
+def test_an_indented_page_is_stored_on_lines(newline: bytes) -> None:
     """White space between tokens goes; strings and numbers keep their bytes."""
-    record = b'{\n  "_id": "a b\\n",\r\n  "n": 1.10,\n  "list": [\n 1e5\n]\n}'
+    record = newline.join(
+        [b"{", b'  "_id": "a b\\n",', b'"n": 1.10, "list": [', b"1e5", b"]", b"}"]
+    )
 
     assert lines(body(record)) == [b'{"_id":"a b\\n","n":1.10,"list":[1e5]}']
 
@@ -217,17 +220,25 @@ def wrapper(irregular: bytes) -> bytes:
         wrapper(b"7"),
         wrapper(b"true"),
         wrapper(b'"not base64!"'),
+        wrapper(b'"e3 0="'),
         wrapper(b'"e30"'),
         b'{"_id":"a","d":%b}' % DEEP,
         b'{"_id":',
         b"[]",
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_a_line_that_this_program_never_writes_is_malformed(line: bytes) -> None:
     """Its part is damaged, or not ours."""
     with pytest.raises(Malformed, match="not a record"):
         read_line(line)
+
+
+def test_a_line_is_read_back_as_the_record_it_holds() -> None:
+    """With what identifies it; a line with a field more than a wrapper has is a record."""
+    line = b'{"_id":"a","timestamp":1,"created":2.0,"irregular":"e30=","n":1}'
+
+    assert read_line(line) == Record(raw=line, id="a", timestamp=1, created=2)
 
 
 def test_a_wrapper_is_read_back_as_what_it_wraps() -> None:

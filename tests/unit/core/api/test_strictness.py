@@ -107,3 +107,15 @@ def test_a_repeated_key_is_found_however_it_is_written(names: list[bytes], space
     found = repeats_a_key(record, msgspec.json.decode(record, type=dict[str, msgspec.Raw]))
 
     assert found == (len(set(read)) < len(read))
+
+
+@pytest.mark.parametrize("value", [b"1", b'"xyz"', b'{"n":1}'])
+@pytest.mark.parametrize("others", range(20))
+def test_a_repeated_key_is_found_among_any_number_of_others(others: int, value: bytes) -> None:
+    """However long the record is because of them."""
+    distinct = [b'"%d":%d' % (number, number) for number in range(others)]
+    once, twice = (b"{%b}" % b",".join([*distinct, *[b'"k":%b' % value] * n]) for n in (1, 2))
+
+    for record, repeats in ((once, False), (twice, True)):
+        members = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
+        assert repeats_a_key(record, members) is repeats
