@@ -64,7 +64,7 @@ REFUSED = [
     (("pause", "--until", "2020-01-01", "--yes"), 1, "is in the past"),
     (("backfill", "--to", "2020-01-01", "--yes"), 1, "beyond the API's reach of 30 days"),
     (("rescan", "--from", "2020-01-01", "--to", "2020-01-02", "--yes"), 1, "begins at"),
-    (("pause",), 2, "--yes is needed: there is no terminal on which to ask"),
+    (("pause",), 2, "--yes is needed: there is no terminal to ask on"),
     (("pause", "--until", "soon", "--yes"), 2, "--until is 'soon': it is not a time"),
     (("rescan", "--from", "yesterday", "--to", "2020-01-02"), 2, "--from is 'yesterday'"),
     (("backfill", "--to", "long ago"), 2, "--to is 'long ago'"),
