@@ -44,6 +44,9 @@ from shared.core.quoting import quoted
 LOOKED_AT = 40
 """Records of a page whose fields are looked at; a source has the same fields again and again."""
 
+SAID_MOST = 1_000
+"""Characters of a refused sign-in that are told: what to do comes at its end."""
+
 Place = tuple[int | None, int | None]
 """A record's `timestamp` and `created`."""
 
@@ -84,7 +87,7 @@ class Seen:
         continuation: `nextQueryFilters` verbatim, None without one.
         ahead: how far the API's clock is ahead, in ms; None when it did not say.
         wait: how long a throttle asks to wait, in ms.
-        said: what the API said in words, if it refused.
+        said: what went wrong, in words that are fit to show; a refusal ends with what to do.
         renewable: whether a new token may help.
         types: of the documented fields of the first records.
         undocumented: how many other fields these have, at most on one record.
@@ -131,7 +134,7 @@ def look(asked: Asked, answer: Answer | NoAnswer, *, milliseconds: int, now: int
 
 def turned_away(asked: Asked, said: str) -> Seen:
     """Return what a question showed that could not be sent, because signing in is refused."""
-    return Seen(asked=asked, exchange=_exchange(asked, "refused", 0), said=quoted(said))
+    return Seen(asked=asked, exchange=_exchange(asked, "refused", 0), said=quoted(said, SAID_MOST))
 
 
 def _look(asked: Asked, answer: Answer | NoAnswer, milliseconds: int, now: int) -> Seen:
@@ -173,7 +176,7 @@ def _unread(asked: Asked, answer: Answer, result: Result, milliseconds: int, sai
         **_transport(answer),
         retry_after=_form_of(answer.retry_after) if result == "throttled" else None,
     )
-    return Seen(asked=asked, exchange=exchange, said=quoted(said))
+    return Seen(asked=asked, exchange=exchange, said=said)
 
 
 def _exchange(asked: Asked, result: Result, milliseconds: int) -> Exchange:

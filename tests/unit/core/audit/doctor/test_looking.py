@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.audit.doctor.looking import Asked, Seen, bound_in, look
+from shared.core.audit.doctor.looking import Asked, Seen, bound_in, look, turned_away
 from shared.core.model import Answer, NoAnswer, Request
 from tests.fakes import NOW, activity, status
 
@@ -80,7 +80,9 @@ def test_the_form_of_an_empty_answer_is_kept(body: object, data: str) -> None:
     assert (found.exchange.result, found.exchange.data, found.is_page) == ("empty", data, True)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"data": 7}', b"<html>", b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b'{"data": 7}', b"<html>", b"\xff", b'{"a":' * 100_000]
+)
 def test_what_is_no_page_is_a_fault(body: bytes) -> None:
     """It says why, to whoever asked; that is not kept."""
     found = seen(Answer(status=200, body=body))
@@ -104,6 +106,53 @@ def test_what_came_instead_of_a_page_is_told_apart(answer: Answer | NoAnswer, re
     assert seen(answer).exchange.result == result
 
 
+def test_what_an_answer_said_is_quoted_on_one_line() -> None:
+    """Only of a refusal, a fault, or where none came: the rest says nothing of use."""
+    lost = seen(NoAnswer(kind="timeout", detail="no answer\nwithin 60 s"))
+
+    assert lost.said == "timeout: no answer within 60 s"
+    assert "do this" in seen(status(403, '{"detail": "do\\nthis"}')).said
+    for silent in (status(400, "no"), status(429), Answer(status=200, body=b"{}")):
+        assert seen(silent).said == ""
+
+
+def test_a_refusal_is_told_to_its_end() -> None:
+    """That says what to do, however much the API had to say."""
+    long = "no" * 500
+    refused = turned_away(ASKED, f"signing in failed: {long[:300]}.\n Check the identity")
+
+    assert refused.said.endswith("no. Check the identity")
+    assert (refused.exchange.result, refused.exchange.milliseconds) == ("refused", 0)
+    assert seen(status(403, long)).said.endswith("a managed identity's cached token.")
+
+
+def test_an_answer_that_is_no_page_is_counted_like_one() -> None:
+    """With its status, its size and its headers; only a throttle has a time to wait."""
+    answer = Answer(
+        status=503, body=b"busy", headers=frozenset({"retry-after", "x"}), retry_after="5"
+    )
+
+    found = seen(answer).exchange
+
+    assert (found.status, found.bytes, found.other_headers) == (503, 4, 1)
+    assert (found.retry_after, found.milliseconds) == (None, 70)
+
+
+def test_an_object_without_members_is_empty_only_as_a_success() -> None:
+    """With another status it is a fault like any."""
+    assert seen(status(500, "{}")).exchange.result == "fault"
+
+
+@pytest.mark.parametrize(("date", "ahead"), [(-1_069, 0), (-1_070, -1), (0, 0), (9, 9)])
+def test_the_api_s_clock_agrees_if_its_date_lies_between_request_and_answer(
+    date: int, ahead: int
+) -> None:
+    """In its whole second."""
+    answer = Answer(status=200, body=b"{}", date=NOW + date)
+
+    assert seen(answer).ahead == ahead
+
+
 def test_only_a_token_that_is_not_accepted_may_be_renewed() -> None:
     """A new token has the same rights."""
     assert seen(status(401)).renewable
@@ -115,6 +164,8 @@ def test_only_a_token_that_is_not_accepted_may_be_renewed() -> None:
     [
         (None, "absent"),
         ("23", "seconds"),
+        (" 23 ", "seconds"),
+        ("00", "zero"),
         ("0", "zero"),
         ("Mon, 23 Nov 2026 12:01:00 GMT", "date"),
         ("soon", "other"),
