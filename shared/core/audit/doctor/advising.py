@@ -93,15 +93,13 @@ def _page_cap(facts: Facts, policy: Policy) -> _Row:
         "refused": "The API refuses a larger limit. The scan notices and asks for less.",
     }
     known = facts.page_cap is not None and facts.limit is not None
-    size = (
-        f"{'about' if facts.page_cap_is == 'exact' else 'at least'} {facts.page_cap:,} records"
-        if facts.page_cap is not None
-        else ""
-    )
+    least = "about" if facts.page_cap_is == "exact" else "at least"
     return _Row(
         fact="page cap",
         assumed=f"up to {policy.limit:,} records (SCAN_LIMIT)",
-        measured=f"{size}; a limit of {LIMIT_MAX:,} is {facts.limit}" if known else None,
+        measured=f"{least} {facts.page_cap:,} records; a limit of {LIMIT_MAX:,} is {facts.limit}"
+        if known
+        else None,
         differs=facts.page_cap_is == "exact" and (facts.page_cap or 0) < policy.limit,
         meaning=told.get(facts.limit or "", ""),
     )

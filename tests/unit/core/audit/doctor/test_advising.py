@@ -85,6 +85,14 @@ def test_what_is_not_as_assumed_differs(fact: str, facts: dict[str, Any]) -> Non
         ("continuation", {"cursor": "date.gte", "direction": "obeyed"}),
         ("continuation", {"cursor": "date.lte", "direction": "always desc"}),
         ("continuation", {"cursor": "date.lte", "refused": ("sortDirection",)}),
+        (
+            "continuation",
+            {
+                "cursor": "date.gte",
+                "refused": ("sortDirection",),
+                "default_direction": "asc",
+            },
+        ),
         ("numbers in the continuation", {"notation": "digits"}),
         ("filters in the continuation", {"echoes": "all"}),
         ("page boundary", {"boundary": "clean"}),
@@ -136,6 +144,60 @@ def test_what_the_settings_need_is_assumed(
     """The same fact is of no consequence with the usual settings."""
     assert found(fact, policy(**changes), **facts).result == "differs"
     assert found(fact, **facts).result == "as assumed"
+
+
+@pytest.mark.parametrize(
+    ("fact", "changes", "assumed"),
+    [
+        ("filter on created", {"sweep_by": "created"}, "honoured (SCAN_SWEEP_BY=created)"),
+        ("filter on created", {"sweep_by": "full"}, "not needed (SCAN_SWEEP_BY=full)"),
+        (
+            "scan by created",
+            {"axis": "created"},
+            "goes on by created (SCAN_SORT_FIELD=created)",
+        ),
+        ("scan by created", {"axis": "date"}, "not needed (SCAN_SORT_FIELD=date)"),
+        ("page cap", {}, "up to 5,000 records (SCAN_LIMIT)"),
+    ],
+)
+def test_what_is_assumed_is_told_with_its_setting(
+    fact: str, changes: dict[str, Any], assumed: str
+) -> None:
+    """So that whoever reads it knows what to change."""
+    assert found(fact, policy(**changes)).assumed == assumed
+
+
+@pytest.mark.parametrize(
+    ("is_exact", "told"),
+    [
+        ("exact", "about 1,500 records; a limit of 5,000 is capped"),
+        ("at least", "at least 1,500 records; a limit of 5,000 is capped"),
+    ],
+)
+def test_the_page_cap_is_told_with_what_became_of_a_larger_limit(is_exact: str, told: str) -> None:
+    """Both must have been measured."""
+    facts: dict[str, Any] = {"page_cap": 1_500, "page_cap_is": is_exact}
+
+    assert found("page cap", **facts, limit="capped").measured == told
+    assert found("page cap", **facts).result == "could not tell"
+    assert found("page cap", limit="capped").result == "could not tell"
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"axis": "created", "sweep_by": "full"}, "set SCAN_SWEEP_BY=full, and scan by date."),
+        ({"axis": "date", "sweep_by": "created"}, "set SCAN_SWEEP_BY=full, and scan by date."),
+        ({"axis": "date", "sweep_by": "full"}, "leave the scan by date."),
+    ],
+)
+def test_a_scan_that_would_lose_activities_by_created_is_told_what_to_set(
+    changes: dict[str, Any], advice: str
+) -> None:
+    """One that does not use it only stays as it is."""
+    finding = found("created beside date", policy(**changes), created_agrees="misses activities")
+
+    assert finding.meaning == f"Queries by created lose activities: {advice}"
 
 
 def test_spans_are_told_as_a_person_says_them() -> None:
@@ -201,6 +263,25 @@ def test_fresh_time_is_never_younger_than_settled_time() -> None:
         "SCAN_SETTLE": "15m",
         "SCAN_FRESH": "15m",
     }
+
+
+def test_fresh_time_may_be_as_young_as_settled_time() -> None:
+    """Only what is younger is recommended to change."""
+    facts = Facts(lateness=SLOW, lateness_of=500)
+
+    assert recommended(facts, policy(settle=MINUTE, fresh=15 * MINUTE, concurrency=3)) == {
+        "SCAN_SETTLE": "15m"
+    }
+
+
+def test_time_is_settled_when_95_per_cent_of_its_activities_have_been_saved() -> None:
+    """In whole minutes."""
+    lags = tuple(
+        Lag(share=share, seconds=seconds)
+        for share, seconds in ((0.5, 600), (0.9, 840), (0.95, 1_141), (0.99, 2_000), (1.0, 3_000))
+    )
+
+    assert recommended(Facts(lateness=lags, lateness_of=500), USUAL) == {"SCAN_SETTLE": "20m"}
 
 
 def test_settled_time_is_always_younger_than_the_first_sweep() -> None:

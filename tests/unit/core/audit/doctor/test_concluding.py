@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.audit.doctor.concluding import check_local_clock, concluded
+from shared.core.audit.doctor.concluding import CLOCKS, check_local_clock, concluded
 from shared.core.audit.doctor.looking import turned_away
 from shared.core.audit.doctor.probing import Probing, noted
 from shared.core.audit.doctor.questions import next_question
@@ -62,6 +62,7 @@ def test_an_api_that_refuses_access_fails() -> None:
     assert check(found, "API").result == "failed"
     assert "investigation.read" in check(found, "API").reason
     assert check(found, "questions").result == "could not tell"
+    assert check(found, "questions").reason.endswith("requests were sent; access was refused")
     assert not found.is_sound
 
 
@@ -82,8 +83,17 @@ def test_an_api_that_does_not_answer_could_not_be_told() -> None:
 
     assert check(found, "API").result == "could not tell"
     assert "busy" in check(found, "API").reason
-    assert check(found, "query of the scan").result == "could not tell"
+    query = check(found, "query of the scan")
+    assert (query.result, query.reason) == ("could not tell", "the API did not answer it")
     assert "7 questions got no answer" in check(found, "questions").reason
+
+
+def test_an_api_that_gives_no_page_is_quoted_with_its_last_words() -> None:
+    """An answer without any says nothing."""
+    replies = iter([status(503, "first"), status(503, "second"), status(400, "")])
+    found = asked_of(lambda _: next(replies, status(429)))
+
+    assert "second" in check(found, "API").reason
 
 
 def test_an_examination_that_was_broken_off_says_so() -> None:
@@ -92,14 +102,16 @@ def test_an_examination_that_was_broken_off_says_so() -> None:
 
     found = result_of(Probing(now=NOW, policy=policy(), seen=probing.seen[:9]))
 
-    assert "not every question" in check(found, "questions").reason
+    assert check(found, "questions").reason == (
+        "9 of at most 20 requests were sent; not every question was asked"
+    )
 
 
 def test_an_examination_that_was_not_begun_could_not_be_told() -> None:
     """There was no time for it."""
     found = result_of(Probing(now=NOW, policy=policy()))
 
-    assert "nothing was asked" in check(found, "API").reason
+    assert check(found, "API").reason == "it gave no page: nothing was asked"
     assert check(found, "clock of the API").result == "could not tell"
     assert check(found, "questions").result == "could not tell"
 
@@ -111,30 +123,47 @@ def answering(accepts: str) -> Ask:
     return lambda request: status(400) if accepts.encode() in request.body else page
 
 
+FEWER = "the API does not accept all of its options; the scan then asks with fewer"
+FILTERED = "the API accepts a query without SCAN_FILTERS, but not with them: check them"
+SERVICE = {"service": {"eq": [1]}}
+
+
 @pytest.mark.parametrize(
-    ("refused", "filters", "result"),
+    ("refused", "filters", "result", "reason"),
     [
-        ("service", {"service": {"eq": [1]}}, "failed"),
-        ("5000", {"service": {"eq": [1]}}, "could not tell"),
-        ("5000", {}, "could not tell"),
+        ("service", SERVICE, "failed", FILTERED),
+        ("5000", SERVICE, "could not tell", FEWER),
+        ("5000", {}, "could not tell", FEWER),
+        ("", SERVICE, "could not tell", FEWER),
     ],
 )
 def test_a_query_of_the_scan_that_is_not_accepted_is_told(
-    refused: str, filters: dict[str, Any], result: str
+    refused: str, filters: dict[str, Any], result: str, reason: str
 ) -> None:
     """Its filters are to blame if everything else is accepted."""
-    found = asked_of(answering(refused), filters=filters)
+    found = check(asked_of(answering(refused), filters=filters), "query of the scan")
 
-    assert check(found, "query of the scan").result == result
+    assert (found.result, found.reason) == (result, reason)
+
+
+def test_without_filters_they_are_not_to_blame() -> None:
+    """Even if the same query is accepted the next time."""
+    replies = iter([status(400)])
+    page = page_of({"data": [], "hasNext": False, "total": 0})
+
+    found = check(asked_of(lambda _: next(replies, page)), "query of the scan")
+
+    assert (found.result, found.reason) == ("could not tell", FEWER)
 
 
 @pytest.mark.parametrize(
     ("ahead", "result", "told"),
     [
-        (0, "passed", "agrees"),
-        (5 * MINUTE, "passed", "300 s ahead of"),
-        (-5 * MINUTE, "passed", "s behind"),
-        (3 * DAY, "failed", "ahead of"),
+        (0, "passed", "it agrees with the local clock"),
+        (2_000, "passed", "it agrees with the local clock"),
+        (5 * MINUTE, "passed", f"it is 300 s ahead of the local clock: {CLOCKS}"),
+        (-5 * MINUTE, "passed", f"it is 299 s behind the local clock: {CLOCKS}"),
+        (3 * DAY, "failed", f"it is 259200 s ahead of the local clock: {CLOCKS}"),
     ],
 )
 def test_the_clock_of_the_api_is_told(ahead: int, result: str, told: str) -> None:
@@ -145,13 +174,26 @@ def test_the_clock_of_the_api_is_told(ahead: int, result: str, told: str) -> Non
 
     found = check(asked_of(ask), "clock of the API")
 
-    assert (found.result, told in found.reason) == (result, True)
+    assert (found.result, found.reason) == (result, told)
 
 
 @pytest.mark.parametrize(
-    ("skew", "known", "result"),
-    [(0, True, "passed"), (2 * HOUR, True, "failed"), (0, False, "could not tell")],
+    ("skew", "known", "result", "told"),
+    [
+        (0, True, "passed", "it agrees with the local clock"),
+        (2_000, True, "passed", "it agrees with the local clock"),
+        (2 * HOUR, True, "failed", f"it is 7200 s behind the local clock: {CLOCKS}"),
+        (-2 * HOUR, True, "failed", f"it is 7200 s ahead of the local clock: {CLOCKS}"),
+        (0, False, "could not tell", "storage did not state its time"),
+    ],
 )
-def test_the_local_clock_is_compared_with_storage(skew: int, known: bool, result: str) -> None:  # noqa: FBT001 - a parameter of the test
+def test_the_local_clock_is_compared_with_storage(
+    skew: int,
+    known: bool,  # noqa: FBT001 - a parameter of the test
+    result: str,
+    told: str,
+) -> None:
     """It decides what has settled."""
-    assert check_local_clock(skew, is_known=known).result == result
+    found = check_local_clock(skew, is_known=known)
+
+    assert (found.name, found.result, found.reason) == ("clock of storage", result, told)
