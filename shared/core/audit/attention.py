@@ -88,7 +88,7 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: what it is.
         severity: 1 to 3; 1 is the most severe.
-        since: when it began, in epoch ms; None if that is not known.
+        since: when it began, in epoch ms; null if that is not known.
         text: what is wrong, on what, and since when, in one sentence without a full stop.
         help: the section of the documentation that helps.
     """
