@@ -32,7 +32,7 @@ class ScanError(Exception):
 
 
 class SettingsError(ScanError):
-    """One or more settings are wrong.
+    """One or more settings or options are invalid.
 
     Attributes:
         problems: one sentence each: which setting, what is wrong, what to set instead.
@@ -43,7 +43,7 @@ class SettingsError(ScanError):
     def __init__(self, problems: list[str]) -> None:
         """Keep all problems; the message lists them one to a line."""
         self.problems = tuple(problems)
-        super().__init__("the settings are wrong:\n- " + "\n- ".join(problems))
+        super().__init__("these settings or options are invalid:\n- " + "\n- ".join(problems))
 
 
 class AppUnreadable(ScanError):

@@ -100,7 +100,7 @@ def test_a_line_fits_whatever_the_error() -> None:
     report = json.loads(line)
     assert len(line.encode()) <= LINE_MOST
     assert (report["error"], report["help"]) == ("SettingsError", "docs/settings.md")
-    assert report["message"].startswith("the settings are wrong")
+    assert report["message"].startswith("these settings or options are invalid")
     assert report["message"].endswith("is wrong")
 
 
