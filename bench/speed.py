@@ -233,21 +233,24 @@ def cold(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Tabl
     api = task.api()
     with serving(api) as url:
         said = [run(task, api, url)[0] for _ in range(2 * extent.rounds + 1)]
-    figures = {
+    figures: Figures = {
         "cpu_ms": spread([it["cpu"] * 1000 for it in said]),
         "wall_ms": spread([(it["parts"]["sent"] - it["spawned"]) * 1000 for it in said]),
-        "import_cpu_ms": spread([inside.import_cpu_ms() for _ in range(2 * extent.rounds + 1)]),
     }
+    imports = inside.imports_cpu_ms(2 * extent.rounds + 1)
+    figures["imports_cpu_ms"] = {name: spread(took) for name, took in imports.items()}
+    figures["app_over_libraries"] = ratios(imports[inside.APP], imports[inside.TOGETHER])
     say(f"cold start: {figures['cpu_ms']['median']:.0f} ms of CPU to the first request")
     names = {
-        "import_cpu_ms": "import of function_app, CPU",
-        "cpu_ms": "from the start of Python to the first request, CPU",
-        "wall_ms": "the same, wall",
+        inside.APP: "import of function_app, CPU",
+        "": "the same, where Python finds no compiled modules",
+        inside.TOGETHER: "import of its libraries alone, CPU",
+        **{it: f"only {it}, with what it needs" for it in inside.LIBRARIES},
     }
-    rows = [
-        [text, f"{figures[name]['median']:.0f}", f"{figures[name]['max']:.0f}"]
-        for name, text in names.items()
-    ]
+    took = {text: figures["imports_cpu_ms"][name] for name, text in names.items()}
+    took["from the start of Python to the first request, CPU"] = figures["cpu_ms"]
+    took["the same, wall"] = figures["wall_ms"]
+    rows = [[text, f"{it['median']:.0f}", f"{it['max']:.0f}"] for text, it in took.items()]
     return figures, [Table(title="Cold start (ms)", head=["", "median", "most"], rows=rows)]
 
 
