@@ -27,7 +27,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-parts bench-loss bench-overload bench-quiet clean
+.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-parts bench-loss bench-overload bench-quiet bench-verify clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ bench-overload: $(PACKAGES) ## simulate overloaded scans, for docs/adr/0015-lane
 
 bench-quiet: $(PACKAGES) ## count false alarms of quiet hours, for docs/monitoring.md
 	@$(VENV_PYTHON) -m bench.quiet --write
+
+bench-verify: setup ## measure verify and ledger rebuild over slow storage, for docs/verify.md
+	@$(VENV_PYTHON) -m bench.checking --write
 
 clean: ## remove everything that these commands created
 	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+from bench.limited import join
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -512,6 +514,7 @@ CONTESTANTS: dict[str, Callable[[Job], Result]] = {
 
 def main() -> None:
     """Run one contestant, and print its measurements as one line of JSON."""
+    join()
     name, told = sys.argv[1:]
     result = CONTESTANTS[name](Job(**json.loads(told)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -19,6 +19,8 @@ from harness.azurite import azurite
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bench.limited import Instance
+
 ROOT = Path(__file__).parent.parent
 DLT = ROOT / ".bench/bin/python"
 """The Python of the environment for dlt; `make bench` creates it."""
@@ -67,8 +69,15 @@ Said = dict[str, Any]
 """What a run of a contestant came to: the fields of `contestants.Result`, and `peak_kb`."""
 
 
-def run(task: Task, api: Api, url: str, *then: str) -> list[Said]:
+def run(task: Task, api: Api, url: str, *then: str, instance: Instance | None = None) -> list[Said]:
     """Run a contestant against an empty storage, and then others upon what it stored.
+
+    Args:
+        task: what to run first.
+        api: the API that it asks.
+        url: its address.
+        then: names of the others.
+        instance: limits memory and processor time of the last of them.
 
     Raises:
         subprocess.CalledProcessError: one failed; its output has been shown.
@@ -84,16 +93,20 @@ def run(task: Task, api: Api, url: str, *then: str) -> list[Said]:
             limit=task.limit,
             concurrency=task.concurrency,
         )
-        return [_run(name, job) for name in (task.name, *then)]
+        *before, last = (task.name, *then)
+        return [*(_run(name, job) for name in before), _run(last, job, instance)]
 
 
-def _run(name: str, job: Job) -> Said:
+def _run(name: str, job: Job, instance: Instance | None = None) -> Said:
     told = json.dumps(asdict(job))
     command = [sys.executable, "-m", "bench.contestants", name, told]
     if name == "dlt":
         command = [str(DLT), "bench/dlt_contestant.py", told]
     spawned = time.time()
-    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    environ = instance.environ() if instance else None
+    ended = subprocess.run(
+        command, cwd=ROOT, check=False, capture_output=True, text=True, env=environ
+    )
     if ended.returncode:
         sys.stderr.write(ended.stderr)
         ended.check_returncode()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import inside
+from bench import inside, limited
 from bench.api import serving
 from bench.measure import ROOT, Task, ratios, run, side_by_side, spread
 from bench.tables import Table, replaced
@@ -254,12 +254,55 @@ def cold(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Tabl
     return figures, [Table(title="Cold start (ms)", head=["", "median", "most"], rows=rows)]
 
 
+def small(extent: Extent, say: Callable[[str], None]) -> tuple[Figures, list[Table]]:
+    """Measure the scan on the smallest instance: 512 MB without swap, a quarter of a core."""
+    if not limited.is_possible():
+        say("left out the smallest instance: it needs root and control groups of version 1")
+        return {}, []
+    busiest = extent.hourly[-1]
+    scan = Task(name="scan", count=extent.slow * 2)
+    cases: dict[str, tuple[Task, tuple[str, ...]]] = {
+        "scan, 1 slice at once": (replace(scan, concurrency=1), ()),
+        "scan, 3 slices at once": (scan, ()),
+        f"sweep of an hour of {busiest:,}": (
+            Task(name="scan", count=busiest, hours=1, keeps=False),
+            ("sweep",),
+        ),
+    }
+    figures = {name: _squeezed(task, then) for name, (task, then) in cases.items()}
+    for name, told in figures.items():
+        say(f"{name}: {told}")
+    head = ["", "seconds a page", "CPU ms a page", "peak MB of the process", "peak MB charged"]
+    rows = [
+        [name, *(f"{told[it]:,.1f}" for it in ("page_s", "page_cpu_ms", "peak_mb", "charged_mb"))]
+        for name, told in figures.items()
+    ]
+    title = "The smallest instance: 512 MB, a quarter of a core, pages of 5000"
+    return figures, [Table(title=title, head=head, rows=rows)]
+
+
+def _squeezed(task: Task, then: Sequence[str]) -> dict[str, float]:
+    """Run the last of some contestants on the smallest instance."""
+    api = task.api()
+    with serving(api) as url, limited.smallest() as instance:
+        said = run(task, api, url, *then, instance=instance)[-1]
+        charged = instance.peak_kb()
+    pages = said["records"] / task.limit
+    return {
+        "page_s": said["seconds"] / pages,
+        "page_cpu_ms": said["cpu"] * 1000 / pages,
+        "peak_mb": said["peak_kb"] / MEGABYTE,
+        "charged_mb": charged / MEGABYTE,
+    }
+
+
 SECTIONS: dict[str, Callable[[Extent, Callable[[str], None]], tuple[Figures, list[Table]]]] = {
     "contest": contest,
     "latency": latency,
     "growth": growth,
     "ledger": lambda _, say: inside.ledger(say),
     "cold": cold,
+    "small": small,
 }
 
 

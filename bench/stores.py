@@ -64,6 +64,7 @@ class Results:
         self.machine = machine
         self.scan = scan
         self.parts: dict[str, bytes] = {}
+        self.metadata: dict[str, Mapping[str, str]] = {}
         self.manifests: dict[int, bytes] = {}
         self._lists: dict[str, list[tuple[str, int]]] = {}
         self._hours: dict[str, list[StoredPart]] = {}
@@ -106,7 +107,7 @@ class Results:
             raise BlocksLost(message)
         content = b"".join(staged[block_id] for block_id, _ in blocks)
         start, end = int(metadata["start"]), int(metadata["end"])
-        self.parts[part], self._lists[part] = content, blocks
+        self.parts[part], self._lists[part], self.metadata[part] = content, blocks, metadata
         stored = StoredPart(name=part, size=len(content), start=start, end=end)
         self._hours.setdefault(hour_prefix(self.scan, start), []).append(stored)
 
