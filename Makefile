@@ -146,7 +146,7 @@ $(PACKAGES): $(VENV) requirements.in requirements-cli.txt requirements-dev.txt
 	    "$$(sed -n 's/^\(azure-functions-runtime==[0-9.]*\).*/\1/p' requirements-dev.txt)"
 	@touch $@
 
-# The loader for the speed comparison has its own environment, since its requirements differ from ours.
+# The peers of the speed comparison have their own environment, since their requirements differ from ours.
 $(COMPARED): $(VENV) bench/requirements.txt
 	@echo "Installing what is compared with into .bench"
 	@rm -rf .bench

@@ -2,9 +2,9 @@
 
 - `loss` counts what four `collectors` lose and store twice (`make bench-loss`).
 - `speed` measures time, memory and requests (`make bench`). `measure` runs each of the
-  `contestants` (and `dlt_contestant`) in a process of its own, against the `api` that serves a
-  synthetic `history`; `inside` measures the ledger, the planner and the import;
-  `limited` is the smallest instance.
+  `contestants` (and `dlt_contestant`, `singer_contestant`) in a process of its own, against the
+  `api` that serves a synthetic `history`; `inside` measures the ledger, the planner and the import,
+  and `limited` is the smallest instance.
 - `cost` counts what a month costs (`make bench-cost`).
 - `parts` counts the parts that a scan writes, and their sizes (`make bench-parts`).
 - `overload` simulates a tenant that needs more requests than it has (`make bench-overload`).

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from bench.limited import Instance
 
 ROOT = Path(__file__).parent.parent
-DLT = ROOT / ".bench/bin/python"
-"""The Python of the environment for dlt; `make bench` creates it."""
+PEERS_PYTHON = ROOT / ".bench/bin/python"
+"""The Python of the environment for the peers; `make bench` creates it."""
+
+PEERS = {"dlt": "bench/dlt_contestant.py", "singer": "bench/singer_contestant.py"}
+"""Contestants that stand on libraries of their own: the script of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,8 @@ def run(task: Task, api: Api, url: str, *then: str, instance: Instance | None = 
 def _run(name: str, job: Job, instance: Instance | None = None) -> Said:
     told = json.dumps(asdict(job))
     command = [sys.executable, "-m", "bench.contestants", name, told]
-    if name == "dlt":
-        command = [str(DLT), "bench/dlt_contestant.py", told]
+    if name in PEERS:
+        command = [str(PEERS_PYTHON), PEERS[name], told]
     spawned = time.time()
     environ = instance.environ() if instance else None
     ended = subprocess.run(

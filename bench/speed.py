@@ -118,6 +118,7 @@ def _tasks(extent: Extent) -> dict[str, Task]:
         "the documented loop, kept in memory": Task(name="classic", count=extent.count),
         "the documented loop, gzip blobs": Task(name="classic-gzip", count=extent.count),
         "dlt, REST source to files": Task(name="dlt", count=extent.slow),
+        "Singer SDK, REST tap to a file": Task(name="singer", count=extent.slow),
         "floor: off the socket, dropped": Task(name="receive", count=extent.count),
         "floor: pack and put": Task(name="store", count=extent.count),
         "this scan's own functions, in turn": Task(name="unavoidable", count=extent.count),
