@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.core.audit.attention import attention_to, reported_as
 from shared.core.audit.history import History
-from shared.core.audit.quiet import quiet_hours, quiet_since
+from shared.core.audit.quiet import Quiet, quiet_of
 from shared.core.audit.status import Status
 from shared.core.errors import ScanError, StoreError
 from shared.core.model import Policy
@@ -70,6 +70,7 @@ class _Ending:
     duration: int
     error: Exception | None
     past_due: bool
+    quiet: Quiet | None = None
 
 
 def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
@@ -79,8 +80,10 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
     outcome, error = _attempt(job)
     duration = clock.elapsed() - started
     job.tally.ended = clock.now()
-    history = _remember(job)
-    ending = _Ending(outcome=outcome, duration=duration, error=error, past_due=past_due)
+    history, quiet = _remember(job)
+    ending = _Ending(
+        outcome=outcome, duration=duration, error=error, past_due=past_due, quiet=quiet
+    )
     result = _report(job.tally, job.policy, ending)
     if not isinstance(error, StoreError):
         _keep(job, result.line)
@@ -113,13 +116,13 @@ def _show(job: Job, history: History | None) -> None:
         logger.warning("the status could not be written: %s", error)
 
 
-def _remember(job: Job) -> History | None:
-    """Take new manifests into the history, and return it; None if that could not be done.
+def _remember(job: Job) -> tuple[History | None, Quiet | None]:
+    """Take new manifests into the history, and return it with whether it shows a quiet scan.
 
-    What goes wrong is worth a warning, not the run.
+    If that could not be done, there is neither. What goes wrong is worth a warning, not the run.
     """
     if job.tally.ledger is None:
-        return None
+        return None, None
     try:
         history = take_in(
             job.tally.ledger,
@@ -128,11 +131,12 @@ def _remember(job: Job) -> History | None:
             job.ports.clock,
             known=job.tally.manifests,
         )
-        job.tally.quiet, job.tally.quiet_since = quiet_hours(history), quiet_since(history)
+        quiet = quiet_of(history)
     except Exception as error:  # noqa: BLE001 - the next run makes up for it
         logger.warning("the history could not be written: %s", error)
-        return None
-    return history
+        return None, None
+    job.tally.quiet = quiet.hours if quiet else 0
+    return history, quiet
 
 
 def _report(tally: Tally, policy: Policy | None, ending: _Ending) -> RunResult:
@@ -158,16 +162,18 @@ def _line(tally: Tally, policy: Policy | None, ending: _Ending) -> tuple[str, bo
         duration=ending.duration,
         error=ending.error,
         past_due=ending.past_due,
-        attention=_attention(tally, policy),
+        attention=_attention(tally, policy, ending.quiet),
     )
     return encode(fields), bool(fields["warnings"])
 
 
-def _attention(tally: Tally, policy: Policy | None) -> list[dict[str, Any]] | None:
+def _attention(
+    tally: Tally, policy: Policy | None, quiet: Quiet | None
+) -> list[dict[str, Any]] | None:
     """Return what needs a person; None if the run did not read the ledger."""
     if tally.ledger is None or policy is None:
         return None
-    found = attention_to(tally.ledger, policy, tally.now, quiet_since=tally.quiet_since)
+    found = attention_to(tally.ledger, policy, tally.now, quiet=quiet)
     return reported_as(found)
 
 

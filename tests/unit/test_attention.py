@@ -211,9 +211,18 @@ def test_a_paused_run_reports_a_pause_that_lasts_and_no_lag() -> None:
 
 def test_a_quiet_scan_is_reported_since_when_its_history_says() -> None:
     """The history is read after the release, so nothing about it is in the ledger."""
-    world = world_of()
+    world, derived = quiet_world()
+
+    line = line_of(world, derived=derived)
+
+    assert line["quiet_hours"] == 4
+    assert [(it["kind"], it["since"]) for it in line["attention"]] == [("quiet", NOW - 4 * HOUR)]
+
+
+def quiet_world() -> tuple[World, InMemoryDerived]:
+    """Return a world, and its history with four hours in which nothing came."""
+    world, derived = world_of(), InMemoryDerived()
     world.run_until_idle(HOW)
-    derived = InMemoryDerived()
     line_of(world, derived=derived)
     kept = derived.read(history_name("all"))
     history = histories.decode(kept.content or b"")
@@ -227,11 +236,19 @@ def test_a_quiet_scan_is_reported_since_when_its_history_says() -> None:
         etag=kept.etag,
         manifest=history.through,
     )
+    return world, derived
+
+
+def test_a_busy_run_of_a_quiet_scan_says_so_too() -> None:
+    """The alerts read the newest line, and would end with one that does not."""
+    world, derived = quiet_world()
+    held = {**world.ledgers.value(), "claimed_until": world.clock.now() + MINUTE}
+    world.ledgers.content = json.dumps(held).encode()
 
     line = line_of(world, derived=derived)
 
-    assert line["quiet_hours"] == 4
-    assert [(it["kind"], it["since"]) for it in line["attention"]] == [("quiet", NOW - 4 * HOUR)]
+    assert line["outcome"] == "busy"
+    assert (line["quiet_hours"], kinds(line)) == (4, ["quiet"])
 
 
 def test_a_loss_is_noted_with_the_time_when_it_was_declared() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from shared.core.audit.quiet import Cause, Quiet
 from shared.core.model import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Condition, Ledger, Policy
 from shared.core.quoting import instant, quoted
 from shared.core.state import conditions
@@ -101,7 +102,7 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def attention_to(
-    ledger: Ledger, policy: Policy, now: int, *, quiet_since: int | None = None
+    ledger: Ledger, policy: Policy, now: int, *, quiet: Quiet | None = None
 ) -> tuple[Attention, ...]:
     """Return what needs a person, the most severe first; at most one of each kind.
 
@@ -111,7 +112,7 @@ def attention_to(
         ledger: the state of the scan.
         policy: how the scan is done.
         now: epoch ms.
-        quiet_since: since when the scan has been quiet; None if it is not.
+        quiet: that the scan is quiet, as its history shows; None if it is not.
     """
     seen = _Seen(ledger, policy, now, state_fields(ledger, now, policy))
     found = [
@@ -120,7 +121,7 @@ def attention_to(
         _behind(seen),
         _blocked(seen),
         _over_budget(seen),
-        _quiet(seen, quiet_since),
+        _quiet(seen, quiet),
         _paused(seen),
         _doubt(seen),
         _sweeps_behind(seen),
@@ -267,11 +268,16 @@ def _over_budget(seen: _Seen) -> Attention | None:
     return _about("over-budget", since, said)
 
 
-def _quiet(seen: _Seen, since: int | None) -> Attention | None:
-    if since is None or conditions.is_paused(seen.ledger, seen.now):
+def _quiet(seen: _Seen, quiet: Quiet | None) -> Attention | None:
+    if quiet is None or conditions.is_paused(seen.ledger, seen.now):
         return None
-    said = f"Since {instant(since)}, far less has arrived than in the same hours of past weeks"
-    return _about("quiet", since, said)
+    since = instant(quiet.since)
+    said: Mapping[Cause, str] = {
+        "less": f"Since {since}, far less has arrived than in the same hours of past weeks",
+        "silence": f"Since {since}, nothing has arrived: more than twice as long as ever before",
+        "nothing": f"Nothing at all has arrived: every hour that was read since {since} is empty",
+    }
+    return _about("quiet", quiet.since, said[quiet.cause])
 
 
 def _paused(seen: _Seen) -> Attention | None:

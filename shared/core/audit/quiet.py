@@ -1,14 +1,16 @@
-"""Quiet hours: a scan whose requests succeed, but bring far less than in every week before.
+"""Quiet hours: a scan whose requests succeed, but bring far less than before, or nothing at all.
 
-With a wrong filter or a restricted token, the API returns nothing, and every run still succeeds. So
-the last hours are compared with the same hours of the last four weeks. `make bench-quiet` measures
-how often the rule is wrong, for `docs/monitoring.md`.
+With a wrong filter or a restricted token, the API returns nothing or little, and every run still
+succeeds. So the last hours are compared with the same hours of the last four weeks. Where too
+little comes for that, a silence is compared with the longest one before. `make bench-quiet`
+measures how often this is wrong, and how soon it is right, for `docs/monitoring.md`.
 """
 
-from itertools import count
+from itertools import accumulate
+from typing import Literal, NamedTuple
 
-from shared.core.audit.history import History, Hour
-from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS
+from shared.core.audit.history import KEPT_MS, History, Hour
+from shared.core.model import FIRST_PASS, HOUR_MS
 
 WEEKS = 4
 """How many weeks to compare with."""
@@ -16,36 +18,82 @@ WEEKS = 4
 WEEKS_LEAST = 3
 """How many of these weeks must be known; otherwise a new scan would be judged too early."""
 
-EXPECTED = 100
-"""How many activities each week must have brought; fewer could be missing by chance."""
-
-SHARE = 1 / 20
-"""A scan is quiet if it brings less than this share of the smallest week."""
-
-DAY_OFF_SHARE = 1 / 2
-"""It must also bring less than this share of the quietest day, unless some day brought nothing."""
-
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 24, 72, 168)
-"""How many hours are added up: the shortest window in which enough is expected decides."""
+"""How many hours are added up; each of these windows ends with the newest hour that is known."""
+
+
+class Rule(NamedTuple):
+    """What makes a window of hours quiet.
+
+    Attributes:
+        window: the least hours that are added up.
+        usual: how many activities usually come in them, at least; fewer could be missing by chance.
+        share: at most this share of them comes.
+    """
+
+    window: int
+    usual: int
+    share: float
+
+
+RULES = (
+    Rule(window=1, usual=500, share=1 / 20),
+    Rule(window=8, usual=30, share=0),
+    Rule(window=12, usual=100, share=1 / 3),
+)
+"""Next to nothing comes; nothing comes for a working day; a third at most comes for half a day."""
+
+DAY_OFF_SHARE = 2 / 5
+"""It must also be less than this share of the quietest day, unless some day brought nothing."""
 
 SHIFTS = (-1, 0, 1)
 """Hours by which a week may be shifted: twice a year, clocks are put forward or back."""
 
+WEEK_HOURS = 7 * 24
+DAY_HOURS = 24
+KEPT_HOURS = KEPT_MS // HOUR_MS + 1
 
-def quiet_hours(history: History) -> int:
-    """Return for how many hours a scan has been quiet; 0 if it is not."""
+SILENCE_LEAST = 12
+"""Hours without anything that are worth a comparison with earlier silences."""
+
+SILENCES = 2
+"""A silence is unusual if it is longer than this many times the longest one before."""
+
+Cause = Literal["less", "silence", "nothing"]
+
+
+class Quiet(NamedTuple):
+    """That a scan is quiet.
+
+    Attributes:
+        cause: what shows it: `less` came than in past weeks; a `silence` is far longer than any
+            before; or `nothing` has come in all the time that is known.
+        since: when it began, in epoch ms.
+        hours: for how long.
+    """
+
+    cause: Cause
+    since: int
+    hours: int
+
+
+def quiet_of(history: History) -> Quiet | None:
+    """Return for how long a scan has been quiet, and what shows it; None if it is not."""
     end = _end(history)
-    for window in WINDOWS:
-        weeks = _weeks(history, end, window)
-        if len(weeks) >= WEEKS_LEAST and min(weeks) >= EXPECTED:
-            return _length(history, end, window) if _is_quiet(history, end, window, weeks) else 0
-    return 0
+    sums = _Sums(history, end)
+    less, silence = _less(sums), _silence(sums)
+    if less:
+        return Quiet("less", end - less * HOUR_MS, less)
+    if silence:
+        cause: Cause = "silence" if sums.brought else "nothing"
+        return Quiet(cause, end - silence * HOUR_MS, silence)
+    return None
 
 
-def quiet_since(history: History) -> int | None:
-    """Return since when a scan has been quiet, in epoch ms; None if it is not."""
-    hours = quiet_hours(history)
-    return _end(history) - hours * HOUR_MS if hours else None
+def is_known(hour: Hour) -> bool:
+    """Say whether an hour is complete, and the API has not contradicted itself about it."""
+    first = hour.passes.get(FIRST_PASS)
+    return bool(first and first.covered == HOUR_MS and not hour.lost and not hour.doubt)
 
 
 def _end(history: History) -> int:
@@ -54,62 +102,105 @@ def _end(history: History) -> int:
     return max(known, default=0)
 
 
-def _is_quiet(history: History, end: int, window: int, weeks: list[int]) -> bool:
-    seen = _sum(history, end, window)
-    if seen is None or seen >= min(weeks) * SHARE:
-        return False
-    days = [
-        found
-        for day in range(1, 7 * WEEKS + 1)
-        if (found := _sum(history, end - day * DAY_MS, window)) is not None
-    ]
-    quietest = min(days)
-    return not quietest or seen < quietest * DAY_OFF_SHARE
+class _Sums:
+    """What each hour brought, the newest first, and running sums of it.
 
+    Attributes:
+        hours: records of each hour, back to the first that is known; None if one is not known.
+        brought: whether any hour brought something.
+    """
 
-def _weeks(history: History, end: int, window: int) -> list[int]:
-    """Return what the same hours of each week before brought; of its shifts, the least."""
-    weeks = []
-    for week in range(1, WEEKS + 1):
-        then = end - week * 7 * DAY_MS
-        sums = [_sum(history, then + shift * HOUR_MS, window) for shift in SHIFTS]
-        known = [it for it in sums if it is not None]
-        if len(known) == len(SHIFTS):
-            weeks.append(min(known))
-    return weeks
+    def __init__(self, history: History, end: int) -> None:
+        found = (history.hours.get(end - ago * HOUR_MS) for ago in range(1, KEPT_HOURS + 1))
+        self.hours = [it.records if it and is_known(it) else None for it in found]
+        self.brought = any(self.hours)
+        while self.hours and self.hours[-1] is None:
+            self.hours.pop()
+        self._records = [0, *accumulate(it or 0 for it in self.hours)]
+        self._unknown = [0, *accumulate(it is None for it in self.hours)]
 
-
-def _sum(history: History, end: int, window: int) -> int | None:
-    """Return how many activities the hours before `end` brought; None unless all are known."""
-    found = 0
-    for at in range(end - window * HOUR_MS, end, HOUR_MS):
-        hour = history.hours.get(at)
-        if hour is None or not is_known(hour):
+    def over(self, window: int, ago: int = 0) -> int | None:
+        """Return what a window brought that ended so many hours ago; None unless all is known."""
+        first = ago + window
+        if first > len(self.hours) or self._unknown[first] > self._unknown[ago]:
             return None
-        found += hour.records
-    return found
+        return self._records[first] - self._records[ago]
+
+    def usual(self, window: int, ago: int = 0) -> int | None:
+        """Return what the same hours usually bring; None unless enough weeks are known.
+
+        All weeks but one bring that much, because a holiday may be among them. Of a week's shifts,
+        the least counts.
+        """
+        weeks = []
+        for week in range(1, WEEKS + 1):
+            then = ago + week * WEEK_HOURS
+            sums = [self.over(window, then + shift) for shift in SHIFTS]
+            known = [it for it in sums if it is not None]
+            if len(known) == len(SHIFTS):
+                weeks.append(min(known))
+        return sorted(weeks)[1] if len(weeks) >= WEEKS_LEAST else None
+
+    def quietest(self, window: int) -> int:
+        """Return the least that the same hours of a day of these weeks brought."""
+        days = range(DAY_HOURS, WEEKS * WEEK_HOURS + 1, DAY_HOURS)
+        return min((it for day in days if (it := self.over(window, day)) is not None), default=0)
 
 
-def _length(history: History, end: int, window: int) -> int:
-    """Return for how many hours it has been quiet, back to the last hour that was not."""
-    last = next(at for at in count(end - HOUR_MS, -HOUR_MS) if not _is_quiet_hour(history, at))
-    return max((end - last) // HOUR_MS - 1, window)
+def _less(sums: _Sums) -> int:
+    """Return for how many hours less has come than in past weeks; 0 if it has not."""
+    for window in WINDOWS:
+        seen, usual = sums.over(window), sums.usual(window)
+        if seen is None or usual is None:
+            return 0
+        shares = [
+            it.share
+            for it in RULES
+            if window >= it.window and usual >= it.usual and seen <= usual * it.share
+        ]
+        if shares and not _is_day_off(seen, sums.quietest(window)):
+            return max(window, _run_of_less(sums, max(shares)))
+    return 0
 
 
-def _is_quiet_hour(history: History, at: int) -> bool:
-    """Say whether an hour is known, and brought far less than in each week before."""
-    hour = history.hours.get(at)
-    if hour is None or not is_known(hour):
-        return False
-    weeks = [
-        then.records
-        for week in range(1, WEEKS + 1)
-        if (then := history.hours.get(at - week * 7 * DAY_MS))
-    ]
-    return hour.records <= min(weeks, default=0) * SHARE
+def _is_day_off(seen: int, quietest: int) -> bool:
+    """Say whether about as much came as on the quietest day, which was not empty."""
+    return bool(quietest) and seen >= quietest * DAY_OFF_SHARE
 
 
-def is_known(hour: Hour) -> bool:
-    """Say whether an hour is complete, and the API has not contradicted itself about it."""
-    first = hour.passes.get(FIRST_PASS)
-    return bool(first and first.covered == HOUR_MS and not hour.lost and not hour.doubt)
+def _run_of_less(sums: _Sums, share: float) -> int:
+    """Return how many of the newest hours in a row each brought less than in past weeks."""
+    for ago, records in enumerate(sums.hours):
+        usual = sums.usual(1, ago)
+        if records is None or usual is None or records > usual * share:
+            return ago
+    return len(sums.hours)
+
+
+def _silence(sums: _Sums) -> int:
+    """Return for how many hours nothing has come, if that is unusual; otherwise 0.
+
+    What is not known may have been silent, too. If nothing has ever come, all that is known is one
+    silence.
+    """
+    hours = sums.hours
+    silence = next((ago for ago, it in enumerate(hours) if it != 0), len(hours))
+    before = hours[silence:]
+    if not sums.brought:
+        return len(hours) if _known(hours) >= WEEK_HOURS else 0
+    if silence < SILENCE_LEAST or _known(before) < WEEK_HOURS:
+        return 0
+    return silence if silence > SILENCES * _longest_silence(before) else 0
+
+
+def _known(hours: list[int | None]) -> int:
+    return sum(it is not None for it in hours)
+
+
+def _longest_silence(hours: list[int | None]) -> int:
+    """Return the largest number of hours in a row that are not known to have brought anything."""
+    longest = run = 0
+    for it in hours:
+        run = 0 if it else run + 1
+        longest = max(longest, run)
+    return longest

@@ -16,7 +16,7 @@ from shared import __version__
 from shared.core.audit.attention import Attention, Kind, apparent, attention_to, failing, shown
 from shared.core.audit.history import History
 from shared.core.audit.pace import Budget, Ran, backlog_gone, budget_of, ran
-from shared.core.audit.quiet import quiet_hours, quiet_since
+from shared.core.audit.quiet import Quiet, quiet_of
 from shared.core.audit.strip import Cell, strip_of
 from shared.core.audit.week import WeekHour, week_of
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
@@ -69,7 +69,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         verdict: how the scan is, in one sentence.
         attention: what needs a person, the most severe first.
         state: the figures of a report line about the state of the scan; empty before the first run.
-        quiet_hours: for how many hours far less than usual has come; 0 if it is not quiet.
+        quiet_hours: for how many hours less than usual, or nothing, has come; 0 if it is not quiet.
         backlog_gone: when the backlog will be gone by the pace of the last runs; null if there is
             none, or if it does not shrink, as in a pause or while the API does not answer.
         delay: age of the newest time that the first pass has read, in seconds; null if it has read
@@ -123,9 +123,9 @@ def status_of(
         policy: its settings.
         now: epoch ms.
     """
-    runs, week = ran(lines), week_of(history, now)
+    runs, week, quiet = ran(lines), week_of(history, now), quiet_of(history)
     state = state_fields(ledger, now, policy) if ledger else {}
-    attention = _attention(ledger, history, policy, runs, now)
+    attention = _attention(ledger, quiet, policy, runs, now)
     paused = ledger is not None and is_paused(ledger, now)
     gone = None if paused else backlog_gone(state, runs, now)
     facts = _Facts(ledger, history, state, attention, runs, now=now, gone=gone)
@@ -139,7 +139,7 @@ def status_of(
         verdict=verdict,
         attention=attention,
         state=state,
-        quiet_hours=quiet_hours(history),
+        quiet_hours=quiet.hours if quiet else 0,
         backlog_gone=gone,
         delay=_delay(ledger, now),
         delay_usual=median(delays) if delays else None,
@@ -161,10 +161,10 @@ def encode(status: Status) -> bytes:
 
 
 def _attention(
-    ledger: Ledger | None, history: History, policy: Policy, runs: tuple[Ran, ...], now: int
+    ledger: Ledger | None, quiet: Quiet | None, policy: Policy, runs: tuple[Ran, ...], now: int
 ) -> tuple[Attention, ...]:
     """Return what needs a person, a failed run first."""
-    found = attention_to(ledger, policy, now, quiet_since=quiet_since(history)) if ledger else ()
+    found = attention_to(ledger, policy, now, quiet=quiet) if ledger else ()
     if not runs or runs[-1].outcome != "failed":
         return found
     return (failing(runs[-1].message or "see its report line"), *found)
@@ -247,6 +247,11 @@ def _verdict(it: _Facts) -> tuple[Tone, str]:
         (it.is_new(), "notice", "The scan has just begun and is collecting earlier activities."),
         (it.has("blocked"), "warning", "Some time cannot be read; everything else is collected."),
         (it.has("lag"), "warning", f"The scan is {it.behind()} behind and {it.course()}."),
+        (
+            it.has("quiet") and not it.found(),
+            "warning",
+            "The scan is running, but nothing arrives.",
+        ),
         (it.has("quiet"), "warning", "The scan is running, but far less than usual arrives."),
         (it.has("doubt"), "notice", "The scan is up to date; some time is in doubt."),
         (not it.found(), "good", "The scan is up to date and has found no activity."),

@@ -76,7 +76,6 @@ class Tally:
         counts: what this run's pages added to the counts of their slices.
         last_fault: human-readable description of the latest fault.
         quiet: for how many hours the scan has been quiet; None when that is not known.
-        quiet_since: since when it has been quiet, epoch ms; None if it is not, or not known to be.
         released: the ETag of the ledger as this run released it; None while it has not.
         ended: the local clock when the run ended, epoch ms; 0 when that is not known.
     """
@@ -99,7 +98,6 @@ class Tally:
     counts: Counts = field(default_factory=Counts)
     last_fault: str | None = None
     quiet: int | None = None
-    quiet_since: int | None = None
     released: str | None = None
     ended: int = 0
 

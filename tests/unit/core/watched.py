@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from shared.core.audit.attention import Attention, attention_to
+from shared.core.audit.quiet import Quiet
 from shared.core.model import FIRST_PASS, Doubt, Ledger, Load, Pacing, Policy, Slice
 from shared.core.slices.opening import open_slice
 from shared.core.state import conditions
@@ -62,9 +63,9 @@ class Watched:
             self.pass_on(every)
             self.end(**end)
 
-    def attention(self, quiet_since: int | None = None) -> dict[str, Attention]:
+    def attention(self, quiet: Quiet | None = None) -> dict[str, Attention]:
         """Return what needs a person, by kind."""
-        found = attention_to(self.ledger, self.how, self.now, quiet_since=quiet_since)
+        found = attention_to(self.ledger, self.how, self.now, quiet=quiet)
         return {it.kind: it for it in found}
 
     def kinds(self) -> set[str]:

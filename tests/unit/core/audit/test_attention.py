@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from shared.core.audit import attention
 from shared.core.audit.attention import Kind, apparent, failing, reported_as, shown
+from shared.core.audit.quiet import Quiet
 from shared.core.model import Condition, Loss, Pause
 from shared.core.state.report import Tally, encode, report_fields
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 from tests.unit.core.watched import ORIGIN, Watched, blocked, load
 
+QUIET = Quiet("less", NOW, 4)
 PAUSE = Pause(since=NOW, until=None, by="ann", reason="a new tenant")
 
 BEHIND = 2 * HOUR
@@ -229,7 +231,7 @@ def test_new_doubt_needs_a_person_once_the_first_sweep_has_left_it() -> None:
 
 def test_a_quiet_scan_needs_a_person() -> None:
     """Since when follows from its history."""
-    found = Watched().attention(quiet_since=NOW - 4 * HOUR)["quiet"]
+    found = Watched().attention(quiet=Quiet("less", NOW - 4 * HOUR, 4))["quiet"]
 
     assert found.since == NOW - 4 * HOUR
     assert found.text.startswith("Since 2026-11-23 08:00:00 UTC, far less has arrived")
@@ -279,7 +281,7 @@ def test_a_pause_silences_what_it_brings_about_and_never_a_loss() -> None:
     assert {"lag", "soon-lost"} <= scan.kinds()
 
     scan.repeat(5 * MINUTE, outcome="paused", lag=27 * DAY, pause=PAUSE, lost_at=NOW)
-    found = scan.attention(quiet_since=NOW)
+    found = scan.attention(quiet=QUIET)
 
     assert set(found) == {"soon-lost", "lost"}
 
@@ -312,7 +314,7 @@ def test_the_most_severe_comes_first_and_each_kind_once() -> None:
     """With everything wrong at once."""
     scan = everything()
 
-    found = list(scan.attention(quiet_since=NOW).values())
+    found = list(scan.attention(quiet=QUIET).values())
 
     kinds = [it.kind for it in found]
     assert set(kinds) == set(get_args(Kind)) - {"failing", "paused"}
@@ -324,7 +326,7 @@ def test_the_most_severe_comes_first_and_each_kind_once() -> None:
 def test_a_report_line_that_is_cut_keeps_every_kind() -> None:
     """The platform cuts long traces, and texts are shortened first."""
     scan = everything()
-    found = reported_as(tuple(scan.attention(quiet_since=NOW).values()))
+    found = reported_as(tuple(scan.attention(quiet=QUIET).values()))
     tally = Tally(scan="all", run="r", ledger=scan.ledger, now=scan.now, last_fault="x" * 90_000)
     error = OSError("y" * 90_000)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shared.core.audit.history import History, Hour, Look, empty
-from shared.core.audit.quiet import quiet_hours, quiet_since
+from shared.core.audit.quiet import Quiet, quiet_of
 from shared.core.model import FIRST_PASS
 from shared.core.state.report import Tally, report_fields
 from tests.fakes import DAY, HOUR, NOW, policy
@@ -18,8 +18,12 @@ END = NOW // DAY * DAY + 15 * HOUR
 
 def office(at: int) -> int:
     """Return what an office brings in an hour."""
-    works = at // DAY * DAY <= at - 7 * HOUR and at % DAY < 17 * HOUR and not is_weekend(at)
-    return 300 if works else 10
+    return 300 if works(at) else 10
+
+
+def works(at: int) -> bool:
+    """Say whether people work in this hour."""
+    return 7 * HOUR <= at % DAY < 17 * HOUR and not is_weekend(at)
 
 
 def is_weekend(at: int) -> bool:
@@ -27,37 +31,66 @@ def is_weekend(at: int) -> bool:
     return at // DAY % 7 in {2, 3}
 
 
+def tiny(at: int) -> int:
+    """Return what a tiny tenant brings: one activity at noon of each working day."""
+    return int(at % DAY == 12 * HOUR and not is_weekend(at))
+
+
 def history(
     rhythm: Callable[[int], int], *, weeks: float = 5, silent: int = 0, end: int = END
 ) -> History:
     """Return the history of a tenant that was silent for the last hours."""
+
+    def after(at: int) -> int:
+        return rhythm(at) if at < end - silent * HOUR else 0
+
+    return history_of(after, weeks=weeks, end=end)
+
+
+def history_of(rhythm: Callable[[int], int], *, weeks: float = 5, end: int = END) -> History:
+    """Return the history of a tenant."""
     made = empty("all")
     for at in range(end - int(weeks * 7 * DAY), end, HOUR):
-        seen = rhythm(at) if at < end - silent * HOUR else 0
-        made.hours[at] = Hour(records=seen, passes={FIRST_PASS: Look(covered=HOUR, at=at)})
+        made.hours[at] = Hour(records=rhythm(at), passes={FIRST_PASS: Look(covered=HOUR, at=at)})
     return made
+
+
+def hours(made: History) -> int:
+    """Return for how many hours a scan has been quiet; 0 if it is not."""
+    quiet = quiet_of(made)
+    return quiet.hours if quiet else 0
 
 
 def test_a_tenant_as_in_every_week_is_not_quiet() -> None:
     """At no hour of the week."""
     for hour in range(7 * 24):
-        assert quiet_hours(history(office, end=END + hour * HOUR)) == 0
+        assert quiet_of(history(office, end=END + hour * HOUR)) is None
 
 
 def test_an_office_that_brings_nothing_is_noticed_within_two_hours() -> None:
     """A wrong filter, or a token with a smaller scope."""
-    assert quiet_hours(history(office, silent=2)) == 2
+    assert hours(history(office, silent=1)) == 0
+    assert quiet_of(history(office, silent=2)) == Quiet("less", END - 2 * HOUR, 2)
 
 
 def test_quiet_hours_count_back_to_the_last_usual_hour() -> None:
     """Nights count where nothing came either."""
-    assert quiet_hours(history(office, silent=30)) == 30
+    assert hours(history(office, silent=30)) == 30
 
 
-def test_a_new_scan_is_not_judged() -> None:
+def test_a_holiday_a_week_ago_does_not_hide_silence() -> None:
+    """All weeks but one are enough."""
+
+    def rested(at: int) -> int:
+        return 10 if at // DAY == END // DAY - 7 else office(at)
+
+    assert hours(history(rested, silent=2)) == 2
+
+
+def test_a_new_scan_is_not_compared_with_other_weeks() -> None:
     """Three weeks must be known."""
-    assert quiet_hours(history(office, silent=5, weeks=2)) == 0
-    assert quiet_hours(empty("all")) == 0
+    assert hours(history(office, silent=5, weeks=2)) == 0
+    assert hours(empty("all")) == 0
 
 
 def test_a_day_off_with_the_activity_of_a_sunday_is_not_quiet() -> None:
@@ -67,18 +100,73 @@ def test_a_day_off_with_the_activity_of_a_sunday_is_not_quiet() -> None:
         is_off = at // DAY == END // DAY
         return 400 if is_off else office(at) * 40
 
-    assert quiet_hours(history(large)) == 0
+    assert hours(history_of(large)) == 0
 
 
-def test_a_tenant_of_which_a_week_brings_little_is_not_judged() -> None:
-    """It may be empty by chance."""
-    assert quiet_hours(history(lambda at: int(at % DAY == 0), silent=100)) == 0
+def test_a_small_office_is_noticed_after_a_working_day_without_anything() -> None:
+    """Of which thirty activities are usual at least."""
+
+    def small(at: int) -> int:
+        return 5 if works(at) else 0
+
+    evening = END + 2 * HOUR
+    assert hours(history(small, silent=7, end=evening)) == 0
+    assert hours(history(small, silent=8, end=evening)) == 8
 
 
-def test_a_small_tenant_is_judged_by_more_hours() -> None:
-    """By as many as bring a hundred activities."""
-    assert quiet_hours(history(lambda _: 5, silent=10)) == 0
-    assert quiet_hours(history(lambda _: 5, silent=24)) == 24
+def test_a_fifth_of_what_is_usual_is_noticed_after_half_a_day() -> None:
+    """A token that shows only some applications: nights and weekends show it."""
+
+    def partial(since: int) -> Callable[[int], int]:
+        return lambda at: 40 if at >= since else 200
+
+    assert hours(history_of(partial(END - 9 * HOUR))) == 0
+    assert hours(history_of(partial(END - 12 * HOUR))) == 12
+
+
+def test_half_of_what_is_usual_is_not_quiet() -> None:
+    """Tenants grow and shrink."""
+    assert hours(history_of(lambda at: 100 if at >= END - 7 * DAY else 200)) == 0
+
+
+@pytest.mark.parametrize("weeks", [1.5, 5])
+def test_a_tiny_tenant_is_quiet_after_twice_its_longest_silence(weeks: float) -> None:
+    """Which is a weekend, from Friday noon to Monday noon: 71 hours."""
+    last = END // DAY * DAY + 13 * HOUR
+
+    before, after = (
+        history(tiny, weeks=weeks + 1, silent=silent, end=last + silent * HOUR)
+        for silent in (142, 143)
+    )
+
+    assert quiet_of(before) is None
+    assert quiet_of(after) == Quiet("silence", last, 143)
+
+
+def test_a_new_office_is_quiet_after_half_a_day_without_anything() -> None:
+    """With a week before it in which something came every hour."""
+    assert hours(history(office, silent=11, weeks=2)) == 0
+    assert hours(history(office, silent=12, weeks=2)) == 12
+
+
+def test_a_silence_says_nothing_where_less_than_a_week_is_known_before_it() -> None:
+    """A weekend may not have been among it."""
+    assert hours(history(office, silent=40, weeks=1)) == 0
+
+
+def test_what_is_not_known_may_have_been_silent() -> None:
+    """So it makes the longest silence longer."""
+    made = history(office, silent=12, weeks=2)
+    for at in range(END - 40 * HOUR, END - 30 * HOUR, HOUR):
+        del made.hours[at]
+
+    assert hours(made) == 0
+
+
+def test_a_scan_that_never_brought_anything_is_quiet_after_a_week() -> None:
+    """Its filter may match nothing, or its token may show nothing."""
+    assert hours(history_of(lambda _: 0, weeks=0.9)) == 0
+    assert quiet_of(history_of(lambda _: 0, weeks=1)) == Quiet("nothing", END - 7 * DAY, 168)
 
 
 @pytest.mark.parametrize("shift", [-HOUR, HOUR])
@@ -91,7 +179,7 @@ def test_clocks_that_are_put_forward_or_back_make_no_quiet_hour(shift: int) -> N
         def shifted(at: int, since: int = since) -> int:
             return office(at + shift if at >= since else at)
 
-        assert quiet_hours(history(shifted, end=end)) == 0
+        assert hours(history_of(shifted, end=end)) == 0
 
 
 def test_hours_in_doubt_are_not_compared() -> None:
@@ -102,14 +190,7 @@ def test_hours_in_doubt_are_not_compared() -> None:
             passes={FIRST_PASS: Look(covered=HOUR, at=at)}, doubt=((at, at + HOUR),)
         )
 
-    assert quiet_hours(made) == 0
-
-
-def test_since_when_a_scan_has_been_quiet_follows_from_its_history() -> None:
-    """Whoever reads the same history says the same."""
-    assert quiet_since(history(office, silent=4)) == END - 4 * HOUR
-    assert quiet_since(history(office)) is None
-    assert quiet_since(empty("all")) is None
+    assert hours(made) == 0
 
 
 def test_a_report_tells_for_how_long_a_scan_has_been_quiet() -> None:
@@ -125,14 +206,12 @@ def test_quiet_hours_end_where_history_does() -> None:
     unknown = END - 20 * HOUR
     made.hours[unknown] = Hour(records=0)
 
-    assert quiet_hours(made) == 19
-    del made.hours[unknown]
-    assert quiet_hours(made) == 19
+    assert hours(made) == 19
 
 
 def steady(records: int, *seen: int) -> History:
     """Return the history of a tenant as busy at every hour, but for the last hours."""
-    made = history(lambda _: records, weeks=6)
+    made = history_of(lambda _: records)
     for place, few in enumerate(reversed(seen), start=1):
         brings(made, few, END - place * HOUR)
     return made
@@ -143,87 +222,83 @@ def brings(made: History, records: int, at: int) -> None:
     made.hours[at] = msgspec.structs.replace(made.hours[at], records=records)
 
 
-@pytest.mark.parametrize(("seen", "quiet"), [(19, 1), (20, 0)])
-def test_a_scan_is_quiet_below_a_twentieth_of_every_week(seen: int, quiet: int) -> None:
+@pytest.mark.parametrize(("seen", "quiet"), [(25, 1), (26, 0)])
+def test_an_hour_is_quiet_at_a_twentieth_of_what_is_usual(seen: int, quiet: int) -> None:
     """To the activity."""
-    assert quiet_hours(steady(400, seen)) == quiet
+    assert hours(steady(500, seen)) == quiet
+
+
+@pytest.mark.parametrize(("records", "quiet"), [(499, 0), (500, 1)])
+def test_an_hour_is_judged_where_five_hundred_are_usual(records: int, quiet: int) -> None:
+    """Below that, more hours are added up, and two brought enough."""
+    assert hours(steady(records, 0)) == quiet
+
+
+@pytest.mark.parametrize(("seen", "quiet"), [(3, 12), (4, 0)])
+def test_half_a_day_is_quiet_at_a_third_of_what_is_usual(seen: int, quiet: int) -> None:
+    """To the activity, where a hundred are usual."""
+    assert hours(steady(9, *[seen] * 12)) == quiet
+
+
+@pytest.mark.parametrize(("records", "quiet"), [(8, 0), (9, 12)])
+def test_half_a_day_is_judged_where_a_hundred_are_usual(records: int, quiet: int) -> None:
+    """Below that, a third may come by chance."""
+    assert hours(steady(records, *[1] * 12)) == quiet
 
 
 @pytest.mark.parametrize("shift", [-1, 0, 1])
-@pytest.mark.parametrize("week", [1, 2, 3, 4])
-def test_one_week_with_less_is_enough_to_be_as_usual(week: int, shift: int) -> None:
-    """Even by an hour earlier or later; five weeks ago is too long ago."""
-    made = steady(400, 19)
+@pytest.mark.parametrize("weeks", [(1, 2), (3, 4), (1, 4)])
+def test_two_weeks_with_less_are_enough_to_be_as_usual(weeks: tuple[int, int], shift: int) -> None:
+    """Even by an hour earlier or later. One week is not enough: it may hold a holiday."""
+    made = steady(1_000, 30)
+    for week in weeks:
+        assert hours(made) == 1
+        brings(made, 200, END - HOUR - (week * 7 * 24 + shift) * HOUR)
 
-    brings(made, 200, END - HOUR - (week * 7 * 24 + shift) * HOUR)
-    assert quiet_hours(made) == 0
-
-    made = steady(400, 19)
-    brings(made, 200, END - HOUR - (5 * 7 * 24 + shift) * HOUR)
-    assert quiet_hours(made) == 1
+    assert hours(made) == 0
 
 
 @pytest.mark.parametrize(("day", "quiet"), [(1, 0), (27, 0), (29, 1), (30, 1)])
-def test_a_scan_that_brings_half_of_its_quietest_day_is_not_quiet(day: int, quiet: int) -> None:
+def test_two_fifths_of_the_quietest_day_are_not_quiet(day: int, quiet: int) -> None:
     """Of the last four weeks."""
     made = steady(40_000, 1_600)
 
-    brings(made, 3_200, END - HOUR - day * DAY)
+    brings(made, 4_000, END - HOUR - day * DAY)
 
-    assert quiet_hours(made) == quiet
+    assert hours(made) == quiet
 
 
-@pytest.mark.parametrize(("records", "quiet"), [(99, 0), (100, 1)])
-def test_an_hour_is_judged_if_a_hundred_activities_are_expected(records: int, quiet: int) -> None:
-    """Below that, more hours are added up, and two brought enough."""
-    assert quiet_hours(steady(records, 0)) == quiet
+def test_less_than_two_fifths_of_the_quietest_day_are_quiet() -> None:
+    """To the activity."""
+    made = steady(40_000, 1_599)
 
-    made = steady(100, 0)
-    brings(made, records, END - HOUR - 14 * DAY)
-    assert quiet_hours(made) == quiet
+    brings(made, 4_000, END - HOUR - DAY)
+
+    assert hours(made) == 1
 
 
 def test_three_weeks_are_enough_to_judge_by() -> None:
     """With the hour on either side."""
     least = 3 + 2 / (7 * 24)
 
-    assert quiet_hours(history(lambda _: 400, weeks=least, silent=1)) == 1
-    assert quiet_hours(history(lambda _: 400, weeks=least - 1 / (7 * 24), silent=1)) == 0
+    assert hours(history(lambda _: 600, weeks=least, silent=1)) == 1
+    assert hours(history(lambda _: 600, weeks=least - 1 / (7 * 24), silent=1)) == 0
 
 
 def test_a_window_with_an_hour_that_is_not_known_is_not_judged() -> None:
     """It may have brought enough."""
-    made = history(lambda _: 5, silent=24)
+    made = history(lambda _: 5, silent=12)
     made.hours[END - 5 * HOUR] = Hour(records=0)
 
-    assert quiet_hours(made) == 0
+    assert hours(made) == 0
 
 
 def test_a_window_is_quiet_as_a_whole() -> None:
     """An hour within it that brought something does not make it shorter."""
-    made = history(lambda _: 5, silent=24)
-    brings(made, 3, END - 5 * HOUR)
+    made = history(lambda _: 9, silent=12)
+    brings(made, 9, END - 5 * HOUR)
 
-    assert quiet_hours(made) == 24
-
-
-@pytest.mark.parametrize(("week", "quiet"), [(1, 3), (2, 3), (3, 3), (4, 3), (5, 6)])
-def test_an_hour_as_in_one_of_the_last_four_weeks_ends_the_quiet(week: int, quiet: int) -> None:
-    """At more than a twentieth of what that week brought."""
-    made = steady(300, 15, 15, 15, 15, 15, 10)
-
-    brings(made, 200, END - 4 * HOUR - week * 7 * DAY)
-
-    assert quiet_hours(made) == quiet
-
-
-def test_an_hour_whose_like_is_not_known_is_quiet_if_it_brought_nothing() -> None:
-    """Nothing speaks against it."""
-    made = steady(300, 0, 0, 0, 0, 0, 0)
-    for week in (1, 2, 3, 4):
-        del made.hours[END - 4 * HOUR - week * 7 * DAY]
-
-    assert quiet_hours(made) == 6
+    assert hours(made) == 12
 
 
 @pytest.mark.parametrize(
@@ -240,4 +315,4 @@ def test_the_newest_hour_that_is_known_whole_is_the_last(changes: dict[str, Any]
     made = steady(300, 0, 0, 300)
     made.hours[END - HOUR] = msgspec.structs.replace(made.hours[END - HOUR], **changes)
 
-    assert quiet_hours(made) == 2
+    assert hours(made) == 2

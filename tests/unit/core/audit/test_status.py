@@ -321,6 +321,20 @@ def test_a_quiet_scan_is_said_to_run_without_bringing_much() -> None:
     assert [it.kind for it in found.attention] == ["quiet"]
 
 
+def test_a_scan_that_never_brought_anything_is_said_to_bring_nothing() -> None:
+    """It may be up to date, and still be of no use."""
+    world = healthy()
+    history = histories.empty("all")
+    for at in range(NOW - 8 * DAY, NOW, HOUR):
+        history.hours[at] = Hour(records=0, passes={FIRST_PASS: Look(covered=HOUR, at=at)})
+    ledger = ledgers.decode(world.ledgers.load().content or b"")
+
+    found = status_of(ledger, history, [], HOW, now=NOW)
+
+    assert found.verdict == "The scan is running, but nothing arrives."
+    assert (found.quiet_hours, found.attention[0].kind) == (8 * 24, "quiet")
+
+
 def test_the_terminal_shows_the_verdict_first_and_each_hour_as_a_character() -> None:
     """A log and a screen reader can tell the characters apart, too."""
     world = healthy()
