@@ -239,6 +239,7 @@ def test_a_query_refused_in_every_form_is_refused_with_all_of_them() -> None:
         (b"slow \xff", "slow \ufffd"),
         (b"<p>slow</p>" + b" " * (TEXT_FROM - 12) + b"down", "slow d"),
     ],
+    ids=["detail", "after a byte order mark", "message", "no detail", "not UTF-8", "long"],
 )
 def test_an_error_says_what_its_body_says(body: bytes, said: str) -> None:
     """As JSON in either of the API's forms, or as text of which only the beginning is read."""
@@ -254,6 +255,7 @@ def test_an_error_says_what_its_body_says(body: bytes, said: str) -> None:
         '{"other":' + "[" * 100_000,
         '{"other":"' + "x" * SAID_FROM + '","detail":"slow down"}',
     ],
+    ids=["deep", "deep elsewhere", "long"],
 )
 def test_an_error_body_that_nests_too_deep_or_is_too_long_is_quoted_as_text(body: str) -> None:
     """Nothing is assumed of the form of an error."""

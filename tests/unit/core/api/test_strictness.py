@@ -55,7 +55,6 @@ def test_no_large_number_is_passed_over(
         (b"-9223372036854775808.5", False),
         (b"-9223372036854775809.5", True),
         (b"9" * 5_000, True),
-        (b"-" + b"9" * 5_000, True),
         (b"9" * 5_000 + b".5", True),
         (b"1e308", False),
         (b"1e309", True),
@@ -68,6 +67,7 @@ def test_no_large_number_is_passed_over(
         (b"0e-100", False),
         (b"0.00000000000000000000000000000000000001", False),
     ],
+    ids=lambda it: it[-24:].decode() if isinstance(it, bytes) else str(it),
 )
 def test_a_number_is_large_if_a_strict_reader_refuses_it(
     number: bytes,
