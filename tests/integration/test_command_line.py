@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from shared.adapters.system_clock import SystemClock
 from shared.operate.command_line import app
 from simulator import FOREVER, Fault, Simulator, Tenant
+from tests.contracts.storage import opened
 from tests.fakes import MINUTE
 from tests.integration.test_scan_over_http import OPEN, history, settings, stored
 from tests.parts import lines_of
@@ -265,6 +266,20 @@ def test_a_status_page_is_written_and_its_address_is_said(
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == f"{page.as_uri()}\n"
     assert b">The scan is up to date.</h1>" in page.read_bytes()
+
+
+def test_a_plan_tells_what_the_next_run_would_do(
+    api: Simulator, storage_settings: dict[str, str]
+) -> None:
+    """It shows as many requests as were asked for, and sends none of them."""
+    opened(storage_settings)
+
+    result = invoke(settings(api, storage_settings), "plan", "--most", "1")
+
+    first, *told = result.stdout.splitlines()
+    assert (result.exit_code, api.requests) == (0, []), result.stderr
+    assert first.startswith("all: the next run would send ")
+    assert [line.split()[0] for line in told if line.strip()[0].isdigit()] == ["1."]
 
 
 def test_a_watched_status_is_shown_until_it_is_interrupted(
