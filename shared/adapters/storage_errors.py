@@ -215,11 +215,15 @@ def explained_part(error: AzureError, action: str, url: str) -> StoreError:
 def _sentence(error: AzureError, action: str, url: str) -> str:
     remedy = _remedy(error)
     place = url.partition("?")[0]
-    return f"could not {action} {place}: {_reason(error)}. {remedy[0].upper()}{remedy[1:]}"
+    return f"could not {action} {place}: {reason(error)}. {remedy[0].upper()}{remedy[1:]}"
 
 
-def _reason(error: AzureError) -> str:
-    if isinstance(error, HttpResponseError):
+def reason(error: AzureError) -> str:
+    """Return why a request failed: as the service answered, or in the error's own words.
+
+    A refused sign-in is an error of the same class as an answer, but has no status.
+    """
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
         return f"HTTP {error.status_code} {error_code(error) or error.reason}"
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 

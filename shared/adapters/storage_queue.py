@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from shared.access import StorageSettings
-from shared.adapters.storage_errors import error_code
+from shared.adapters.storage_errors import reason
 from shared.core.errors import SettingsError, StoreUnavailable
 
 KEPT_SECONDS = 7 * 24 * 3600
@@ -64,10 +64,7 @@ def _explained(error: AzureError, url: str) -> str:
     place = url.partition("?")[0]
     if isinstance(error, ResourceNotFoundError):
         return f"there is no queue {place}: check --queue; this command does not create queues"
-    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    if isinstance(error, HttpResponseError):
-        said = f"HTTP {error.status_code} {error_code(error) or error.reason}"
     return (
-        f"could not send to {place}: {said}. Sending needs the role Storage Queue Data Message "
-        "Sender on the queue (a new grant takes some minutes)"
+        f"could not send to {place}: {reason(error)}. Sending needs the role Storage Queue Data "
+        "Message Sender on the queue (a new grant takes some minutes)"
     )
