@@ -1,10 +1,11 @@
 """A storage queue, into which messages are put as Event Grid would put them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+from azure.storage.queue import LinearRetry, QueueClient, TextBase64EncodePolicy
 
 from shared.access import StorageSettings
 from shared.adapters.storage_errors import reason
@@ -41,22 +42,24 @@ def open_queue(
     Raises:
         SettingsError: the address of the queue does not follow from the settings.
     """
-    policy = TextBase64EncodePolicy()
+    options: dict[str, Any] = {
+        "message_encode_policy": TextBase64EncodePolicy(),
+        # As for blobs. By default, the library would wait for more than a minute.
+        "retry_policy": LinearRetry(backoff=1, random_jitter_range=1, retry_total=2),
+    }
     if name.startswith("https://"):
-        client = QueueClient.from_queue_url(
-            name, credential=credential(), message_encode_policy=policy
-        )
+        client = QueueClient.from_queue_url(name, credential=credential(), **options)
         return StorageQueue(client)
     if storage.connection_string:
         text = storage.connection_string.reveal()
-        client = QueueClient.from_connection_string(text, name, message_encode_policy=policy)
+        client = QueueClient.from_connection_string(text, name, **options)
         return StorageQueue(client)
     account = (storage.account_url or "").replace(".blob.", ".queue.", 1)
     if ".queue." not in account:
         raise SettingsError(
             [f"the queue {name!r} cannot be found from STORAGE_ACCOUNT_URL: give its whole address"]
         )
-    client = QueueClient(account, name, credential=credential(), message_encode_policy=policy)
+    client = QueueClient(account, name, credential=credential(), **options)
     return StorageQueue(client)
 
 

@@ -12,9 +12,11 @@ from shared.core.errors import SettingsError, StoreUnavailable
 
 
 @pytest.fixture(autouse=True)
-def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the library try again at once."""
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let the library try again at once; return for how long it would have waited."""
+    seconds = list[float]()
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    return seconds
 
 
 class Refused:
@@ -87,3 +89,11 @@ def test_an_answer_is_told_by_its_status() -> None:
 
     assert ": HTTP 403 Forbidden. Sending needs" in told
     assert "RequestId" not in told
+
+
+def test_a_queue_that_fails_is_given_up_after_seconds(waits: list[float]) -> None:
+    """A person waits for it, and can send the rest later."""
+    said(CONTOSO, "reader")
+
+    assert len(waits) == 2
+    assert sum(waits) <= 4
