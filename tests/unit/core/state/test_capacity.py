@@ -225,6 +225,15 @@ def test_a_share_below_one_a_minute_is_counted_by_the_hour() -> None:
     assert capacity(paced(every=3600, step=0), how) == 2 * 24
 
 
+def test_until_a_step_is_known_it_takes_no_time() -> None:
+    """Four minutes hold three requests that are two minutes apart."""
+    how = policy(requests_per_hour=30, budget=4 * MINUTE + 5_000)
+    known = paced(every=600)
+
+    assert capacity(Pacing(starts=known.starts), how) == 3 * 144
+    assert capacity(known, how) == 2 * 144
+
+
 @pytest.mark.parametrize(
     ("needs", "overloaded", "still"),
     [(1200, False, True), (1201, True, True), (1140, False, False), (1141, False, True)],
