@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
 from shared.core.api.pages import Page
-from shared.core.model import PART_PAGES, Answer, Block, Dense, Doubt, Policy
+from shared.core.model import PART_PAGES, Answer, Block, Dense, Doubt, Policy, Slice
 from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.opening import open_slice
 from shared.core.slices.requests import next_request
@@ -26,6 +26,7 @@ from shared.core.slices.traversal import (
     UNDIVIDED,
     Reading,
     absorb,
+    unprobed,
 )
 from tests.fakes import HOUR, MINUTE, NOW, activity, policy
 from tests.unit.core.slices.building import (
@@ -624,3 +625,254 @@ def test_a_page_that_moves_no_cursor_has_none() -> None:
     """To ask is a mistake in this program."""
     with pytest.raises(AssertionError, match="the kind end moves no cursor"):
         _ = Reading(kind="end").moved_to
+
+
+MET = {"faults": 2, "fault": "x", "not_before": NOW, "blocked_since": NOW, "cramped": True}
+"""What a slice keeps of the faults in a row that it has met."""
+
+
+def is_calm(piece: Slice) -> bool:
+    """Say whether a slice knows of no fault."""
+    met = (piece.faults, piece.fault, piece.not_before, piece.blocked_since, piece.cramped)
+    return met == (0, None, 0, None, False) and piece.poisoned == 0
+
+
+def answered(answer: dict[str, Any], **changes: Any) -> Draft:
+    """Return what an answer that makes sense does to an open slice."""
+    draft = absorbed(answer, **changes)
+    assert isinstance(draft, Draft)
+    return draft
+
+
+def test_every_page_that_makes_sense_makes_a_slice_calm() -> None:
+    """Whichever way it is sorted, and whether or not the slice goes on."""
+    onward = answered(more(START + 7), **MET, poisoned=9).goes_on
+    done = answered({"data": [], "hasNext": False}, **MET, poisoned=9).finished
+    turned = answered(counting_down(9, 8), **MET, poisoned=9).goes_on
+
+    assert onward
+    assert done
+    assert turned
+    assert is_calm(onward)
+    assert is_calm(done.slice)
+    assert is_calm(turned)
+
+
+def counting_down(*offsets: int, bound: int | None = None) -> dict[str, Any]:
+    """Return a page that descends, and goes on below its last record."""
+    at = START + (offsets[-1] - 1 if bound is None else bound)
+    filters = {"date": {"gte": START, "lte": at}}
+    shown = [activity(START + it) for it in offsets]
+    return {"data": shown, "hasNext": True, "nextQueryFilters": filters}
+
+
+def test_a_first_page_that_is_sorted_the_other_way_is_read_from_the_other_end() -> None:
+    """The draft tells which direction was asked for, and which came."""
+    draft = answered(counting_down(9, 8))
+
+    assert draft.sorts == ("asc", "desc")
+    assert len(draft.records) == 2
+    assert draft.goes_on
+    assert (draft.goes_on.direction, draft.goes_on.cursor) == ("desc", START + 8)
+    assert draft.goes_on.asked_direction == "asc"
+
+
+@pytest.mark.parametrize(
+    ("bound", "turned"),
+    [(7, True), (8, True), (9, False), (300, False)],
+)
+def test_a_page_that_shows_records_beyond_its_own_cursor_is_not_sorted_the_other_way(
+    bound: int, *, turned: bool
+) -> None:
+    """But for those at the bound itself, which come again."""
+    read = absorbed(counting_down(9, 8, bound=bound))
+
+    assert (isinstance(read, Draft) and read.sorts is not None) is turned
+
+
+@pytest.mark.parametrize(("bound", "turned"), [(8, False), (9, True), (10, True)])
+def test_a_page_that_ascends_though_it_was_to_descend_is_read_upwards(
+    bound: int, *, turned: bool
+) -> None:
+    """Records at its bound come again."""
+    filters = {"date": {"gte": START + bound, "lte": END - 1}}
+    shown = [activity(START + 7), activity(START + 9)]
+    answer = {"data": shown, "hasNext": True, "nextQueryFilters": filters}
+
+    read = absorbed(answer, direction="desc", cursor=END)
+
+    assert (isinstance(read, Draft) and read.sorts == ("desc", "asc")) is turned
+
+
+def test_a_slice_that_has_begun_is_not_read_from_the_other_end() -> None:
+    """Its cursor already stands for one direction."""
+    fault = absorbed(counting_down(99, 98), cursor=START + 50)
+
+    assert isinstance(fault, Fault)
+    assert "does not move on" in fault.detail
+
+
+BARE = {
+    "hasNext": True,
+    "total": 3,
+    "nextQueryFilters": {"date": {"gte": START + 7, "lte": END - 1}},
+}
+"""A page without data, whose cursor moves on."""
+
+
+def test_what_a_page_without_data_passes_over_is_asked_for_again() -> None:
+    """Alone; what lies beyond its cursor is due again by itself."""
+    draft = answered(BARE)
+
+    assert [(it.start, it.end) for it in draft.opened] == [(START, START + 7)]
+    assert (draft.goes_on, draft.finished) == (None, None)
+
+
+def test_a_slice_that_has_begun_is_finished_before_a_page_without_data() -> None:
+    """Up to its cursor; a new slice asks for the rest."""
+    draft = answered(BARE, cursor=START + 5, blocks=staged(1), furthest=START + 4)
+
+    assert draft.finished
+    assert (draft.finished.start, draft.finished.end) == (START, START + 5)
+    assert [(it.start, it.end) for it in draft.opened] == [(START + 5, END)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"end": START + 7},
+        {"cursor": START + 5, "blocks": staged(1), "furthest": START + 5},
+        {
+            "mode": "beyond",
+            "cursor": START + 5,
+            "dense": Dense(millisecond=START + 4, cursor=None, probing=True),
+        },
+    ],
+)
+def test_a_page_without_data_that_cannot_be_cut_out_makes_no_sense(
+    changes: dict[str, Any],
+) -> None:
+    """Nothing lies beyond its cursor, staged records stand ahead, or it is a probe."""
+    fault = absorbed(BARE, **changes)
+
+    assert fault == Fault(
+        kind="malformed", detail="the answer has no data, though its cursor moves on"
+    )
+
+
+def standing_still(*records: dict[str, Any]) -> dict[str, Any]:
+    """Return a page whose cursor stays where the query began."""
+    return {**more(START, *records), "total": 9}
+
+
+def test_a_page_that_shows_only_its_first_millisecond_is_held_up_by_a_crowd() -> None:
+    """Records without a position may be of that millisecond."""
+    unplaced = {"_id": "x"}
+    at_once = answered(standing_still(activity(START)), continuation="{}").goes_on
+    nowhere = answered(standing_still(unplaced), continuation="{}").goes_on
+
+    for piece in (at_once, nowhere):
+        assert piece
+        assert (piece.mode, piece.continuation) == ("dense", None)
+        assert piece.dense == Dense(millisecond=START, cursor=None, probing=False)
+
+
+def test_an_empty_page_that_stands_still_is_probed() -> None:
+    """It says as little as a wrong count."""
+    piece = answered(standing_still()).goes_on
+
+    assert piece
+    assert piece.dense == Dense(millisecond=START, cursor=None, probing=True)
+
+
+def test_a_page_with_records_elsewhere_and_some_without_a_position_makes_no_sense() -> None:
+    """Its cursor stands still, and that is no crowd."""
+    fault = absorbed(
+        standing_still(activity(START + 3), activity(START + 5), {"_id": "x"}), cursor=START
+    )
+
+    assert isinstance(fault, Fault)
+    assert "does not move on" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("at", "cuts"),
+    [
+        (3, [(0, 3), (3, 4), (4, 300_000)]),
+        (299_999, [(0, 299_999), (299_999, 300_000)]),
+    ],
+)
+def test_a_page_that_shows_one_other_millisecond_is_cut_around_it(
+    at: int, cuts: list[tuple[int, int]]
+) -> None:
+    """Nobody knows how the API sorts, so neither side is known."""
+    draft = answered(standing_still(activity(START + at)))
+
+    assert [(it.start - START, it.end - START) for it in draft.opened] == cuts
+
+
+def test_a_null_of_a_dense_millisecond_puts_that_in_doubt() -> None:
+    """And nothing else."""
+    dense = Dense(millisecond=START + 7, cursor=None, probing=False)
+
+    piece = answered(
+        {"data": [None, activity(START + 7)], "hasNext": False},
+        mode="dense",
+        dense=dense,
+        cursor=START + 7,
+    ).goes_on
+
+    assert piece
+    assert piece.doubt == (Doubt(start=START + 7, end=START + 8, reason=NULLS),)
+
+
+def test_each_probe_begins_a_query_of_its_own() -> None:
+    """The continuation is another query's."""
+    dense = Dense(millisecond=START, cursor=None, probing=True)
+
+    piece = answered(
+        {"data": [], "hasNext": False, "total": 3},
+        mode="beyond",
+        dense=dense,
+        cursor=START + 1,
+        continuation="{}",
+    ).goes_on
+
+    assert piece
+    assert (piece.mode, piece.cursor, piece.continuation) == ("opposite", END, None)
+
+
+@pytest.mark.parametrize(
+    ("mode", "place"), [("page", START), ("dense", START + 1), ("beyond", END)]
+)
+def test_a_contradiction_that_cannot_be_asked_about_is_passed_over(mode: str, place: int) -> None:
+    """The API refuses the query; the slice goes on, and forgets its faults."""
+    probing = (
+        {} if mode == "page" else {"dense": Dense(millisecond=START, cursor=None, probing=True)}
+    )
+    piece = opened(mode=mode, **probing, **MET, cursor=START + (mode == "beyond"))
+
+    after = unprobed(piece, policy()).goes_on
+
+    assert after
+    assert (after.faults, after.fault, after.not_before, after.blocked_since) == (0, None, 0, None)
+    assert after.mode == {"page": "dense", "dense": "beyond", "beyond": "opposite"}[mode]
+    assert after.cursor == place
+
+
+def test_every_way_to_finish_counts_a_continuation_that_asked_for_something_else() -> None:
+    """A part that closes early or is broken off counts it, too."""
+    filters = {"date": {"gte": START + 7, "lte": END - 1}, "user": {"eq": "x"}}
+    answer = {"data": [activity(START + 6)], "hasNext": True, "nextQueryFilters": filters}
+    begun = {"cursor": START + 5, "furthest": START + 4}
+
+    onward = answered(answer, **begun).goes_on
+    early = answered(answer, **begun, blocks=staged(PART_PAGES - 1)).finished
+    broken = answered(
+        answer, cursor=START + 5, furthest=START + 9, blocks=staged(PART_BLOCKS - 2)
+    ).finished
+
+    assert onward
+    assert early
+    assert broken
+    assert [it.counts.drifted for it in (onward, early.slice, broken.slice)] == [1, 1, 1]
