@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.core.api.answers import Fault, read_answer
 from shared.core.api.pages import Page
-from shared.core.model import PART_PAGES, Answer, Block, Dense, Doubt, Policy, Slice
+from shared.core.model import PART_PAGES, Answer, Block, Dense, Doubt, Policy, Seen, Slice
 from shared.core.slices.facts import UNKNOWN
 from shared.core.slices.opening import open_slice
 from shared.core.slices.requests import next_request
@@ -23,6 +23,8 @@ from shared.core.slices.traversal import (
     NULLS,
     PART_BLOCKS,
     PART_BYTES,
+    REMEMBERED_MOST,
+    TOO_MANY,
     UNDIVIDED,
     Reading,
     absorb,
@@ -858,6 +860,7 @@ def test_a_contradiction_that_cannot_be_asked_about_is_passed_over(mode: str, pl
     assert (after.faults, after.fault, after.not_before, after.blocked_since) == (0, None, 0, None)
     assert after.mode == {"page": "dense", "dense": "beyond", "beyond": "opposite"}[mode]
     assert after.cursor == place
+    assert after.dense is None or after.dense.probing
 
 
 def test_every_way_to_finish_counts_a_continuation_that_asked_for_something_else() -> None:
@@ -876,3 +879,159 @@ def test_every_way_to_finish_counts_a_continuation_that_asked_for_something_else
     assert early
     assert broken
     assert [it.counts.drifted for it in (onward, early.slice, broken.slice)] == [1, 1, 1]
+
+
+def crowded(*offsets: int, goes_on: bool = True, data: bool = True, **bound: int) -> dict[str, Any]:
+    """Return a page of the slice's first millisecond by ingestion times, and its continuation."""
+    shown = [
+        {"_id": f"{place}", "timestamp": START, "created": START + it}
+        for place, it in enumerate(offsets)
+    ]
+    created = {operator: START + it for operator, it in bound.items()}
+    filters = {"date": {"gte": START, "lte": START}, **({"created": created} if bound else {})}
+    return {
+        **({"data": shown} if data else {}),
+        "hasNext": goes_on,
+        "total": 9,
+        **({"nextQueryFilters": filters} if goes_on else {}),
+    }
+
+
+def held_up(answer: dict[str, Any], at: int | None = None, **dense: Any) -> Slice:
+    """Return how a slice goes on that is held up at its first millisecond."""
+    cursor = None if at is None else START + at
+    place = Dense(**{"millisecond": START, "cursor": cursor, "probing": False, **dense})
+    piece = answered(answer, mode="dense", dense=place, continuation="{}").goes_on
+    assert piece
+    return piece
+
+
+@pytest.mark.parametrize(
+    ("answer", "at", "direction", "onward", "stated"),
+    [
+        (crowded(1, 2, gte=2), None, "asc", ("asc", 2), True),
+        (crowded(2, 1, lte=1), None, "asc", ("desc", 1), True),
+        (crowded(1, 2), None, "asc", ("asc", 2), False),
+        (crowded(2, 1), None, "asc", ("desc", 1), False),
+        (crowded(1, 2, gte=1), None, "asc", ("asc", 2), False),
+        (crowded(2, 1, lte=2), None, "asc", ("desc", 1), False),
+        (crowded(5, 6, gte=6), 5, "asc", ("asc", 6), True),
+        (crowded(6, 6), 5, "asc", ("asc", 6), False),
+        (crowded(5, 4, lte=4), 5, "desc", ("desc", 4), True),
+        (crowded(4, 4), 5, "desc", ("desc", 4), False),
+    ],
+)
+def test_a_dense_millisecond_goes_on_by_ingestion_time_in_either_direction(
+    answer: dict[str, Any],
+    at: int | None,
+    direction: str,
+    onward: tuple[str, int],
+    stated: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Where the continuation says, or else from the last record of a page that is sorted."""
+    piece = held_up(answer, at, direction=direction)
+
+    assert piece.dense
+    assert piece.dense.cursor
+    assert (piece.dense.direction, piece.dense.cursor - START) == onward
+    assert (piece.continuation is not None) is stated
+    assert piece.doubt == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "at", "dense"),
+    [
+        (crowded(1, 1), None, {}),
+        (crowded(1, 3, 2), None, {}),
+        (crowded(5, 5, gte=5), 5, {}),
+        (crowded(5, 5, lte=5), 5, {"direction": "desc"}),
+        (crowded(6, 4, lte=4), 5, {}),
+        (crowded(data=False, gte=9), None, {}),
+        (crowded(1, 2, gte=2), None, {"plain": True}),
+    ],
+)
+def test_a_dense_millisecond_that_shows_no_way_on_is_in_doubt(
+    answer: dict[str, Any], at: int | None, dense: dict[str, Any]
+) -> None:
+    """The slice goes on after it, with a query of its own."""
+    piece = held_up(answer, at, **dense)
+
+    assert piece.doubt == (Doubt(start=START, end=START + 1, reason=CROWDED),)
+    assert (piece.mode, piece.dense, piece.cursor) == ("page", None, START + 1)
+    assert piece.continuation is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "at", "probing", "mode"),
+    [
+        (crowded(1, 2, goes_on=False), None, False, "page"),
+        (crowded(1, 2, goes_on=False), None, True, "page"),
+        ({"data": [], "hasNext": False, "total": 0}, 5, True, "page"),
+        ({"data": [], "hasNext": False, "total": 0}, None, False, "page"),
+        ({"data": [], "hasNext": False, "total": 0}, None, True, "beyond"),
+    ],
+)
+def test_after_a_probe_that_showed_nothing_a_slice_probes_what_lies_beyond(
+    answer: dict[str, Any], at: int | None, mode: str, *, probing: bool
+) -> None:
+    """If the millisecond held anything, the next one is read as usual."""
+    piece = held_up(answer, at, probing=probing)
+
+    assert (piece.mode, piece.cursor) == (mode, START + 1)
+    assert (piece.continuation, piece.dense is None) == (None, mode == "page")
+    assert piece.doubt == ()
+
+
+def test_a_slice_whose_last_millisecond_was_dense_is_finished() -> None:
+    """Nothing lies after it."""
+    draft = answered(
+        crowded(1, 2, goes_on=False),
+        end=START + 1,
+        mode="dense",
+        dense=Dense(millisecond=START, cursor=None, probing=False),
+    )
+
+    assert draft.goes_on is None
+    assert draft.finished
+    assert (draft.finished.start, draft.finished.end) == (START, START + 1)
+
+
+@pytest.mark.parametrize(("cursor", "turned"), [(END, True), (START + 99, False)])
+def test_a_probe_from_the_other_end_may_be_sorted_as_it_was_first_asked(
+    cursor: int, *, turned: bool
+) -> None:
+    """The slice then goes on from its beginning; not once the probe has moved."""
+    filters = {"date": {"gte": START + 9, "lte": END - 1}}
+    shown = [activity(START + 7), activity(START + 9)]
+    answer = {"data": shown, "hasNext": True, "nextQueryFilters": filters}
+    dense = Dense(millisecond=START, cursor=None, probing=True)
+
+    read = absorbed(answer, mode="opposite", dense=dense, cursor=cursor)
+
+    if turned:
+        assert isinstance(read, Draft)
+        assert read.goes_on
+        assert (read.goes_on.mode, read.goes_on.cursor) == ("page", START + 9)
+    else:
+        assert isinstance(read, Fault)
+
+
+@pytest.mark.parametrize(("more_than", "ends"), [(0, False), (1, True)])
+def test_a_slice_that_would_have_to_remember_too_much_is_finished_in_doubt(
+    more_than: int, *, ends: bool
+) -> None:
+    """What remains of it is, and drift is counted to the end."""
+    filters = {"date": {"gte": START + 7, "lte": END - 1}, "user": {"eq": "x"}}
+    answer = {"data": [], "hasNext": True, "nextQueryFilters": filters}
+    seen = tuple(
+        Seen(at=START + 50, other=None, identity=f"{n}", content="x")
+        for n in range(REMEMBERED_MOST + more_than)
+    )
+
+    draft = answered(answer, cursor=START + 5, seen=seen, furthest=START + 50)
+
+    assert (draft.finished is not None) is ends
+    if draft.finished:
+        assert draft.finished.slice.doubt == (Doubt(start=START + 7, end=END, reason=TOO_MANY),)
+        assert draft.finished.slice.counts.drifted == 1
+        assert (draft.finished.start, draft.finished.end) == (START, END)
