@@ -40,7 +40,7 @@ def claim(ports: Ports, policy: Policy, tally: Tally) -> Run | None:
             "the local clock and the storage service's differ: see docs/runbook.md#clocks-differ"
         )
     try:
-        ledger = _read(ports, saved, now, policy)
+        ledger = _read(ports, saved, now, policy, tally)
         tally.ledger, tally.now = ledger, now
         if ledgers.is_held(ledger, now, policy):
             return None
@@ -78,9 +78,15 @@ def is_superseded(run: Run, error: Exception) -> bool:
         return False
 
 
-def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy) -> Ledger:
+def _read(ports: Ports, saved: SavedLedger, now: int, policy: Policy, tally: Tally) -> Ledger:
     if saved.content is not None:
-        return ledgers.decode(saved.content)
+        ledger = ledgers.decode(saved.content)
+        unknown = ledgers.dropped(saved.content)
+        if unknown:
+            tally.warnings.append(
+                f"a newer program wrote the ledger; this one dropped {', '.join(unknown)} from it"
+            )
+        return ledger
     if ports.results.is_empty():
         return ledgers.begin(policy, now)
     raise LedgerMissing(

@@ -124,8 +124,8 @@ def _with_part(world: World) -> bytes:
     return max(found, key=len)
 
 
-COMPRESSED = {"id", "size", "sha256", "previous", "bytes"}
-"""Fields that depend on the compressor, whose bytes differ between kinds of processors."""
+COMPRESSED = {"id", "size", "sha256", "previous", "bytes", "program"}
+"""Fields that depend on the release, or on the compressor, which differs between processors."""
 
 
 def comparable(content: bytes) -> list[Any]:

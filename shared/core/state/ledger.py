@@ -6,6 +6,7 @@ changes that commits make.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -57,6 +58,8 @@ class _Version(msgspec.Struct):
 
 _versions = msgspec.json.Decoder(_Version)
 _ledgers = msgspec.json.Decoder(Ledger)
+_objects = msgspec.json.Decoder(dict[str, Any])
+_FIELDS = frozenset(Ledger.__struct_encode_fields__)
 
 
 def encode(ledger: Ledger) -> bytes:
@@ -67,23 +70,52 @@ def encode(ledger: Ledger) -> bytes:
 def decode(content: bytes) -> Ledger:
     """Return the ledger in these bytes.
 
+    A newer version may let older programs use its ledger (`min_reader`). They drop the fields that
+    they do not know, and the ledger has their version from then on.
+
     Raises:
         LedgerUnreadable: they are no ledger, or hold what this version does not know.
-        LedgerTooNew: a newer version wrote them.
+        LedgerTooNew: a newer version wrote them that does not let this one use them.
     """
     try:
         stated = _versions.decode(content)
         if stated.version < 1:
             raise LedgerUnreadable(f"the ledger states version {stated.version}: {PUT_BACK}")
-        if stated.min_reader > VERSION or stated.version > VERSION:
-            raise LedgerTooNew(
-                f"the ledger has format version {stated.version} (readable from version "
-                f"{stated.min_reader} on), and this program knows version {VERSION}: "
-                "deploy the newer program again; the ledger is left as it is"
-            )
+        if stated.min_reader > VERSION:
+            raise _too_new(stated)
+        if stated.version > VERSION:
+            return _of_newer(stated, _objects.decode(content))
         return _ledgers.decode(content)
     except msgspec.MsgspecError as error:
         raise LedgerUnreadable(f"the ledger cannot be read ({error}): {PUT_BACK}") from error
+
+
+def dropped(content: bytes) -> tuple[str, ...]:
+    """Return the fields that `decode` drops from the ledger of a newer version; in any other, none.
+
+    Raises:
+        msgspec.MsgspecError: it is no ledger; ask only about one that `decode` has read.
+    """
+    if _versions.decode(content).version <= VERSION:
+        return ()
+    return tuple(name for name in _objects.decode(content) if name not in _FIELDS)
+
+
+def _of_newer(stated: _Version, fields: dict[str, Any]) -> Ledger:
+    known = {name: it for name, it in fields.items() if name in _FIELDS}
+    ours = {"version": VERSION, "min_reader": MIN_READER}
+    try:
+        return _ledgers.decode(msgspec.json.encode({**known, **ours}))
+    except msgspec.MsgspecError as error:
+        raise _too_new(stated) from error
+
+
+def _too_new(stated: _Version) -> LedgerTooNew:
+    return LedgerTooNew(
+        f"the ledger has format version {stated.version} (readable from version "
+        f"{stated.min_reader} on), and this program knows version {VERSION}: "
+        "deploy the newer program again; the ledger is left as it is"
+    )
 
 
 def begin(policy: Policy, now: int) -> Ledger:

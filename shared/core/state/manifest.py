@@ -143,11 +143,13 @@ def decode(content: bytes) -> Manifest:
     Raises:
         msgspec.DecodeError: they are none, or hold what this version does not know.
     """
-    manifest = _decoder.decode(content)
-    if manifest.version != VERSION:
+    version = _versions.decode(content).version
+    if version != VERSION:
         raise msgspec.ValidationError(
-            f"it has format version {manifest.version}, and this program knows version {VERSION}"
+            f"it has format version {version}, and this program knows version {VERSION}: "
+            "use a newer program"
         )
+    manifest = _decoder.decode(content)
     absent = {it is None for it in (manifest.start, manifest.end, manifest.pass_name)}
     if absent != {manifest.decision is not None}:
         raise msgspec.ValidationError("it must state either a decision or the look at a slice")
@@ -164,6 +166,13 @@ def following(head: Head, content: bytes) -> Head:
     return Head(number=head.number + 1, sha256=digest(content))
 
 
+class _Version(msgspec.Struct):
+    """The field that a manifest of every version has, whatever else it holds."""
+
+    version: int
+
+
+_versions = msgspec.json.Decoder(_Version)
 _decoder = msgspec.json.Decoder(Manifest)
 
 
