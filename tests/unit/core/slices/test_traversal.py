@@ -913,6 +913,7 @@ def held_up(answer: dict[str, Any], at: int | None = None, **dense: Any) -> Slic
         (crowded(2, 1, lte=1), None, "asc", ("desc", 1), True),
         (crowded(1, 2), None, "asc", ("asc", 2), False),
         (crowded(2, 1), None, "asc", ("desc", 1), False),
+        (crowded(1, 2, gte=3), None, "asc", ("asc", 3), True),
         (crowded(1, 2, gte=1), None, "asc", ("asc", 2), False),
         (crowded(2, 1, lte=2), None, "asc", ("desc", 1), False),
         (crowded(5, 6, gte=6), 5, "asc", ("asc", 6), True),
@@ -943,6 +944,7 @@ def test_a_dense_millisecond_goes_on_by_ingestion_time_in_either_direction(
     [
         (crowded(1, 1), None, {}),
         (crowded(1, 3, 2), None, {}),
+        (crowded(2, 1, 3), None, {}),
         (crowded(5, 5, gte=5), 5, {}),
         (crowded(5, 5, lte=5), 5, {"direction": "desc"}),
         (crowded(6, 4, lte=4), 5, {}),

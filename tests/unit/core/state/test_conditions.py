@@ -187,6 +187,7 @@ def test_throttling_is_judged_by_three_runs_at_least() -> None:
     runs = throttled_runs(4, every=DAY)
 
     assert conditions.judged(runs, NOW) == runs[-3:]
+    assert conditions.judged(runs[:3], NOW) == runs[:3]
     assert conditions.judged(runs[:2], NOW) == ()
 
 

@@ -62,3 +62,35 @@ def test_a_legacy_token_has_no_roles() -> None:
 
     assert check.result == "passed"
     assert "0123abcd" not in check.reason
+
+
+def test_the_roles_that_are_known_are_told_in_order() -> None:
+    """Nothing is said of others where there are none."""
+    check = check_roles(bearer({"roles": ["Investigation.read", "discovery.read"]}))
+
+    assert check.reason == "roles in the token: discovery.read, investigation.read"
+
+
+@pytest.mark.parametrize(
+    ("header", "result", "why"),
+    [
+        ("Token abc", "passed", "signed in with a legacy token, which has no roles in it"),
+        ("Bearer not a token", "could not tell", "the token is not one whose roles can be read"),
+    ],
+)
+def test_a_token_without_readable_roles_leaves_it_to_the_api(
+    header: str, result: str, why: str
+) -> None:
+    """A legacy token works without any."""
+    check = check_roles(header)
+
+    assert check.result == result
+    assert why in check.reason
+    assert check.reason.endswith("; the API decides")
+
+
+def test_a_token_that_is_nested_too_deep_cannot_be_read() -> None:
+    """Whoever made it, the examination goes on."""
+    deep = base64.urlsafe_b64encode(b'{"a":' * 50_000).decode().rstrip("=")
+
+    assert check_roles(f"Bearer eyJh.{deep}.c2ln").result == "could not tell"
