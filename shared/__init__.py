@@ -18,5 +18,5 @@ From the inside out, as imports point (a checker holds them to it):
 `docs/architecture.md` lists every module.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 """What a ledger names as the program that learned something; raise it with every release."""
