@@ -136,9 +136,10 @@ def test_late_records_are_counted_by_how_late_they_were(lateness: int, name: str
     assert piece.lateness == {name: 2}
 
 
-def test_a_late_record_without_both_times_is_in_no_class() -> None:
+@pytest.mark.parametrize("times", [{}, {"timestamp": START}, {"created": START}])
+def test_a_late_record_without_both_times_is_in_no_class(times: dict[str, int]) -> None:
     """Nobody knows how late it was."""
-    piece = sifted(UNPLACED).counted_in(opened(pass_name="sweep-2h"))
+    piece = sifted({**UNPLACED, **times}).counted_in(opened(pass_name="sweep-2h"))
 
     assert (piece.counts.late, piece.lateness) == (1, {})
 
@@ -268,3 +269,41 @@ def test_a_known_record_without_a_position_hides_no_vanished_one() -> None:
     piece = found.counted_in(opened(pass_name="sweep-2h"))
 
     assert found.vanished(piece, (START, END)) == 1
+
+
+def test_a_new_record_without_a_position_does_not_count_as_known() -> None:
+    """No part holds it, so it hides no vanished one and makes none."""
+    index = index_of(activity(START))
+    found = sifted(UNPLACED, index=index, pass_name="sweep-2h")
+    piece = found.counted_in(opened(pass_name="sweep-2h"))
+
+    assert found.vanished(piece, (START, END)) == 1
+
+
+@pytest.mark.parametrize(
+    ("again", "repeated", "changed"), [({}, 1, 0), ({"severity": "other"}, 0, 1)]
+)
+def test_a_repetition_on_one_page_is_told_from_a_change(
+    again: dict[str, str], repeated: int, changed: int
+) -> None:
+    """By the bytes."""
+    found = sifted(activity(START), {**activity(START), **again})
+
+    assert (found.repeated, found.changed, len(found.records)) == (repeated, changed, 1)
+
+
+@pytest.mark.parametrize("record", [activity(START), UNPLACED, None])
+def test_whatever_was_asked_for_is_something(record: dict[str, Any] | None) -> None:
+    """A record with a position or without, or only a null."""
+    assert sifted(record).shows_something
+
+
+def test_what_lies_behind_a_dense_millisecond_is_forgotten() -> None:
+    """The API will not show it again."""
+    dense = Dense(millisecond=START + 7, cursor=None, probing=False)
+    behind = Seen(at=START + 3, other=1, identity="a", content="c")
+    piece = opened(mode="dense", dense=dense, cursor=START + 7, seen=(behind,))
+
+    after = sifted(mode="dense", dense=dense, cursor=START + 7).taken_into(piece)
+
+    assert after.seen == ()
