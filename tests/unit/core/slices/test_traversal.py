@@ -1037,3 +1037,38 @@ def test_a_slice_that_would_have_to_remember_too_much_is_finished_in_doubt(
         assert draft.finished.slice.doubt == (Doubt(start=START + 7, end=END, reason=TOO_MANY),)
         assert draft.finished.slice.counts.drifted == 1
         assert (draft.finished.start, draft.finished.end) == (START, END)
+
+
+def too_many(at: int) -> tuple[Seen, ...]:
+    """Return one record more than a slice may remember, all at one millisecond."""
+    return tuple(
+        Seen(at=START + at, other=None, identity=f"{n}", content="x")
+        for n in range(REMEMBERED_MOST + 1)
+    )
+
+
+def test_what_is_in_doubt_for_want_of_memory_is_what_was_left_to_ask_for() -> None:
+    """All that lies ahead of a dense millisecond, and what a probe had left."""
+    place = Dense(millisecond=START, cursor=None, probing=False)
+    probe = {"date": {"gte": START + 1, "lte": START + 98}}
+    downwards = {"data": [], "hasNext": True, "nextQueryFilters": probe}
+
+    dense = answered(crowded(1, 2, gte=2), mode="dense", dense=place, seen=too_many(50))
+    opposite = answered(downwards, mode="opposite", dense=place, cursor=END, seen=too_many(50))
+
+    for draft, end in ((dense, END), (opposite, START + 99)):
+        assert draft.finished
+        (doubt,) = draft.finished.slice.doubt
+        assert (doubt.end, doubt.reason) == (end, TOO_MANY)
+
+
+def test_a_sweep_that_is_finished_for_want_of_memory_misses_nothing() -> None:
+    """What it has not asked for has not vanished."""
+    piece = opened(pass_name="sweep-2h", seen=too_many(50))
+    index = {"held": Stored(START + 80, "x")}
+
+    draft = absorb(piece, page(more(START + 7)), policy(), index)
+
+    assert isinstance(draft, Draft)
+    assert draft.finished
+    assert draft.finished.slice.counts.vanished == 0
