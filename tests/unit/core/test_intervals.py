@@ -120,3 +120,10 @@ def test_a_millisecond_lies_within_an_interval_if_it_is_one_of_its_points(
 def test_an_interval_begins_with_its_start_and_stops_before_its_end() -> None:
     """So every millisecond belongs to one of two that touch."""
     assert [at for at in range(9) if within(at, (3, 6))] == [3, 4, 5]
+
+
+def test_an_interval_without_length_adds_nothing() -> None:
+    """Neither an empty one nor one that ends before it begins."""
+    known: Intervals = ((0, 5), (9, 12))
+
+    assert added(known, (7, 7)) == added(known, (8, 6)) == known

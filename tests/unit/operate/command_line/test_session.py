@@ -79,7 +79,7 @@ def test_what_was_written_before_a_failure_is_named(tmp_path: Path) -> None:
     with pytest.raises(typer.Exit), failures(place, str(target)):
         raise OSError("disk full")
 
-    assert f"{target}.partial; it is not complete" in text_of(place).replace("\n", "")
+    assert f"{target}.partial, which is incomplete" in text_of(place)
 
 
 def test_invalid_settings_leave_an_earlier_partial_file_unmentioned(tmp_path: Path) -> None:
