@@ -98,9 +98,7 @@ def test_a_life_has_all_kinds_of_effects() -> None:
 def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> None:
     """The effects include those of sweeps and probes."""
     chosen = how_to(direction=direction)
-    # Between them, the four meet every effect.
-    first = {"asc": 1, "desc": 2}[direction] + {"before": 0, "after": 2}[how]
-    for number in sampled(len(effects_of(chosen)), every=4, first=first):
+    for number in sampled(len(effects_of(chosen)), every=8):
         world = new_world()
         share(world, Effects(at=number, how=how))
         with pytest.raises(Crash):
@@ -117,7 +115,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> 
 def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int) -> None:
     """It sleeps at any effect, past its claim, while others work for an hour."""
     chosen = how_to(concurrency=lanes)
-    for number in sampled(len(effects_of(chosen)), every=6, first=lanes):
+    for number in sampled(len(effects_of(chosen)), every=15):
         world = new_world()
         share(world, Effects(at=number, how="after", meanwhile=_others(world, chosen)))
         live(world, chosen)
@@ -145,7 +143,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
     def unavailable() -> None:
         raise StoreUnavailable("HTTP 503 ServerBusy")
 
-    for number in sampled(len(effects_of(HOW)), every=8, first={"before": 2, "after": 6}[how]):
+    for number in sampled(len(effects_of(HOW)), every=16):
         world = new_world()
         share(world, Effects(at=number, how=how, meanwhile=unavailable))
         with pytest.raises(StoreUnavailable):
@@ -160,7 +158,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
 
 def test_a_write_that_lands_after_later_ones_changes_nothing() -> None:
     """The network delays a dead process's last write by half an hour."""
-    for number in sampled(len(effects_of(HOW)), every=5):
+    for number in sampled(len(effects_of(HOW)), every=12):
         world = new_world()
         late: list[Callable[[], object]] = []
         share(world, Effects(at=number, how="before", late=late))

@@ -71,34 +71,6 @@ def test_a_scan_resumes_from_a_rebuilt_ledger() -> None:
     assert identities(world) == tenant.truth()
 
 
-def test_a_ledger_lost_at_any_effect_can_be_rebuilt() -> None:
-    """The run is killed, the ledger lost and rebuilt: each activity is stored once."""
-    undisturbed = World(TRUTH, page=9)
-    effects = Effects()
-    undisturbed.share(effects)
-    undisturbed.run_until_idle()
-    adopted = 0
-    for number in range(3, len(effects.done) + 1):
-        world = World(TRUTH, page=9)
-        world.share(Effects(at=number, how="after"))
-        with pytest.raises(Crash):
-            world.run_until_idle()
-        world.share(Effects())
-        if world.results.is_empty():
-            continue
-        without_ledger(world)
-
-        rebuilt = made_again(world)
-        write(world.ledgers, rebuilt)
-
-        adopted += rebuilt.adopted is not None
-        world.clock.advance(5 * MINUTE)
-        world.run_until_idle()
-        origin, end = world.ledgers.value()["coverage"]["first"][0]
-        world.assert_complete(origin, end)
-    assert adopted > 5
-
-
 def test_an_adopted_part_is_in_doubt_until_a_sweep_has_looked() -> None:
     """Nothing recorded the requests that filled it."""
     world = killed_in_a_commit()
@@ -230,42 +202,6 @@ def test_two_unlisted_parts_are_refused() -> None:
 
     with pytest.raises(NotRebuildable, match="scan=all/x, scan=all/y"):
         made_again(world)
-
-
-LOST_METADATA: list[dict[str, str]] = [
-    {},
-    {"Start": "1795428000000", "END": "1795428300000"},
-    {"start": "soon", "end": "1.5", "pass": "first"},
-    {"start": "0", "end": "9" * 15},
-    {"start": str(ORIGIN), "end": str(ORIGIN + 1)},
-]
-
-
-@pytest.mark.parametrize("metadata", LOST_METADATA)
-def test_a_copy_without_metadata_is_rebuilt_like_the_original(metadata: dict[str, str]) -> None:
-    """Killed at any effect, copied and rebuilt, it still has each activity once."""
-    undisturbed = World(TRUTH, page=9)
-    effects = Effects()
-    undisturbed.share(effects)
-    undisturbed.run_until_idle()
-    commits = [at for at, name in enumerate(effects.done, start=1) if name == "commit part"]
-    for number in commits[:: len(commits) // 4]:
-        world = World(TRUTH, page=9)
-        world.share(Effects(at=number, how="after"))
-        with pytest.raises(Crash):
-            world.run_until_idle()
-        world.share(Effects())
-        world.results.metadata = dict.fromkeys(world.results.parts, metadata)
-        without_ledger(world)
-
-        rebuilt = made_again(world)
-        write(world.ledgers, rebuilt)
-
-        assert rebuilt.adopted
-        world.clock.advance(5 * MINUTE)
-        world.run_until_idle()
-        origin, end = world.ledgers.value()["coverage"]["first"][0]
-        world.assert_complete(origin, end)
 
 
 def test_folders_in_a_listing_do_not_prevent_a_rebuild() -> None:
