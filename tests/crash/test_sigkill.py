@@ -121,7 +121,7 @@ def test_processes_killed_at_random_change_nothing(
 ) -> None:
     """Several processes in a row die, whatever they are doing."""
     rng = random.Random(8)
-    for _ in range(examples(6, 60)):
+    for _ in range(examples(3, 60)):
         process = begun(environ)
         seen = len(api.requests)
         until(lambda seen=seen: len(api.requests) > seen, process)  # type: ignore[misc]
