@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.machine import Line, Machine, NoReply
 from bench.stores import Ledgers, Results
+from harness.at_once import workers
 from shared.core.errors import ScanError
 from shared.core.model import Answer, NoAnswer, Policy, Request
 from shared.core.state.report import Tally
@@ -229,7 +230,8 @@ class ThisScan:
         """Run the scan once."""
         self.runs += 1
         with suppress(ScanError):
-            scan_once(self.ports, self.policy, Tally(scan=self.policy.scan, run=f"{self.runs}"))
+            tally = Tally(scan=self.policy.scan, run=f"{self.runs}")
+            scan_once(self.ports, self.policy, tally, workers=workers)
 
     def stored(self) -> list[str]:
         """Return what readers of the parts see."""

@@ -1,6 +1,7 @@
 """Tools around the product, for its tests, demo, infrastructure, documents and releases.
 
 - `azurite` starts the storage emulator, over http or over https with identity.
+- `at_once` runs the steps of a simulated scan without threads.
 - `functions_host` runs the function app as Azure does, in another process; `functions_worker` is
   what that process does with the Functions worker's real library.
 - `demo` shows the whole function at work (`make demo`); `feed` reads what the function wrote.

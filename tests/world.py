@@ -1,11 +1,11 @@
 """A whole scan on fakes: a world that runs the scan and returns what its readers see."""
 
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
+from harness.at_once import workers
 from shared.core.audit.attention import attention_to
 from shared.core.model import Policy
 from shared.core.state.report import Outcome, Tally
@@ -22,27 +22,6 @@ from tests.fakes import (
     policy,
 )
 from tests.parts import lines_of
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class AtOnce(Executor):
-    """Runs each step where it is started: one lane needs no thread, and threads cost time."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it now and put any exception in the future, as a worker does."""
-        done: Future[T] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - a crash, too, reaches the run through it
-            done.set_exception(error)
-        return done
-
-
-def workers(lanes: int) -> Executor:
-    """Return an executor for the steps of so many lanes."""
-    return AtOnce() if lanes == 1 else ThreadPoolExecutor(lanes)
 
 
 class World:

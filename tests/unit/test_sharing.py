@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.at_once import workers
 from shared.core.model import Pacing, Policy
 from shared.core.state import pacing
 from shared.core.state.capacity import limit_per_day
@@ -15,7 +16,7 @@ from shared.scan import scan_once
 from shared.settings import read_settings
 from shared.sharing import SharedBudget, in_turn
 from tests.fakes import HOUR, MINUTE, NOW, FakeApi, FakeClock, InMemoryLedger, InMemoryResults
-from tests.world import World, workers
+from tests.world import World
 
 GOOD = {
     "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",

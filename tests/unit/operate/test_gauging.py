@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from harness.at_once import workers
 from shared.core.model import Ledger
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally
@@ -12,7 +13,7 @@ from shared.ports import Ports
 from shared.scan import scan_once
 from tests.displays import Said
 from tests.fakes import HOUR, MINUTE, NOW, FakeClock, policy
-from tests.world import World, workers
+from tests.world import World
 
 change = msgspec.structs.replace
 
