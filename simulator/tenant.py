@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from simulator import chance
 from simulator.index import Index
 from simulator.lateness import Lateness
-from simulator.records import Forge, Seedling, omitted
+from simulator.records import Seedling, forge, omitted
 from simulator.searching import Search, search, visible_from
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Tenant:
 
     def __init__(self, *, seed: int = 0, record_size: int | None = None) -> None:
         self.seed = seed
-        self._forge = Forge(seed, record_size)
+        self._forge = forge(seed, record_size)
         self._index = Index()
         self._plans: dict[int, Planned] = {}
         self._rows_by_id: dict[str, int] = {}

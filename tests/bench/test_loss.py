@@ -10,7 +10,7 @@ from bench.collectors import Collector
 from bench.loss import DOCUMENT, Extent, Scenario, Score
 from bench.machine import Line, Machine
 from bench.tables import replaced
-from simulator import Tenant
+from simulator import Lateness, Tenant
 
 SMALL = Extent(days=1, per_second=0.03)
 
@@ -34,8 +34,18 @@ def scored(word: str, name: str) -> Score:
     scenario = scenario_of(word)
     brief = name == "this scan" and not scenario.lateness.late_share
     extent = BRIEF if brief else SMALL
-    tenant = loss.tenant_of(scenario, extent)
-    return loss.score(scenario, extent, tenant, loss.makers()[name])
+    return loss.score(scenario, extent, tenant_of(scenario, extent), loss.makers()[name])
+
+
+def tenant_of(scenario: Scenario, extent: Extent) -> Tenant:
+    """Return the tenant of a scenario; many scenarios have the same one."""
+    return made(scenario.lateness, scenario.bursts, extent)
+
+
+@cache
+def made(lateness: Lateness, bursts: int, extent: Extent) -> Tenant:
+    """Make a tenant."""
+    return loss.tenant_of(Scenario(name="", lateness=lateness, bursts=bursts), extent)
 
 
 @pytest.mark.parametrize("word", [it.name.partition(":")[0] for it in loss.scenarios(0)])
@@ -78,7 +88,7 @@ def test_what_a_run_held_when_it_died_is_never_collected() -> None:
     """Its records were in memory, and the next run asks only for its own day."""
     extent = replace(SMALL, days=2, after_days=1)
     scenario = scenario_of("crashes")
-    tenant = loss.tenant_of(scenario, extent)
+    tenant = tenant_of(scenario, extent)
 
     found = loss.score(scenario, extent, tenant, loss.makers()["documented sample"])
 
@@ -88,7 +98,7 @@ def test_what_a_run_held_when_it_died_is_never_collected() -> None:
 def test_the_scan_meets_the_black_hole() -> None:
     """Its row would mean nothing if no query of the scan began on one."""
     scenario = scenario_of("boundary")
-    tenant = loss.tenant_of(scenario, BRIEF)
+    tenant = tenant_of(scenario, BRIEF)
     calm = replace(scenario, switches=replace(scenario.switches, black_hole_share=0.0))
 
     asked = [questions(it, tenant) for it in (calm, scenario)]
