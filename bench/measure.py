@@ -73,7 +73,7 @@ Said = dict[str, Any]
 
 
 def run(task: Task, api: Api, url: str, *then: str, instance: Instance | None = None) -> list[Said]:
-    """Run a contestant against an empty storage, and then others upon what it stored.
+    """Run a contestant against a storage of its own, and then others upon what it stored.
 
     Args:
         task: what to run first.
@@ -86,21 +86,45 @@ def run(task: Task, api: Api, url: str, *then: str, instance: Instance | None = 
         subprocess.CalledProcessError: one failed; its output has been shown.
     """
     with azurite() as storage:
-        job = Job(
-            url=url,
-            storage=storage.connection_string,
-            container="bench",
-            begin=api.begin,
-            end=api.begin + api.length,
-            count=api.count,
-            limit=task.limit,
-            concurrency=task.concurrency,
-        )
+        job = job_of(task, api, url, storage=storage.connection_string, container="bench")
         *before, last = (task.name, *then)
-        return [*(_run(name, job) for name in before), _run(last, job, instance)]
+        return [*(collected(name, job) for name in before), collected(last, job, instance)]
 
 
-def _run(name: str, job: Job, instance: Instance | None = None) -> Said:
+def job_of(task: Task, api: Api, url: str, *, storage: str, container: str) -> Job:
+    """Return what a contestant is told.
+
+    Args:
+        task: what it is to collect.
+        api: the API that holds it.
+        url: where that answers.
+        storage: a connection string.
+        container: the beginning of the names of its containers, which must not exist yet.
+    """
+    return Job(
+        url=url,
+        storage=storage,
+        container=container,
+        begin=api.begin,
+        end=api.begin + api.length,
+        count=api.count,
+        limit=task.limit,
+        concurrency=task.concurrency,
+    )
+
+
+def collected(name: str, job: Job, instance: Instance | None = None) -> Said:
+    """Run a contestant in a process of its own.
+
+    Args:
+        name: which one.
+        job: what it is told.
+        instance: limits its memory and processor time.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its output has been shown.
+        AssertionError: it has not collected everything.
+    """
     told = json.dumps(asdict(job))
     command = [sys.executable, "-m", "bench.contestants", name, told]
     if name in PEERS:

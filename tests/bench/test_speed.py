@@ -1,19 +1,23 @@
 """Every contestant of the measurements collects the whole history, once."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from bench import speed
-from bench.api import serving
+from bench.api import Api, serving
 from bench.history import History, forms
-from bench.measure import Task, ratios, run
+from bench.measure import Said, Task, collected, job_of, ratios
+from harness.azurite import Azurite
 from shared.core.api.pages import read_page
 
 HOUR = 3_600_000
 BEGIN = 1_795_392_000_000
 FEW = 100
+
+Collect = Callable[..., list[Said]]
 
 
 def history(count: int = 25) -> History:
@@ -42,38 +46,46 @@ def test_every_activity_of_a_history_has_its_own_identity() -> None:
     assert len({record.identity for record in page.records}) == 100
 
 
+@pytest.fixture
+def collect(azurite: Azurite, container_name: str) -> Collect:
+    """Provide what runs contestants, on containers that no other test uses."""
+
+    def contestants(task: Task, api: Api, *then: str) -> list[Said]:
+        storage = azurite.connection_string
+        with serving(api) as url:
+            job = job_of(task, api, url, storage=storage, container=container_name)
+            return [collected(name, job) for name in (task.name, *then)]
+
+    return contestants
+
+
 @pytest.mark.parametrize("name", ["credulous", "classic", "classic-gzip", "unavoidable"])
-def test_a_contestant_collects_the_whole_history(name: str) -> None:
+def test_a_contestant_collects_the_whole_history(name: str, collect: Collect) -> None:
     """It also reports its cost."""
     task = Task(name=name, count=1_500, limit=500, hours=3, forms=FEW)
-    api = task.api()
 
-    with serving(api) as url:
-        (said,) = run(task, api, url)
+    (said,) = collect(task, task.api())
 
     assert said["records"] == 1_500
     assert said["requests"] >= 3
     assert said["cpu"] > 0
 
 
-def test_a_sweep_and_a_check_follow_a_scan() -> None:
+def test_a_sweep_and_a_check_follow_a_scan(collect: Collect) -> None:
     """It collects the whole history; they read what it stored, and find nothing new."""
     task = Task(name="scan", count=600, limit=500, hours=1, forms=FEW)
-    api = task.api()
 
-    with serving(api) as url:
-        scanned, swept, checked = run(task, api, url, "sweep", "verify")
+    scanned, swept, checked = collect(task, task.api(), "sweep", "verify")
 
     assert [it["records"] for it in (scanned, swept, checked)] == [600, 600, 600]
 
 
-def test_the_paced_scan_keeps_to_the_budget() -> None:
+def test_the_paced_scan_keeps_to_the_budget(collect: Collect) -> None:
     """It sends thirty requests a minute of the fast clock, and barely more at its start."""
     task = replace(Task(name="paced", count=17_000, limit=500, forms=FEW), hours=8, keeps=False)
     api = replace(task.api(), latency=0.2)
 
-    with serving(api) as url:
-        (said,) = run(task, api, url)
+    (said,) = collect(task, api)
 
     assert 0 < said["requests"] * 60 / said["seconds"] < 33
 
