@@ -30,6 +30,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that need the compiler or the browser; their order stays random.
+
+    The first tests of the list go to one process. So only that one makes the predictions and the
+    stores that those tests share, which take most of their time.
+    """
+    shared = ("compiler", "browser")
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, shared)))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Exclude modules and tests, which live as long as the process, from garbage collection.
 
