@@ -13,13 +13,16 @@ from typer.testing import CliRunner, Result
 
 from shared.adapters.system_clock import SystemClock
 from shared.operate.command_line import app
-from simulator import FOREVER, Fault, Simulator, Tenant
+from simulator import FOREVER, Fault, Simulator, Switches, Tenant
 from tests.contracts.storage import opened
 from tests.fakes import MINUTE
-from tests.integration.test_scan_over_http import OPEN, history, settings, stored
+from tests.integration.test_scan_over_http import history, settings, stored
 from tests.parts import lines_of
 
 ROOT = Path(__file__).parents[2]
+
+OPEN = Switches(page_cap=100, minimum_limit=1, throttle_per_minute=None)
+"""An API with small pages, so that a few activities need many."""
 
 
 def invoke(environ: dict[str, str], *arguments: str) -> Result:
@@ -30,7 +33,7 @@ def invoke(environ: dict[str, str], *arguments: str) -> Result:
 @pytest.fixture(scope="module")
 def tenant() -> Tenant:
     """Provide a tenant with nine pages of activities."""
-    return history(4200)
+    return history(840)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_a_query_writes_everything(
 
     assert result.exit_code == 0, result.stderr
     assert sorted(target.read_bytes().splitlines()) == truth(tenant)
-    assert "done: 4,200 activities on 9 pages" in result.stderr
+    assert "done: 840 activities on 9 pages" in result.stderr
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -173,7 +176,7 @@ def test_an_answer_that_would_lose_activities_leaves_no_file(
 def test_more_activities_on_a_millisecond_than_a_page_holds_end_the_query(tmp_path: Path) -> None:
     """The documented sample would request the same page forever."""
     at = SystemClock().now() - 60 * MINUTE
-    with Simulator(Tenant.of([at] * 1200), switches=OPEN) as api:
+    with Simulator(Tenant.of([at] * 250), switches=OPEN) as api:
         result = invoke(settings(api, {}), "query", "--output", str(tmp_path / "found"))
 
     assert result.exit_code == 1

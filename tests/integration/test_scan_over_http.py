@@ -68,10 +68,10 @@ def _identity(record: dict[str, Any]) -> Identity:
     return Identity(record["_id"], record["timestamp"], record["created"])
 
 
-def history(count: int, seed: int = 7) -> Tenant:
+def history(count: int, seed: int = 7, per_second: float = 0.8) -> Tenant:
     """Return a tenant whose last activity is twenty minutes old, so all of it has settled."""
-    now = SystemClock().now()
-    return Tenant.generate(seed=seed, count=count, per_second=0.8, until_ms=now - 20 * MINUTE)
+    until = SystemClock().now() - 20 * MINUTE
+    return Tenant.generate(seed=seed, count=count, per_second=per_second, until_ms=until)
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
@@ -80,8 +80,9 @@ def test_parts_equal_the_truth(
     storage_settings: dict[str, str], direction: str, lanes: str
 ) -> None:
     """Every activity that the simulator holds is in the feed, once."""
-    tenant = history(4000)
-    with Simulator(tenant, switches=OPEN) as api:
+    tenant = history(1000, per_second=0.2)
+    small = replace(OPEN, page_cap=125, minimum_limit=1)
+    with Simulator(tenant, switches=small) as api:
         environ = settings(api, storage_settings, SCAN_CONCURRENCY=lanes)
 
         run_until_idle({**environ, "SCAN_SORT_DIRECTION": direction})

@@ -1,6 +1,7 @@
 """Sweeps that have run count by their age, whatever `SCAN_SWEEPS` says now."""
 
 import json
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -52,8 +53,7 @@ def last_manifest(world: World) -> dict[str, Any]:
     return stated
 
 
-@pytest.mark.parametrize("after", [SHORT, LONG, SINGLE, NONE])
-@pytest.mark.parametrize("before", [SHORT, LONG, SINGLE, NONE])
+@pytest.mark.parametrize(("before", "after"), list(permutations([SHORT, LONG, SINGLE, NONE], 2)))
 def test_changed_sweeps_put_nothing_in_doubt(before: Sweeps, after: Sweeps) -> None:
     """This holds when they change and change back, however old the history is."""
     world = World([])
