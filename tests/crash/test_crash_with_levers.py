@@ -10,7 +10,7 @@ from shared.core.errors import BlocksLost, LedgerConflict, LeverRefused, StoreCo
 from shared.core.model import Ledger, Policy
 from shared.core.state import levers
 from shared.core.state.decisions import Order
-from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy
+from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, policy, status
 from tests.pulling import assert_proven, pull
 from tests.sampling import sampled
 from tests.world import World
@@ -197,3 +197,48 @@ def test_a_write_that_lands_after_a_lever_changes_nothing(kind: str) -> None:
         life.live()
 
         life.assert_whole()
+
+
+def waiting_life() -> Life:
+    """Return a scan whose open slices wait, because the API failed; it answers again."""
+    life = Life("retry")
+    life.world.api.always = lambda _: status(503)
+    life.world.run(OLD)
+    life.world.api.always = lambda _: None
+    assert life.world.ledgers.value()["open"]
+    return life
+
+
+def assert_retried(life: Life) -> None:
+    """Assert that the scan is whole after more runs."""
+    life.live()
+    life.assert_whole()
+
+
+def test_a_retry_at_any_instruction_of_a_run_loses_and_doubles_nothing() -> None:
+    """It is refused if nothing waits any more."""
+    taken = list[str]()
+    for number in sampled(len(effects_of(waiting_life())), every=3):
+        life = waiting_life()
+        life.share(Effects(at=number, how=("before", "after")[number % 2], meanwhile=life.pull))
+        life.live()
+
+        assert_retried(life.share(Effects()))
+        taken += [it["kind"] for it in life.world.ledgers.value()["decisions"]]
+
+    assert "retry" in taken
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_retry_may_be_killed_at_its_save(how: str) -> None:
+    """Whoever pulls the lever again finds it pulled, or pulls it."""
+    life = waiting_life()
+    life.share(Effects(at=1, how=how))
+    with pytest.raises(Crash):
+        life.pull()
+
+    life.share(Effects()).pull()
+
+    taken = [it["kind"] for it in life.world.ledgers.value()["decisions"]]
+    assert taken == ["retry"]
+    assert_retried(life)
