@@ -11,7 +11,8 @@ anyway (docs/formats.md).
 
 Each check first searches the bytes, which proves that an ordinary record is harmless. Only records
 that it cannot clear are parsed. Parsing every record took more time than everything else together
-(docs/adr/0009).
+(docs/adr/0009). StringZilla searches with the processor's vector instructions, in half the time of
+the standard library (docs/adr/0021).
 """
 
 import json
@@ -20,6 +21,7 @@ import re
 from collections.abc import Mapping, Sized
 
 import msgspec
+import stringzilla
 
 LONGEST = 20
 """Digits and sign of the longest 64-bit integers."""
@@ -32,7 +34,10 @@ _SHAPE = bytes.maketrans(b"123456789+-.E,[]{} \t\r\n", b"0" * 12 + b"e" + b":" *
 
 _LONG = b":" + b"0" * LONGEST
 
-_LARGE_EXPONENT_SHAPE = re.compile(rb"0e000+:")
+_EXPONENT = b"0e000"
+"""The last digit before an exponent, and three of the exponent's: no shorter one is too large."""
+
+_END_OF_NUMBER = re.compile(rb"0*:")
 
 _WHOLE_PART = re.compile(r"-?\d+")
 
@@ -45,8 +50,18 @@ class _Refused(Exception):
 
 def may_be_large(text: bytes) -> bool:
     """Say whether a text may hold a number that `has_large_number` finds; False is always right."""
-    shape = text.translate(_SHAPE)
-    return _LONG in shape or _LARGE_EXPONENT_SHAPE.search(shape) is not None
+    shape = stringzilla.translate(text, _SHAPE)
+    return stringzilla.find(shape, _LONG) >= 0 or _has_large_exponent(shape)
+
+
+def _has_large_exponent(shape: bytes) -> bool:
+    at = stringzilla.find(shape, _EXPONENT)
+    while at >= 0:  # Mostly identifiers, in which another character follows.
+        after = at + len(_EXPONENT)
+        if _END_OF_NUMBER.match(shape, after):
+            return True
+        at = stringzilla.find(shape, _EXPONENT, after - 1)
+    return False
 
 
 def has_large_number(raw: bytes) -> bool:
