@@ -1,6 +1,6 @@
 """The Activities API over HTTPS: one request in, one complete answer out, in bounded time.
 
-Nothing is retried and nothing is interpreted here. The body is read with `raw.read1`, not
+Nothing is retried and nothing is interpreted here. The body is read from the raw response, not with
 `.content`, whose chunks of 10 KB cost more CPU (docs/adr/0006).
 """
 
@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from http.client import HTTPException, HTTPResponse, parse_headers
+from http.client import HTTPException, HTTPResponse, IncompleteRead, parse_headers
 from io import BytesIO
 from typing import Any
 
@@ -104,6 +104,21 @@ class HttpActivitySource:
         return _answer(response.status_code, response.headers, body)
 
     def _read(self, response: requests.Response) -> bytes:
+        length: int | None = response.raw.length_remaining
+        if length and "Content-Encoding" not in response.headers:
+            return self._read_at_once(response, length)
+        return self._read_in_pieces(response)
+
+    def _read_at_once(self, response: requests.Response, length: int) -> bytes:
+        """Read a body of known length without a copy. The watch ends this read, too."""
+        if length > self._body_cap:
+            raise _TooLarge
+        body: bytes = response.raw.read(length, decode_content=False)
+        if len(body) < length:
+            raise IncompleteRead(body, length - len(body))
+        return body
+
+    def _read_in_pieces(self, response: requests.Response) -> bytes:
         body = BytesIO()  # Unlike a list of pieces, it needs no copy at the end.
         while chunk := response.raw.read1(CHUNK, decode_content=True):
             if body.tell() + len(chunk) > self._body_cap:

@@ -686,7 +686,15 @@ def endless(wire: Wire, connection: socket.socket) -> None:
 BOMB = whole(gzip.compress(b" " * 30_000_000), GZIP)
 
 
-@pytest.mark.parametrize("manner", [endless, say_and_close(BOMB)], ids=["endless", "bomb"])
+def large(wire: Wire, connection: socket.socket) -> None:
+    """State a length over the cap, and send half of such a body."""
+    wire.send(connection, whole(b" " * 200_000)[:-100_000])
+    wire.ended.wait(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "manner", [endless, large, say_and_close(BOMB)], ids=["endless", "large", "bomb"]
+)
 def test_a_body_over_the_cap_is_too_large(manner: Manner) -> None:
     """Decoded bytes count, so no answer can fill the memory."""
     with saying(manner) as wire:

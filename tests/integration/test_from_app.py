@@ -15,7 +15,6 @@ from shared.core.errors import AppUnreadable
 from shared.operate import building
 from shared.operate.command_line import app
 from simulator import Simulator, Tenant
-from simulator.listening import Reply
 from tests.deployed_azure import (
     CLI_TOKEN,
     SITE,
@@ -174,27 +173,6 @@ def test_a_refusal_says_what_to_do(
     for text in ("app func in resource group rg-scan", code, hint, "command-line.md#from-app"):
         assert text in ran.stderr
     assert CLI_TOKEN not in ran.output
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (Reply(status=502, body=b"<html>"), "cannot be read: HTTP 502; try again later"),
-        (Reply(status=500, body=b'{"error": "x"}'), "cannot be read: HTTP 500; try again later"),
-        (Reply(status=200, body=b'{"properties": []}'), "holds no settings"),
-        (Reply(status=200, body=b"[]"), "holds no settings"),
-        (Reply(status=200, body=b"[" * 100_000), "holds no settings"),
-    ],
-)
-def test_an_answer_of_another_form_is_no_list_of_settings(
-    azure: tuple[Azure, Cloud], answer: Reply, told: str
-) -> None:
-    """Such as that of a proxy."""
-    stand_in, cloud = azure
-    stand_in.instead = answer
-
-    with pytest.raises(AppUnreadable, match=told):
-        AppSettings(cloud, Signed()).read(SUBSCRIPTION, "rg-scan", "func")
 
 
 def test_without_a_sign_in_the_command_says_what_to_do(
