@@ -28,21 +28,17 @@ class Azure:
         settings: of the app.
         secrets: of the vault, by path.
         refused: an error for every request, with its status.
-        instead: what answers every request.
         asked: method, path and `Authorization` of each request.
     """
 
     settings: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     refused: tuple[int, str] | None = None
-    instead: Reply | None = None
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     def respond(self, incoming: Incoming) -> Reply:
         """Answer one request."""
         self.asked.append((incoming.method, incoming.path, incoming.headers["Authorization"] or ""))
-        if self.instead:
-            return self.instead
         if self.refused:
             return _error(*self.refused)
         if (incoming.method, incoming.path) == ("POST", f"{SITE}/config/appsettings/list"):

@@ -96,6 +96,6 @@ def _read_into(
         for record in stored_records(results.part(part.name)):
             at = record.on(axis)
             if at is None or within(at, (piece.start, piece.end)):
-                index[record.identity] = Stored(at, record.content)
+                index[record.identity] = Stored(at, record.checksum)
     except Malformed as error:
         raise PartUnreadable(f"part {part.name} is damaged: {error}") from error

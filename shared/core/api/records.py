@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from isal import isal_zlib
 
 from shared.core.api.positions import position
 from shared.core.api.strictness import has_large_number, may_be_large, repeats_a_key
@@ -26,6 +27,10 @@ _WRAPPER = {"_id", "timestamp", "created", WRAPPED}
 
 class Malformed(Exception):
     """The bytes are not what they should be: a page, a block or a part. The message says why."""
+
+
+IdentifiedBy = tuple[str, int, int] | bytes
+"""`_id`, `timestamp` and `created`, or all bytes that the API sent where one of them is missing."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -56,17 +61,29 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.timestamp if axis == "date" else self.created
 
     @property
-    def identity(self) -> str:
-        """Digest of `_id`, `timestamp` and `created`, or of the bytes where one is missing."""
+    def identified_by(self) -> IdentifiedBy:
+        """What identifies the record: it is compared on one page, and never stored."""
         if self.id is None or self.timestamp is None or self.created is None:
-            return _digest(self.original or self.raw)
-        named = f"{self.id}\x1f{self.timestamp}\x1f{self.created}"
-        return _digest(named.encode("utf-8", "surrogatepass"))
+            return bytes(self.original or self.raw)
+        return self.id, self.timestamp, self.created
+
+    @property
+    def identity(self) -> str:
+        """Digest of what identifies the record."""
+        known_by = self.identified_by
+        if isinstance(known_by, bytes):
+            return _digest(known_by)
+        return _digest("\x1f".join(map(str, known_by)).encode("utf-8", "surrogatepass"))
 
     @property
     def content(self) -> str:
         """Digest of the line as stored."""
         return _digest(self.raw)
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the line as stored: enough to count changed lines, and nothing else."""
+        return isal_zlib.crc32(self.raw)
 
 
 def _digest(content: bytes | msgspec.Raw) -> str:

@@ -30,7 +30,7 @@ def gaps(marks: Marks, piece: Slice, cursor: int | None) -> Intervals:
     last = cursor if upwards and cursor is not None else end
     known = (first, last)
     shown = marks if upwards else marks[::-1]
-    if not _ascends(shown, told=cursor is not None):
+    if piece.mode == "dense" or not _ascends(shown, told=cursor is not None):
         return merge([known])
     return intersect(merge(_between_neighbours(shown, known)), known)
 
@@ -66,6 +66,8 @@ def marks_of(places: Iterable[int | None], nulls: Iterable[int]) -> Marks:
         places: positions of its records in order; None for a record that does not count here.
         nulls: for each null, how many records come before it.
     """
-    marks: list[tuple[int, int | None]] = [(number, None) for number in nulls]
-    marks += [(number, at) for number, at in enumerate(places) if at is not None]
+    marks: list[tuple[float, int | None]] = [
+        (number + 0.5, at) for number, at in enumerate(places) if at is not None
+    ]
+    marks += [(float(number), None) for number in nulls]
     return tuple(at for _, at in sorted(marks, key=lambda mark: mark[0]))

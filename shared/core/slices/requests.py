@@ -38,7 +38,7 @@ def _filters(piece: Slice, policy: Policy) -> dict[str, Any]:
 
 def _bounded(given: object, operator: str, bound: int) -> dict[str, Any]:
     """Return a filter on a field with one more bound; if it has such a bound, the tighter wins."""
-    own = given if isinstance(given, dict) else {}
+    own = dict(given) if isinstance(given, dict) else {}
     stated = own.get(operator)
     if isinstance(stated, int | float):
         bound = max(int(stated), bound) if operator == "gte" else min(int(stated), bound)

@@ -67,7 +67,7 @@ def retreat(piece: Slice, fault: Fault, outlook: Outlook, *, now: int, jitter: f
         jitter: a random number in [0, 1) for the back-off.
     """
     faults = piece.faults + 1
-    wait = min(BACKOFF_FIRST_MS << piece.faults, BLOCKED_RETRY_MS)
+    wait = min(BACKOFF_FIRST_MS * 2 ** min(faults - 1, 16), BLOCKED_RETRY_MS)
     struck = change(
         piece,
         faults=faults,
@@ -86,8 +86,8 @@ def retreat(piece: Slice, fault: Fault, outlook: Outlook, *, now: int, jitter: f
         if fault.kind == "transient" and piece.limit > LIMIT_MIN:
             lighter = change(struck, limit=max(LIMIT_MIN, piece.limit // 2))
             return Draft(goes_on=lighter, fault=fault)
-    if halves := _halves(struck):
-        return _bisect(struck, halves, fault, outlook, now=now)
+    if _halves(struck) is not None:
+        return _bisect(struck, fault, outlook, now=now)
     if struck.poisoned > piece.poisoned and _is_hopeless(struck, outlook):
         return Draft(finished=doubted(struck), fault=fault)
     return Draft(goes_on=_blocked(struck, now, outlook), fault=fault)
@@ -163,13 +163,12 @@ def close(held_up: Slice) -> Draft:
     return Draft(finished=Finished(slice=done, start=start, end=end))
 
 
-def _bisect(
-    held_up: Slice, halves: tuple[Interval, Interval], fault: Fault, outlook: Outlook, *, now: int
-) -> Draft:
+def _bisect(held_up: Slice, fault: Fault, outlook: Outlook, *, now: int) -> Draft:
     """Cut what remains in two, so that only the poisoned half suffers."""
+    halves = _halves(held_up)
     if held_up.blocked and not held_up.cramped:
         return Draft(goes_on=_blocked(held_up, now, outlook), fault=fault)
-    if not outlook.may_open:
+    if halves is None or not outlook.may_open:
         cramped = _blocked(held_up, now, outlook)
         return Draft(goes_on=change(cramped, cramped=cramped.blocked), fault=fault)
     return replace(_cut(held_up, halves), fault=fault)
@@ -180,7 +179,7 @@ def _halves(held_up: Slice) -> tuple[Interval, Interval] | None:
     piece = held_up.paging()
     start, end = piece.remaining if piece.may_divide(piece.cursor) else (piece.start, piece.end)
     middle = (start + end) // 2 // SECOND_MS * SECOND_MS
-    if end - start <= SECOND_MS or middle <= start:
+    if end - start <= SECOND_MS or not start < middle < end:
         return None
     return (start, middle), (middle, end)
 

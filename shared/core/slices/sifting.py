@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.core.api.pages import Page
-from shared.core.api.records import Record
+from shared.core.api.records import IdentifiedBy, Record
 from shared.core.intervals import Interval, within
 from shared.core.model import (
     DAY_MS,
@@ -29,11 +29,12 @@ class Stored(NamedTuple):
 
     Attributes:
         at: its position on the axis, None when it has none.
-        content: digest of its line.
+        checksum: CRC-32 of its line. Two lines with the same one cost a count of *changed*, and no
+            record: what is stored is decided by identity alone.
     """
 
     at: int | None
-    content: str
+    checksum: int
 
 
 Index = Mapping[str, Stored]
@@ -198,18 +199,17 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
     asked_for = _asked_for(places, piece.remaining)
     paired = zip(places, page.records, asked_for, strict=True)
     inside = [(at, record) for at, record, asked in paired if asked]
-    before = {seen.identity: seen.content for seen in piece.seen}
-    unplaced = {*piece.unplaced, *piece.earlier}
-    shown: dict[str, Shown] = {}
+    remembered = _Remembered(piece)
+    shown: dict[IdentifiedBy, Shown] = {}
     changed = 0
     for at, record in inside:
-        identity = record.identity
-        if identity in before:
-            changed += before[identity] != record.content
-        elif identity in shown:
-            changed += shown[identity].record.line != record.line
-        elif at is not None or identity not in unplaced:
-            shown[identity] = _shown(at, record, index.get(identity))
+        name = record.identified_by
+        if name in shown:
+            changed += shown[name].record.line != record.line
+        elif remembered.has(at, record):
+            changed += remembered.with_other_bytes(record)
+        else:
+            shown[name] = _shown(at, record, index.get(record.identity) if index else None)
     return Sifted(
         page=page,
         axis=axis,
@@ -224,12 +224,42 @@ def sift(page: Page, piece: Slice, axis: Axis, index: Index) -> Sifted:
     )
 
 
+class _Remembered:
+    """What a slice remembers of its earlier pages.
+
+    It remembers digests, which cost more than everything else here. So they are computed only of
+    records that stand where it remembers one.
+    """
+
+    def __init__(self, piece: Slice) -> None:
+        self._seen = {seen.identity: seen.content for seen in piece.seen}
+        self._places: set[int | None] = {seen.at for seen in piece.seen}
+        self._unplaced = {*piece.unplaced, *piece.earlier}
+
+    def has(self, at: int | None, record: Record) -> bool:
+        """Say whether the slice has seen this record at this position."""
+        if at is None:
+            return bool(self._unplaced) and record.identity in self._unplaced
+        return at in self._places and record.identity in self._seen
+
+    def with_other_bytes(self, record: Record) -> bool:
+        """Say whether it has seen it with other bytes, as far as it knows."""
+        identity = record.identity
+        return identity in self._seen and self._seen[identity] != record.content
+
+
 def _asked_for(places: Sequence[int | None], bounds: Interval) -> Iterator[bool]:
     """Say for each record whether the query asked for it.
 
     A record without a position lies between its neighbours. It was not asked for if neither of them
     was.
     """
+    if None not in places:
+        return (within(at, bounds) for at in places if at is not None)
+    return _asked_for_nearby(places, bounds)
+
+
+def _asked_for_nearby(places: Sequence[int | None], bounds: Interval) -> Iterator[bool]:
     after = iter(reversed([*_nearest(reversed(places))]))
     for at, left, right in zip(places, _nearest(places), after, strict=True):
         near = [it for it in (at, left, right) if it is not None]
@@ -254,7 +284,7 @@ def _marks(places: Iterable[int | None], nulls: Iterable[int], bounds: Interval)
 
 
 def _shown(at: int | None, record: Record, stored: Stored | None) -> Shown:
-    changed = stored is not None and stored.content != record.content
+    changed = stored is not None and stored.checksum != record.checksum
     return Shown(at=at, record=record, known=stored is not None, changed=changed)
 
 

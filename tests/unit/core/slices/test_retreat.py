@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.core.api.answers import Fault
-from shared.core.model import POISONED, Dense, Doubt, Seen, Slice
+from shared.core.model import POISONED, Dense, Doubt, Slice
 from shared.core.slices.retreat import (
     BLOCKED_RETRY_MS,
     POISONED_FAULTS,
@@ -43,7 +43,6 @@ def test_a_fault_is_answered_by_backing_off(faults: int, wait: int) -> None:
 
     assert transition.goes_on
     assert transition.goes_on.not_before == NOW + wait
-    assert isinstance(transition.goes_on.not_before, int)
 
 
 def test_three_transient_faults_halve_the_page_then_the_interval() -> None:
@@ -164,41 +163,6 @@ def test_a_slice_waits_for_as_long_as_the_answer_asks() -> None:
     assert draft.goes_on.not_before == NOW + 90_000
 
 
-@pytest.mark.parametrize(
-    ("changes", "kind", "outlook"),
-    [
-        ({"limit": 500, "faults": 0}, "transient", ROOM),
-        ({"limit": 1000, "faults": 2}, "transient", ROOM),
-        ({"limit": 500, "faults": 2}, "transient", ROOM),
-        ({"limit": 500, "faults": 2, "cursor": START + 9_000}, "transient", ROOM),
-        ({"limit": 500, "faults": 2}, "transient", replace(ROOM, may_open=False)),
-        ({"blocked_since": NOW - 1}, "transient", ROOM),
-        ({"end": START + 1000, "faults": 2}, "malformed", ROOM),
-        (
-            {"end": START + 1000, "fault": "x", "poisoned": POISONED_FAULTS, "blocked_since": NOW},
-            "malformed",
-            replace(ROOM, pages=1, again=True),
-        ),
-        ({"pass_name": "sweep-2h"}, "unreadable", ROOM),
-    ],
-)
-def test_whatever_follows_from_a_fault_names_and_counts_it(
-    changes: dict[str, object], kind: str, outlook: Outlook
-) -> None:
-    """The log has its detail, and so does the slice that goes on."""
-    piece = opened(**changes)
-    fault = Fault(kind=kind, detail="no luck")  # type: ignore[arg-type]
-
-    draft = retreat(piece, fault, replace(outlook, pages=7), now=NOW, jitter=0.5)
-
-    assert draft.fault == fault
-    finished = draft.finished.slice if draft.finished else None
-    for after in (draft.goes_on, finished):
-        assert after is None or (after.fault, after.counts.faults) == ("no luck", 1)
-    for after in (draft.goes_on, *draft.opened):
-        assert after is None or (after.fault, after.pages_at_fault) == ("no luck", 7)
-
-
 SECOND = {"end": START + 1000, "limit": 500, "faults": 2, "fault": "x"}
 """A second that meets its third fault next."""
 
@@ -276,24 +240,6 @@ def test_a_poisoned_second_without_room_is_finished_in_doubt(
     assert draft.finished
 
 
-def test_a_blocked_second_needs_no_room_to_stay() -> None:
-    """It has its place among the blocked ones."""
-    piece = opened(**SECOND, blocked_since=NOW)
-
-    draft = struck_again(piece, replace(PAGES, again=True, crowded=True, may_block=False))
-
-    assert draft.goes_on
-    assert draft.goes_on.blocked
-
-
-def test_a_second_that_may_be_blocked_is_not_given_up() -> None:
-    """Even if a sweep looks again."""
-    draft = struck_again(opened(**SECOND), replace(PAGES, again=True, crowded=True))
-
-    assert draft.goes_on
-    assert draft.goes_on.blocked
-
-
 def test_a_second_that_just_turned_poisonous_waits_for_room() -> None:
     """In an outage the room is full of slices that could still be halved."""
     draft = struck_again(opened(**SECOND), replace(PAGES, may_block=False))
@@ -312,54 +258,6 @@ def test_what_a_poisoned_second_has_shown_is_kept() -> None:
     assert (finished.start, finished.end) == (START, START + 1000)
     assert finished.slice.doubt == (Doubt(start=START + 400, end=START + 1000, reason=POISONED),)
     assert finished.slice.blocks == piece.blocks
-
-
-AT_WORK = {
-    "seen": (Seen(at=START + 99, other=None, identity="a", content="b"),),
-    "continuation": "{}",
-    "cursor": START + 100_000,
-    "blocks": staged(1),
-    "furthest": START + 99_999,
-}
-"""What a slice that has begun needs for its next request."""
-
-
-def test_a_slice_that_is_finished_keeps_nothing_for_a_next_request() -> None:
-    """However it ends; earlier doubt stays."""
-    earlier = Doubt(start=START, end=START + 1, reason="odd")
-    piece = opened(**AT_WORK, doubt=(earlier,), limit=500, faults=2)
-
-    cut = struck_again(piece, ROOM, "transient").finished
-    ends = (doubted(piece), close(piece).finished, cut)
-
-    for finished in ends:
-        assert finished
-        assert (finished.slice.seen, finished.slice.continuation) == ((), None)
-        assert finished.slice.blocks == piece.blocks
-        assert finished.slice.doubt[0] == earlier
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "cut"),
-    [
-        (999, 1998, None),
-        (999, 1999, None),
-        (999, 2000, 1000),
-        (0, 1000, None),
-        (0, 1001, None),
-        (0, 2000, 1000),
-        (100, 1200, None),
-        (0, 5000, 2000),
-    ],
-)
-def test_a_slice_is_halved_at_a_whole_second(start: int, end: int, cut: int | None) -> None:
-    """If it is longer than one, and neither half is empty."""
-    piece = opened(start=START + start, cursor=START + start, end=START + end, cramped=True)
-
-    opened_now = halved(piece, NOW).opened
-
-    found = [(it.start - START, it.end - START) for it in opened_now]
-    assert found == ([] if cut is None else [(start, cut), (cut, end)])
 
 
 @pytest.mark.parametrize(
@@ -426,27 +324,6 @@ def test_a_blocked_slice_is_not_halved_by_another_fault() -> None:
     assert draft.opened == ()
     assert draft.goes_on
     assert draft.goes_on.blocked
-
-
-def test_a_cramped_slice_is_halved_by_its_next_fault_if_there_is_room() -> None:
-    """It was only waiting for that."""
-    draft = struck_again(opened(blocked_since=NOW, cramped=True, faults=5), ROOM)
-
-    assert [(it.start, it.end) for it in draft.opened] == [
-        (START, START + 150_000),
-        (START + 150_000, END),
-    ]
-
-
-def test_the_halves_of_a_slice_remember_the_records_of_its_part_without_a_position() -> None:
-    """They may come again anywhere; where nothing becomes a part, they are asked for again."""
-    begun = opened(**AT_WORK, unplaced=("a",), earlier=("b",), limit=500, faults=2)
-    ahead = msgspec.structs.replace(begun, furthest=START + 200_000)
-
-    halves, wholes = struck_again(begun, ROOM).opened, struck_again(ahead, ROOM).opened
-
-    assert [it.earlier for it in halves] == [("b", "a"), ("b", "a")]
-    assert [it.earlier for it in wholes] == [("b",), ("b",)]
 
 
 def test_without_room_a_slice_to_be_halved_is_cramped() -> None:

@@ -35,7 +35,7 @@ def names(found: Sifted) -> list[str | None]:
 def index_of(*records: dict[str, Any]) -> Index:
     """Return what parts hold if they hold these records."""
     read = [the_record(it) for it in records]
-    return {it.identity: Stored(it.timestamp, it.content) for it in read}
+    return {it.identity: Stored(it.timestamp, it.checksum) for it in read}
 
 
 def test_records_that_the_query_did_not_ask_for_are_left_out() -> None:
@@ -95,6 +95,18 @@ def test_a_record_that_the_slice_has_seen_is_not_stored_again() -> None:
     )
 
     assert (names(found), found.repeated) == ([], 3)
+
+
+def test_a_record_that_the_slice_has_seen_with_other_bytes_has_changed() -> None:
+    """Neither it nor its repetition is stored; others at the same time are."""
+    known = the_record(activity(START))
+    seen = Seen(at=START, other=None, identity=known.identity, content=known.content)
+    changed = {**activity(START), "n": 9}
+
+    found = sifted(changed, changed, {**activity(START), "_id": "y"}, seen=(seen,))
+
+    assert names(found) == ["y"]
+    assert (found.repeated, found.changed) == (0, 2)
 
 
 def test_what_a_part_holds_is_known_and_not_stored() -> None:

@@ -467,7 +467,7 @@ def test_a_sweep_stores_only_what_no_part_holds() -> None:
     known, changed, late = activity(START), activity(START + 1), activity(START + 2)
     shown = {"data": [known, {**changed, "n": 9}, late], "hasNext": False}
     index = {
-        record.identity: Stored(record.timestamp, record.content)
+        record.identity: Stored(record.timestamp, record.checksum)
         for record in page({"data": [known, changed, activity(END - 1)], "hasNext": False}).records
     }
 
@@ -1065,7 +1065,7 @@ def test_what_is_in_doubt_for_want_of_memory_is_what_was_left_to_ask_for() -> No
 def test_a_sweep_that_is_finished_for_want_of_memory_misses_nothing() -> None:
     """What it has not asked for has not vanished."""
     piece = opened(pass_name="sweep-2h", seen=too_many(50))
-    index = {"held": Stored(START + 80, "x")}
+    index = {"held": Stored(START + 80, 7)}
 
     draft = absorb(piece, page(more(START + 7)), policy(), index)
 
