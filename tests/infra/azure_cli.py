@@ -91,8 +91,8 @@ known yet, by its id; `page` how many objects a page of a list has. `publish_err
 are used one after the other, the last of `functions` for good. `regions` has those with Flex
 Consumption, each with whether it has zones; `me` is the object id of who is signed in, or nothing
 where the directory does not say; `secrets` has the secrets of each vault, or what it says instead;
-`deployment_log` what the newest deployment wrote, None when nobody knows.
-`lost_track` how often the functions must be read again before more than `WarmUp` is listed.
+`deployment_log` what the newest deployment wrote, None when nobody knows; `lost_track` how often
+the functions must be read again before more than `WarmUp` is listed.
 """
 
 
