@@ -191,7 +191,7 @@ def test_an_outage_leaves_no_doubt(
     world = world_of(hours + 4)
     live(world, 1, how(sweeps=sweeps))
     world.api.always = lambda _: HTML if rng.random() >= good else None
-    outcomes = live(world, hours, how(sweeps=sweeps))
+    outcomes = live(world, hours, how(sweeps=sweeps), every=10 * MINUTE)
     asked = len(world.api.asked)
     world.api.always = lambda _: None
 

@@ -196,6 +196,10 @@ class _View:
         return self.ledger.overloaded and not makes_up_an_outage(self.ledger, self.now, self.policy)
 
     @cached_property
+    def edge(self) -> int:
+        return edge_of(self.ledger, self.now, self.policy)
+
+    @cached_property
     def begun(self) -> list[Slice]:
         return [
             piece
@@ -236,7 +240,7 @@ class _View:
     def _urgency(self, piece: Slice, *, begun: bool) -> tuple[int, bool, int]:
         """Order: near the reach, fresh time newest first, older time oldest first."""
         near = min(REACH_WARNING_MS, self.policy.reach // NEAR_SHARE)
-        if piece.start < edge_of(self.ledger, self.now, self.policy) + near:
+        if piece.start < self.edge + near:
             return (0, not begun, piece.start)
         if piece.end > self.now - self.policy.fresh:
             return (1, not begun, -piece.start)
@@ -272,6 +276,5 @@ class _View:
     def _within_reach(self, share: float) -> Intervals:
         """Return what is due and leaves the time to fetch one part of it."""
         grid = self.policy.slice_length
-        edge = edge_of(self.ledger, self.now, self.policy)
-        begin = -(-(edge + guard(self.ledger, self.policy, share)) // grid) * grid
+        begin = -(-(self.edge + guard(self.ledger, self.policy, share)) // grid) * grid
         return intersect(self.gaps, (begin, self.now))
