@@ -139,7 +139,7 @@ $(VENV):
 
 # The worker's library requires Python 3.13, with which Azure runs the function. For the tests it also
 # works on 3.11 and 3.12. Its requirements are in the file, so none are resolved here.
-$(PACKAGES): $(VENV) requirements.in requirements-cli.txt requirements-dev.txt
+$(PACKAGES): $(VENV) requirements.in requirements-cli.txt requirements-table.txt requirements-dev.txt
 	@echo "Installing the Python packages into .venv"
 	@$(PIP) -r requirements-dev.txt
 	@$(PIP) --no-deps --ignore-requires-python \

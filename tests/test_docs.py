@@ -281,12 +281,13 @@ def commands(group: typer.Typer = app) -> Iterator[str]:
         yield from (f"{child.name} {name}" for name in commands(child.typer_instance))
 
 
+PAGES_OF_COMMANDS = ("command-line", "verify", "doctor", "table")
+
+
 @pytest.mark.parametrize("command", list(commands()))
 def test_every_command_and_option_is_documented(command: str) -> None:
     """They are on the page of the command line, or on a page that it links to."""
-    pages = [
-        (ROOT / f"docs/{it}.md").read_text("utf-8") for it in ("command-line", "verify", "doctor")
-    ]
+    pages = [(ROOT / f"docs/{it}.md").read_text("utf-8") for it in PAGES_OF_COMMANDS]
     told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
 
     options = set(re.findall(r"(?<!\S)--[a-z][a-z-]+", told)) - {"--help"}

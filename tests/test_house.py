@@ -286,17 +286,20 @@ def test_the_package_holds_the_function_and_nothing_else() -> None:
     }
 
 
-def test_the_package_holds_the_product_without_its_command_line() -> None:
-    """The command line's requirements are not installed in Azure."""
+def test_the_package_holds_the_product_without_command_line_and_table() -> None:
+    """Their requirements are not installed in Azure."""
     package = {str(path) for path in project_files() if in_package(path)}
-    product = {
-        str(path)
-        for path in python_files("shared")
-        if path.parts[1] not in {"__main__.py", "operate"}
-    }
+    elsewhere = (
+        "shared/__main__.py",
+        "shared/operate/",
+        "shared/table/",
+        "shared/adapters/blob_feed.py",
+        "shared/adapters/delta_table.py",
+    )
+    product = {str(path) for path in python_files("shared") if not str(path).startswith(elsewhere)}
 
     assert {path for path in package if path.startswith("shared/")} >= product
-    assert {path for path in package if path.startswith(("shared/operate", "shared/__m"))} == set()
+    assert {path for path in package if path.startswith(elsewhere)} == set()
 
 
 def test_the_host_ends_an_invocation_after_ten_minutes() -> None:

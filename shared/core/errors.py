@@ -156,3 +156,21 @@ class StoreUnavailable(StoreError):
     """Storage cannot be reached, throttles for too long, or refuses this identity."""
 
     help = "docs/runbook.md#storage"
+
+
+class FeedBroken(StoreError):
+    """The feed has a gap, or a manifest or part of it is not what it should be."""
+
+    help = "docs/table.md#the-table-does-not-go-on"
+
+
+class TableUnavailable(StoreUnavailable):
+    """The storage of the table cannot be reached or refuses, or its container does not exist."""
+
+    help = "docs/table.md#the-table-does-not-go-on"
+
+
+class TableUnusable(ScanError):
+    """There is a table at the address, but not one of this program."""
+
+    help = "docs/table.md#the-table-does-not-go-on"

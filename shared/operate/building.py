@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.adapters.app_settings import CLOUDS, AppSettings, cli_account
 from shared.adapters.blob_derived import BlobDerivedStore
+from shared.adapters.blob_feed import BlobFeedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_state import BlobStateArchive
@@ -20,6 +22,8 @@ from shared.core.model import Policy
 from shared.ports import DerivedStore, LedgerStore, ResultArchive, StateArchive
 from shared.scan.doctor import Patient
 from shared.settings import Settings, read_settings
+from shared.table.feed import Feed
+from shared.table.ports import Table
 
 if TYPE_CHECKING:
     from shared.adapters.storage_queue import StorageQueue
@@ -34,6 +38,10 @@ class Archive:
     results: ResultArchive
     derived: DerivedStore
     state: StateArchive
+
+
+Followers = list[tuple[Feed, Table]]
+"""Feeds, each with the table that follows it."""
 
 
 def archives(environ: Mapping[str, str], scan: str | None = None) -> list[Archive]:
@@ -101,6 +109,35 @@ def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
         name,
         lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
     )
+
+
+def followers(environ: Mapping[str, str], scan: str | None, address: str) -> Followers:
+    """Return the feed of every configured scan, or only of this one, each with the table for it.
+
+    Args:
+        environ: the settings.
+        scan: the scan; None for all.
+        address: where the table is: `az://CONTAINER/FOLDER`, or a folder of this machine.
+
+    Raises:
+        SettingsError: at least one setting is invalid, or the table's packages are missing.
+    """
+    settings = read_settings(environ)
+    containers = storage(settings, environ)
+    try:
+        from shared.adapters.delta_table import DeltaActivities, storage_options  # noqa: PLC0415
+    except ImportError as error:
+        problem = "deltalake is not installed: install requirements-table.txt"
+        raise SettingsError([problem]) from error
+    options = partial(storage_options, containers.data) if "://" in address else dict
+    chosen = [it.scan for it in _named(settings, scan)]
+    return [
+        (
+            Feed(BlobFeedStore(containers.data, containers.manifests, it), it),
+            DeltaActivities(address, it, options),
+        )
+        for it in chosen
+    ]
 
 
 def app_settings(

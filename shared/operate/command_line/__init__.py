@@ -20,6 +20,7 @@ from shared.operate.command_line.levers import (
 from shared.operate.command_line.planning import plan
 from shared.operate.command_line.quarantine import quarantine_app
 from shared.operate.command_line.scanning import query, run
+from shared.operate.command_line.table import table
 
 app = typer.Typer(
     help="Collect activities of Microsoft Defender for Cloud Apps: RUN the scan that the function "
@@ -32,7 +33,7 @@ app = typer.Typer(
     # The library's own tracebacks show local variables, and with them secrets.
     pretty_exceptions_enable=False,
 )
-for command in (run, query, verify, status, plan, announce, doctor):
+for command in (run, query, verify, status, plan, announce, doctor, table):
     app.command()(command)
 for lever in (pause, resume, rescan, backfill, accept_filters, retry):
     app.command()(lever)

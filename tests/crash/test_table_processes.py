@@ -1,0 +1,96 @@
+"""Real processes that follow one feed, killed and racing, against a real table on Azurite."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+from deltalake import DeltaTable
+
+from shared.adapters.delta_table import storage_options
+from shared.operate.building import followers
+from shared.table.following import follow
+from simulator import Simulator
+from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
+from tests.sampling import examples
+from tests.tables import query
+
+ROOT = Path(__file__).parents[2]
+
+CHILD = """
+import os
+from shared.operate.building import followers
+from shared.table import following
+following.MANIFESTS_MOST = 3
+((feed, table),) = followers(os.environ, None, os.environ["TABLE"])
+print("ready", flush=True)
+for commit in following.follow(feed, table, goes_on=lambda: True):
+    print(commit.through, flush=True)
+"""
+
+
+@pytest.fixture
+def environ(storage_settings: dict[str, str]) -> dict[str, str]:
+    """Provide the settings of processes that follow what a scan has stored."""
+    with Simulator(history(3000), switches=OPEN) as api:
+        given = settings(api, storage_settings)
+        run_until_idle(given)
+    service = BlobServiceClient.from_connection_string(given["STORAGE_CONNECTION_STRING"])
+    name = given["STORAGE_DATA_CONTAINER"].replace("-data", "-table")
+    service.create_container(name)
+    return {**given, "TABLE": f"az://{name}/activities", "PATH": os.environ["PATH"]}
+
+
+def begun(environ: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a process that follows the feed, and wait until it begins."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def in_table(environ: dict[str, str]) -> Counter[tuple[str, int, int]]:
+    """Return how often each activity is in the table."""
+    data = BlobServiceClient.from_connection_string(environ["STORAGE_CONNECTION_STRING"])
+    options = storage_options(data.get_container_client("any"))
+    table = DeltaTable(environ["TABLE"], storage_options=options)
+    lines = [it["record"] for it in query(table, "SELECT record FROM activities")]
+    return Counter((it["_id"], it["timestamp"], it["created"]) for it in map(json.loads, lines))
+
+
+def assert_complete(environ: dict[str, str]) -> None:
+    """Assert that the table has each activity of the feed once."""
+    ((feed, table),) = followers(environ, None, environ["TABLE"])
+    list(follow(feed, table, goes_on=lambda: True))
+    assert in_table(environ) == Counter(stored(environ))
+
+
+def test_processes_killed_at_random_lose_and_double_nothing(environ: dict[str, str]) -> None:
+    """Several in a row die, whatever they are doing; the last one finishes."""
+    rng = random.Random(5)
+    for _ in range(examples(5, 50)):
+        child = begun(environ)
+        time.sleep(rng.random() * 0.5)
+        child.kill()
+        child.communicate()
+
+    assert_complete(environ)
+
+
+def test_processes_at_once_append_each_activity_once(environ: dict[str, str]) -> None:
+    """Each is refused now and then, and begins again."""
+    children = [begun(environ) for _ in range(3)]
+
+    told = [child.communicate()[0].split() for child in children]
+
+    assert [child.returncode for child in children] == [0, 0, 0]
+    assert max(Counter(number for numbers in told for number in numbers).values()) == 1
+    assert_complete(environ)

@@ -1,0 +1,100 @@
+"""The command `table`, its page, and the table as people query it."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+from deltalake import DeltaTable
+
+from shared.adapters.delta_table import SCHEMA
+from simulator import Simulator
+from tests.integration.test_command_line import invoke
+from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
+from tests.tables import query
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environ(storage_settings: dict[str, str]) -> dict[str, str]:
+    """Provide the settings of a scan that is up to date."""
+    with Simulator(history(1500), switches=OPEN) as api:
+        given = settings(api, storage_settings)
+        run_until_idle(given)
+    return given
+
+
+def test_the_command_follows_the_feed_to_its_end(environ: dict[str, str], tmp_path: Path) -> None:
+    """It says what it appended; a second call finds nothing new."""
+    folder = str(tmp_path / "table")
+
+    first, again = (invoke(environ, "table", "--to", folder) for _ in range(2))
+
+    kept = query(DeltaTable(folder), "SELECT id FROM activities")
+    assert Counter(it["id"] for it in kept) == Counter(it[0] for it in stored(environ))
+    assert f"all: {len(kept):,} rows appended in 1 commit, up to manifest" in first.stderr
+    assert "all: 0 rows appended in 0 commits" in again.stderr
+
+
+def test_without_a_container_the_command_says_what_is_missing(environ: dict[str, str]) -> None:
+    """The template does not make it."""
+    ran = invoke(environ, "table", "--to", "az://no-such-container/activities")
+
+    assert ran.exit_code == 1
+    assert "cannot open the table at az://no-such-container/activities" in ran.stderr
+    assert "ContainerNotFound" in ran.stderr
+    assert "docs/table.md#the-table-does-not-go-on" in ran.stderr
+
+
+def test_in_the_account_of_the_scan_the_table_needs_nothing_but_a_container(
+    environ: dict[str, str],
+) -> None:
+    """The sign-in is the scan's."""
+    service = BlobServiceClient.from_connection_string(environ["STORAGE_CONNECTION_STRING"])
+    name = environ["STORAGE_DATA_CONTAINER"].replace("-data", "-table")
+    container = service.create_container(name)
+
+    ran = invoke(environ, "table", "--to", f"az://{name}/activities")
+
+    assert ran.exit_code == 0, ran.stderr
+    folders = {it.split("/")[1] for it in container.list_blob_names()}
+    assert "_delta_log" in folders
+    assert any(it.startswith("date=") for it in folders)
+
+
+def test_the_program_of_the_page_prints_what_each_user_did(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """As it stands there."""
+    invoke(environ, "table", "--to", str(tmp_path / "activities"))
+    page = (ROOT / "docs/table.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert "event_type" in ran.stdout
+    assert "EVENT_" in ran.stdout
+
+
+def test_the_page_of_formats_lists_the_columns() -> None:
+    """In their order, with the types that Delta gives them."""
+    page = (ROOT / "docs/formats.md").read_text("utf-8")
+    listed = page.partition("<!-- columns -->")[2].partition("<!-- end of columns -->")[0]
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([a-z]+) \|", listed, re.MULTILINE)
+
+    kinds = {
+        "string": "Utf8",
+        "long": "Int64",
+        "boolean": "Boolean",
+        "date": "Date32",
+        "timestamp": "Timestamp",
+    }
+    found = list(zip(SCHEMA.names, map(str, SCHEMA.types), strict=True))
+    assert [name for name, _ in rows] == [name for name, _ in found]
+    assert all(kinds[kind] in said for (_, kind), (_, said) in zip(rows, found, strict=True))
