@@ -141,7 +141,7 @@ def apparent(state: Mapping[str, Any]) -> frozenset[Kind]:
         "soon-lost": bool(state.get("soon_lost_seconds")),
         "lag": state.get("lag_seconds", 0) * SECOND_MS > HOUR_MS,
         "blocked": bool(state.get("blocked_slices")),
-        "over-budget": 0 < (most or 0) < (need or 0),
+        "over-budget": need is not None and most is not None and most < need,
         "doubt": bool(state.get("doubt_seconds")),
     }
     return frozenset(kind for kind, is_so in wrong.items() if is_so)

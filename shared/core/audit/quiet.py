@@ -169,12 +169,15 @@ def _is_day_off(seen: int, quietest: int) -> bool:
 
 
 def _run_of_less(sums: _Sums, share: float) -> int:
-    """Return how many of the newest hours in a row each brought less than in past weeks."""
-    for ago, records in enumerate(sums.hours):
-        usual = sums.usual(1, ago)
-        if records is None or usual is None or records > usual * share:
-            return ago
-    return len(sums.hours)
+    """Return how many of the newest hours in a row each brought less than in past weeks.
+
+    They end at the oldest known hour at the latest, because no week is known before it.
+    """
+    return next(
+        ago
+        for ago, records in enumerate(sums.hours)
+        if records is None or (usual := sums.usual(1, ago)) is None or records > usual * share
+    )
 
 
 def _silence(sums: _Sums) -> int:

@@ -107,11 +107,11 @@ def holding(
         policy: how the scan is done.
     """
     runs = judged(ledger.runs, now)
-    need, most = state["requests_per_day_first"] or 0, state["requests_per_day_capacity"]
+    need, most = state["requests_per_day_first"], state["requests_per_day_capacity"]
     holds: dict[Condition, bool] = {
         "soon-lost": state["soon_lost_seconds"] > 0,
         "lag": state["lag_seconds"] * SECOND_MS > policy.lag_alert,
-        "over-budget": 0 < most < need,
+        "over-budget": need is not None and most < need,
         "sweeps-behind": state["sweeps_behind_seconds"] * SECOND_MS > SWEEPS_BEHIND_MS,
         "throttled": 100 * sum(it.throttled for it in runs) > policy.throttled_alert * len(runs),
     }
@@ -150,7 +150,7 @@ def _is_interrupted(before: tuple[Ended, ...], now: int) -> bool:
 
 def _blocked_by(piece: Slice, now: int) -> Slice:
     since = piece.blocked_since
-    return piece if since is None or since <= now else change(piece, blocked_since=now)
+    return piece if since is None else change(piece, blocked_since=min(since, now))
 
 
 def _doubt_by_hour(ledger: Ledger, now: int) -> dict[int, int]:

@@ -361,6 +361,8 @@ APPARENT = [
     ({"blocked_slices": 1}, {"blocked"}),
     ({"doubt_seconds": 0.1}, {"doubt"}),
     ({"requests_per_day_first": 11, "requests_per_day_capacity": 10}, {"over-budget"}),
+    ({"requests_per_day_first": 1, "requests_per_day_capacity": 0}, {"over-budget"}),
+    ({"requests_per_day_first": 10, "requests_per_day_capacity": 10}, set[str]()),
     ({"requests_per_day_first": None, "requests_per_day_capacity": 10}, set[str]()),
     ({}, set[str]()),
 ]

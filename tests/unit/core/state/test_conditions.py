@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.model import Ended, Pacing, Pause
+from shared.core.model import Ended, Ledger, Pacing, Pause
 from shared.core.state import conditions
 from shared.core.state import ledger as ledgers
+from shared.core.state.planning import soon_out_of_reach_until
 from tests.fakes import DAY, HOUR, MINUTE, NOW, policy
 from tests.unit.core.watched import HOW, THROTTLE, Watched, blocked, load
+
+change = msgspec.structs.replace
 
 PAUSED = Pause(since=NOW, until=None, by="ann", reason="")
 
@@ -36,10 +40,14 @@ def test_a_condition_that_no_longer_holds_is_dropped() -> None:
     assert scan.ledger.conditions == {"lag": scan.now}
 
 
+IN_TIME = NOW - HOW.settle - soon_out_of_reach_until(NOW, HOW)
+"""The longest lag with which nothing leaves the API's reach soon."""
+
 FOUND = [
     ({"lag": 61 * MINUTE}, ["lag"]),
     ({"lag": HOUR}, []),
-    ({"lag": 27 * DAY}, ["soon-lost", "lag"]),
+    ({"lag": IN_TIME}, ["lag"]),
+    ({"lag": IN_TIME + 1}, ["soon-lost", "lag"]),
     ({"load": load(28_824)}, ["over-budget"]),
     ({"load": load(28_800)}, []),
 ]
@@ -55,6 +63,16 @@ def test_a_run_notes_what_passes_its_limit(left: dict[str, Any], names: list[str
     assert list(scan.ledger.conditions) == names
 
 
+def test_runs_that_send_less_than_a_request_a_day_are_over_budget() -> None:
+    """Their capacity is none, in whole requests a day."""
+    scan = Watched(policy(sweeps=(), requests_per_minute=1, requests_per_hour=1))
+    starts = tuple(NOW - n * 2 * DAY for n in reversed(range(5)))
+
+    scan.end(load=load(24), pacing=Pacing(starts=starts))
+
+    assert list(scan.ledger.conditions) == ["over-budget"]
+
+
 @pytest.mark.parametrize(("late", "names"), [(6, []), (7, ["sweeps-behind"])])
 def test_a_sweep_that_has_been_due_for_more_than_six_hours_is_noted(
     late: int, names: list[str]
@@ -66,7 +84,7 @@ def test_a_sweep_that_has_been_due_for_more_than_six_hours_is_noted(
     whole = scan.ledger.coverage | {"sweep-24h": (swept,)}
 
     scan.ledger = conditions.noted(
-        conditions.change(scan.ledger, coverage=whole),
+        change(scan.ledger, coverage=whole),
         "idle",
         met_throttle=False,
         now=NOW,
@@ -90,11 +108,11 @@ def test_a_pause_silences_what_it_brings_about() -> None:
 
 def test_a_pause_whose_time_is_over_silences_nothing() -> None:
     """The next run resumes the scan."""
-    over = conditions.change(PAUSED, until=NOW)
+    over = change(PAUSED, until=NOW)
 
-    assert conditions.is_paused(conditions.change(Watched().ledger, pause=PAUSED), NOW)
-    assert not conditions.is_paused(conditions.change(Watched().ledger, pause=over), NOW)
-    assert conditions.is_paused(conditions.change(Watched().ledger, pause=over), NOW - 1)
+    assert conditions.is_paused(change(Watched().ledger, pause=PAUSED), NOW)
+    assert not conditions.is_paused(change(Watched().ledger, pause=over), NOW)
+    assert conditions.is_paused(change(Watched().ledger, pause=over), NOW - 1)
 
 
 @pytest.mark.parametrize(("gap", "counts_on"), [(HOUR, True), (HOUR + 1, False), (3 * DAY, False)])
@@ -165,6 +183,33 @@ def test_times_that_lie_ahead_become_the_present() -> None:
     assert scan.ledger.doubt_by_hour == {NOW: HOUR}
 
 
+def test_only_a_slice_that_is_blocked_has_a_time_of_that() -> None:
+    """The end of a run gives none to the others."""
+    scan = Watched()
+
+    scan.end(open=(change(blocked(NOW), blocked_since=None),))
+
+    assert [it.blocked_since for it in scan.ledger.open] == [None]
+
+
+def test_doubt_is_kept_for_twenty_five_hours() -> None:
+    """The least of each hour, however many runs ended in it."""
+    scan = Watched()
+
+    scan.repeat(2 * DAY, every=20 * MINUTE, doubt=HOUR)
+
+    assert scan.ledger.doubt_by_hour == dict.fromkeys(range(NOW + DAY, scan.now + 1, HOUR), HOUR)
+
+
+def test_the_last_run_is_when_what_is_wrong_was_last_noted() -> None:
+    """Or the making of the ledger, if no run has ended since."""
+    scan = Watched()
+    assert conditions.last_noted(scan.ledger) == NOW
+
+    scan.repeat(HOUR)
+    assert conditions.last_noted(scan.ledger) == scan.now == NOW + HOUR
+
+
 def throttled_runs(
     count: int, *, outcome: str = "idle", every: int = 5 * MINUTE
 ) -> tuple[Ended, ...]:
@@ -195,6 +240,17 @@ def test_throttling_is_judged_by_three_runs_at_least() -> None:
 def test_a_run_that_asked_nothing_says_nothing_about_throttling(outcome: str) -> None:
     """It failed, or it did not begin to work."""
     assert conditions.judged(throttled_runs(3, outcome=outcome), NOW) == ()
+
+
+def test_a_scan_is_not_throttled_before_its_third_run() -> None:
+    """However many of two runs were."""
+    scan = Watched()
+
+    scan.repeat(10 * MINUTE, met_throttle=True)
+    assert scan.ledger.conditions == {}
+
+    scan.repeat(5 * MINUTE, met_throttle=True)
+    assert scan.ledger.conditions == {"throttled": scan.now}
 
 
 @pytest.mark.parametrize(("throttled", "holds"), [(6, False), (7, True)])
@@ -229,7 +285,7 @@ def test_a_backlog_shrinks_if_it_will_be_gone_within_a_day(
         Ended(at=NOW - (11 - n) * 5 * MINUTE, outcome="idle", throttled=False, backlog=it * 1000)
         for n, it in enumerate(backlogs)
     )
-    ledger = conditions.change(Watched().ledger, runs=runs)
+    ledger = change(Watched().ledger, runs=runs)
 
     assert conditions.shrinks(ledger, backlogs[-1] * 1000, NOW) == does
 
@@ -252,15 +308,84 @@ def test_the_pace_is_that_since_the_run_that_ended_half_an_hour_ago(
     runs = tuple(
         Ended(at=NOW - age, outcome="idle", throttled=False, backlog=11 * HOUR) for age in ages
     )
-    ledger = conditions.change(Watched().ledger, runs=runs)
+    ledger = change(Watched().ledger, runs=runs)
 
     assert conditions.shrinks(ledger, 10 * HOUR, NOW) == does
+
+
+def left_by(*runs: tuple[int, int]) -> Ledger:
+    """Return a ledger whose runs ended so many ms ago, each with a backlog."""
+    ended = (
+        Ended(at=NOW - age, outcome="idle", throttled=False, backlog=backlog)
+        for age, backlog in runs
+    )
+    return change(Watched().ledger, runs=tuple(ended))
+
+
+def test_the_smallest_backlog_of_the_earlier_half_hour_counts() -> None:
+    """A larger one is only what had just fallen due."""
+    runs = (50 * MINUTE, 5 * HOUR), (40 * MINUTE, 20 * HOUR)
+
+    assert not conditions.shrinks(left_by(*runs), 10 * HOUR, NOW)
+    assert conditions.shrinks(left_by(runs[1]), 10 * HOUR, NOW)
+
+
+def test_the_smallest_backlog_of_the_later_half_hour_counts() -> None:
+    """A slice may have fallen due a moment ago."""
+    ledger = left_by((40 * MINUTE, 12 * HOUR), (10 * MINUTE, 10 * HOUR))
+
+    assert conditions.shrinks(ledger, 13 * HOUR, NOW)
+
+
+@pytest.mark.parametrize(
+    ("runs", "does"),
+    [
+        ([(2 * HOUR, 1 * HOUR), (40 * MINUTE, 10 * HOUR)], False),
+        ([(2 * HOUR, 5 * HOUR), (40 * MINUTE, 20 * HOUR)], True),
+        ([(HOUR, 5 * HOUR), (40 * MINUTE, 20 * HOUR)], True),
+        ([(HOUR - 1, 5 * HOUR), (40 * MINUTE, 20 * HOUR)], False),
+    ],
+)
+def test_a_run_of_more_than_an_hour_ago_does_not_count_beside_a_later_one(
+    runs: list[tuple[int, int]],
+    does: bool,  # noqa: FBT001
+) -> None:
+    """The pace may have been another one then."""
+    assert conditions.shrinks(left_by(*runs), 10 * HOUR, NOW) == does
+
+
+def test_of_older_runs_only_the_last_counts() -> None:
+    """Where none ended in the first half of the last hour."""
+    ledger = left_by((4 * HOUR, 5 * HOUR), (3 * HOUR, 5 * HOUR), (2 * HOUR, 20 * HOUR))
+
+    assert conditions.shrinks(ledger, 10 * HOUR, NOW)
+
+
+def test_of_the_runs_of_the_last_half_hour_the_oldest_is_the_beginning() -> None:
+    """The others are where the backlog has come to."""
+    ledger = left_by((20 * MINUTE, 12 * HOUR), (10 * MINUTE, 10 * HOUR))
+
+    assert conditions.shrinks(ledger, 10 * HOUR, NOW)
+
+
+def test_a_run_of_half_an_hour_ago_belongs_to_the_earlier_half() -> None:
+    """What it left is not what is left now."""
+    assert not conditions.shrinks(left_by((HOUR // 2, 0)), HOUR, NOW)
+
+    ledger = left_by((40 * MINUTE, 20 * HOUR), (HOUR // 2, 5 * HOUR))
+    assert not conditions.shrinks(ledger, 10 * HOUR, NOW)
+
+
+def test_a_backlog_that_will_be_gone_in_just_a_day_shrinks() -> None:
+    """An hour less in an hour."""
+    assert conditions.shrinks(left_by((HOUR, 25 * HOUR)), 24 * HOUR, NOW)
+    assert not conditions.shrinks(left_by((HOUR, 25 * HOUR)), 24 * HOUR + 1, NOW)
 
 
 def test_a_backlog_that_was_noted_just_now_shows_no_pace() -> None:
     """The status may be asked for right after a run."""
     run = Ended(at=NOW, outcome="idle", throttled=False, backlog=HOUR)
-    ledger = conditions.change(Watched().ledger, runs=(run,))
+    ledger = change(Watched().ledger, runs=(run,))
 
     assert not conditions.shrinks(ledger, HOUR, NOW)
 
@@ -303,11 +428,22 @@ def test_old_doubt_is_not_new_again_after_a_silence() -> None:
     assert conditions.new_doubt(scan.ledger, scan.now) == 0
 
 
+def test_doubt_of_a_rebuilt_ledger_is_new_once() -> None:
+    """In full: before its first run there was none."""
+    scan = Watched()
+
+    scan.repeat(8 * HOUR, doubt=HOUR)
+    assert conditions.new_doubt(scan.ledger, scan.now) == HOUR
+
+    scan.repeat(DAY, doubt=HOUR)
+    assert conditions.new_doubt(scan.ledger, scan.now) == 0
+
+
 def test_doubt_that_is_settled_still_counts() -> None:
     """What no sweep could look at is put in doubt where nothing is listed any more."""
     scan = Watched()
     scan.repeat(DAY)
-    totals = conditions.change(scan.ledger.totals, doubt=HOUR)
+    totals = change(scan.ledger.totals, doubt=HOUR)
 
     scan.repeat(8 * HOUR, totals=totals)
 
@@ -324,6 +460,35 @@ def test_since_when_there_is_more_doubt_than_allowed() -> None:
 
     assert conditions.doubtful_since(scan.ledger, scan.now, HOW) == began + HOUR
     assert conditions.doubtful_since(Watched().ledger, NOW, HOW) == NOW
+
+
+def test_doubt_that_comes_back_counts_since_it_came_back() -> None:
+    """Even if there was as much in some hours before."""
+    scan = Watched()
+    scan.repeat(DAY)
+    scan.repeat(2 * HOUR, every=HOUR, doubt=HOUR)
+    scan.repeat(2 * HOUR, every=HOUR)
+    back = scan.now + HOUR
+    scan.repeat(3 * HOUR, every=HOUR, doubt=HOUR)
+
+    assert conditions.doubtful_since(scan.ledger, scan.now, HOW) == back
+
+
+@pytest.mark.parametrize(("passed", "since"), [(6 * HOUR, HOUR), (6 * HOUR - 1, None)])
+def test_doubt_is_measured_against_the_least_of_the_day_until_six_hours_ago(
+    passed: int, since: int | None
+) -> None:
+    """An hour without any that began later may only show that some is settled."""
+    scan = Watched()
+    scan.repeat(DAY, every=HOUR, doubt=3 * HOUR)
+    scan.repeat(HOUR, every=HOUR)
+    free = scan.now
+    scan.repeat(5 * HOUR, every=HOUR, doubt=3 * HOUR)
+    now = free + passed
+
+    found = conditions.doubtful_since(scan.ledger, now, HOW)
+
+    assert found == (now if since is None else free + since)
 
 
 RUNS = st.lists(
