@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 from deltalake import DeltaTable
 
+from harness.azurite import Azurite
 from shared.adapters.delta_table import SCHEMA
 from simulator import Simulator
+from tests.conftest import unused_storage
 from tests.integration.test_command_line import invoke
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
 from tests.tables import query
@@ -19,11 +22,12 @@ from tests.tables import query
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def environ(storage_settings: dict[str, str]) -> dict[str, str]:
-    """Provide the settings of a scan that is up to date."""
+@pytest.fixture(scope="module")
+def environ(azurite: Azurite) -> dict[str, str]:
+    """Provide the settings of a scan that is up to date; no test changes it."""
+    storage = unused_storage(azurite.connection_string, f"test-{uuid.uuid4().hex}")
     with Simulator(history(1500), switches=OPEN) as api:
-        given = settings(api, storage_settings)
+        given = settings(api, storage)
         run_until_idle(given)
     return given
 
