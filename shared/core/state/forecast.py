@@ -233,6 +233,7 @@ class _Expected:
 
     def _send(self, piece: Slice, busy: frozenset[Interval]) -> None:
         begun = ledgers.open_as(self.ledger, piece) is not None
+        first = self.now if piece.first_request is None else piece.first_request
         on_trial = asking.on_trial(self.ledger, self.now)
         chosen = None if on_trial else choice(self.ledger, self.now, self._policy, busy=busy)
         self.requests.append(
@@ -246,9 +247,9 @@ class _Expected:
                 why=WHY[chosen.reason] if chosen else TRIAL,
             )
         )
-        self.ledger = ledgers.opened(self.ledger, piece)
+        piece = change(piece, first_request=first)
         used = pacing.note_request(self.ledger.pacing, self.now)
-        self.ledger = change(self.ledger, pacing=used)
+        self.ledger = change(ledgers.replaced(self.ledger, piece, (piece,)), pacing=used)
         durations = used.durations
         takes = median_low(durations) if durations else STEP_MS
         self._pending.append(_Pending(piece, self.now + takes))
@@ -274,8 +275,8 @@ class _Expected:
         left = self._pages.setdefault(bounds, self._expected_pages(piece)) - 1
         self._pages[bounds] = left
         if left > 0:
-            rested = change(piece, not_before=0, fault=None, faults=0)
-            self.ledger = ledgers.replaced(self.ledger, piece, (rested,))
+            served = change(piece, blocked_since=None)
+            self.ledger = ledgers.replaced(self.ledger, piece, (served,))
             return
         coverage = dict(self.ledger.coverage)
         for name in self._covers(piece):
@@ -287,7 +288,7 @@ class _Expected:
         return credited(
             piece.pass_name,
             end=piece.end,
-            first_request=self.now,
+            first_request=piece.first_request or 0,
             doubtful=False,
             since=piece.since,
             policy=self._policy,

@@ -196,9 +196,10 @@ def test_doubt_is_kept_for_twenty_five_hours() -> None:
     """The least of each hour, however many runs ended in it."""
     scan = Watched()
 
-    scan.repeat(2 * DAY, every=20 * MINUTE, doubt=HOUR)
+    scan.repeat(2 * DAY + 40 * MINUTE, every=20 * MINUTE, doubt=HOUR)
 
-    assert scan.ledger.doubt_by_hour == dict.fromkeys(range(NOW + DAY, scan.now + 1, HOUR), HOUR)
+    hours = range(NOW + DAY, NOW + 2 * DAY + 1, HOUR)
+    assert scan.ledger.doubt_by_hour == dict.fromkeys(hours, HOUR)
 
 
 def test_the_last_run_is_when_what_is_wrong_was_last_noted() -> None:

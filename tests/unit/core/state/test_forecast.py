@@ -1,5 +1,7 @@
 """The plan of the next run: it is what a run then does, and says why."""
 
+from math import nextafter
+
 import msgspec
 import pytest
 
@@ -9,7 +11,7 @@ from shared.core.slices.opening import open_slice
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state.decisions import Order
-from shared.core.state.forecast import TRIAL, Plan, plan
+from shared.core.state.forecast import TRIAL, WHY, Plan, plan
 from tests.fakes import DAY, HOUR, MINUTE, NOW, Crash, Effects, policy
 from tests.world import World
 
@@ -72,6 +74,87 @@ def test_a_run_that_is_out_of_time_is_foreseen() -> None:
     assert made.ends - made.now <= MINUTE
 
 
+def test_a_run_ends_when_the_last_answer_has_come() -> None:
+    """The steps that are under way are waited for."""
+    how = policy(lookback=2 * DAY, budget=MINUTE, concurrency=3)
+    begun = change(ledgers.begin(how, NOW), pacing=Pacing(durations=(10_000,) * 5))
+
+    made = plan(begun, how, NOW)
+
+    assert made.outcome == "out-of-time"
+    assert made.ends == made.requests[-1].at + 10_000
+
+
+def test_a_run_sends_at_least_one_request_however_slow_the_api_is() -> None:
+    """Its first step always fits."""
+    slow = change(ledgers.begin(HOW, NOW), pacing=Pacing(durations=(HOW.budget,) * 5))
+
+    assert len(plan(slow, HOW, NOW).requests) == 1
+
+
+def test_a_plan_leaves_the_ledger_as_it_is() -> None:
+    """It is only looked at."""
+    done = {FIRST_PASS: ((NOW - 5 * HOUR, NOW - HOUR),)}
+    ledger = change(ledgers.begin(HOW, NOW), coverage=done)
+    before = ledgers.encode(ledger)
+
+    plan(ledger, HOW, NOW)
+
+    assert ledgers.encode(ledger) == before
+
+
+def test_each_request_has_the_reason_of_its_own_slice() -> None:
+    """A slice that is being served gives the next request none."""
+    how = policy(lookback=5 * HOUR, sweeps=(), concurrency=2)
+    older, fresh = piece(NOW - 4 * HOUR, NOW - 3 * HOUR), piece(NOW - HOUR, NOW - 10 * MINUTE)
+    done = {FIRST_PASS: ((NOW - 5 * HOUR, older.start), (older.end, fresh.start))}
+    ledger = change(
+        ledgers.begin(how, NOW), coverage=done, open=(older, fresh), pacing=Pacing(requests=1)
+    )
+
+    made = plan(ledger, how, NOW)
+
+    assert bounds(made)[:2] == [(fresh.start, fresh.end), (older.start, older.end)]
+    assert [it.reason for it in made.requests[:2]] == ["fresh", "older"]
+    assert [it.why for it in made.requests[:2]] == [WHY["fresh"], WHY["older"]]
+
+
+@pytest.mark.parametrize(("begun", "now"), [(None, -5_000), (-5_000, 5_000)])
+def test_a_look_counts_as_a_sweep_by_when_it_began(begun: int | None, now: int) -> None:
+    """Its time becomes two hours old before the last answer comes, so it is looked at again."""
+    how = policy(lookback=HOUR, sweeps=(("sweep-2h", 2 * HOUR),))
+    old = NOW + 2 * HOUR
+    now += old
+    last = NOW - how.slice_length
+    open_ = () if begun is None else (piece(last, NOW, how, first_request=old + begun),)
+    done = {
+        FIRST_PASS: ((NOW - HOUR, last), (NOW, now - how.settle)),
+        "sweep-2h": ((NOW - HOUR, last),),
+    }
+    pace = Pacing(durations=(10_000,) * 5)
+    ledger = change(ledgers.begin(how, NOW), coverage=done, open=open_, pacing=pace)
+
+    made = plan(ledger, how, now)
+
+    looks = [it.look for it in made.requests if (it.start, it.end) == (last, NOW)]
+    assert looks == [FIRST_PASS, "sweep-2h"]
+
+
+def test_a_look_for_what_is_new_does_not_stand_for_the_last_sweep() -> None:
+    """That one asks for everything, however late the other was."""
+    sweeps = (("sweep-2h", 2 * HOUR), ("sweep-24h", DAY), ("sweep-72h", 3 * DAY))
+    how = policy(lookback=4 * DAY, sweeps=sweeps, sweep_by="created")
+    start, end = NOW - 76 * HOUR, NOW - 75 * HOUR
+    first = {FIRST_PASS: ((NOW - 4 * DAY, NOW - how.settle),)}
+    swept = {name: ((NOW - 4 * DAY, start), (end, NOW - age)) for name, age in sweeps}
+    looked = change(piece(start, end, how, since=start + 2 * HOUR), pass_name="sweep-24h")
+    ledger = change(ledgers.begin(how, NOW), coverage=first | swept, open=(looked,))
+
+    made = plan(ledger, how, NOW)
+
+    assert [it.look for it in made.requests] == ["sweep-24h", "sweep-72h"]
+
+
 def test_a_scan_that_never_ran_begins_at_its_origin() -> None:
     """The first request is a fresh one."""
     made = plan(None, HOW, NOW)
@@ -90,6 +173,27 @@ def test_a_slice_takes_as_many_requests_as_its_length_says() -> None:
 
     assert len(often.requests) == 17 * len(once.requests)
     assert sum(it.begun for it in often.requests) == 16 * len(once.requests)
+
+
+@pytest.mark.parametrize(
+    ("pages", "requests"), [(0.0, 1), (0.5, 1), (1.0, 1), (1.25, 2), (2.0, 2), (2.25, 3)]
+)
+def test_a_begun_page_is_a_request(pages: float, requests: int) -> None:
+    """A slice takes one at least."""
+    how = policy(lookback=HOUR, sweeps=())
+    last = NOW - how.settle - how.slice_length
+    ledger = change(ledgers.begin(how, NOW), coverage={FIRST_PASS: ((NOW - HOUR, last),)})
+
+    assert len(plan(ledger, how, NOW, per_hour=12 * pages).requests) == requests
+
+
+def test_floating_point_makes_no_page() -> None:
+    """A rate that is off by its last digit is as good as the right one."""
+    how = policy(lookback=HOUR, sweeps=())
+    last = NOW - how.settle - how.slice_length
+    ledger = change(ledgers.begin(how, NOW), coverage={FIRST_PASS: ((NOW - HOUR, last),)})
+
+    assert len(plan(ledger, how, NOW, per_hour=nextafter(12.0, 13.0)).requests) == 1
 
 
 def test_a_slice_from_its_end_takes_as_many() -> None:
@@ -119,6 +223,39 @@ def test_a_paused_scan_sends_nothing() -> None:
     assert made.first == ("commits 1 decision to the chain of manifests",)
 
 
+def test_several_decisions_are_counted() -> None:
+    """They are committed one after another."""
+    begun = ledgers.begin(HOW, NOW)
+    once = levers.backfilled(begun, ORDER, HOW, to=NOW - 10 * HOUR)
+    twice = levers.rescanned(once, ORDER, HOW, bounds=(NOW - 2 * HOUR, NOW - HOUR))
+
+    assert plan(twice, HOW, NOW).first[0] == "commits 2 decisions to the chain of manifests"
+
+
+def test_a_paused_scan_gives_nothing_up() -> None:
+    """What has left the API's reach meanwhile is for the first run after the pause."""
+    old = piece(NOW - 2 * HOUR, NOW - HOUR)
+    late = change(ledgers.begin(HOW, NOW), open=(old,))
+
+    assert plan(levers.paused(late, ORDER, until=None), HOW, NOW + 30 * DAY).first == ()
+    assert plan(late, HOW, NOW + 30 * DAY).first != ()
+
+
+def test_a_blocked_slice_that_brings_a_page_takes_room_again() -> None:
+    """All room but one is taken, so no other slice is begun while it is in work."""
+    how = policy(lookback=5 * DAY, sweeps=(), concurrency=1)
+    blocked = piece(NOW - 70 * HOUR, NOW - 69 * HOUR, how, blocked_since=NOW - HOUR)
+    waiting = tuple(
+        piece(start, start + HOUR, how, fault="HTTP 500", faults=1, not_before=NOW + HOUR)
+        for start in range(NOW - 69 * HOUR, NOW - 6 * HOUR, HOUR)
+    )
+    stuck = change(ledgers.begin(how, NOW), open=(blocked, *waiting), pacing=Pacing(requests=4))
+
+    made = plan(stuck, how, NOW, per_hour=3.0)
+
+    assert bounds(made)[:3] == [(blocked.start, blocked.end)] * 3
+
+
 def test_slices_that_wait_are_named_with_their_faults() -> None:
     """When all that is due waits, so does the run."""
     faulty = piece(
@@ -131,8 +268,16 @@ def test_slices_that_wait_are_named_with_their_faults() -> None:
     blocked = plan(change(ledger, open=(change(faulty, blocked_since=NOW, fault=None),)), how, NOW)
 
     assert (waiting.outcome, waiting.requests) == ("waiting", ())
-    assert waiting.waiting[0].endswith("waits until 2026-11-23 12:01:00 UTC: HTTP 500")
-    assert blocked.waiting[0].endswith("is blocked and waits until 2026-11-23 12:01:00 UTC")
+    named = "first 2026-11-23 11:00:00 UTC to 2026-11-23 11:50:00 UTC"
+    assert waiting.waiting == (f"{named} waits until 2026-11-23 12:01:00 UTC: HTTP 500",)
+    assert blocked.waiting == (f"{named} is blocked and waits until 2026-11-23 12:01:00 UTC",)
+
+
+def test_a_slice_that_has_waited_is_not_named() -> None:
+    """It is asked for at once."""
+    waited = piece(NOW - HOUR, NOW - 10 * MINUTE, not_before=NOW, fault="HTTP 500", faults=1)
+
+    assert plan(change(ledgers.begin(HOW, NOW), open=(waited,)), HOW, NOW).waiting == ()
 
 
 def test_a_throttle_is_named() -> None:
@@ -142,6 +287,17 @@ def test_a_throttle_is_named() -> None:
 
     assert (made.outcome, made.requests) == ("waiting", ())
     assert made.waiting == ("the API throttles the scan until 2026-11-23 12:20:00 UTC",)
+
+
+def test_after_a_throttle_one_request_goes_alone() -> None:
+    """Once a page has come, the others follow at the same time."""
+    how = policy(lookback=5 * HOUR, concurrency=3)
+    waited = Pacing(not_before=NOW, throttles=1)
+
+    made = plan(change(ledgers.begin(how, NOW), pacing=waited), how, NOW)
+
+    alone, *others = (it.at for it in made.requests[:4])
+    assert others == [alone + 2_000] * 3
 
 
 def test_a_run_that_holds_the_scan_is_named() -> None:
@@ -200,8 +356,22 @@ def test_a_trial_comes_alone_and_first() -> None:
     made = plan(change(begun, open=(tried,), api_facts=facts), how, NOW)
 
     assert (made.requests[0].reason, made.requests[0].why) == ("trial", TRIAL)
-    assert made.requests[1].at > made.requests[0].at
+    alone, *others = (it.at for it in made.requests[:4])
+    assert others == [alone + 2_000] * 3
     assert made.requests[1].reason != "trial"
+
+
+def test_while_a_trial_waits_requests_go_one_at_a_time() -> None:
+    """A page of another slice does not end it."""
+    how = policy(lookback=5 * HOUR, concurrency=3)
+    tried = piece(NOW - 2 * HOUR, NOW - HOUR, not_before=NOW + HOUR)
+    begun = ledgers.begin(how, NOW)
+    facts = change(begun.api_facts, trial=(tried.start, tried.end))
+
+    made = plan(change(begun, open=(tried,), api_facts=facts), how, NOW)
+
+    times = [it.at for it in made.requests]
+    assert times == sorted(set(times))
 
 
 def test_filters_that_have_changed_are_refused_as_by_a_run() -> None:
