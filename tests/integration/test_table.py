@@ -13,8 +13,9 @@ from deltalake import DeltaTable
 
 from harness.azurite import Azurite
 from shared.adapters.delta_table import SCHEMA
-from simulator import Simulator
+from simulator import IdentityEndpoint, Simulator
 from tests.conftest import unused_storage
+from tests.integration.test_authentication import in_azure
 from tests.integration.test_command_line import invoke
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
 from tests.tables import query
@@ -68,6 +69,27 @@ def test_in_the_account_of_the_scan_the_table_needs_nothing_but_a_container(
     folders = {it.split("/")[1] for it in container.list_blob_names()}
     assert "_delta_log" in folders
     assert any(it.startswith("date=") for it in folders)
+
+
+def test_an_identity_writes_the_table_with_its_token(
+    azurite_https: Azurite, container_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each commit asks for the token again, since it lasts for an hour."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite_https.ca_file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(azurite_https.ca_file))
+    storage = unused_storage(azurite_https.connection_string, container_name)
+    service = BlobServiceClient.from_connection_string(storage.pop("STORAGE_CONNECTION_STRING"))
+    for name in (*storage.values(), f"{container_name}-table"):
+        service.create_container(name)
+    account = {"STORAGE_ACCOUNT_URL": azurite_https.blob_url, **storage}
+    with Simulator(history(500), switches=OPEN) as api, IdentityEndpoint() as identity:
+        environ = settings(api, account, **in_azure(identity, monkeypatch))
+        run_until_idle(environ)
+
+        ran = invoke(environ, "table", "--to", f"az://{container_name}-table/activities")
+
+    assert ran.exit_code == 0, ran.stderr
+    assert " rows appended in 1 commit" in ran.stderr
 
 
 def test_the_program_of_the_page_prints_what_each_user_did(
