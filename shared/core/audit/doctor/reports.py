@@ -85,7 +85,7 @@ def decode(content: bytes) -> Examination | None:
     """Return an examination; None unless it is one of this version."""
     try:
         found = _decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except ValueError:  # Such as bytes that are not UTF-8. No deep nesting is ever read.
         return None
     return found if found.version == VERSION else None
 

@@ -123,9 +123,10 @@ def test_a_refused_direction_is_told_from_a_refused_field() -> None:
 
 def test_an_api_that_accepts_nothing_refuses_no_part() -> None:
     """What it does not accept is something that all queries have."""
-    questions: tuple[Question, ...] = ("ascending", "descending", "large", "narrow by created")
+    questions: tuple[Question, ...] = ("ascending", "descending", "large")
+    by_created: tuple[Question, ...] = ("narrow by created", "filtered by created")
 
-    assert facts(*(saw(it, NOT_ACCEPTED) for it in questions)).refused == ()
+    assert facts(*(saw(it, NOT_ACCEPTED) for it in questions + by_created)).refused == ()
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,8 @@ def test_an_api_that_accepts_nothing_refuses_no_part() -> None:
         (more(many(500)), more(many(998)), "capped", 1_000, "exact"),
         (page(many(500)), page(many(700)), "obeyed", 700, "at least"),
         (page(many(90)), page(many(90)), None, 90, "at least"),
+        (page(many(500)), page(many(500)), None, 500, "at least"),
+        (page(many(500)), page(many(501)), "obeyed", 501, "at least"),
         (more(many(700)), more(many(700)), "ignored", 700, "exact"),
         (more(many(500)), NOT_ACCEPTED, "refused", 500, "exact"),
         (page(many(90)), NOT_ACCEPTED, "refused", 90, "at least"),
@@ -152,11 +155,12 @@ def test_the_page_cap_is_what_comes_of_a_large_limit(
     assert (measures.limit, measures.page_cap, measures.page_cap_is) == (limit, cap, cap_is)
 
 
-def test_a_page_cap_that_the_api_states_is_taken() -> None:
+@pytest.mark.parametrize("stated", [250, 1])
+def test_a_page_cap_that_the_api_states_is_taken(stated: int) -> None:
     """The page may be smaller: it is the last one."""
-    measures = facts(BASE, saw("large", page(UP, max=250)))
+    measures = facts(BASE, saw("large", page(UP[:1], max=stated)))
 
-    assert (measures.limit, measures.page_cap, measures.page_cap_is) == ("capped", 250, "exact")
+    assert (measures.limit, measures.page_cap, measures.page_cap_is) == ("capped", stated, "exact")
 
 
 def test_a_page_cap_of_zero_is_not_taken() -> None:
@@ -329,6 +333,11 @@ def test_a_filter_on_created_is_honoured_if_no_earlier_ones_come(
     assert facts(*asked).created_filter == becomes
 
 
+def test_a_filter_on_created_is_not_judged_without_the_time_that_it_asked_for() -> None:
+    """No other page shows by when half of the activities were saved."""
+    assert facts(saw("filtered by created", page(SAVED))).created_filter is None
+
+
 @pytest.mark.parametrize(
     ("answer", "becomes"),
     [
@@ -337,6 +346,7 @@ def test_a_filter_on_created_is_honoured_if_no_earlier_ones_come(
         (page(saved((1, 30), (2, 10), (3, 20))), "ignored"),
         (page(SAVED), None),
         (page(saved((1, 10))), None),
+        (page(saved((1, 10), (2, 10))), None),
         (NOT_ACCEPTED, "refused"),
         (LOST, None),
     ],
@@ -415,7 +425,7 @@ def test_the_cursor_of_a_scan_by_created_is_the_field_that_its_continuation_move
 
 
 @pytest.mark.parametrize(
-    ("total", "said"), [(0, "zero"), (7, "above zero"), (None, "absent"), ("many", "absent")]
+    ("total", "said"), [(0, "zero"), (1, "above zero"), (None, "absent"), ("many", "absent")]
 )
 def test_an_empty_answer_has_a_form_and_a_total(total: object, said: str) -> None:
     """It was asked for where no activity can be."""
@@ -438,6 +448,7 @@ def test_an_answer_with_activities_of_the_future_is_not_an_empty_one() -> None:
         ({"ascending": page([*UP, None], total=4)}, "exact"),
         ({"ascending": page(UP, total=4)}, "estimate"),
         ({"ascending": page(UP, total=None)}, "absent"),
+        ({"ascending": page(UP), "narrow": page(UP, total=None)}, "estimate"),
         ({"ascending": more(UP, date={"gte": START + HOUR})}, None),
         ({"ascending": page(UP), "large": more(UP, date={"gte": START + HOUR})}, "exact"),
         ({"ascending": page(), "large": LOST}, None),
@@ -446,17 +457,18 @@ def test_an_answer_with_activities_of_the_future_is_not_an_empty_one() -> None:
 def test_a_total_is_exact_if_last_pages_hold_so_many(
     answers: dict[Question, Answer | NoAnswer], total: str | None
 ) -> None:
-    """A page before another does not hold all; a null is counted as a record."""
+    """A page before another does not hold all; a null is a record; some pages may have none."""
     assert facts(*(saw(*it) for it in answers.items())).total == total
 
 
-def test_totals_of_the_same_query_that_differ_are_estimates() -> None:
+@pytest.mark.parametrize("other", ["in the documented form", "descending", "large"])
+def test_totals_of_the_same_query_that_differ_are_estimates(other: Question) -> None:
     """None of these pages is the last, so none is wrong by itself."""
     following = {"date": {"gte": START + HOUR}}
     answers = (
         page(UP, hasNext=True, total=total, nextQueryFilters=following) for total in (10, 11)
     )
-    questions: tuple[Question, ...] = ("ascending", "large")
+    questions: tuple[Question, ...] = ("ascending", other)
 
     asked = [saw(*it) for it in zip(questions, answers, strict=True)]
     assert facts(*asked).total == "estimate"
@@ -475,6 +487,11 @@ def test_the_total_of_a_continuation_is_not_compared() -> None:
 def test_a_limit_is_stated_on_a_page_with_activities(answer: Answer, told: str | None) -> None:
     """An empty answer may be of another form."""
     assert facts(saw("ascending", answer)).max == told
+
+
+def test_a_limit_need_not_be_stated_on_every_page() -> None:
+    """One page is enough."""
+    assert facts(BASE, saw("large", page(UP, max=500))).max == "stated"
 
 
 @pytest.mark.parametrize(
@@ -521,6 +538,7 @@ def old(*ages: int) -> list[dict[str, Any]]:
         (page(old(9 * HOUR, 200 * HOUR)), 200, "edge"),
         (more(old(9 * HOUR, 200 * HOUR)), 200, "at least"),
         (page(old(200 * HOUR + 1)), 201, "edge"),
+        (page([{"_id": "x", "timestamp": NOW - 9 * HOUR}]), 9, "edge"),
     ],
 )
 def test_the_reach_is_the_age_of_the_oldest_activity(
@@ -578,11 +596,11 @@ def test_an_activity_that_was_saved_before_it_happened_is_not_late() -> None:
 
 
 def test_one_activity_does_not_tell_lateness() -> None:
-    """Neither does one beside another without a time."""
-    unplaced = {"_id": "x", "timestamp": START}
+    """Neither does one beside others that lack a time."""
+    unplaced = {"_id": "x", "timestamp": START}, {"_id": "y", "created": START}
 
     assert facts(saw("ascending", page(UP[:1]))).lateness == ()
-    assert facts(saw("ascending", page([*UP[:1], unplaced]))).lateness_of == 0
+    assert facts(saw("ascending", page([*UP[:1], *unplaced]))).lateness_of == 0
 
 
 @pytest.mark.parametrize(
@@ -614,15 +632,27 @@ def test_answers_are_compressed_if_a_header_says_so(headers: set[str], told: str
     assert facts(saw("ascending", answer)).compressed == told
 
 
+def test_one_compressed_answer_shows_that_answers_are_compressed() -> None:
+    """A small one may be sent as it is."""
+    small, large = (
+        Answer(status=200, body=page(UP).body, headers=frozenset(it))
+        for it in ({"date"}, {"date", "content-encoding"})
+    )
+
+    assert facts(saw("ascending", small), saw("large", large)).compressed == "yes"
+
+
 def test_the_form_of_a_throttle_is_kept() -> None:
     """Of the first one, if several came."""
     throttles = [status(429, retry_after=it) for it in ("9", None)]
 
-    assert facts(*(saw("ascending", it) for it in throttles)).retry_after == "seconds"
+    assert facts(BASE, *(saw("large", it) for it in throttles)).retry_after == "seconds"
     assert facts(BASE).retry_after is None
 
 
 def test_activities_in_an_hour_are_told_by_the_largest_page() -> None:
-    """By its span; activities at one time have none."""
+    """By the span in which they happened, to a hundredth; activities at one time have none."""
     assert facts(saw("ascending", page(at(0, 30 * MINUTE, 2 * HOUR)))).per_hour == 1.5
+    assert facts(saw("ascending", page(saved((0, 0), (HOUR, 9 * HOUR))))).per_hour == 2
+    assert facts(saw("ascending", page(at(0, HOUR, 7 * HOUR)))).per_hour == 0.43
     assert facts(saw("ascending", page(SAME))).per_hour is None

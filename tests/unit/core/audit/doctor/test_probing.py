@@ -11,7 +11,7 @@ from shared.core.audit.doctor.probing import ATTEMPTS_MOST, REQUESTS_MOST, Probi
 from shared.core.audit.doctor.words import Facts, Question
 from shared.core.model import Answer, NoAnswer, Request
 from tests.examined import Ask, examined, probed
-from tests.fakes import DAY, NOW, FakeClock, activity, page_of, policy, status
+from tests.fakes import DAY, HOUR, MINUTE, NOW, FakeClock, activity, page_of, policy, status
 from tests.unit.core.audit.doctor.building import NOT_ACCEPTED, at, knowing, page, saw
 
 UP = page(at(1, 2))
@@ -114,6 +114,57 @@ def test_the_window_fits_the_reach() -> None:
     start, end = Probing(now=NOW, policy=policy(reach=DAY, sweeps=())).window
 
     assert NOW - DAY < start < end < NOW
+
+
+@pytest.mark.parametrize(
+    ("reach", "begins", "ends"),
+    [(30 * DAY, 8 * DAY, HOUR), (DAY, 18 * HOUR, HOUR), (2 * HOUR, 90 * MINUTE, 45 * MINUTE)],
+)
+def test_the_window_is_eight_days_or_three_quarters_of_a_short_reach(
+    reach: int, begins: int, ends: int
+) -> None:
+    """It ends an hour ago, or at half of its age, each time just after a whole second."""
+    window = Probing(now=NOW + 345, policy=policy(reach=reach, sweeps=())).window
+
+    assert window == (NOW - begins + 1, NOW - ends + 1)
+
+
+def test_an_examination_is_over_after_twenty_requests() -> None:
+    """Whatever is still open."""
+    asked = [saw("large", UP)] * 20
+
+    assert not knowing(*asked[1:]).is_over
+    assert knowing(*asked).is_over
+
+
+def test_the_last_attempt_at_a_question_counts() -> None:
+    """It was made because the one before brought nothing."""
+    probing = knowing(saw("large", LOST), saw("large", UP), saw("ascending", LOST))
+
+    assert probing.last("large") == probing.page("large") == saw("large", UP)
+    assert probing.page("ascending", "large") == saw("large", UP)
+    assert list(probing.pages) == [saw("large", UP)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "field", "direction"),
+    [
+        ({"ascending": NOT_ACCEPTED, "without sortField": UP}, True, False),
+        ({"ascending": NOT_ACCEPTED, "without sortDirection": UP}, False, True),
+        ({"ascending": NOT_ACCEPTED}, True, True),
+        ({"ascending": UP}, False, False),
+        ({"ascending": LOST}, False, False),
+    ],
+)
+def test_an_api_refuses_what_it_does_not_accept_alone_either(
+    answers: dict[Question, Answer | NoAnswer],
+    field: bool,  # noqa: FBT001
+    direction: bool,  # noqa: FBT001
+) -> None:
+    """A query with both was not accepted, and neither was one with only this of the two."""
+    probing = knowing(*(saw(*it) for it in answers.items()))
+
+    assert (probing.refuses_field, probing.refuses_direction) == (field, direction)
 
 
 @pytest.mark.parametrize(

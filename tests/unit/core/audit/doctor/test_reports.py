@@ -31,7 +31,15 @@ def test_an_examination_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"[]", b"<html>", encode(examination()).replace(b'"version":1', b'"version":2')],
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"<html>",
+        b'{"program": "\xff"}',
+        b'{"facts": ' + b"[" * 100_000,
+        encode(examination()).replace(b'"version":1', b'"version":2'),
+    ],
 )
 def test_what_is_no_examination_of_this_version_is_none(content: bytes) -> None:
     """It is made again; nothing is taken from it."""

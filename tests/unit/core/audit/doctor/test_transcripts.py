@@ -18,6 +18,8 @@ from shared.core.audit.doctor.transcripts import Transcript
 from shared.core.model import Answer, NoAnswer, Request
 from tests.examined import examined, probed
 from tests.fakes import NOW, FakeClock, policy
+from tests.unit.core.audit.doctor.building import knowing, saw
+from tests.unit.core.audit.doctor.building import page as answered
 
 MARK = "pLaNtEd"
 NUMBER = 7_777_777_777
@@ -233,6 +235,24 @@ def test_nothing_of_any_answer_survives(
     lowered = account.lower()
     assert MARK.lower() not in lowered
     assert set(texts(json.loads(account))) <= ALLOWED
+
+
+def test_each_documented_field_is_told_with_all_its_types() -> None:
+    """In the order of the alphabet, so that two transcripts can be compared."""
+    values: tuple[object, ...] = ("text", None, True, 1, 1.5, [], {})
+    seen = saw("ascending", answered({"severity": it} for it in values))
+
+    account = transcripts.transcript(knowing(seen), "1.2.3")
+
+    types = ("boolean", "list", "null", "number", "object", "text", "whole number")
+    assert account.fields == {"severity": types}
+
+
+def test_an_account_of_nothing_has_no_fields() -> None:
+    """Neither documented ones nor others."""
+    account = transcripts.transcript(knowing(), "1.2.3")
+
+    assert (account.exchanges, account.fields, account.undocumented) == ((), {}, 0)
 
 
 def test_a_transcript_is_written_as_its_type_reads_it() -> None:
