@@ -108,7 +108,7 @@ def decode(content: bytes) -> History | None:
     """Return the history in these bytes; None if it must be created again."""
     try:
         history = _decoder.decode(content)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):  # Such as bytes that are not UTF-8.
         return None
     return history if history.version == VERSION else None
 

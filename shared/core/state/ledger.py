@@ -86,7 +86,7 @@ def decode(content: bytes) -> Ledger:
         if stated.version > VERSION:
             return _of_newer(stated, _objects.decode(content))
         return _ledgers.decode(content)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:  # Such as bytes that are not UTF-8.
         raise LedgerUnreadable(f"the ledger cannot be read ({error}): {PUT_BACK}") from error
 
 

@@ -143,13 +143,16 @@ def decode(content: bytes) -> Manifest:
     Raises:
         msgspec.DecodeError: they are none, or hold what this version does not know.
     """
-    version = _versions.decode(content).version
-    if version != VERSION:
-        raise msgspec.ValidationError(
-            f"it has format version {version}, and this program knows version {VERSION}: "
-            "use a newer program"
-        )
-    manifest = _decoder.decode(content)
+    try:
+        version = _versions.decode(content).version
+        if version != VERSION:
+            raise msgspec.ValidationError(
+                f"it has format version {version}, and this program knows version {VERSION}: "
+                "use a newer program"
+            )
+        manifest = _decoder.decode(content)
+    except (UnicodeDecodeError, RecursionError) as error:  # No JSON, or nested too deep.
+        raise msgspec.DecodeError(str(error)) from error
     absent = {it is None for it in (manifest.start, manifest.end, manifest.pass_name)}
     if absent != {manifest.decision is not None}:
         raise msgspec.ValidationError("it must state either a decision or the look at a slice")

@@ -86,15 +86,22 @@ def test_after_a_gap_only_what_is_still_provable_is_compared() -> None:
     assert found(chain)[1:] == [("ledger-differs", "ledger")]
 
 
-def test_an_unreadable_manifest_at_the_end_leaves_nothing_to_compare() -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"?", "JSON is malformed"), (FOUR[3].replace(b"first", b"\xe6irst"), "invalid")],
+    ids=["other bytes", "a flipped bit"],
+)
+def test_an_unreadable_manifest_at_the_end_leaves_nothing_to_compare(
+    content: bytes, why: str
+) -> None:
     """Its digest still has to be the ledger's."""
-    chain = chain_of(*FOUR[:3], b"?")
+    chain = chain_of(*FOUR[:3], content)
     head = msgspec.structs.replace(LEDGER, head=chain.head)
 
     chain.compare(head)
 
     assert found(chain) == [("manifest-unreadable", "manifest 4")]
-    assert "JSON is malformed" in chain.findings[0].detail
+    assert why in chain.findings[0].detail
 
 
 @pytest.mark.parametrize("change", [{"number": 9}, {"scan": "other"}])

@@ -357,7 +357,16 @@ def test_the_usual_number_of_records_counts_what_the_first_pass_has_covered() ->
     assert histories.records_per_hour(histories.empty("all")) == 0
 
 
-@pytest.mark.parametrize("content", [b"?", b"{}", b'{"version":2,"scan":"all"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"?",
+        b"{}",
+        b'{"version":2,"scan":"all"}',
+        b'{"version":1,"scan":"\xff"}',
+        b'{"surprise":' + b"[" * 100_000,
+    ],
+)
 def test_a_history_that_cannot_be_read_is_made_again(content: bytes) -> None:
     """It is derived, so nothing is lost."""
     assert histories.decode(content) is None
