@@ -142,9 +142,12 @@ class _Sums:
         return sorted(weeks)[1] if len(weeks) >= WEEKS_LEAST else None
 
     def quietest(self, window: int) -> int:
-        """Return the least that the same hours of a day of these weeks brought."""
+        """Return the least that the same hours of a day of these weeks brought.
+
+        Some day is known where `usual` is.
+        """
         days = range(DAY_HOURS, WEEKS * WEEK_HOURS + 1, DAY_HOURS)
-        return min((it for day in days if (it := self.over(window, day)) is not None), default=0)
+        return min(it for day in days if (it := self.over(window, day)) is not None)
 
 
 def _less(sums: _Sums) -> int:

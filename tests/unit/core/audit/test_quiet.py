@@ -154,6 +154,29 @@ def test_a_silence_says_nothing_where_less_than_a_week_is_known_before_it() -> N
     assert hours(history(office, silent=40, weeks=1)) == 0
 
 
+def test_a_week_before_a_silence_is_enough() -> None:
+    """To the hour."""
+    assert hours(history(office, silent=84, weeks=1.5)) == 84
+    assert hours(history(office, silent=85, weeks=1.5)) == 0
+
+
+def test_a_silence_is_compared_with_all_that_is_kept() -> None:
+    """Five weeks and the hour that is compared with them."""
+    made = history_of(lambda _: 0, weeks=6)
+
+    assert quiet_of(made) == Quiet("nothing", END - 841 * HOUR, 841)
+
+
+@pytest.mark.parametrize(("unknown", "quiet"), [(5, 12), (6, 0)])
+def test_unknown_hours_before_a_silence_are_another_one(unknown: int, quiet: int) -> None:
+    """This one must be more than twice as long."""
+    made = history(office, silent=12, weeks=2)
+    for at in range(END - (12 + unknown) * HOUR, END - 12 * HOUR, HOUR):
+        del made.hours[at]
+
+    assert hours(made) == quiet
+
+
 def test_what_is_not_known_may_have_been_silent() -> None:
     """So it makes the longest silence longer."""
     made = history(office, silent=12, weeks=2)
@@ -258,12 +281,27 @@ def test_two_weeks_with_less_are_enough_to_be_as_usual(weeks: tuple[int, int], s
     assert hours(made) == 0
 
 
-@pytest.mark.parametrize(("day", "quiet"), [(1, 0), (27, 0), (29, 1), (30, 1)])
-def test_two_fifths_of_the_quietest_day_are_not_quiet(day: int, quiet: int) -> None:
-    """Of the last four weeks."""
+@pytest.mark.parametrize(
+    ("seen", "quiet"), [((25, 25), 2), ((26, 25), 1), ((25, 26, 25), 1), ((25, 25, 25), 3)]
+)
+def test_quiet_hours_in_a_row_are_each_compared_with_what_is_usual(
+    seen: tuple[int, ...], quiet: int
+) -> None:
+    """To the activity, and hour by hour."""
+    assert hours(steady(500, *seen)) == quiet
+
+
+def test_hours_before_a_silence_count_if_they_brought_next_to_nothing() -> None:
+    """For a working day nothing came, and in the hours before it less than a twentieth."""
+    assert hours(steady(70, 4, 3, 3, *[0] * 8)) == 10
+
+
+@pytest.mark.parametrize(("day", "quiet"), [(1, 0), (27, 0), (28, 0), (29, 1), (30, 1), (1.5, 1)])
+def test_two_fifths_of_the_quietest_day_are_not_quiet(day: float, quiet: int) -> None:
+    """Of the last four weeks, at the same hour."""
     made = steady(40_000, 1_600)
 
-    brings(made, 4_000, END - HOUR - day * DAY)
+    brings(made, 4_000, END - HOUR - int(day * DAY))
 
     assert hours(made) == quiet
 
