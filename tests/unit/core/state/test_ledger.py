@@ -54,6 +54,21 @@ def test_a_newer_ledger_is_refused_whatever_else_it_holds(version: int, least: i
         ledgers.decode(LEAST % (version, least))
 
 
+def test_a_newer_ledger_that_lets_this_version_use_it_is_read_without_what_is_new() -> None:
+    """The fields that are dropped can be told, and the ledger has this version from then on."""
+    ledger = new_ledger()
+    stated = msgspec.json.decode(ledgers.encode(ledger))
+    newer = msgspec.json.encode({**stated, "version": 2, "surprise": 1, "another": []})
+
+    assert ledgers.decode(newer) == ledger
+    assert ledgers.dropped(newer) == ("surprise", "another")
+
+
+def test_of_a_ledger_of_this_version_nothing_is_dropped() -> None:
+    """It has no field that this version does not know."""
+    assert ledgers.dropped(ledgers.encode(new_ledger())) == ()
+
+
 @pytest.mark.parametrize("version", [0, -1])
 def test_a_version_that_never_was_is_refused(version: int) -> None:
     """No program has written it."""
