@@ -264,16 +264,16 @@ def product(job: Job) -> tuple[Ports, Policy]:
     settings = read_settings(environment(job))
     containers = open_containers(settings.storage, no_identity)
     make_missing(containers)
-    (policy,) = settings.scans
+    (scan,) = settings.scans
     settle = clock.now() - job.end - MARGIN_MS
     policy = replace(
-        policy,
+        scan.policy,
         lookback=clock.now() - job.begin - MARGIN_MS,
         settle=settle,
         requests_per_minute=10**6,
     )
     ports = Ports(
-        source=HttpActivitySource(settings.api.url, authorization(settings.api, SystemClock())),
+        source=HttpActivitySource(scan.api.url, authorization(scan.api, SystemClock())),
         ledgers=BlobLedgerStore(containers.state, policy.scan),
         results=BlobResultStore(containers.data, containers.manifests, policy.scan),
         clock=clock,

@@ -110,8 +110,8 @@ def usual_policy() -> Policy:
         "STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true",
         "SCAN_LOOKBACK": "29d",
     }
-    (policy,) = read_settings(environ).scans
-    return policy
+    (scan,) = read_settings(environ).scans
+    return scan.policy
 
 
 def with_open(policy: Policy, many: int) -> Ledger:

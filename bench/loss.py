@@ -221,7 +221,7 @@ def _compared(tenant: Tenant, collector: Collector) -> Score:
 
 def policy() -> Policy:
     """Return the default policy, with one slice at a time so that runs are repeatable."""
-    (chosen,) = read_settings(
+    (scan,) = read_settings(
         {
             "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
             "STORAGE_ACCOUNT_URL": "https://contoso.blob.core.windows.net",
@@ -229,7 +229,7 @@ def policy() -> Policy:
             "SCAN_CONCURRENCY": "1",
         }
     ).scans
-    return chosen
+    return scan.policy
 
 
 def makers() -> dict[str, Maker]:

@@ -150,13 +150,13 @@ def _padding() -> int:
 
 
 def _defaults() -> Policy:
-    (policy,) = read_settings(
+    (scan,) = read_settings(
         {
             "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
             "STORAGE_ACCOUNT_URL": "https://contoso.blob.core.windows.net",
         }
     ).scans
-    return replace(policy, lookback=10 * MINUTE_MS, sweeps=(), concurrency=1)
+    return replace(scan.policy, lookback=10 * MINUTE_MS, sweeps=(), concurrency=1)
 
 
 def table(counts: dict[tuple[int, int], list[tuple[int, int]]]) -> str:

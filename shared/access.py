@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 SCOPE = "05a65629-4c1b-48c1-a78b-804c4abdd4af/.default"
 """The scope of tokens: the application "Microsoft Cloud App Security", the same in every tenant."""
@@ -56,6 +57,12 @@ class ApiSettings:
     client_secret: Secret | None
     api_token: Secret | None
     identity_client_id: str | None
+
+    @property
+    def host(self) -> str:
+        """Host and port, written in one way: the API counts the requests to it together."""
+        url = urlsplit(self.url)
+        return f"{url.hostname}:{url.port or (80 if url.scheme == 'http' else 443)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 import logging
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from shared.access import ApiSettings
@@ -11,7 +12,7 @@ from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
-from shared.adapters.blob_storage import Containers, make_missing, open_containers
+from shared.adapters.blob_storage import Containers, containers_of, make_missing, open_account
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.errors import SettingsError
@@ -22,7 +23,7 @@ from shared.drawing import draw
 from shared.ports import LedgerStore, Ports
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
-from shared.settings import Settings, read_settings
+from shared.settings import ScanSettings, Settings, read_settings
 from shared.sharing import SharedBudget
 
 
@@ -63,28 +64,30 @@ def run_scans(
     try:
         settings = read_settings(environ)
         containers = storage(settings, environ)
-        source = api_source(settings.api)
+        sources = {api: api_source(api) for api in {it.api for it in settings.scans}}
     except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
         return [report_unbuilt(_run_id(), error, past_due=past_due)]
-    budget = _shared_budget(settings)
-    jobs = [_job(policy, settings, containers, source, budget) for policy in settings.scans]
+    budgets = _shared_budgets(settings)
+    jobs = [
+        _job(it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host))
+        for it in settings.scans
+    ]
     jobs = [_watched(job, watch) for job in jobs] if watch else jobs
-    per_minute = settings.requests_per_minute
     try:
         jobs = _examined(settings, containers, environ, jobs)
-        return run_all(jobs, clock, per_minute=per_minute, budget=budget, past_due=past_due)
+        return run_all(jobs, clock, past_due=past_due)
     finally:
-        _close(source)
+        _close(sources.values())
 
 
 def _job(
-    policy: Policy,
-    settings: Settings,
+    scan: ScanSettings,
     containers: Containers,
     source: HttpActivitySource,
     budget: SharedBudget | None,
 ) -> Job:
     """Return what one run of a scan needs; nothing is requested yet."""
+    policy = scan.policy
     ports = Ports(
         source=source,
         ledgers=BlobLedgerStore(containers.state, policy.scan),
@@ -98,7 +101,7 @@ def _job(
         derived=BlobDerivedStore(containers.state, policy.scan),
         draw=draw,
         tally=Tally(scan=policy.scan, run=_run_id()),
-        prepare=lambda: make_local_containers(settings, containers),
+        prepare=lambda: make_local_containers(scan, containers),
     )
 
 
@@ -109,19 +112,26 @@ def _watched(job: Job, watch: Watch) -> Job:
 
 
 def _examined(
-    settings: Settings, containers: Containers, environ: Mapping[str, str], jobs: list[Job]
+    settings: Settings,
+    containers: Mapping[str, Containers],
+    environ: Mapping[str, str],
+    jobs: list[Job],
 ) -> list[Job]:
-    """Let doctor examine API and storage, if its label is new; return the runs that follow."""
+    """Let doctor examine the first scan's API and storage, if its label is new.
+
+    Return the runs that follow.
+    """
     if settings.doctor is None:
         return jobs
     # Doctor is half as large as the scan, and a cold start rarely needs it.
     from shared.adapters.blob_trials import BlobTrials  # noqa: PLC0415
     from shared.scan.doctor import Doctor, examine_once  # noqa: PLC0415
 
+    first = settings.scans[0]
     doctor = Doctor(
         label=quoted(settings.doctor, LABEL_MOST),
-        authorization=authorization(settings.api, SystemClock()),
-        storage=BlobTrials(containers),
+        authorization=authorization(first.api, SystemClock()),
+        storage=BlobTrials(containers[first.policy.scan]),
         accepted=lambda proposed: accepted(environ, proposed),
     )
     return examine_once(doctor, jobs)
@@ -139,32 +149,38 @@ def accepted(environ: Mapping[str, str], proposed: Mapping[str, str]) -> dict[st
     return kept
 
 
-def make_local_containers(settings: Settings, containers: Containers) -> None:
-    """Make missing containers where there is no deployment that makes them."""
-    if settings.storage.connection_string:
+def make_local_containers(scan: ScanSettings, containers: Containers) -> None:
+    """Make a scan's missing containers where there is no deployment that makes them."""
+    if scan.storage.connection_string:
         make_missing(containers)
 
 
-def _close(source: HttpActivitySource) -> None:
-    try:
-        source.close()
-    except Exception as error:  # noqa: BLE001 - every scan has its report by now
-        logger.warning("the connection to the API could not be closed: %s", error)
+def _close(sources: Iterable[HttpActivitySource]) -> None:
+    for source in sources:
+        try:
+            source.close()
+        except Exception as error:  # noqa: BLE001 - every scan has its report by now
+            logger.warning("the connection to the API could not be closed: %s", error)
 
 
 LABEL_MOST = 40
 """Characters of a label that are kept."""
 
 _budgets: dict[tuple[str, int], SharedBudget] = {}
-"""By address and limit. Kept, because invocations may begin less than 60 s apart."""
+"""By host and limit. Kept, because invocations may begin less than 60 s apart."""
 
 
-def _shared_budget(settings: Settings) -> SharedBudget | None:
-    """Return the budget that the scans of this app share; a single scan has its ledger for that."""
-    if len(settings.scans) == 1:
-        return None
-    key = (settings.api.url, settings.requests_per_minute)
-    return _budgets.setdefault(key, SharedBudget(settings.requests_per_minute))
+def _shared_budgets(settings: Settings) -> dict[str, SharedBudget]:
+    """Return the budget of each API host that several scans share.
+
+    The only scan of a host has its ledger for that.
+    """
+    hosts, per_minute = Counter(it.api.host for it in settings.scans), settings.requests_per_minute
+    return {
+        host: _budgets.setdefault((host, per_minute), SharedBudget(per_minute))
+        for host, scans in hosts.items()
+        if scans > 1
+    }
 
 
 def quiet_azure() -> None:
@@ -180,15 +196,16 @@ def api_source(api: ApiSettings) -> HttpActivitySource:
         raise SettingsError([f"MDA_TENANT_ID or MDA_CLIENT_ID is refused: {error}"]) from error
 
 
-def storage(settings: Settings, environ: Mapping[str, str]) -> Containers:
-    """Return the containers as configured; nothing is requested yet."""
+def storage(settings: Settings, environ: Mapping[str, str]) -> dict[str, Containers]:
+    """Return the containers of each scan, by its name; nothing is requested yet."""
     in_azure = bool(environ.get("IDENTITY_ENDPOINT"))
-    identity = settings.api.identity_client_id
+    identity = settings.identity_client_id
     try:
-        return open_containers(
+        account = open_account(
             settings.storage,
             lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
         )
+        return {it.policy.scan: containers_of(account, it.storage) for it in settings.scans}
     except ValueError:  # Its text may repeat the value, which may hold a key.
         problem = "STORAGE_ACCOUNT_URL or STORAGE_CONNECTION_STRING is malformed: copy it again"
         raise SettingsError([problem]) from None

@@ -25,7 +25,7 @@ from shared.core.state import committing
 from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
 from shared.settings import read_settings
-from shared.settings.table import NAMES, PER_SCAN, SETTINGS
+from shared.settings.table import NAMES, PER_SCAN, SECRETS, SETTINGS
 from simulator import Simulator
 from tests.fakes import NOW, policy
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
@@ -165,14 +165,30 @@ def test_figures_in_the_readme_are_those_that_were_measured() -> None:
     assert f"[about ${float(month):.0f}]" in readme
 
 
-def test_the_example_of_several_scans_is_accepted() -> None:
-    """It is tried exactly as the document has it."""
-    (example,) = fences(ROOT / "docs/settings.md", "json")
+def test_the_examples_of_several_scans_are_accepted() -> None:
+    """They are tried exactly as the document has them."""
+    own = {"MDA_AUTH": "federated", "MDA_CLIENT_ID": "c", "MDA_CLIENT_SECRET_FABRIKAM": "s"}
+    one_tenant, several = fences(ROOT / "docs/settings.md", "json")
 
-    settings = read_settings({**REQUIRED, "SCANS": example})
+    first = read_settings({**REQUIRED, "SCANS": one_tenant}).scans
+    second = read_settings({**REQUIRED, **own, "SCANS": several}).scans
 
-    assert [scan.scan for scan in settings.scans] == ["sign-ins", "exchange"]
-    assert all(f"SCAN_{key.upper()}" in PER_SCAN for it in json.loads(example) for key in it)
+    assert [it.policy.scan for it in first] == ["sign-ins", "exchange"]
+    assert [(it.policy.scan, it.api.auth) for it in second] == [
+        ("contoso", "federated"),
+        ("fabrikam", "client-secret"),
+    ]
+
+
+def test_the_keys_of_a_scan_of_another_tenant_are_documented() -> None:
+    """The table names each of them beside the setting whose place it takes."""
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    section = page[page.index("## Scans of several tenants") :]
+    keys = {**PER_SCAN, **SECRETS}
+
+    assert dict(re.findall(r"\| `([a-z_]+)` \| `([A-Z_]+)` \|$", section, re.MULTILINE)) == {
+        key: it.name for key, it in keys.items() if not it.name.startswith("SCAN_")
+    }
 
 
 def error_classes(
@@ -255,7 +271,8 @@ def test_fields_that_a_page_names_are_those_of_a_format(page: str) -> None:
     cells = [line.partition(" | ")[0] for line in formats.splitlines() if line.startswith("| `")]
 
     assert named
-    assert set(named) <= set(re.findall(r"`([\w.]+)`", " ".join(cells))) | {"scan_activities"}
+    known = {*re.findall(r"`([\w.]+)`", " ".join(cells)), *PER_SCAN, *SECRETS, "scan_activities"}
+    assert set(named) <= known
 
 
 def test_every_verdict_is_explained() -> None:

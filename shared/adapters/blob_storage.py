@@ -34,17 +34,22 @@ def open_containers(
         storage: where they are.
         credential: returns the credential to sign in with if there is no connection string.
     """
-    service = _service(storage, credential)
+    return containers_of(open_account(storage, credential), storage)
+
+
+def containers_of(account: BlobServiceClient, storage: StorageSettings) -> Containers:
+    """Return clients for the containers that the settings name; they share the account's."""
     return Containers(
-        data=service.get_container_client(storage.data),
-        manifests=service.get_container_client(storage.manifests),
-        state=service.get_container_client(storage.state),
+        data=account.get_container_client(storage.data),
+        manifests=account.get_container_client(storage.manifests),
+        state=account.get_container_client(storage.state),
     )
 
 
-def _service(
+def open_account(
     storage: StorageSettings, credential: Callable[[], TokenCredential]
 ) -> BlobServiceClient:
+    """Return a client for the account; nothing is requested yet."""
     options: dict[str, Any] = {
         "retry_policy": LinearRetry(backoff=1, random_jitter_range=1, retry_total=2),
         "connection_timeout": CONNECT_SECONDS,

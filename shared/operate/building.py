@@ -12,6 +12,7 @@ from shared.adapters.blob_feed import BlobFeedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_state import BlobStateArchive
+from shared.adapters.blob_storage import Containers
 from shared.adapters.blob_trials import BlobTrials
 from shared.adapters.credentials import authorization, default_credential, storage_credential
 from shared.adapters.system_clock import SystemClock
@@ -21,7 +22,7 @@ from shared.core.errors import AppUnreadable, ScanError, SettingsError
 from shared.core.model import Policy
 from shared.ports import DerivedStore, LedgerStore, ResultArchive, StateArchive
 from shared.scan.doctor import Patient
-from shared.settings import Settings, read_settings
+from shared.settings import ScanSettings, Settings, read_settings
 from shared.table.feed import Feed
 from shared.table.ports import Table
 
@@ -52,33 +53,34 @@ def archives(environ: Mapping[str, str], scan: str | None = None) -> list[Archiv
     """
     settings = read_settings(environ)
     containers = storage(settings, environ)
-    return [
-        Archive(
-            policy=policy,
-            ledgers=BlobLedgerStore(containers.state, policy.scan),
-            results=BlobResultStore(containers.data, containers.manifests, policy.scan),
-            derived=BlobDerivedStore(containers.state, policy.scan),
-            state=BlobStateArchive(containers.state, policy.scan),
-        )
-        for policy in _named(settings, scan)
-    ]
+    return [_archive(it.policy, containers[it.policy.scan]) for it in _named(settings, scan)]
 
 
-def _named(settings: Settings, scan: str | None) -> list[Policy]:
-    found = [it for it in settings.scans if scan in {None, it.scan}]
+def _archive(policy: Policy, containers: Containers) -> Archive:
+    return Archive(
+        policy=policy,
+        ledgers=BlobLedgerStore(containers.state, policy.scan),
+        results=BlobResultStore(containers.data, containers.manifests, policy.scan),
+        derived=BlobDerivedStore(containers.state, policy.scan),
+        state=BlobStateArchive(containers.state, policy.scan),
+    )
+
+
+def _named(settings: Settings, scan: str | None) -> list[ScanSettings]:
+    found = [it for it in settings.scans if scan in {None, it.policy.scan}]
     if not found:
         raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
     return found
 
 
-def announced_place(environ: Mapping[str, str], *, schema: str, topic: str) -> Place:
-    """Return where parts are, as messages about them name it; nothing is requested.
+def announced_place(environ: Mapping[str, str], scan: str, *, schema: str, topic: str) -> Place:
+    """Return where a scan's parts are, as messages about them name it; nothing is requested.
 
     Raises:
         SettingsError: at least one setting or option is invalid.
     """
     settings = read_settings(environ)
-    data = storage(settings, environ).data
+    data = storage(settings, environ)[scan].data
     chosen = next((it for it in EVENT_SCHEMAS if it == schema), None)
     if chosen is None:
         raise SettingsError([f"--schema {schema!r} is neither of {' and '.join(EVENT_SCHEMAS)}"])
@@ -98,7 +100,7 @@ def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
         SettingsError: at least one setting is invalid, or the queue's package is missing.
     """
     settings = read_settings(environ)
-    identity, in_azure = settings.api.identity_client_id, bool(environ.get("IDENTITY_ENDPOINT"))
+    identity, in_azure = settings.identity_client_id, bool(environ.get("IDENTITY_ENDPOINT"))
     try:
         from shared.adapters.storage_queue import open_queue  # noqa: PLC0415
     except ImportError as error:
@@ -129,15 +131,13 @@ def followers(environ: Mapping[str, str], scan: str | None, address: str) -> Fol
     except ImportError as error:
         problem = "deltalake is not installed: install requirements-table.txt"
         raise SettingsError([problem]) from error
-    options = partial(storage_options, containers.data) if "://" in address else dict
-    chosen = [it.scan for it in _named(settings, scan)]
-    return [
-        (
-            Feed(BlobFeedStore(containers.data, containers.manifests, it), it),
-            DeltaActivities(address, it, options),
-        )
-        for it in chosen
-    ]
+    found: Followers = []
+    for name in (it.policy.scan for it in _named(settings, scan)):
+        data, manifests = containers[name].data, containers[name].manifests
+        options = partial(storage_options, data) if "://" in address else dict
+        feed = Feed(BlobFeedStore(data, manifests, name), name)
+        found.append((feed, DeltaActivities(address, name, options)))
+    return found
 
 
 def app_settings(
@@ -181,16 +181,18 @@ def patient(environ: Mapping[str, str], scan: str | None) -> Iterator[Patient]:
     """
     settings = read_settings(environ)
     containers = storage(settings, environ)
-    chosen = _named(settings, scan)
-    with closing(api_source(settings.api)) as source:
+    chosen = _named(settings, scan)[0]
+    own = containers[chosen.policy.scan]
+    beside = [it.policy.scan for it in settings.scans if it.api.host == chosen.api.host]
+    with closing(api_source(chosen.api)) as source:
         with suppress(ScanError):  # The trials of storage say what is wrong.
-            make_local_containers(settings, containers)
+            make_local_containers(chosen, own)
         yield Patient(
-            policy=chosen[0],
+            policy=chosen.policy,
             source=source,
-            authorization=authorization(settings.api, SystemClock()),
-            storage=BlobTrials(containers),
-            ledgers=tuple(BlobLedgerStore(containers.state, it.scan) for it in settings.scans),
+            authorization=authorization(chosen.api, SystemClock()),
+            storage=BlobTrials(own),
+            ledgers=tuple(BlobLedgerStore(containers[it].state, it) for it in beside),
             per_minute=settings.requests_per_minute,
             clock=SystemClock(),
         )

@@ -4,13 +4,15 @@ The app signs in with an identity that only the app has. On another machine the 
 takes its place, for storage always and for the API where the app uses its identity.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.core.errors import AppUnreadable, SettingsError
-from shared.settings import UNRESOLVED
+from shared.settings import UNRESOLVED, table
+from shared.settings.parsers import scan_objects
 from shared.settings.table import NAMES
 
 AUTHORITY = "AZURE_AUTHORITY_HOST"
@@ -19,7 +21,7 @@ AUTHORITY = "AZURE_AUTHORITY_HOST"
 OWN_IDENTITY = frozenset({"IDENTITY_CLIENT_ID", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"})
 """What names the identity of an app, or of the machine that a command runs on."""
 
-SECRETS = frozenset({"MDA_CLIENT_SECRET", "MDA_API_TOKEN"})
+SECRETS = frozenset(it.name for it in table.SECRETS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,10 @@ def for_the_caller(
     if asks_api:
         kept["MDA_AUTH"] = _caller_auth(kept.get("MDA_AUTH", ""), overridden)
     else:
-        kept = {name: value for name, value in kept.items() if name not in SECRETS}
+        kept = {name: value for name, value in kept.items() if not _is_secret(name)}
         kept["MDA_AUTH"] = "default"
+    if "SCANS" in kept:
+        kept["SCANS"] = _scans_of_the_caller(kept["SCANS"], overridden, asks_api=asks_api)
     return _resolved(kept, vaults)
 
 
@@ -101,16 +105,48 @@ def _is_ours(name: str) -> bool:
     return known and name not in OWN_IDENTITY
 
 
+def _is_secret(name: str) -> bool:
+    return name in SECRETS or table.is_secret_of_a_scan(name)
+
+
 FEDERATED = (
-    "MDA_AUTH of the app is federated: only the app's identity can vouch for its app registration. "
+    "is federated: only the app's identity can vouch for its app registration. "
     "Set MDA_AUTH in an --env-file to a way in which you can sign in"
 )
 
 
 def _caller_auth(auth: str, overridden: Mapping[str, str]) -> str:
     if auth == "federated" and "MDA_AUTH" not in overridden:
-        raise SettingsError([FEDERATED])
+        raise SettingsError([f"MDA_AUTH of the app {FEDERATED}"])
     return "default" if auth in {"", "managed-identity"} else auth
+
+
+def _scans_of_the_caller(given: str, overridden: Mapping[str, str], *, asks_api: bool) -> str:
+    """Return SCANS with ways to sign in that the caller can use.
+
+    A file's `MDA_AUTH` is for all scans, and a file's `SCANS` stays as it is.
+    """
+    try:
+        scans = scan_objects(given)
+    except (ValueError, RecursionError):  # Whoever reads the settings says what is wrong.
+        return given
+    if asks_api and "SCANS" in overridden:
+        return given
+    return json.dumps([_scan_of_the_caller(it, overridden, asks_api=asks_api) for it in scans])
+
+
+def _scan_of_the_caller(
+    scan: dict[str, Any], overridden: Mapping[str, str], *, asks_api: bool
+) -> dict[str, Any]:
+    if "auth" not in scan:
+        return scan
+    if not asks_api:
+        return {**scan, "auth": "default"}
+    if "MDA_AUTH" in overridden:
+        return {key: value for key, value in scan.items() if key != "auth"}
+    if scan["auth"] == "federated":
+        raise SettingsError([f"auth of the scan {scan.get('name')!r} {FEDERATED}"])
+    return {**scan, "auth": _caller_auth(str(scan["auth"]), overridden)}
 
 
 def _resolved(settings: dict[str, str], vaults: Vaults) -> dict[str, str]:

@@ -123,14 +123,18 @@ def parse_time(option: str, given: str) -> int:
     return round(zoned.timestamp() * 1000)
 
 
-def read_question(environ: Mapping[str, str]) -> QuerySettings:
+def read_question(environ: Mapping[str, str], scan: str | None = None) -> QuerySettings:
     """Return the settings that `query` needs; errors also name the option of a setting.
+
+    Args:
+        environ: the settings.
+        scan: the scan whose API is asked; None for the app's.
 
     Raises:
         SettingsError: at least one setting is invalid; it has all problems.
     """
     try:
-        return read_query(environ)
+        return read_query(environ, scan)
     except SettingsError as error:
         raise SettingsError([_with_option(problem) for problem in error.problems]) from None
 

@@ -59,7 +59,8 @@ class Patient:
         source: the API.
         authorization: how to sign in to it.
         storage: tries the containers.
-        ledgers: of all scans, which share the tenant's requests.
+        ledgers: of this scan and of all others that ask the same API host, whose requests count
+            together.
         per_minute: requests that these scans may send in a minute.
         clock: time.
     """

@@ -1,55 +1,48 @@
 """One policy per scan, made from the settings that say what is asked and how a run goes."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
+from shared.access import ApiSettings
 from shared.core.model import Policy
 from shared.settings import table
+from shared.settings.elements import Element
 from shared.settings.parsers import BUDGET_LEAST_MS
 from shared.settings.reader import Reader
 
 
-def policies(reader: Reader, host: str) -> tuple[Policy, ...]:
-    """Return one policy per scan; what an element of SCANS does not set, all scans share.
+def policies(
+    reader: Reader, elements: Sequence[Element], apis: Sequence[ApiSettings]
+) -> tuple[Policy, ...]:
+    """Return one policy per scan.
 
     Args:
         reader: of all settings.
-        host: of the API.
+        elements: the scans.
+        apis: how each of them reaches the API.
     """
-    budget, elements = reader.value(table.SCAN_TIME_BUDGET), reader.value(table.SCANS)
-    if not elements:
-        return (_policy(reader, host, budget, share=1),)
-    count = len(elements)
+    budget, count = reader.value(table.SCAN_TIME_BUDGET), len(elements)
     if budget // count < BUDGET_LEAST_MS:
         seconds = budget // 1000
         reader.problem("SCANS", f"has {count} scans for {seconds} s of time: each needs 5 s")
+    hosts = Counter(api.host for api in apis)
     found = tuple(
-        _one_of_several(reader, place, element, host, budget, count)
-        for place, element in enumerate(elements)
+        _policy(
+            element.reader,
+            urlsplit(api.url).hostname or "",
+            budget // count,
+            share=1 if element.sets(table.SCAN_REQUESTS_PER_MINUTE) else hosts[api.host],
+        )
+        for element, api in zip(elements, apis, strict=True)
     )
     names = [policy.scan for policy in found]
     if len(set(names)) < len(names):
         reader.problem("SCANS", f"names a scan twice ({', '.join(names)}): each needs its own name")
     return found
-
-
-def _one_of_several(  # noqa: PLR0913, PLR0917 - private: an element of SCANS and what all share
-    shared: Reader, place: int, element: dict[str, Any], host: str, budget: int, count: int
-) -> Policy:
-    own = {f"SCAN_{key.upper()}": _as_text(value) for key, value in element.items()}
-    reader = Reader(
-        source={**shared.source, **own}, place=f"SCANS[{place}]: ", problems=shared.problems
-    )
-    for name in sorted(set(own) - set(table.PER_SCAN)):
-        key = name.removeprefix("SCAN_").lower()
-        reader.problem(key, "cannot be set for one scan (docs/settings.md#several-scans)")
-    share = 1 if table.SCAN_REQUESTS_PER_MINUTE.name in own else count
-    return _policy(reader, host, budget // count, share=share)
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
@@ -59,7 +52,7 @@ def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
         reader: of the scan's settings.
         host: of the API.
         budget: the scan's time budget, in ms.
-        share: how many scans divide the requests among them.
+        share: how many scans divide the requests to this host among them.
     """
     axis, filters = reader.value(table.SCAN_SORT_FIELD), reader.value(table.SCAN_FILTERS)
     per_minute = reader.value(table.SCAN_REQUESTS_PER_MINUTE)

@@ -37,7 +37,8 @@ class Reader:
         try:
             return setting.parse(text)
         except (ValueError, RecursionError) as error:  # The latter for JSON that is too deep.
-            self.problem(setting.name, f"is {text!r}: {error}; {setting.hint}")
+            found = f"is {text!r}" if setting.is_shown else "is invalid"
+            self.problem(setting.name, f"{found}: {error}; {setting.hint}")
             return setting.parse(fallback)
 
     def text(self, setting: Setting[Value]) -> str | None:

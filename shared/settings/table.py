@@ -4,6 +4,7 @@
 defaults and reasons.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
@@ -26,6 +27,7 @@ class Setting(Generic[Value]):
         hint: what to write instead of an invalid text.
         reason: what the setting is for, or why it has this default.
         per_scan: whether an element of SCANS may set it for its scan.
+        is_shown: whether a problem may repeat the text. It may not where people put secrets.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Setting(Generic[Value]):
     hint: str = ""
     reason: str
     per_scan: bool = False
+    is_shown: bool = True
 
 
 DURATION = "write it as 90s, 5m, 24h, 8d or in ISO 8601, such as PT5M"
@@ -45,6 +48,7 @@ MDA_API_URL = Setting(
     parse=str,
     hint="the Defender portal shows it under Settings, Cloud Apps, About, as API URL",
     reason="The Defender portal shows it under Settings, Cloud Apps, About",
+    per_scan=True,
 )
 MDA_ALLOW_ANY_HOST = Setting(
     name="MDA_ALLOW_ANY_HOST",
@@ -58,16 +62,19 @@ MDA_AUTH: Setting[AuthMode] = Setting(
     parse=parsers.one_of(get_args(AuthMode)),
     hint="leave it empty for the managed identity",
     reason="How to sign in",
+    per_scan=True,
 )
 MDA_TENANT_ID = Setting(
     name="MDA_TENANT_ID",
     parse=str,
     reason="Tenant of the app registration",
+    per_scan=True,
 )
 MDA_CLIENT_ID = Setting(
     name="MDA_CLIENT_ID",
     parse=str,
     reason="Client id of the app registration",
+    per_scan=True,
 )
 MDA_CLIENT_SECRET = Setting(
     name="MDA_CLIENT_SECRET",
@@ -105,6 +112,7 @@ STORAGE_DATA_CONTAINER = Setting(
     parse=parsers.container_name,
     hint=CONTAINER,
     reason="The container for parts",
+    per_scan=True,
 )
 STORAGE_MANIFEST_CONTAINER = Setting(
     name="STORAGE_MANIFEST_CONTAINER",
@@ -112,6 +120,7 @@ STORAGE_MANIFEST_CONTAINER = Setting(
     parse=parsers.container_name,
     hint=CONTAINER,
     reason="The container for manifests: the chain, and the readers' feed",
+    per_scan=True,
 )
 STORAGE_STATE_CONTAINER = Setting(
     name="STORAGE_STATE_CONTAINER",
@@ -119,6 +128,7 @@ STORAGE_STATE_CONTAINER = Setting(
     parse=parsers.container_name,
     hint=CONTAINER,
     reason="The container for the ledger, the run log and the quarantine",
+    per_scan=True,
 )
 
 SCAN_NAME = Setting(
@@ -298,6 +308,7 @@ SCANS = Setting(
     default="[]",
     parse=parsers.scan_objects,
     hint='give a JSON array such as [{"name": "all"}]',
+    is_shown=False,
     reason="Several scans in one app",
 )
 
@@ -343,5 +354,25 @@ SETTINGS: tuple[Setting[Any], ...] = (
 
 NAMES = tuple(setting.name for setting in SETTINGS)
 
-PER_SCAN = tuple(setting.name for setting in SETTINGS if setting.per_scan)
-"""What an element of SCANS may set for its scan, in lower case and without `SCAN_`."""
+PER_SCAN: dict[str, Setting[Any]] = {
+    it.name.partition("_")[2].lower(): it for it in SETTINGS if it.per_scan
+}
+"""What an element of SCANS may set for its scan, by key: the name without what is before the first
+`_`, in lower case."""
+
+SECRETS: dict[str, Setting[Secret]] = {
+    "client_secret_setting": MDA_CLIENT_SECRET,
+    "api_token_setting": MDA_API_TOKEN,
+}
+"""By the key of an element of SCANS that names another setting in place of this one."""
+
+
+def is_secret_of_a_scan(name: str, secret: Setting[Secret] | None = None) -> bool:
+    """Say whether a setting of this name is for the secret of one scan: `MDA_API_TOKEN_CONTOSO`.
+
+    Args:
+        name: what somebody wrote, which may be the secret itself.
+        secret: the setting that it takes the place of; None for any.
+    """
+    kinds = [it.name for it in SECRETS.values() if secret in {None, it}]
+    return bool(re.fullmatch(rf"({'|'.join(kinds)})_[A-Z0-9_]{{1,60}}", name))

@@ -53,7 +53,7 @@ ADDRESSES = st.builds(
 def test_script_and_program_accept_the_same_addresses(address: str) -> None:
     """Both derive the same endpoint from an address that they accept."""
     try:
-        api = read_settings({**STORAGE, "MDA_API_URL": address}).api.url
+        api = read_settings({**STORAGE, "MDA_API_URL": address}).scans[0].api.url
     except SettingsError:
         api = None
     try:

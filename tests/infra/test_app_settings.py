@@ -92,7 +92,7 @@ def test_defaults_are_those_of_the_program() -> None:
 def test_every_setting_reaches_the_program() -> None:
     """One combination changes every default; two fields follow from others."""
     given, default = read("settings"), read("default")
-    (policy,), (usual,) = given.scans, default.scans
+    policy, usual = given.scans[0].policy, default.scans[0].policy
 
     same = {it.name for it in fields(policy) if getattr(policy, it.name) == getattr(usual, it.name)}
 
@@ -111,7 +111,7 @@ def test_every_setting_reaches_the_program() -> None:
 
 def test_several_scans_reach_the_program() -> None:
     """Each has its own filters, and its folders expire under its own name."""
-    scans = read("several-scans").scans
+    scans = [it.policy for it in read("several-scans").scans]
 
     assert [scan.scan for scan in scans] == ["sign-ins", "exchange"]
     assert scans[1].filters == {"service": {"eq": [20893]}}
@@ -128,7 +128,7 @@ def test_several_scans_reach_the_program() -> None:
 )
 def test_the_program_signs_in_as_the_parameters_say(name: str, mode: str) -> None:
     """It has what the mode needs; the platform resolves the secret."""
-    assert read(name).api.auth == mode
+    assert read(name).scans[0].api.auth == mode
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,8 @@ def test_settings_do_not_show_secrets(name: str, storage_settings: dict[str, str
     read = read_settings(environ)
 
     assert SECRET not in repr(read)
-    assert SECRET not in f"{read} {read.api} {read.storage} {read.api.client_secret}"
+    (scan,) = read.scans
+    assert SECRET not in f"{read} {scan.api} {read.storage} {scan.api.client_secret}"
 
 
 def test_invalid_settings_do_not_show_the_secrets_beside_them(

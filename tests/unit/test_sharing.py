@@ -30,7 +30,8 @@ GOOD = {
 def scans(count: int, **settings: str) -> tuple[Policy, ...]:
     """Return the policies of so many scans of one app."""
     elements = [{"name": f"scan-{number}"} for number in range(count)]
-    return read_settings({**GOOD, **settings, "SCANS": json.dumps(elements)}).scans
+    given = read_settings({**GOOD, **settings, "SCANS": json.dumps(elements)})
+    return tuple(it.policy for it in given.scans)
 
 
 class App:

@@ -74,7 +74,7 @@ def announce(  # noqa: PLR0913 - each is an option
             start=read_time("--from", start), end=read_time("--to", end), after=after, most=most
         )
         place = archive_of(environ, scan)
-        parts = announced_place(environ, schema=schema, topic=topic)
+        parts = announced_place(environ, place.policy.scan, schema=schema, topic=topic)
         with _sink(environ, queue, output) as send, display(console, live=True) as shown:
             done = Announcer(place.results, parts, send, shown).announce(wanted)
     console.print(str(done), soft_wrap=True)

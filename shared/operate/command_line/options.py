@@ -30,6 +30,16 @@ OneScan = Annotated[
     typer.Option("--scan", metavar="NAME", help="The scan; required if several are configured."),
 ]
 
+AskedScan = Annotated[
+    str | None,
+    typer.Option(
+        "--scan",
+        metavar="NAME",
+        help="Ask the API of this scan; filters and sorting are not taken from it.",
+        show_default="the API of the app's settings",
+    ),
+]
+
 FromApp = Annotated[
     str | None,
     typer.Option(

@@ -13,7 +13,7 @@ from rich.console import Console
 from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import api_source, quiet_azure, run_scans
 from shared.core.errors import SettingsError
-from shared.operate.command_line.options import AsJson, EnvFile, FromApp
+from shared.operate.command_line.options import AsJson, AskedScan, EnvFile, FromApp
 from shared.operate.command_line.session import (
     TWICE,
     code_of,
@@ -95,6 +95,7 @@ def query(  # noqa: PLR0913 - each is an option
             "name ends with .gz, or standard output (-).",
         ),
     ] = STANDARD_OUTPUT,
+    scan: AskedScan = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
     from_app: FromApp = None,
@@ -117,11 +118,8 @@ def query(  # noqa: PLR0913 - each is an option
         if filters is not None:
             options["SCAN_FILTERS"] = read_filters(filters)
         given = {name: value for name, value in options.items() if value is not None}
-        found = _ask(
-            read_question({**environ_of(env_file, from_app, asks_api=True), **given}),
-            output,
-            console,
-        )
+        environ = {**environ_of(env_file, from_app, asks_api=True), **given}
+        found = _ask(read_question(environ, scan), output, console)
     console.print(f"done: {found}", soft_wrap=True)
     if as_json:
         write_json({"output": output, **asdict(found)})

@@ -1,5 +1,7 @@
 """The settings of a deployed app become settings for whoever runs a command."""
 
+import json
+
 import pytest
 
 from shared.core.errors import AppUnreadable, SettingsError
@@ -9,6 +11,7 @@ from shared.operate.deployed_app import (
     for_the_caller,
     read_app_name,
 )
+from shared.settings import read_settings
 
 SUBSCRIPTION = "22222222-3333-4444-5555-666666666666"
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/mda-api-token)"
@@ -137,3 +140,62 @@ def test_settings_of_the_environment_give_way_to_the_app_s() -> None:
         "AZURE_AUTHORITY_HOST": "login.microsoftonline.us",
         "PATH": "/bin",
     }
+
+
+def scans_for_the_caller(
+    *scans: dict[str, str], file: dict[str, str] | None = None, asks_api: bool = True
+) -> list[dict[str, str]]:
+    """Return the elements of SCANS as the caller of an app with these can use them."""
+    app = {**APP, "SCANS": json.dumps(scans)}
+    used = for_the_caller(app, file or {}, NoVault(), asks_api=asks_api)
+    found: list[dict[str, str]] = json.loads(used["SCANS"])
+    return found
+
+
+def test_the_caller_signs_in_where_a_scan_has_the_identity_of_the_app() -> None:
+    """Other ways of its own stay, and so does the rest."""
+    scans = [{"name": "a", "auth": "managed-identity"}, {"name": "b", "auth": "api-token"}]
+
+    assert scans_for_the_caller(*scans, {"name": "c"}) == [
+        {"name": "a", "auth": "default"},
+        {"name": "b", "auth": "api-token"},
+        {"name": "c"},
+    ]
+
+
+def test_nobody_else_can_vouch_for_the_registration_of_one_scan() -> None:
+    """The error names the scan, and what helps."""
+    with pytest.raises(SettingsError, match=r"auth of the scan 'a' is federated.*--env-file"):
+        scans_for_the_caller({"name": "a", "auth": "federated"})
+
+
+def test_a_file_says_how_to_sign_in_for_every_scan() -> None:
+    """Their own ways give way to it."""
+    file = {"MDA_AUTH": "default"}
+
+    assert scans_for_the_caller({"name": "a", "auth": "federated"}, file=file) == [{"name": "a"}]
+
+
+def test_a_file_s_scans_stay_as_they_are() -> None:
+    """Whoever wrote them knows how to sign in."""
+    own = [{"name": "a", "auth": "client-secret"}]
+
+    assert scans_for_the_caller(file={"SCANS": json.dumps(own)}) == own
+
+
+def test_a_command_that_only_reads_storage_needs_no_secret_of_any_scan() -> None:
+    """No vault is asked."""
+    scans = [{"name": "a", "auth": "api-token", "api_token_setting": "MDA_API_TOKEN_A"}]
+    app = {**APP, "SCANS": json.dumps(scans), "MDA_API_TOKEN_A": REFERENCE}
+
+    used = for_the_caller(app, {}, NoVault(), asks_api=False)
+
+    assert read_settings(used).scans[0].api.auth == "default"
+    assert "MDA_API_TOKEN_A" not in used
+
+
+def test_scans_that_are_not_json_are_refused_later() -> None:
+    """Reading the settings says what is wrong with them."""
+    app = {**APP, "SCANS": "["}
+
+    assert for_the_caller(app, {}, NoVault(), asks_api=True)["SCANS"] == "["

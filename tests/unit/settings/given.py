@@ -1,10 +1,13 @@
 """Valid settings, and the result of changing some of them."""
 
+import json
+from typing import Any
+
 import pytest
 
 from shared.core.errors import SettingsError
 from shared.core.model import Policy
-from shared.settings import read_settings
+from shared.settings import ScanSettings, read_settings
 
 GOOD = {
     "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
@@ -21,5 +24,10 @@ def problems(environ: dict[str, str]) -> str:
 
 def policy_of(**settings: str) -> Policy:
     """Return the only policy of these settings."""
-    (policy,) = read_settings({**GOOD, **settings}).scans
-    return policy
+    (scan,) = read_settings({**GOOD, **settings}).scans
+    return scan.policy
+
+
+def scans_of(elements: list[dict[str, Any]], **settings: str) -> tuple[ScanSettings, ...]:
+    """Return the scans of these elements of SCANS."""
+    return read_settings({**GOOD, **settings, "SCANS": json.dumps(elements)}).scans

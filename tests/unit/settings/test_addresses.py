@@ -40,14 +40,18 @@ def test_a_secret_that_was_put_into_an_address_is_not_repeated(name: str, value:
 )
 def test_the_address_of_the_endpoint_ends_with_its_slash(given_url: str) -> None:
     """It may be copied in part: without the slash the API drops the query."""
-    url = read_settings({**GOOD, "MDA_API_URL": given_url}).api.url
+    url = read_settings({**GOOD, "MDA_API_URL": given_url}).scans[0].api.url
 
     assert url == "https://contoso.eu2.portal.cloudappsecurity.com/api/v1/activities/"
 
 
 def test_the_address_that_all_tenants_share_is_accepted_with_its_path() -> None:
     """On that host the API is below /cas."""
-    url = read_settings({**GOOD, "MDA_API_URL": "portal.cloudappsecurity.com/cas/api/v1"}).api.url
+    url = (
+        read_settings({**GOOD, "MDA_API_URL": "portal.cloudappsecurity.com/cas/api/v1"})
+        .scans[0]
+        .api.url
+    )
 
     assert url == "https://portal.cloudappsecurity.com/cas/api/v1/activities/"
 
@@ -60,7 +64,7 @@ def test_any_host_is_allowed_over_http_but_not_without_it(url: str, accepted: bo
     environ = {**GOOD, "MDA_API_URL": url, "MDA_ALLOW_ANY_HOST": "true"}
 
     if accepted:
-        assert read_settings(environ).api.url == f"{url}/api/v1/activities/"
+        assert read_settings(environ).scans[0].api.url == f"{url}/api/v1/activities/"
     else:
         assert "must begin with https://" in problems(environ)
 
@@ -70,7 +74,7 @@ def test_any_host_is_allowed_over_http_but_not_without_it(url: str, accepted: bo
 )
 def test_every_cloud_of_the_api_is_known(host: str) -> None:
     """They are the commercial and the government clouds."""
-    assert host in read_settings({**GOOD, "MDA_API_URL": f"https://{host}"}).api.url
+    assert host in read_settings({**GOOD, "MDA_API_URL": f"https://{host}"}).scans[0].api.url
 
 
 ACCOUNT = "https://contoso.blob.core.windows.net"

@@ -10,28 +10,28 @@ from hypothesis import strategies as st
 from shared.core.errors import SettingsError
 from shared.settings import fingerprint, read_settings
 from tests.fakes import DAY, MINUTE
-from tests.unit.settings.given import GOOD, problems
+from tests.unit.settings.given import GOOD, problems, scans_of
 
 
 def test_a_scan_s_own_share_of_requests_is_not_divided() -> None:
     """It belongs to that scan alone; the others share the rest of the budget."""
-    scans = [{"name": "a", "requests_per_minute": 20}, {"name": "b"}]
+    scans: list[dict[str, Any]] = [{"name": "a", "requests_per_minute": 20}, {"name": "b"}]
 
-    first, second = read_settings({**GOOD, "SCANS": json.dumps(scans)}).scans
+    first, second = (it.policy for it in scans_of(scans))
 
     assert (first.requests_per_minute, second.requests_per_minute) == (20, 12)
 
 
 def test_the_problems_of_each_scan_name_its_place() -> None:
     """Problems common to all scans are reported, too."""
-    scans = [{"name": "a", "slice": "7m"}, {"name": "B"}]
+    scans: list[dict[str, Any]] = [{"name": "a", "slice": "7m"}, {"name": "B"}]
 
     with pytest.raises(SettingsError) as refused:
         read_settings({**GOOD, "SCANS": json.dumps(scans), "SCAN_TIME_BUDGET": "1s"})
 
     assert [it.partition(" is ")[0] for it in refused.value.problems] == [
         "SCAN_TIME_BUDGET",
-        "SCANS[0]: SCAN_SLICE",
+        "SCANS[0] (a): SCAN_SLICE",
         "SCANS[1]: SCAN_NAME",
     ]
 
@@ -39,10 +39,10 @@ def test_the_problems_of_each_scan_name_its_place() -> None:
 def test_several_scans_share_what_they_do_not_set() -> None:
     """Budgets of time and requests are divided among them."""
     only = {"service": {"eq": [1]}}
-    scans = [{"name": "a", "limit": 700}, {"name": "b", "filters": only}]
+    scans: list[dict[str, Any]] = [{"name": "a", "limit": 700}, {"name": "b", "filters": only}]
     shared = {"SCAN_LOOKBACK": "2d", "SCAN_TIME_BUDGET": "4m"}
 
-    first, second = read_settings({**GOOD, **shared, "SCANS": json.dumps(scans)}).scans
+    first, second = (it.policy for it in scans_of(scans, **shared))
 
     assert (first.scan, first.limit, first.lookback) == ("a", 700, 2 * DAY)
     assert (second.scan, second.limit, second.filters) == ("b", 5000, only)

@@ -94,7 +94,7 @@ REFUSED = [
     ("SCANS", f"[{ELEMENT}, {ELEMENT}]", "names a scan twice"),
     ("SCANS", '[{"name": "a", "time_budget": "1m"}]', "cannot be set for one scan"),
     ("SCANS", '[{"nam": "a"}]', "cannot be set for one scan"),
-    ("SCANS", '[{"name": "a", "limit": 7}]', "SCANS[0]: SCAN_LIMIT"),
+    ("SCANS", '[{"name": "a", "limit": 7}]', "SCANS[0] (a): SCAN_LIMIT"),
     ("SCAN_LIMITS", "5000", "is not a setting"),
     ("MDA_TOKEN", "x", "is not a setting"),
 ]
@@ -186,15 +186,18 @@ def test_empty_settings_are_not_set() -> None:
 
 def test_in_azure_the_managed_identity_is_the_default() -> None:
     """The platform announces itself by IDENTITY_ENDPOINT."""
-    assert read_settings({**GOOD, "IDENTITY_ENDPOINT": "http://x"}).api.auth == "managed-identity"
-    assert read_settings(GOOD).api.auth == "default"
+    assert read_settings({**GOOD, "IDENTITY_ENDPOINT": "http://x"}).scans[0].api.auth == (
+        "managed-identity"
+    )
+    assert read_settings(GOOD).scans[0].api.auth == "default"
 
 
 def test_what_is_not_set_has_its_documented_default() -> None:
     """Only the addresses of API and storage are required."""
     settings = read_settings(GOOD)
 
-    (how,) = settings.scans
+    (scan,) = settings.scans
+    how = scan.policy
     assert settings.schedule is None
     assert (how.scan, how.filters, how.accept) == ("all", {}, None)
     assert (how.axis, how.direction, how.limit) == ("date", "asc", 5000)
@@ -204,7 +207,7 @@ def test_what_is_not_set_has_its_documented_default() -> None:
     assert (how.sweep_by, how.concurrency, how.requests_per_minute) == ("full", 3, 25)
     assert (how.lag_alert, how.doubt_alert) == (HOUR, 5 * MINUTE)
     assert (how.throttled_alert, how.pause_alert) == (50, DAY)
-    stored = settings.storage
+    stored = scan.storage
     assert (stored.data, stored.manifests, stored.state) == (
         "activities",
         "manifests",
@@ -223,9 +226,10 @@ def test_secrets_show_neither_in_repr_nor_in_text() -> None:
 
     settings = read_settings(given)
 
-    assert settings.api.api_token
-    assert settings.api.api_token.reveal() == "geheimnis-2"
-    assert "geheimnis" not in f"{settings!r} {settings} {settings.api.api_token}"
+    api = settings.scans[0].api
+    assert api.api_token
+    assert api.api_token.reveal() == "geheimnis-2"
+    assert "geheimnis" not in f"{settings!r} {settings} {api.api_token}"
 
 
 def test_a_query_needs_no_storage_and_accepts_any_filter() -> None:
@@ -233,6 +237,22 @@ def test_a_query_needs_no_storage_and_accepts_any_filter() -> None:
     environ = {"MDA_API_URL": GOOD["MDA_API_URL"], "SCAN_FILTERS": '{"date": {"gte_ndays": 1}}'}
 
     assert read_query(environ).filters == {"date": {"gte_ndays": 1}}
+
+
+def test_a_query_asks_the_api_of_the_scan_that_is_named() -> None:
+    """Its filters are the query's own."""
+    scans = '[{"name": "a", "api_url": "a.portal.cloudappsecurity.com", "limit": 500}]'
+
+    query = read_query({"SCANS": scans}, "a")
+
+    assert query.api.url == "https://a.portal.cloudappsecurity.com/api/v1/activities/"
+    assert (query.limit, query.filters) == (5000, {})
+
+
+def test_a_query_for_an_unknown_scan_is_refused() -> None:
+    """It must not reach another tenant."""
+    with pytest.raises(SettingsError, match="--scan 'b' is not configured"):
+        read_query({**GOOD, "SCANS": '[{"name": "a"}]'}, "b")
 
 
 def test_all_invalid_settings_of_a_query_are_reported_at_once() -> None:

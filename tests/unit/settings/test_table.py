@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.access import Secret
 from shared.settings import table
 from shared.settings.table import NAMES, PER_SCAN, SETTINGS, Setting
 
@@ -23,6 +24,26 @@ def test_every_default_is_valid_and_every_setting_has_a_hint(setting: Setting[ob
 
 
 def test_what_belongs_to_the_whole_app_cannot_be_set_for_one_scan() -> None:
-    """These settings are address, storage, schedule and time."""
-    assert set(PER_SCAN) < {name for name in NAMES if name.startswith("SCAN_")}
-    assert not {"SCAN_SCHEDULE", "SCAN_TIME_BUDGET"} & set(PER_SCAN)
+    """These settings are identity, storage account, schedule and time."""
+    whole = {"identity_client_id", "account_url", "allow_any_host", "schedule", "time_budget"}
+
+    assert not whole & set(PER_SCAN)
+    assert len(PER_SCAN) == sum(it.per_scan for it in SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "is_name"),
+    [
+        ("MDA_CLIENT_SECRET_CONTOSO", None, True),
+        ("MDA_API_TOKEN_7", table.MDA_API_TOKEN, True),
+        ("MDA_API_TOKEN_7", table.MDA_CLIENT_SECRET, False),
+        ("MDA_API_TOKEN", None, False),
+        ("MDA_API_TOKEN_contoso", None, False),
+        ("9f86d081884c7d659a2feaa0c55ad015", None, False),
+    ],
+)
+def test_a_secret_of_one_scan_is_known_by_its_name(
+    name: str, secret: Setting[Secret] | None, *, is_name: bool
+) -> None:
+    """It begins like the app's secret, so that no secret passes for a name."""
+    assert table.is_secret_of_a_scan(name, secret) is is_name

@@ -332,9 +332,9 @@ given_settings = st.fixed_dictionaries(
 def test_what_is_recommended_is_accepted(facts: Facts, environ: dict[str, str]) -> None:
     """The reader that the program starts with accepts it, and it leaves nothing to recommend."""
     before = {**GOOD, **environ}
-    (how,) = read_settings(before).scans
+    (how,) = (it.policy for it in read_settings(before).scans)
 
-    (after,) = read_settings({**before, **recommended(facts, how)}).scans
+    (after,) = (it.policy for it in read_settings({**before, **recommended(facts, how)}).scans)
 
     assert recommended(facts, after) == {}
     assert replace(after, settle=HOUR).scan == how.scan
