@@ -7,7 +7,8 @@ from deltalake import DeltaTable, QueryBuilder
 
 from shared.core.errors import PartUnreadable
 from shared.table.columns import Row
-from shared.table.ports import AppendRefused
+from shared.table.ports import AppendRefused, UpkeepRefused
+from shared.table.upkeep import File, Stated
 from tests.fakes import InMemoryResults
 
 
@@ -36,23 +37,83 @@ class InMemoryFeed:
 
 
 class InMemoryTable:
-    """The `Table` in memory.
+    """The `Table` and the `TableUpkeep` in memory.
 
     Attributes:
-        rows: the rows of all commits.
-        commits: for each commit, the number of its last manifest.
-        meanwhile: called during each append, before it is committed, as another writer would be.
+        files: the rows of each file; the size of a file is their number.
+        commits: for each commit, the number of the last manifest in the table.
+        compacted: when a compaction was last complete.
+        vacuumed: when a vacuum was last complete.
+        meanwhile: called during each append or compaction, before it is committed, as another
+            writer would be.
     """
 
     def __init__(self) -> None:
         """Begin with a table that does not exist."""
-        self.rows: list[Row] = []
+        self.files: list[list[Row]] = []
         self.commits: list[int] = []
+        self.compacted: int | None = None
+        self.vacuumed: int | None = None
         self.meanwhile: Callable[[], None] = lambda: None
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return [row for file in self.files for row in file]
 
     def open(self) -> "InMemoryHandle":
         """Return the table as it is now."""
         return InMemoryHandle(self, len(self.commits))
+
+    def commit(self, through: int, rows: Iterable[Row]) -> None:
+        """Add a file for each day."""
+        by_day: dict[int | None, list[Row]] = {}
+        for row in rows:
+            by_day.setdefault(row.date, []).append(row)
+        self.files += by_day.values()
+        self.commits.append(through)
+
+    def stated(self) -> Stated:
+        """Return the files and times."""
+        return Stated(
+            files=[File(it[0].date, len(it)) for it in self.files],
+            compacted=self.compacted,
+            vacuumed=self.vacuumed,
+        )
+
+    def delete_before(self, day: int) -> int:
+        """Drop files."""
+        gone = [it for it in self.files if it[0].date is not None and it[0].date < day]
+        self._replace(gone, [])
+        return sum(map(len, gone))
+
+    def compact(self, day: int | None) -> int:
+        """Make one file of a day's files."""
+        version = len(self.commits)
+        merged = [it for it in self.files if it[0].date == day]
+        if len(merged) < 2:
+            return 0
+        self.meanwhile()
+        if len(self.commits) != version:
+            raise UpkeepRefused("the table has changed")
+        self._replace(merged, [[row for file in merged for row in file]])
+        return len(merged)
+
+    def vacuum(self) -> int:
+        """Remove nothing: all files are young."""
+        return 0
+
+    def state_compacted(self, at: int) -> None:
+        """Remember the time."""
+        self.compacted = at
+
+    def state_vacuumed(self, at: int) -> None:
+        """Remember the time."""
+        self.vacuumed = at
+
+    def _replace(self, old: list[list[Row]], new: list[list[Row]]) -> None:
+        self.files = [it for it in self.files if it not in old] + new
+        self.commits.append(self.commits[-1])
 
 
 class InMemoryHandle:
@@ -75,8 +136,7 @@ class InMemoryHandle:
         self._table.meanwhile()
         if len(self._table.commits) != self._version:
             raise AppendRefused("the table has changed")
-        self._table.rows += rows
-        self._table.commits.append(through)
+        self._table.commit(through, rows)
 
 
 def query(table: DeltaTable, sql: str) -> list[dict[str, Any]]:

@@ -4,9 +4,18 @@ What the library does by itself does not make an append safe. It skips no transa
 already has, and a write by address, or with retries, adds its rows on top of whatever another
 writer appended meanwhile. So every append goes through the handle by which the last manifest was
 read, and is not repeated.
+
+Nor is a compaction safe. It repeats its commit whatever it is told, on top of whatever was
+committed meanwhile, and two of them at once both succeed: every row that they merged is then in the
+table twice. But the library refuses a compaction if the table's properties have changed since it
+was opened. So a compaction first claims the table, by a change of a property that is not repeated,
+and continues with the handle of exactly that version. A later claim makes it fail, and a claim that
+comes after it sees its result.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
 from typing import Any
 
 from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema
@@ -23,8 +32,10 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from shared.core.errors import TableUnavailable, TableUnusable
+from shared.core.model import HOUR_MS
 from shared.table.columns import Row
-from shared.table.ports import AppendRefused
+from shared.table.ports import AppendRefused, UpkeepRefused
+from shared.table.upkeep import FILE_SIZE, RETENTION_MS, File, Stated
 
 PARTITIONS = ["date"]
 
@@ -65,6 +76,27 @@ WRITER = WriterProperties(
     },
 )
 
+PROPERTIES = {
+    # Whoever opens the table reads every entry of the log since the last checkpoint.
+    "delta.checkpointInterval": "20",
+    # Older versions cannot be read anyway: a vacuum removes their files.
+    "delta.logRetentionDuration": "interval 7 days",
+    "delta.deletedFileRetentionDuration": "interval 7 days",
+}
+"""Properties of a new table. The library writes checkpoints, and removes old entries of the log
+with them, by itself."""
+
+CLAIMED, COMPACTED, VACUUMED = (
+    "activity-scan.compacting",
+    "activity-scan.compacted",
+    "activity-scan.vacuumed",
+)
+"""Properties that state the upkeep: the claim of a compaction, and times in epoch ms."""
+
+UNREPEATED = CommitProperties(max_commit_retries=0)
+
+EPOCH = date(1970, 1, 1)
+
 
 def storage_options(container: ContainerClient) -> dict[str, str]:
     """Return how the library reaches the account of a container that the storage SDK reaches.
@@ -103,13 +135,87 @@ class DeltaActivities:
 
     def open(self) -> "DeltaHandle":
         """Open or create the table; see the port."""
+        return DeltaHandle(self._opened(), self._application)
+
+    def stated(self) -> Stated:
+        """Return the files, and the properties that state the upkeep; see the port."""
+        table = self._opened()
+        actions = table.get_add_actions(flatten=True)
+        days, sizes = actions.column("partition.date"), actions.column("size_bytes")
+        files = zip(days.to_pylist(), sizes.to_pylist(), strict=True)
+        properties = table.metadata().configuration
+        return Stated(
+            files=[File(None if day is None else (day - EPOCH).days, size) for day, size in files],
+            compacted=_instant(properties.get(COMPACTED)),
+            vacuumed=_instant(properties.get(VACUUMED)),
+        )
+
+    def delete_before(self, day: int) -> int:
+        """Drop whole partitions; see the port."""
+        table, first = self._opened(), _partition(day)
+        with self._upkeep(f"delete days before {first} from"):
+            done = table.delete(f"date < '{first}'", commit_properties=UNREPEATED)
+        return int(done["num_deleted_rows"])
+
+    def compact(self, day: int | None) -> int:
+        """Claim the table, and merge files of a partition; see the port and the module."""
+        table, partition = self._opened(), _partition(day)
+        before = table.version()
+        with self._upkeep(f"merge files of day {partition or 'null'} of"):
+            _set(table, CLAIMED, partition)
+            if table.version() != before + 1:
+                raise UpkeepRefused("another commit followed the claim")
+            done = table.optimize.compact(
+                partition_filters=[("date", "=", partition)],
+                target_size=FILE_SIZE,
+                max_concurrent_tasks=1,
+                writer_properties=WRITER,
+            )
+        return int(done["numFilesRemoved"])
+
+    def vacuum(self) -> int:
+        """List all files, which also finds those that no commit ever named; see the port."""
+        table = self._opened()
+        with self._upkeep("remove old files of"):
+            removed = table.vacuum(
+                retention_hours=RETENTION_MS // HOUR_MS, dry_run=False, full=True
+            )
+        return len(removed)
+
+    def state_compacted(self, at: int) -> None:
+        """Set the property; see the port."""
+        self._state(COMPACTED, at)
+
+    def state_vacuumed(self, at: int) -> None:
+        """Set the property; see the port."""
+        self._state(VACUUMED, at)
+
+    def _state(self, name: str, at: int) -> None:
+        table = self._opened()
+        with self._upkeep(f"set {name} of"):
+            _set(table, name, str(at))
+
+    @contextmanager
+    def _upkeep(self, doing: str) -> Iterator[None]:
+        """Turn the library's errors into those of the port."""
+        try:
+            yield
+        except CommitFailedError as error:
+            raise UpkeepRefused(str(error)) from error
+        except (DeltaError, OSError) as error:
+            raise TableUnavailable(
+                f"cannot {doing} the table at {self._uri}, which has all rows that were appended: "
+                f"{error}"
+            ) from error
+
+    def _opened(self) -> DeltaTable:
         options = dict(self._options())
         try:
             table = self._existing(options) or self._created(options)
         except (DeltaError, OSError) as error:
             raise TableUnavailable(f"cannot open the table at {self._uri}: {error}") from error
         _require_columns(table, self._uri)
-        return DeltaHandle(table, self._application)
+        return table
 
     def _existing(self, options: dict[str, str]) -> DeltaTable | None:
         try:
@@ -124,6 +230,7 @@ class DeltaActivities:
                 schema=DeltaSchema.from_arrow(SCHEMA),
                 partition_by=PARTITIONS,
                 name="activities",
+                configuration=PROPERTIES,
                 storage_options=options,
             )
         except DeltaError:
@@ -203,6 +310,23 @@ def _column(values: list[Any], kind: DataType) -> Array:
     if kind == _DAY:
         return Array(values, DataType.int32()).cast(kind)
     return Array(values, kind)
+
+
+def _partition(day: int | None) -> str:
+    """Return the value of the partition as the library's filters write it; null is empty."""
+    return "" if day is None else (EPOCH + timedelta(days=day)).isoformat()
+
+
+def _instant(value: str | None) -> int | None:
+    """Return the time in a property; None if somebody wrote something else there."""
+    return int(value) if value is not None and value.isdecimal() else None
+
+
+def _set(table: DeltaTable, name: str, value: str) -> None:
+    """Set a property in a commit that fails if another one was faster."""
+    table.alter.set_table_properties(
+        {name: value}, raise_if_not_exists=False, commit_properties=UNREPEATED
+    )
 
 
 def _require_columns(table: DeltaTable, uri: str) -> None:

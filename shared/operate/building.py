@@ -24,9 +24,9 @@ from shared.ports import DerivedStore, LedgerStore, ResultArchive, StateArchive
 from shared.scan.doctor import Patient
 from shared.settings import ScanSettings, Settings, read_settings
 from shared.table.feed import Feed
-from shared.table.ports import Table
 
 if TYPE_CHECKING:
+    from shared.adapters.delta_table import DeltaActivities
     from shared.adapters.storage_queue import StorageQueue
 
 
@@ -41,7 +41,7 @@ class Archive:
     state: StateArchive
 
 
-Followers = list[tuple[Feed, Table]]
+Followers = list[tuple[Feed, "DeltaActivities"]]
 """Feeds, each with the table that follows it."""
 
 

@@ -1,12 +1,18 @@
-"""`table`: let the table of activities follow the feed of each scan."""
+"""`table`: let the table of activities follow the feed of each scan, and keep it fast."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from shared.core.state.manifest import Manifest
 from shared.operate.pausing import Display, counted
+from shared.ports import Clock
 from shared.table.feed import Feed
 from shared.table.following import follow
-from shared.table.ports import Table
+from shared.table.keeping import Kept, keep
+from shared.table.ports import Table, TableUpkeep
+
+UPKEEP_MS = 300_000
+"""No step of upkeep begins after so long: new activities wait meanwhile."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,3 +57,59 @@ def follow_shown(
         done.rows += commit.rows
         display.progress(str(done))
     return done
+
+
+def last_manifests(followed: Sequence[tuple[Feed, Followed]]) -> list[Manifest]:
+    """Return for each scan its last manifest in the table, if there is one and it still exists.
+
+    Raises:
+        FeedBroken: one is not what it should be.
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    found = (feed.known(done.through) for feed, done in followed if done.through)
+    return [it for it in found if it is not None]
+
+
+def keep_shown(
+    table: TableUpkeep,
+    newest: Sequence[Manifest],
+    display: Display,
+    clock: Clock,
+    delete_after: int | None = None,
+) -> Kept:
+    """Do the upkeep that is due, and show each step.
+
+    Args:
+        table: the table.
+        newest: for each scan, its last manifest in the table.
+        display: shows what has been done.
+        clock: says what is due, and ends the upkeep after `UPKEEP_MS`.
+        delete_after: days older than this many leave the table; None keeps them.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+        TableUnusable: there is a table, but not one of this program.
+    """
+    ends = clock.elapsed() + UPKEEP_MS
+    done = Kept()
+    for done in keep(
+        table,
+        newest,
+        clock.now(),
+        goes_on=lambda: clock.elapsed() < ends,
+        delete_after=delete_after,
+    ):
+        display.progress(described(done))
+    return done
+
+
+def described(done: Kept) -> str:
+    """Return what upkeep has done, in a line."""
+    merged = f"{counted(done.merged, 'file', 'files')} of {counted(done.days, 'day', 'days')}"
+    said = [
+        *([f"{counted(done.deleted, 'row', 'rows')} deleted"] if done.deleted else []),
+        *([f"{merged} merged"] if done.days else []),
+        *([f"{counted(done.removed, 'old file', 'old files')} removed"] if done.removed else []),
+        *(["the rest is left for the next call"] if done.left else []),
+    ]
+    return f"upkeep: {', '.join(said) or 'nothing to change'}"

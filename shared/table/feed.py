@@ -38,6 +38,16 @@ class Feed:
             yield self._read(number, content, before)
             before = manifests.digest(content)
 
+    def known(self, number: int) -> Manifest | None:
+        """Return a manifest that was read before, None if it no longer exists.
+
+        Raises:
+            FeedBroken: it is not what it should be.
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        content = self.store.manifest(number)
+        return None if content is None else self._read(number, content, None)
+
     def batches(self, manifest: Manifest) -> Iterator[list[Record]]:
         """Yield a manifest's records, block by block.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from shared.table.columns import Row
+from shared.table.upkeep import Stated
 
 
 class FeedStore(Protocol):
@@ -75,5 +76,58 @@ class Table(Protocol):
         ...
 
 
+class TableUpkeep(Protocol):
+    """Steps that change the files of a table, and none of its rows but those of old days.
+
+    Each step may raise:
+
+    - `UpkeepRefused`: the table has changed meanwhile, and the step did nothing.
+    - `StoreUnavailable`: storage cannot be reached or refuses; the step may have happened.
+    - `TableUnusable`: there is a table, but not one of this program.
+    """
+
+    def stated(self) -> Stated:
+        """Return what the table states about itself."""
+        ...
+
+    def delete_before(self, day: int) -> int:
+        """Let rows of days before this one leave the table; return how many.
+
+        Their files stay in storage until a vacuum. Rows without a date stay in the table.
+
+        Args:
+            day: days since 1970.
+        """
+        ...
+
+    def compact(self, day: int | None) -> int:
+        """Merge the small files of a day; return how many were merged.
+
+        Args:
+            day: days since 1970; None for rows without a date.
+        """
+        ...
+
+    def vacuum(self) -> int:
+        """Remove files that have not belonged to the table for `RETENTION_MS`; return how many.
+
+        They were replaced by a compaction, left the table with their day, or were left behind by a
+        writer that was killed.
+        """
+        ...
+
+    def state_compacted(self, at: int) -> None:
+        """State in the table that a compaction was complete at this time, epoch ms."""
+        ...
+
+    def state_vacuumed(self, at: int) -> None:
+        """State in the table that a vacuum was complete at this time, epoch ms."""
+        ...
+
+
 class AppendRefused(Exception):
     """Another writer was faster; nothing was appended."""
+
+
+class UpkeepRefused(Exception):
+    """The table has changed during a step of upkeep, which did nothing."""

@@ -34,6 +34,21 @@ for commit in following.follow(feed, table, goes_on=lambda: True):
     print(commit.through, flush=True)
 """
 
+KEEPER = """
+import os
+from shared.operate.building import followers
+from shared.table.ports import UpkeepRefused
+((feed, table),) = followers(os.environ, None, os.environ["TABLE"])
+table.open()
+print("ready", flush=True)
+while True:
+    for day in {it.day for it in table.stated().files}:
+        try:
+            print(table.compact(day), flush=True)
+        except UpkeepRefused:
+            print("refused", flush=True)
+"""
+
 
 @pytest.fixture
 def environ(storage_settings: dict[str, str]) -> dict[str, str]:
@@ -47,10 +62,10 @@ def environ(storage_settings: dict[str, str]) -> dict[str, str]:
     return {**given, "TABLE": f"az://{name}/activities", "PATH": os.environ["PATH"]}
 
 
-def begun(environ: dict[str, str]) -> subprocess.Popen[str]:
-    """Start a process that follows the feed, and wait until it begins."""
+def begun(environ: dict[str, str], program: str = CHILD) -> subprocess.Popen[str]:
+    """Start a process that follows the feed, or another one, and wait until it begins."""
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
@@ -94,3 +109,21 @@ def test_processes_at_once_append_each_activity_once(environ: dict[str, str]) ->
     assert [child.returncode for child in children] == [0, 0, 0]
     assert max(Counter(number for numbers in told for number in numbers).values()) == 1
     assert_complete(environ)
+
+
+def test_compactions_at_once_with_appends_lose_and_double_nothing(environ: dict[str, str]) -> None:
+    """Two of them merge all the time, and are killed in the end, whatever they are doing."""
+    keepers = [begun(environ, KEEPER) for _ in range(2)]
+    child = begun(environ)
+
+    child.communicate()
+    time.sleep(2)
+    for keeper in keepers:
+        keeper.kill()
+    told = [said for keeper in keepers for said in keeper.communicate()[0].split()]
+
+    assert child.returncode == 0
+    assert sum(int(it) for it in told if it.isdecimal()) > 1
+    assert_complete(environ)
+    ((feed, table),) = followers(environ, None, environ["TABLE"])
+    assert table.open().through == max(it.number for it in feed.after(0))

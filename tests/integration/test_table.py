@@ -1,5 +1,6 @@
 """The command `table`, its page, and the table as people query it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from azure.storage.blob import BlobServiceClient
 from deltalake import DeltaTable
 
 from harness.azurite import Azurite
-from shared.adapters.delta_table import SCHEMA
+from shared.adapters.delta_table import SCHEMA, VACUUMED
 from simulator import IdentityEndpoint, Simulator
 from tests.conftest import unused_storage
+from tests.contracts.test_table import in_folder, row
 from tests.integration.test_authentication import in_azure
 from tests.integration.test_command_line import invoke
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
@@ -43,6 +45,52 @@ def test_the_command_follows_the_feed_to_its_end(environ: dict[str, str], tmp_pa
     assert Counter(it["id"] for it in kept) == Counter(it[0] for it in stored(environ))
     assert f"all: {len(kept):,} rows appended in 1 commit, up to manifest" in first.stderr
     assert "all: 0 rows appended in 0 commits" in again.stderr
+
+
+def test_the_command_does_the_upkeep_that_is_due(environ: dict[str, str], tmp_path: Path) -> None:
+    """Small files of a final day become one, and the table states that a vacuum was complete."""
+    folder = tmp_path / "table"
+    for number in (1, 2):
+        in_folder(folder, "other").open().append(
+            [[row(f"old-{number}", 1)]], first=number, through=number
+        )
+
+    without = invoke(environ, "table", "--to", str(folder), "--no-upkeep")
+    assert without.exit_code == 0, without.stderr
+    assert "upkeep" not in without.stderr
+    assert VACUUMED not in DeltaTable(folder).metadata().configuration
+
+    ran = invoke(environ, "table", "--to", str(folder))
+    assert "upkeep: 2 files of 1 day merged" in ran.stderr
+    assert len(list(folder.glob("date=1970-01-02/*.parquet"))) == 3
+    assert VACUUMED in DeltaTable(folder).metadata().configuration
+
+    again = invoke(environ, "table", "--to", str(folder))
+    assert "upkeep" not in again.stderr
+
+
+def test_old_days_leave_the_table_only_if_the_command_is_told_to(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The result says how many rows left."""
+    folder = tmp_path / "table"
+    in_folder(folder, "other").open().append([[row("old", 1)]], first=1, through=1)
+
+    invoke(environ, "table", "--to", str(folder))
+    assert query(DeltaTable(folder), "SELECT id FROM activities WHERE id = 'old'")
+
+    ran = invoke(environ, "table", "--to", str(folder), "--delete-after", "400", "--json")
+    assert "upkeep: 1 row deleted" in ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])["deleted"] == 1
+    assert not query(DeltaTable(folder), "SELECT id FROM activities WHERE id = 'old'")
+
+
+def test_days_cannot_leave_the_table_without_upkeep(environ: dict[str, str]) -> None:
+    """One of the two options is a mistake."""
+    ran = invoke(environ, "table", "--no-upkeep", "--delete-after", "30")
+
+    assert ran.exit_code == 2
+    assert "--delete-after needs upkeep" in ran.stderr
 
 
 def test_without_a_container_the_command_says_what_is_missing(environ: dict[str, str]) -> None:

@@ -3,14 +3,26 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
+from shared.core.errors import SettingsError
+from shared.core.state.manifest import Manifest
 from shared.operate.building import followers
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
 from shared.operate.command_line.session import environ_of, failures, write_json
 from shared.operate.display import display, standard_error
-from shared.operate.table import follow_shown
+from shared.operate.table import (
+    Followed,
+    described,
+    follow_shown,
+    keep_shown,
+    last_manifests,
+)
 from shared.operate.watching import repeat
+from shared.table.feed import Feed
+from shared.table.keeping import Kept
+from shared.table.ports import Table, TableUpkeep
 
 ADDRESS = "az://table/activities"
 
@@ -31,6 +43,16 @@ def table(  # noqa: PLR0913 - each is an option
         int | None,
         typer.Option("--watch", metavar="SECONDS", min=1, help="Repeat until interrupted."),
     ] = None,
+    no_upkeep: Annotated[
+        bool,
+        typer.Option("--no-upkeep", help="Neither merge small files nor remove old ones."),
+    ] = False,
+    delete_after: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DAYS", min=1, help="Let days older than this leave the table, with their rows."
+        ),
+    ] = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
     from_app: FromApp = None,
@@ -42,16 +64,44 @@ def table(  # noqa: PLR0913 - each is an option
     """
     console = standard_error()
     with failures(console, as_json=as_json):
+        if delete_after is not None and no_upkeep:
+            raise SettingsError(["--delete-after needs upkeep: leave --no-upkeep out"])
         environ = environ_of(env_file, from_app)
 
         def catch_up() -> None:
-            for feed, followed_by in followers(environ, scan, address):
-                with display(console, live=True) as shown:
-                    done = follow_shown(feed, followed_by, shown)
-                console.print(str(done), soft_wrap=True)
-                if as_json:
-                    write_json(done)
+            places = followers(environ, scan, address)
+            followed = [(feed, _follow(feed, it, console, as_json=as_json)) for feed, it in places]
+            if not no_upkeep:
+                # The scans share one table.
+                newest = last_manifests(followed)
+                _keep(places[0][1], newest, console, delete_after, as_json=as_json)
 
         catch_up()
         if every is not None:
             repeat(catch_up, SystemClock(), every)
+
+
+def _follow(feed: Feed, table: Table, console: Console, *, as_json: bool) -> Followed:
+    with display(console, live=True) as shown:
+        done = follow_shown(feed, table, shown)
+    console.print(str(done), soft_wrap=True)
+    if as_json:
+        write_json(done)
+    return done
+
+
+def _keep(
+    table: TableUpkeep,
+    newest: list[Manifest],
+    console: Console,
+    delete_after: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    with display(console, live=True) as shown:
+        kept = keep_shown(table, newest, shown, SystemClock(), delete_after)
+    if kept == Kept():
+        return
+    console.print(described(kept), soft_wrap=True)
+    if as_json:
+        write_json(kept)
