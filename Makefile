@@ -56,7 +56,7 @@ coverage: setup ## run every test, and check which branches of shared/ they take
 	@$(VENV_PYTHON) -m coverage report --include='shared/core/*' --fail-under=100
 	@$(VENV_PYTHON) -m coverage report --fail-under=95
 
-readers: setup $(READERS) ## read parts with every reader of docs/reading.md; needs Java and jq
+readers: setup $(READERS) ## read parts and table with every reader in docs; needs Java and jq
 	@missing=; for it in java jq; do command -v $$it >/dev/null 2>&1 || missing="$$missing $$it"; done; \
 	if [ -z "$$missing" ]; then \
 	    $(VENV_PYTHON) -m pytest -m readers tests/readers; \

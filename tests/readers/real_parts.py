@@ -1,12 +1,16 @@
-"""Parts that a scan wrote, containing everything that readers are known to fail on."""
+"""Parts that a scan wrote, and a table that follows them, with all that readers may fail on."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from shared.adapters.delta_table import DeltaActivities
 from shared.core.model import Answer, NoAnswer, Request
+from shared.table.feed import Feed
+from shared.table.following import follow
 from simulator import Tenant
 from tests.fakes import HOUR, NOW, policy
+from tests.tables import InMemoryFeed
 from tests.world import World
 
 START = NOW - 2 * HOUR
@@ -16,6 +20,10 @@ PAGE = 150
 
 ODD_ID = "12345678901234567890"
 """Digits only, and more of them than any number type keeps."""
+
+YEAR_1 = -62_135_596_800_000
+YEAR_9999 = 253_402_300_799_999
+"""The first and the last instant of the table's calendar, epoch ms."""
 
 
 def records() -> list[bytes]:
@@ -31,6 +39,20 @@ def records() -> list[bytes]:
     sent[135] = (
         b'{"more":1e999,' + sent[135][1:]
     )  # This record is irregular: no double can hold the number.
+    return sent
+
+
+def records_for_columns() -> list[bytes]:
+    """Return the same records, and some whose fields are odd for the columns of the table."""
+    sent = records()
+    sent[10] = _without(sent[10], "timestamp")
+    sent[11] = _changed(sent[11], created=YEAR_1)
+    sent[12] = _changed(sent[12], created=YEAR_9999)
+    sent[13] = _changed(sent[13], appId=2**62 + 1)
+    sent[14] = _changed(sent[14], appId="15600", appName=["a list"], severity={"an": "object"})
+    sent[15] = _changed(sent[15], _id=None, eventTypeValue="", eventTypeName=None)
+    sent[16] = _changed(sent[16], device=None, location=[], user="text", failedUserData=3)
+    sent[17] = _without(sent[17], "created", "eventTypeValue")
     return sent
 
 
@@ -73,17 +95,26 @@ class Scripted:
         return False
 
 
-def scanned() -> World:
-    """Return a world whose scan has stored the records in parts of an hour."""
+def scanned(sent: list[bytes]) -> World:
+    """Return a world whose scan has stored these records in parts of an hour."""
     world = World([])
-    world.source = Scripted(records())
+    world.source = Scripted(sent)
     world.run_until_idle(policy(lookback=2 * HOUR, sweeps=()))
     return world
 
 
 def write(folder: Path) -> None:
     """Write the parts as the data container holds them, below `folder`/activities."""
-    for name, content in scanned().results.parts.items():
+    for name, content in scanned(records()).results.parts.items():
         path = folder / "activities" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def write_table(folder: Path) -> World:
+    """Let a table at `folder`/activities follow a scan; return the world of the scan."""
+    world = scanned(records_for_columns())
+    table = DeltaActivities(str(folder / "activities"), "all", dict)
+    for _ in follow(Feed(InMemoryFeed(world.results), "all"), table, goes_on=lambda: True):
+        pass
+    return world
