@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 SCOPE = "05a65629-4c1b-48c1-a78b-804c4abdd4af/.default"
 """The scope of tokens: the application "Microsoft Cloud App Security", the same in every tenant."""
 
+AUTHORITY = "AZURE_AUTHORITY_HOST"
+"""Says in which cloud app registrations sign in. The Azure SDK reads it from the environment."""
+
 AuthMode = Literal["managed-identity", "default", "client-secret", "federated", "api-token"]
 AUTH_MODES: tuple[AuthMode, ...] = (
     "managed-identity",
@@ -48,6 +51,7 @@ class ApiSettings:
         api_token: the legacy token (`api-token`).
         identity_client_id: client id of a user-assigned managed identity; None for the
             system-assigned one.
+        authority: host or address that signs app registrations in; None for the public cloud's.
     """
 
     url: str
@@ -57,6 +61,7 @@ class ApiSettings:
     client_secret: Secret | None
     api_token: Secret | None
     identity_client_id: str | None
+    authority: str | None
 
     @property
     def host(self) -> str:

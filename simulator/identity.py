@@ -165,6 +165,7 @@ class TokenAuthority(Served):
         tls: The certificate and key to serve https with.
         clients: The secret of each client id.
         federated: The client ids that may use an assertion.
+        exchange_audience: The audience of an assertion, which differs from cloud to cloud.
         lifetime_seconds: How long its tokens are valid.
         roles: The application roles that the clients were granted.
         clock: Returns the time (epoch ms).
@@ -179,6 +180,7 @@ class TokenAuthority(Served):
         *,
         clients: Mapping[str, str] | None = None,
         federated: Iterable[str] = (),
+        exchange_audience: str = EXCHANGE_AUDIENCE,
         lifetime_seconds: int = 3599,
         roles: Iterable[str] = (ROLE,),
         clock: Callable[[], int] = wall_clock,
@@ -187,6 +189,7 @@ class TokenAuthority(Served):
     ) -> None:
         self.clients = dict(clients or {})
         self.federated = frozenset(federated)
+        self.exchange_audience = exchange_audience
         self.lifetime_seconds = lifetime_seconds
         self.roles = tuple(roles)
         self.clock = clock
@@ -269,7 +272,7 @@ class TokenAuthority(Served):
         claims = read(asked["client_assertion"]) or {}
         vouched = (
             asked.get("client_assertion_type") == _ASSERTION_TYPE
-            and claims.get("aud") == EXCHANGE_AUDIENCE
+            and claims.get("aud") == self.exchange_audience
             and claims.get("exp", 0) * 1000 > self.clock()
         )
         if not vouched:

@@ -4,9 +4,6 @@
 # administrator runs it once; running it again changes nothing.
 set -euo pipefail
 
-# The function requests its token for this audience, so the credential must name it.
-readonly AUDIENCE=api://AzureADTokenExchange
-
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=infra/scripts/graph.sh
 . "$here/graph.sh"
@@ -59,13 +56,19 @@ patiently "the identity $principal_id" ask get "$GRAPH/servicePrincipals/$princi
 
 authority=$(az cloud show --query endpoints.activeDirectory --output tsv)
 issuer=${authority%/}/$TENANT/v2.0
+# The function requests its token for this audience of the cloud, so the credential must name it.
+case $authority in
+*login.microsoftonline.us*) audience=api://AzureADTokenExchangeUSGov ;;
+*login.chinacloudapi.cn* | *login.partner.microsoftonline.cn*) audience=api://AzureADTokenExchangeChina ;;
+*) audience=api://AzureADTokenExchange ;;
+esac
 credentials=$GRAPH/applications/$registration/federatedIdentityCredentials
-there=$(count_in_pages "$credentials" "issuer=='$issuer' && subject=='$principal_id' && contains(audiences, '$AUDIENCE')") ||
+there=$(count_in_pages "$credentials" "issuer=='$issuer' && subject=='$principal_id' && contains(audiences, '$audience')") ||
     give_up "read the credentials of the app registration" "Cloud Application Administrator or Application Administrator"
 if [ "$there" -gt 0 ]; then
     echo "The app registration $client_id already trusts the identity $principal_id; nothing was changed."
 else
-    body="{\"name\": \"activity-scan-$principal_id\", \"issuer\": \"$issuer\", \"subject\": \"$principal_id\", \"audiences\": [\"$AUDIENCE\"]}"
+    body="{\"name\": \"activity-scan-$principal_id\", \"issuer\": \"$issuer\", \"subject\": \"$principal_id\", \"audiences\": [\"$audience\"]}"
     ask post "$credentials" id "$body" >/dev/null ||
         give_up "add the credential to the app registration (it may have 20)" "Cloud Application Administrator or Application Administrator, or ownership of the registration"
     echo "The app registration $client_id now trusts the identity $principal_id (issuer $issuer)."

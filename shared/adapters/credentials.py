@@ -34,8 +34,17 @@ ONCE: dict[str, Any] = {
 }
 """Options for one attempt; `PatientCredential` makes several."""
 
-EXCHANGE = "api://AzureADTokenExchange/.default"
+EXCHANGE = "api://AzureADTokenExchange"
 """The audience that an app registration expects in a managed identity's token."""
+
+EXCHANGES = {
+    "login.microsoftonline.us": f"{EXCHANGE}USGov",
+    "login.chinacloudapi.cn": f"{EXCHANGE}China",
+    "login.partner.microsoftonline.cn": f"{EXCHANGE}China",
+}
+"""The audience in other clouds than the public one, by the host that signs in.
+
+Source: Microsoft Entra, "Configure an application to trust a managed identity"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +106,29 @@ def api_credential(api: ApiSettings, clock: Clock) -> TokenCredential:
             lambda hook: ClientSecretCredential(tenant, client, secret, **_options(hook)), clock
         )
     if api.auth == "federated":
-        voucher = managed_identity(identity, clock)
+        voucher, audience = managed_identity(identity, clock), exchange_audience(api.authority)
         return PatientCredential(
             lambda hook: ClientAssertionCredential(
-                tenant, client, lambda: voucher.get_token(EXCHANGE).token, **_options(hook)
+                tenant,
+                client,
+                lambda: voucher.get_token(f"{audience}/.default").token,
+                **_options(hook),
             ),
             clock,
         )
     if api.auth == "managed-identity":
         return managed_identity(identity, clock)
     return default_credential(identity, clock)
+
+
+def exchange_audience(authority: str | None) -> str:
+    """Return the audience of tokens that vouch for an app registration, in this authority's cloud.
+
+    Args:
+        authority: its host or address; None for the public cloud's.
+    """
+    host = (authority or "").removeprefix("https://").strip("/").lower()
+    return EXCHANGES.get(host, EXCHANGE)
 
 
 def managed_identity(client_id: str | None, clock: Clock) -> TokenCredential:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from shared.access import AUTHORITY
 from shared.adapters.app_settings import CLOUDS, AppSettings, cli_account
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_feed import BlobFeedStore
@@ -157,7 +158,7 @@ def app_settings(
             right, or there is no such app.
     """
     subscription = subscription or environ.get("AZURE_SUBSCRIPTION_ID")
-    authority = environ.get("AZURE_AUTHORITY_HOST", "")
+    authority = environ.get(AUTHORITY, "")
     account = None if subscription and authority else cli_account()
     if not subscription and account is None:
         raise AppUnreadable(

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shared.access import AUTHORITY
 from shared.core.errors import AppUnreadable, SettingsError
 from shared.settings import UNRESOLVED, table
 from shared.settings.parsers import scan_objects
 from shared.settings.table import NAMES
-
-AUTHORITY = "AZURE_AUTHORITY_HOST"
-"""Says in which cloud an app registration signs in; the Azure SDK reads it from the environment."""
 
 OWN_IDENTITY = frozenset({"IDENTITY_CLIENT_ID", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"})
 """What names the identity of an app, or of the machine that a command runs on."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.access import ApiSettings, AuthMode, StorageSettings
+from shared.access import AUTHORITY, ApiSettings, AuthMode, StorageSettings
 from shared.settings import table
 from shared.settings.addresses import account_url, api_url
 from shared.settings.elements import Element
@@ -57,6 +57,7 @@ def api_of(element: Element) -> ApiSettings:
         client_secret=reader.secret(element.client_secret),
         api_token=reader.secret(element.api_token),
         identity_client_id=reader.text(table.IDENTITY_CLIENT_ID),
+        authority=reader.source.get(AUTHORITY) or None,
     )
     _check_auth(element, settings)
     return settings

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.azure_cli import API, SCRIPTS, TENANT, Azure, State
+from shared.adapters.credentials import exchange_audience
+from tests.infra.azure_cli import API, GRAPH, SCRIPTS, TENANT, Azure, State
 
 ROLE = "investigation.read"
 ROLE_ID = "83c3ae5f-0000-4000-8000-00000000c0de"
@@ -372,6 +373,28 @@ def test_a_registration_trusts_the_identity_and_is_granted_the_role(tmp_path: Pa
     assert [it["appRoleId"] for it in granted(tenant, REGISTRATION_IDENTITY)] == [ROLE_ID]
     assert granted(tenant) == []
     assert f"now trusts the identity {IDENTITY} (issuer {ISSUER})" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        "https://login.microsoftonline.com",
+        "https://login.microsoftonline.us",
+        "https://login.chinacloudapi.cn",
+    ],
+)
+def test_a_registration_expects_the_audience_that_the_program_asks_for(
+    tmp_path: Path, authority: str
+) -> None:
+    """It differs from cloud to cloud."""
+    endpoints = {"microsoftGraphResourceId": f"{GRAPH}/", "activeDirectory": authority}
+    tenant = federated(tmp_path, cloud={"endpoints": endpoints})
+
+    tenant.run(FEDERATE, *FEDERATION)
+
+    (credential,) = trusted(tenant)
+    assert credential["issuer"] == f"{authority}/{TENANT}/v2.0"
+    assert credential["audiences"] == [exchange_audience(authority)]
 
 
 def test_a_second_federation_changes_nothing(tmp_path: Path) -> None:

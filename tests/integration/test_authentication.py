@@ -165,6 +165,26 @@ def test_a_managed_identity_vouches_for_an_app_registration(
     assert sorted(stored(storage_settings)) == tenant.truth()
 
 
+def test_an_identity_vouches_for_the_audience_of_its_cloud(
+    storage_settings: Environ, tenant: Tenant, tls: TlsFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The US government's authority refuses a token for the audience of the public cloud."""
+    audience = "api://AzureADTokenExchangeUSGov"
+    with (
+        Simulator(tenant, switches=OPEN) as api,
+        IdentityEndpoint() as identity,
+        TokenAuthority(tls, federated=[CLIENT], exchange_audience=audience) as authority,
+    ):
+        pointed_at(authority, monkeypatch)
+        own = {"MDA_TENANT_ID": TENANT, "MDA_CLIENT_ID": CLIENT, "MDA_AUTH": "federated"}
+        cloud = {"AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/"}
+        platform = in_azure(identity, monkeypatch)
+
+        run_until_idle(settings(api, storage_settings, **own, **cloud, **platform))
+
+    assert sorted(stored(storage_settings)) == tenant.truth()
+
+
 def test_a_legacy_token_is_sent_as_it_is(storage_settings: Environ, tenant: Tenant) -> None:
     """It has the scheme `Token`, for tenants that still have one."""
     with Simulator(tenant, switches=OPEN) as api:

@@ -11,10 +11,11 @@ import msgspec
 import typer
 from rich.console import Console
 
+from shared.access import AUTHORITY
 from shared.bootstrap import quiet_azure
 from shared.core.errors import ScanError, SettingsError
 from shared.operate.building import Archive, app_settings, archives
-from shared.operate.deployed_app import AUTHORITY, beside_an_app, for_the_caller, read_app_name
+from shared.operate.deployed_app import beside_an_app, for_the_caller, read_app_name
 from shared.operate.environment import read_file
 from shared.operate.output import STANDARD_OUTPUT, partial
 

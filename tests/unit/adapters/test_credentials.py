@@ -7,7 +7,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from shared.access import Secret
-from shared.adapters.credentials import EntraToken, FixedToken
+from shared.adapters.credentials import EntraToken, FixedToken, exchange_audience
 from shared.adapters.patience import IdentityRefused, IdentityUnavailable, SignInError
 from shared.core.errors import SourceRefused
 from shared.ports import SignInUnavailable
@@ -37,6 +37,22 @@ def test_a_legacy_token_is_sent_as_it_is_and_cannot_be_renewed() -> None:
     token = FixedToken(Secret("s3cret"))
 
     assert (token.header(), token.renew()) == ("Token s3cret", False)
+
+
+@pytest.mark.parametrize(
+    ("authority", "audience"),
+    [
+        (None, "api://AzureADTokenExchange"),
+        ("https://login.microsoftonline.com/", "api://AzureADTokenExchange"),
+        ("https://login.microsoftonline.us/", "api://AzureADTokenExchangeUSGov"),
+        ("login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),
+        ("https://login.chinacloudapi.cn", "api://AzureADTokenExchangeChina"),
+        ("https://login.partner.microsoftonline.cn/", "api://AzureADTokenExchangeChina"),
+    ],
+)
+def test_each_cloud_has_its_own_audience_for_vouching(authority: str | None, audience: str) -> None:
+    """The setting may be a host or an address, as the Azure SDK accepts it."""
+    assert exchange_audience(authority) == audience
 
 
 def test_a_token_is_only_asked_for_anew_once_it_is_renewed() -> None:
