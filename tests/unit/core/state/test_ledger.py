@@ -104,12 +104,14 @@ def test_no_bytes_end_otherwise_than_in_a_ledger_s_error(content: bytes) -> None
         ledgers.decode(content)
 
 
-@pytest.mark.parametrize("damage", [b'"\xff"', b"[" * 100_000], ids=["text", "nesting"])
+@pytest.mark.parametrize(
+    "damage", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000], ids=["text", "nesting"]
+)
 @pytest.mark.parametrize("name", [b"scan", b"surprise"])
 def test_a_damaged_ledger_is_refused(name: bytes, damage: bytes) -> None:
     """Bytes that are not UTF-8, and nesting that is too deep, are read by no decoder."""
     with pytest.raises(LedgerUnreadable, match="cannot be read"):
-        ledgers.decode(b'{"version":1,"min_reader":1,"%b":%b' % (name, damage))
+        ledgers.decode(b'{"version":1,"min_reader":1,"%b":%b}' % (name, damage))
 
 
 @pytest.mark.parametrize("late", [0, 1, HOUR - 1])

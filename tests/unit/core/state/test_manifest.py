@@ -111,12 +111,14 @@ def test_a_manifest_is_read_as_it_was_written(manifest: Manifest) -> None:
     assert content.endswith(b"}\n")
 
 
-@pytest.mark.parametrize("damage", [b'"\xff"', b"[" * 100_000], ids=["text", "nesting"])
+@pytest.mark.parametrize(
+    "damage", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000], ids=["text", "nesting"]
+)
 @pytest.mark.parametrize("name", [b"scan", b"surprise"])
 def test_a_damaged_manifest_cannot_be_decoded(name: bytes, damage: bytes) -> None:
     """Whatever has become of its bytes, who reads the chain must be able to say so."""
     with pytest.raises(msgspec.DecodeError):
-        manifests.decode(b'{"version":1,"%b":%b' % (name, damage))
+        manifests.decode(b'{"version":1,"%b":%b}' % (name, damage))
 
 
 def test_the_pass_is_called_pass() -> None:
