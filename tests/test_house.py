@@ -302,6 +302,13 @@ def test_the_package_holds_the_product_without_command_line_and_table() -> None:
     assert {path for path in package if path.startswith(elsewhere)} == set()
 
 
+def test_the_package_holds_nothing_that_tools_leave_behind() -> None:
+    """Except libraries, which a package that was built here brings along."""
+    left_behind = ignored_names() - {".python_packages", "node_modules"}
+
+    assert {name for name in left_behind if in_package(Path(name) / "any")} == set()
+
+
 def test_the_host_ends_an_invocation_after_ten_minutes() -> None:
     """The function's timeout is explicit, and far above its time budget."""
     assert read_json("host.json")["functionTimeout"] == "00:10:00"
