@@ -1,6 +1,6 @@
 """`table`: let the table of activities follow the feed of each scan, and keep it fast."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.core.state.manifest import Manifest
@@ -39,9 +39,7 @@ class Followed:
         )
 
 
-def follow_shown(
-    feed: Feed, table: Table, display: Display, goes_on: Callable[[], bool] = lambda: True
-) -> Followed:
+def follow_shown(feed: Feed, table: Table, display: Display) -> Followed:
     """Append what the table lacks, and show each commit.
 
     Raises:
@@ -50,12 +48,14 @@ def follow_shown(
         StoreUnavailable: storage cannot be reached or refuses.
         TableUnusable: there is a table, but not one of this program.
     """
-    done = Followed(scan=feed.scan, through=table.open().through)
-    for commit in follow(feed, table, goes_on=goes_on):
+    done = Followed(scan=feed.scan)
+    for commit in follow(feed, table, goes_on=lambda: True):
         done.through = commit.through
         done.commits += 1
         done.rows += commit.rows
         display.progress(str(done))
+    if not done.commits:
+        done.through = table.open().through
     return done
 
 

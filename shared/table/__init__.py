@@ -1,6 +1,6 @@
 """The table: a Delta table of a scan's activities, which follows its feed.
 
-It is an optional job beside the scan, for people who query. It reads what every other reader reads
+It is an optional job beside the scan, for querying with SQL. It reads what every other reader reads
 (`docs/formats.md`, the feed) and knows nothing of the ledger, so it also proves that the feed says
 enough. The table is derived: delete it, and the job writes it again.
 

@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ip: `device.clientIP`.
         country: `location.countryCode`, or else `device.countryCode`.
         severity: `severity`.
-        irregular: whether `record` is in base64, since it is no strict JSON.
+        irregular: whether `record` is in base64, because strict readers would refuse it.
         scan: name of the scan.
         look: the pass that stored it; the column is `pass`.
         manifest: number of the manifest that lists its part.

@@ -94,7 +94,7 @@ def dropped(content: bytes) -> tuple[str, ...]:
     """Return the fields that `decode` drops from the ledger of a newer version; in any other, none.
 
     Raises:
-        msgspec.MsgspecError: it is no ledger; ask only about one that `decode` has read.
+        msgspec.MsgspecError: it is not a ledger; ask only about one that `decode` has read.
     """
     if _versions.decode(content).version <= VERSION:
         return ()

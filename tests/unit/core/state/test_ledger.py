@@ -335,7 +335,7 @@ def test_an_origin_that_a_fast_clock_computed_moves_back_before_the_first_commit
 def test_an_origin_moves_back_for_clocks_that_are_an_hour_to_a_year_apart(
     ahead: int, earlier: int
 ) -> None:
-    """Less is usual; more is no time."""
+    """Smaller differences are usual, and larger ones are not believed."""
     begun = new_ledger()
 
     assert ledgers.heard(begun, ahead, NOW, HOW).origin == begun.origin - earlier
