@@ -52,6 +52,8 @@ class ApiSettings:
         identity_client_id: client id of a user-assigned managed identity; None for the
             system-assigned one.
         authority: host or address that signs app registrations in; None for the public cloud's.
+        unresolved: one sentence for each of these secrets that the platform could not resolve.
+            Nobody can sign in then.
     """
 
     url: str
@@ -62,6 +64,7 @@ class ApiSettings:
     api_token: Secret | None
     identity_client_id: str | None
     authority: str | None
+    unresolved: tuple[str, ...] = ()
 
     @property
     def host(self) -> str:

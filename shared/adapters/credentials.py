@@ -62,6 +62,21 @@ class FixedToken:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class NoToken:
+    """No sign-in at all, because a secret is not at hand."""
+
+    problems: tuple[str, ...]
+
+    def header(self) -> str:
+        """Refuse, and say what is wrong."""
+        raise SourceRefused(f"signing in for the Activities API failed: {'; '.join(self.problems)}")
+
+    def renew(self) -> bool:
+        """Return False: the platform resolves references when it starts the app."""
+        return False
+
+
 class EntraToken:
     """A bearer token of Microsoft Entra, from the credential that `make` returns."""
 
@@ -91,6 +106,8 @@ class EntraToken:
 
 def authorization(api: ApiSettings, clock: Clock) -> Authorization:
     """Return how to sign in for the API, as the settings say. Nothing is requested yet."""
+    if api.unresolved:
+        return NoToken(api.unresolved)
     if api.auth == "api-token" and api.api_token:
         return FixedToken(api.api_token)
     return EntraToken(lambda: api_credential(api, clock), api.auth)

@@ -4,7 +4,7 @@
 problems. Nothing here reads the environment: the caller hands it in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,8 +103,18 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         identity_client_id=reader.text(table.IDENTITY_CLIENT_ID),
         doctor=reader.text(table.SCAN_DOCTOR),
     )
+    _require_secrets(reader, [it.api for it in scans])
     reader.require_no_problems()
     return settings
+
+
+def _require_secrets(reader: Reader, apis: Sequence[ApiSettings]) -> None:
+    """Note unresolved secrets if they are one problem among others, or leave no scan to run.
+
+    Otherwise each is a problem of its scan alone, whose sign-in is then refused.
+    """
+    if reader.problems or all(it.unresolved for it in apis):
+        reader.problems += [problem for it in apis for problem in it.unresolved]
 
 
 def _scans(reader: Reader) -> tuple[tuple[ScanSettings, ...], StorageSettings]:
@@ -141,6 +151,7 @@ def read_query(environ: Mapping[str, str], scan: str | None = None) -> QuerySett
         limit=reader.value(table.SCAN_LIMIT),
         requests_per_minute=reader.value(table.SCAN_REQUESTS_PER_MINUTE),
     )
+    _require_secrets(reader, [query.api])
     reader.require_no_problems()
     return query
 

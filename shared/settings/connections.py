@@ -45,8 +45,12 @@ def apis(reader: Reader, elements: Sequence[Element]) -> list[ApiSettings]:
 
 
 def api_of(element: Element) -> ApiSettings:
-    """Return how one scan reaches the API."""
+    """Return how one scan reaches the API.
+
+    A secret that is not resolved is no problem of the settings: other scans do not need it.
+    """
     reader = element.reader
+    unresolved = [reader.unresolved(it) for it in (element.client_secret, element.api_token)]
     in_azure = bool(reader.source.get("IDENTITY_ENDPOINT"))
     default: AuthMode = "managed-identity" if in_azure else "default"
     settings = ApiSettings(
@@ -54,10 +58,11 @@ def api_of(element: Element) -> ApiSettings:
         url=api_url(reader),
         tenant_id=reader.text(table.MDA_TENANT_ID),
         client_id=reader.text(table.MDA_CLIENT_ID),
-        client_secret=reader.secret(element.client_secret),
-        api_token=reader.secret(element.api_token),
+        client_secret=None if unresolved[0] else reader.secret(element.client_secret),
+        api_token=None if unresolved[1] else reader.secret(element.api_token),
         identity_client_id=reader.text(table.IDENTITY_CLIENT_ID),
         authority=reader.source.get(AUTHORITY) or None,
+        unresolved=tuple(filter(None, unresolved)),
     )
     _check_auth(element, settings)
     return settings

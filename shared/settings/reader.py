@@ -43,15 +43,21 @@ class Reader:
 
     def text(self, setting: Setting[Value]) -> str | None:
         """Return the text of a setting, None when it is absent, empty or unresolved."""
-        text = self.source.get(setting.name, "").strip()
-        if self._is_unresolved(setting):
-            self.problem(
-                setting.name,
-                "is an unresolved Key Vault reference: check that the vault and the secret exist "
-                "and that the app's identity has the role Key Vault Secrets User",
-            )
+        problem = self.unresolved(setting)
+        if problem:
+            self.problems.append(problem)
             return None
-        return text or None
+        return self.source.get(setting.name, "").strip() or None
+
+    def unresolved(self, setting: Setting[Value]) -> str | None:
+        """Return the problem with a Key Vault reference that was not resolved; None without one."""
+        if not self.source.get(setting.name, "").strip().startswith(UNRESOLVED):
+            return None
+        return (
+            f"{self.place}{setting.name} is an unresolved Key Vault reference: check that the "
+            "vault and the secret exist and that the app's identity has the role Key Vault Secrets "
+            "User"
+        )
 
     def secret(self, setting: Setting[Secret]) -> Secret | None:
         """Return a secret, None when it is absent, empty or unresolved."""
@@ -60,7 +66,7 @@ class Reader:
 
     def require(self, setting: Setting[Value], value: object, hint: str) -> None:
         """Note a problem when a setting that is needed has no value."""
-        if value is None and not self._is_unresolved(setting):
+        if value is None and not self.unresolved(setting):
             self.problem(setting.name, f"is not set: {hint}")
 
     def problem(self, name: str, text: str) -> None:
@@ -75,6 +81,3 @@ class Reader:
         """
         if self.problems:
             raise SettingsError(list(dict.fromkeys(self.problems)))
-
-    def _is_unresolved(self, setting: Setting[Value]) -> bool:
-        return self.source.get(setting.name, "").strip().startswith(UNRESOLVED)

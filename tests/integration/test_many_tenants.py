@@ -120,6 +120,23 @@ def test_a_tenant_s_refused_sign_in_fails_its_scan_alone(
     assert sorted(stored(places, "fabrikam")) == customers[1].tenant.truth()
 
 
+def test_a_tenant_s_unresolved_secret_fails_its_scan_alone(
+    customers: list[Customer], storage_settings: Environ
+) -> None:
+    """Its state is reported as ever, and nothing is sent to its API."""
+    reference = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/contoso)"
+
+    first, second = run_scans(
+        settings(customers, storage_settings, MDA_API_TOKEN_CONTOSO=reference)
+    )
+
+    assert isinstance(first.error, SourceRefused)
+    assert "MDA_API_TOKEN_CONTOSO is an unresolved Key Vault reference" in str(first.error)
+    assert json.loads(first.line)["lag_seconds"] > 0
+    assert customers[0].api.requests == []
+    assert (second.outcome, second.error) == ("idle", None)
+
+
 def test_each_tenant_has_a_request_budget_of_its_own(
     customers: list[Customer], storage_settings: Environ
 ) -> None:

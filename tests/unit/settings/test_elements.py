@@ -80,6 +80,31 @@ def test_a_problem_with_a_secret_of_one_scan_names_its_setting(value: str, says:
     assert f"SCANS[0] (a): MDA_API_TOKEN_A {says}" in said
 
 
+def test_an_unresolved_secret_is_a_problem_of_its_scan_alone() -> None:
+    """The vault of one customer must not stop the scans of all others."""
+    first, second = scans_of(
+        [{"name": "a", "api_token_setting": "MDA_API_TOKEN_A"}, {"name": "b"}],
+        MDA_AUTH="api-token",
+        MDA_API_TOKEN="theirs",
+        MDA_API_TOKEN_A="@Microsoft.KeyVault(x)",
+    )
+
+    assert (first.api.api_token, second.api.unresolved) == (None, ())
+    (problem,) = first.api.unresolved
+    assert problem.startswith("SCANS[0] (a): MDA_API_TOKEN_A is an unresolved Key Vault reference")
+
+
+def test_an_unresolved_secret_is_reported_with_the_other_problems() -> None:
+    """Nobody should have to fix settings one deployment at a time."""
+    scans = '[{"name": "a", "api_token_setting": "MDA_API_TOKEN_A"}, {"name": "b"}]'
+    given = {"MDA_AUTH": "api-token", "MDA_API_TOKEN": "x", "SCAN_LIMIT": "1", "SCANS": scans}
+
+    said = problems({**GOOD, **given, "MDA_API_TOKEN_A": "@Microsoft.KeyVault(x)"})
+
+    assert "SCAN_LIMIT" in said
+    assert "MDA_API_TOKEN_A is an unresolved Key Vault reference" in said
+
+
 def test_a_secret_that_no_scan_names_is_accepted() -> None:
     """That of a scan which was removed may stay for a while."""
     assert scans_of([{"name": "a"}], MDA_API_TOKEN_OLD="x")
