@@ -184,9 +184,8 @@ def follow(folder: Path, table: Path, last: int, manifests_most: int) -> None:
     following.MANIFESTS_MOST = manifests_most
     feed = Feed(Shelf(folder=folder, last=last), "all")
     began = time.perf_counter()
-    commits = list(
-        following.follow(feed, DeltaActivities(str(table), "all", dict), goes_on=lambda: True)
-    )
+    follower = following.Follower(feed, DeltaActivities(str(table), "all", dict))
+    commits = list(follower.commits())
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     said = {"rows": sum(it.rows for it in commits), "seconds": seconds, "peak_kb": peak}

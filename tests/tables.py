@@ -44,6 +44,7 @@ class InMemoryTable:
         commits: for each commit, the number of the last manifest in the table.
         compacted: when a compaction was last complete.
         vacuumed: when a vacuum was last complete.
+        opened: how often it was opened for an append.
         meanwhile: called during each append or compaction, before it is committed, as another
             writer would be.
     """
@@ -54,6 +55,7 @@ class InMemoryTable:
         self.commits: list[int] = []
         self.compacted: int | None = None
         self.vacuumed: int | None = None
+        self.opened = 0
         self.meanwhile: Callable[[], None] = lambda: None
 
     @property
@@ -63,6 +65,7 @@ class InMemoryTable:
 
     def open(self) -> "InMemoryHandle":
         """Return the table as it is now."""
+        self.opened += 1
         return InMemoryHandle(self, len(self.commits))
 
     def commit(self, through: int, rows: Iterable[Row]) -> None:

@@ -7,7 +7,7 @@ from shared.core.state.manifest import Manifest
 from shared.operate.pausing import Display, counted
 from shared.ports import Clock
 from shared.table.feed import Feed
-from shared.table.following import follow
+from shared.table.following import Follower
 from shared.table.keeping import Kept, keep
 from shared.table.ports import Table, TableUpkeep
 
@@ -48,14 +48,13 @@ def follow_shown(feed: Feed, table: Table, display: Display) -> Followed:
         StoreUnavailable: storage cannot be reached or refuses.
         TableUnusable: there is a table, but not one of this program.
     """
-    done = Followed(scan=feed.scan)
-    for commit in follow(feed, table, goes_on=lambda: True):
+    follower, done = Follower(feed, table), Followed(scan=feed.scan)
+    for commit in follower.commits():
         done.through = commit.through
         done.commits += 1
         done.rows += commit.rows
         display.progress(str(done))
-    if not done.commits:
-        done.through = table.open().through
+    done.through = follower.through
     return done
 
 

@@ -11,7 +11,7 @@ A writer that is killed leaves files that no commit names. Two writers at once c
 and nothing else.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.core.state.manifest import Manifest
@@ -42,32 +42,57 @@ class Appended:
     rows: int
 
 
-def follow(feed: Feed, table: Table, *, goes_on: Callable[[], bool]) -> Iterator[Appended]:
-    """Append what the table lacks; yield each commit.
+class Follower:
+    """A table that follows the feed of one scan, commit by commit.
 
-    Args:
-        feed: the feed of a scan.
-        table: the table that follows it.
-        goes_on: says before each commit whether there is time for it.
-
-    Raises:
-        FeedBroken: the feed is not what it should be.
-        PartUnreadable: a part is gone, or cannot be read.
-        StoreUnavailable: storage cannot be reached or refuses.
-        TableUnusable: there is a table, but not one of this program.
+    Attributes:
+        feed: the feed.
+        table: the table.
+        through: number of the last manifest in the table at the last look; 0 if none was, and
+            before the first look.
     """
-    while goes_on():
-        handle = table.open()
-        manifests = next_commit(feed.after(handle.through))
+
+    def __init__(self, feed: Feed, table: Table) -> None:
+        """Let this table follow this feed."""
+        self.feed = feed
+        self.table = table
+        self.through = 0
+
+    def commits(self) -> Iterator[Appended]:
+        """Append whatever the table lacks; yield each commit.
+
+        Raises:
+            FeedBroken: the feed is not what it should be.
+            PartUnreadable: a part is gone, or cannot be read.
+            StoreUnavailable: storage cannot be reached or refuses.
+            TableUnusable: there is a table, but not one of this program.
+        """
+        while True:
+            try:
+                commit = self.step()
+            except AppendRefused:
+                continue
+            if commit is None:
+                return
+            yield commit
+
+    def step(self) -> Appended | None:
+        """Append the next commit and return it; None at the end of the feed.
+
+        Raises:
+            AppendRefused: another writer was faster, and nothing was appended: take another step.
+            ScanError: see `commits`.
+        """
+        handle = self.table.open()
+        self.through = handle.through
+        manifests = next_commit(self.feed.after(self.through))
         if not manifests:
-            return
-        rows = _Rows(feed, manifests)
+            return None
+        rows = _Rows(self.feed, manifests)
         first, through = manifests[0].number, manifests[-1].number
-        try:
-            handle.append(rows.batches(), first=first, through=through)
-        except AppendRefused:
-            continue
-        yield Appended(first=first, through=through, rows=rows.count)
+        handle.append(rows.batches(), first=first, through=through)
+        self.through = through
+        return Appended(first=first, through=through, rows=rows.count)
 
 
 def next_commit(manifests: Iterator[Manifest]) -> list[Manifest]:

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 
 from shared.adapters.delta_table import storage_options
 from shared.operate.building import followers
-from shared.table.following import follow
+from shared.table.following import Follower
 from simulator import Simulator
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
 from tests.sampling import examples
@@ -30,7 +30,7 @@ from shared.table import following
 following.MANIFESTS_MOST = 3
 ((feed, table),) = followers(os.environ, None, os.environ["TABLE"])
 print("ready", flush=True)
-for commit in following.follow(feed, table, goes_on=lambda: True):
+for commit in following.Follower(feed, table).commits():
     print(commit.through, flush=True)
 """
 
@@ -84,7 +84,7 @@ def in_table(environ: dict[str, str]) -> Counter[tuple[str, int, int]]:
 def assert_complete(environ: dict[str, str]) -> None:
     """Assert that the table has each activity of the feed once."""
     ((feed, table),) = followers(environ, None, environ["TABLE"])
-    list(follow(feed, table, goes_on=lambda: True))
+    list(Follower(feed, table).commits())
     assert in_table(environ) == Counter(stored(environ))
 
 

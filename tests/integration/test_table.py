@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from harness.azurite import Azurite
 from shared.adapters.delta_table import SCHEMA, VACUUMED
+from shared.adapters.system_clock import SystemClock
 from simulator import IdentityEndpoint, Simulator
 from tests.conftest import unused_storage
 from tests.contracts.test_table import in_folder, row
@@ -67,6 +68,30 @@ def test_the_command_does_the_upkeep_that_is_due(environ: dict[str, str], tmp_pa
 
     again = invoke(environ, "table", "--to", str(folder))
     assert "upkeep" not in again.stderr
+
+
+def test_a_watched_table_gets_its_upkeep_each_time(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days become final while the command runs; Control-C ends it, and it ends well."""
+    folder, waited = tmp_path / "table", list[int]()
+
+    def sleep(_: SystemClock, milliseconds: int) -> None:
+        waited.append(milliseconds)
+        if len(waited) == 3:
+            raise KeyboardInterrupt
+        number, other = len(waited), in_folder(folder, "other")
+        other.open().append([[row(f"old-{number}", 1)]], first=number, through=number)
+        # As if a day had passed since the last compaction.
+        other.state_compacted(0)
+
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+
+    ran = invoke(environ, "table", "--to", str(folder), "--watch", "7")
+
+    assert (ran.exit_code, waited) == (0, [7_000] * 3)
+    assert "upkeep: 2 files of 1 day merged" in ran.stderr
+    assert len(list(folder.glob("date=1970-01-02/*.parquet"))) == 3
 
 
 def test_old_days_leave_the_table_only_if_the_command_is_told_to(

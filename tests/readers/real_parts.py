@@ -7,7 +7,7 @@ from typing import Any
 from shared.adapters.delta_table import DeltaActivities
 from shared.core.model import Answer, NoAnswer, Request
 from shared.table.feed import Feed
-from shared.table.following import follow
+from shared.table.following import Follower
 from simulator import Tenant
 from tests.fakes import HOUR, NOW, policy
 from tests.tables import InMemoryFeed
@@ -115,6 +115,6 @@ def write_table(folder: Path) -> World:
     """Let a table at `folder`/activities follow a scan; return the world of the scan."""
     world = scanned(records_for_columns())
     table = DeltaActivities(str(folder / "activities"), "all", dict)
-    for _ in follow(Feed(InMemoryFeed(world.results), "all"), table, goes_on=lambda: True):
+    for _ in Follower(Feed(InMemoryFeed(world.results), "all"), table).commits():
         pass
     return world

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.core.errors import PartUnreadable
 from shared.table import following
 from shared.table.feed import Feed
-from shared.table.following import Appended, follow, next_commit
+from shared.table.following import Appended, Follower, next_commit
 from tests.fakes import HOUR, NOW, InMemoryResults, policy
 from tests.tables import InMemoryFeed, InMemoryTable
 from tests.world import World
@@ -28,7 +28,7 @@ def scanned() -> World:
 
 def caught_up(results: InMemoryResults, table: InMemoryTable) -> list[Appended]:
     """Let a table follow to the end; return its commits."""
-    return list(follow(Feed(InMemoryFeed(results), "all"), table, goes_on=lambda: True))
+    return list(Follower(Feed(InMemoryFeed(results), "all"), table).commits())
 
 
 def assert_complete(table: InMemoryTable, world: World) -> None:
@@ -115,19 +115,16 @@ def test_a_part_that_is_gone_stops_the_table_before_it_appends_anything_of_it() 
     assert_complete(table, world)
 
 
-def test_a_table_stops_between_commits_when_its_time_is_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The next call goes on."""
+def test_a_look_that_finds_nothing_new_opens_the_table_once() -> None:
+    """Opening it takes several requests, and most looks find nothing."""
     world, table = scanned(), InMemoryTable()
-    monkeypatch.setattr(following, "BYTES_MOST", 10_000)
-    answers = iter([True, True, False])
-    feed = Feed(InMemoryFeed(world.results), "all")
-
-    assert len(list(follow(feed, table, goes_on=lambda: next(answers)))) == 2
-
     caught_up(world.results, table)
-    assert_complete(table, world)
+    follower = Follower(Feed(InMemoryFeed(world.results), "all"), table)
+    before = table.opened
+
+    assert list(follower.commits()) == []
+    assert follower.through == max(world.results.manifests)
+    assert table.opened == before + 1
 
 
 class Killed(BaseException):
