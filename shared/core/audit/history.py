@@ -108,7 +108,7 @@ def decode(content: bytes) -> History | None:
     """Return the history in these bytes; None if it must be created again."""
     try:
         history = _decoder.decode(content)
-    except (ValueError, RecursionError):  # Such as bytes that are not UTF-8.
+    except ValueError:  # Also raised for bytes that are not UTF-8.
         return None
     return history if history.version == VERSION else None
 
@@ -149,7 +149,7 @@ def _with_slice(history: History, manifest: Manifest) -> History:
         known = {at: it for at, it in known.items() if at >= newest - KEPT_MS}
     told = _told(known.get(hour, Hour()), manifest, hour)
     hours = {**known, hour: told}
-    if hour not in known and hour < newest:
+    if hour not in known:
         hours = dict(sorted(hours.items()))
     return change(after, hours=hours)
 

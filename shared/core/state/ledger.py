@@ -91,13 +91,11 @@ def decode(content: bytes) -> Ledger:
 
 
 def dropped(content: bytes) -> tuple[str, ...]:
-    """Return the fields that `decode` drops from the ledger of a newer version; in any other, none.
+    """Return the fields that `decode` drops: a newer version wrote them.
 
     Raises:
         msgspec.MsgspecError: it is not a ledger; ask only about one that `decode` has read.
     """
-    if _versions.decode(content).version <= VERSION:
-        return ()
     return tuple(name for name in _objects.decode(content) if name not in _FIELDS)
 
 

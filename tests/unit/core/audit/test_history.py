@@ -139,6 +139,15 @@ def test_a_manifest_about_an_older_hour_is_counted_and_not_taken_in() -> None:
     assert (history.older, history.through, list(history.hours)) == (1, 2, [NOW])
 
 
+def test_hours_are_in_order_even_if_an_older_one_comes_later() -> None:
+    """The hour 35 days before the newest is kept, too."""
+    history = histories.empty("all")
+    for number, hour in enumerate((NOW - HOUR, NOW, NOW - 35 * DAY)):
+        history = histories.taken(history, *manifest(hour, number=number + 1))
+
+    assert list(history.hours) == [NOW - 35 * DAY, NOW - HOUR, NOW]
+
+
 def test_history_keeps_35_days() -> None:
     """What is older goes when newer hours come."""
     history = histories.empty("all")
@@ -168,10 +177,35 @@ def test_an_hour_remembers_what_was_lost_in_it() -> None:
     assert history.hours[NOW].passes == {}
 
 
-def test_an_hour_tells_what_each_sweep_found_in_it() -> None:
-    """Besides what all of them found."""
+def test_an_hour_joins_what_was_lost_in_it() -> None:
+    """A later look at other time does not change it."""
     history = histories.empty("all")
-    for number, (name, late) in enumerate([("sweep-2h", 2), ("sweep-24h", 3), ("sweep-2h", 4)]):
+    for number in range(4):
+        start = NOW + number * 10 * MINUTE
+        lost = Loss(start=start, end=start + 10 * MINUTE, reason="too old") if number < 3 else None
+        history = histories.taken(history, *manifest(start, number=number + 1, lost=lost))
+
+    assert history.hours[NOW].lost == ((NOW, NOW + 30 * MINUTE),)
+
+
+def test_an_hour_sums_up_its_manifests() -> None:
+    """Requests, manifests, and late records by how late they were."""
+    history = histories.empty("all")
+    for number, (requests, lateness) in enumerate([(2, {"1h": 1, "1d": 2}), (5, {"1d": 3})]):
+        sent = manifests.Requests(count=requests, first=NOW, last=NOW)
+        stated = manifest(NOW, number=number + 1, requests=sent, lateness=lateness)
+        history = histories.taken(history, *stated)
+
+    hour = history.hours[NOW]
+    assert (hour.requests, hour.manifests, hour.lateness) == (7, 2, {"1h": 1, "1d": 5})
+
+
+def test_an_hour_tells_what_each_sweep_found_in_it() -> None:
+    """Besides what all of them found; one that found nothing is not listed."""
+    history = histories.empty("all")
+    for number, (name, late) in enumerate(
+        [("sweep-2h", 2), ("sweep-24h", 3), ("sweep-2h", 4), ("sweep-72h", 0)]
+    ):
         found = {"pass_name": name, "counts": Counts(records=late, late=late)}
         history = histories.taken(history, *manifest(NOW, number=number + 1, **found))
 
@@ -189,6 +223,15 @@ def test_a_history_names_the_manifest_up_to_which_it_goes() -> None:
     assert (history.sha256, history.made) == (manifests.digest(content), made.made)
     assert histories.encode(history).splitlines(keepends=True)[0].endswith(b"}\n")
     assert histories.encode(history).count(b"\n") == 1
+
+
+def test_a_history_keeps_the_number_of_its_first_manifest() -> None:
+    """Whatever follows."""
+    history = histories.taken(histories.empty("all"), *manifest(NOW, number=7))
+
+    history = histories.taken(history, *manifest(NOW, number=8))
+
+    assert (history.first, history.through) == (7, 8)
 
 
 def test_a_history_fits_the_ledger_whose_chain_it_is_of() -> None:
@@ -330,6 +373,19 @@ def test_a_decision_is_taken_in_without_an_hour() -> None:
     assert after.through == before.through + 1
     assert (after.hours, after.newest, after.older) == (before.hours, before.newest, before.older)
     assert manifests.decode(contents(world)[-1]).decision
+
+
+@pytest.mark.parametrize("complete_until", [NOW - HOUR, NOW + HOUR])
+def test_history_reaches_back_from_the_newest_time_that_the_head_tells_of(
+    complete_until: int,
+) -> None:
+    """That is the end of its slice, or of what a pass has covered."""
+    complete = {FIRST_PASS: ((NOW - DAY, complete_until),), "sweep-2h": ((NOW - DAY, NOW - HOUR),)}
+    head, _ = manifest(NOW - 10 * MINUTE, complete=complete)
+
+    reach = 36 * DAY + HOUR
+
+    assert histories.reaches_back_to(head) == max(NOW, complete_until) - reach
 
 
 def test_where_a_decision_is_all_there_is_history_reaches_back_from_when_it_was_made() -> None:

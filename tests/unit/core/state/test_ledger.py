@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from shared.core.errors import LedgerRolledBack, LedgerTooNew, LedgerUnreadable, ScopeChanged
 from shared.core.model import (
+    FIRST_PASS,
     ApiClock,
     Head,
+    Load,
     Slice,
 )
 from shared.core.slices.transitions import Transition
@@ -54,11 +56,15 @@ def test_a_newer_ledger_is_refused_whatever_else_it_holds(version: int, least: i
         ledgers.decode(LEAST % (version, least))
 
 
-def test_a_newer_ledger_that_lets_this_version_use_it_is_read_without_what_is_new() -> None:
+@pytest.mark.parametrize("least", [0, 1])
+def test_a_newer_ledger_that_lets_this_version_use_it_is_read_without_what_is_new(
+    least: int,
+) -> None:
     """The fields that are dropped can be told, and the ledger has this version from then on."""
     ledger = new_ledger()
     stated = msgspec.json.decode(ledgers.encode(ledger))
-    newer = msgspec.json.encode({**stated, "version": 2, "surprise": 1, "another": []})
+    new = {"version": 2, "min_reader": least, "surprise": 1, "another": []}
+    newer = msgspec.json.encode({**stated, **new})
 
     assert ledgers.decode(newer) == ledger
     assert ledgers.dropped(newer) == ("surprise", "another")
@@ -123,6 +129,13 @@ def test_the_origin_is_floored_to_the_hour(late: int) -> None:
     assert (ledger.epoch, ledger.head, ledger.claimed_until) == (0, Head(), 0)
 
 
+def test_a_scan_begins_with_no_run_and_nothing_covered() -> None:
+    """Its first pass is named all the same, as in every ledger."""
+    ledger = ledgers.begin(HOW, NOW)
+
+    assert (ledger.run, ledger.coverage) == ("", {FIRST_PASS: ()})
+
+
 @pytest.mark.parametrize(
     ("until", "held"),
     [
@@ -146,6 +159,36 @@ def test_a_claim_counts_the_epoch_and_lasts_as_long_as_a_run_may() -> None:
     assert (claimed.epoch, claimed.run, claimed.api) == (7, "me", "other")
     assert claimed.claimed_until == NOW + 240_000 + 30_000
     assert ledgers.is_held(claimed, NOW + 269_999, HOW)
+
+
+def test_a_claim_notes_when_the_run_started_and_how_old_the_last_sweep_is() -> None:
+    """The capacity is measured from the starts; what is final depends on the last sweep."""
+    first = ledgers.claim(new_ledger(), run="me", now=NOW, policy=HOW)
+
+    second = ledgers.claim(first, run="you", now=NOW + MINUTE, policy=HOW)
+
+    assert second.pacing.starts == (NOW, NOW + MINUTE)
+    assert second.last_sweep == DAY
+
+
+@pytest.mark.parametrize(("requests", "overloaded"), [(1, False), (100_000, True)])
+def test_a_claim_says_whether_the_scan_is_overloaded(requests: int, overloaded: bool) -> None:  # noqa: FBT001
+    """That is, whether the first pass needs more requests than the runs can send."""
+    ledger = new_ledger(load={START: Load(requests=requests, covered=HOUR)})
+
+    assert ledgers.claim(ledger, run="me", now=NOW, policy=HOW).overloaded is overloaded
+
+
+def test_a_claim_settles_what_is_final_and_beyond_the_api_s_reach() -> None:
+    """Two hours before it leaves that; the coverage that the ledger keeps begins there."""
+    origin = NOW - 3 * HOUR
+    covered = dict.fromkeys((FIRST_PASS, "sweep-2h", "sweep-24h"), ((origin, NOW),))
+    ledger = new_ledger(coverage=covered)
+
+    claimed = ledgers.claim(ledger, run="me", now=origin + 30 * DAY - HOUR, policy=HOW)
+
+    assert (ledger.settled_until, claimed.settled_until) == (origin, origin + HOUR)
+    assert claimed.coverage == dict.fromkeys(covered, ((origin + HOUR, NOW),))
 
 
 def test_a_released_ledger_is_free_at_once() -> None:
@@ -296,6 +339,15 @@ def test_a_slice_is_opened_once_and_in_its_place() -> None:
     assert ledger.open == (earlier, later)
 
 
+def test_an_open_slice_is_found_by_its_bounds_as_it_is_open() -> None:
+    """However far it has come since; others do not count."""
+    other, reached = piece_of((END, END + MINUTE)), piece_of(cursor=START + 7)
+    ledger = new_ledger(open=(other, reached))
+
+    assert ledgers.open_as(ledger, piece_of()) == reached
+    assert ledgers.open_as(ledger, piece_of((START, END + MINUTE))) is None
+
+
 def test_a_turned_slice_is_replaced_by_what_goes_on_and_what_it_opened() -> None:
     """The others stay as they are."""
     other, halves = piece_of((END, END + MINUTE)), ((START, START + 9), (START + 9, END))
@@ -360,8 +412,11 @@ def test_the_distance_of_the_api_s_clock_is_kept_if_it_can_be_believed() -> None
 
 def test_a_part_that_the_ledger_forgot_is_explained_with_its_name() -> None:
     """And with the command that adopts it."""
-    assert "part x/y exists" in str(ledgers.put_back_before("x/y"))
-    assert "ledger rebuild" in str(ledgers.put_back_before("x/y"))
+    error = ledgers.put_back_before("x/y")
+
+    assert isinstance(error, LedgerRolledBack)
+    assert "part x/y exists" in str(error)
+    assert "ledger rebuild" in str(error)
 
 
 def test_the_scope_is_right_while_the_filters_are_those_of_the_coverage() -> None:
