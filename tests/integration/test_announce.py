@@ -82,6 +82,8 @@ def test_messages_are_appended_to_a_file(environ: dict[str, str], tmp_path: Path
         (("--queue", "a", "--output", "-"), "--queue or --output"),
         (("--output", "-", "--schema", "Custom"), "--schema"),
         (("--output", "-", "--from", "yesterday"), "--from"),
+        (("--output", "-", "--until", "soon"), "--until is 'soon'"),
+        (("--output", "-", "--to", "soon"), "--until is 'soon'"),
         (("--output", "-", "--scan", "other"), "--scan"),
     ],
 )

@@ -17,8 +17,8 @@ from tests.test_docs import ROOT, commands
 NEEDED = {
     "query": ["--output", "found.jsonl"],
     "announce": ["--queue", "q"],
-    "rescan": ["--from", "2026-11-23", "--to", "2026-11-24"],
-    "backfill": ["--to", "2026-11-23"],
+    "rescan": ["--from", "2026-11-23", "--until", "2026-11-24"],
+    "backfill": ["--from", "2026-11-23"],
     "quarantine show": ["7"],
 }
 """What a command cannot do without."""

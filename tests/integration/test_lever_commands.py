@@ -62,18 +62,25 @@ REFUSED = [
     (("retry", "--yes"), 1, "failed: LeverRefused: no slice waits"),
     (("accept-filters", "--yes"), 1, "there is nothing to accept"),
     (("pause", "--until", "2020-01-01", "--yes"), 1, "is in the past"),
-    (("backfill", "--to", "2020-01-01", "--yes"), 1, "beyond the API's reach of 30 days"),
-    (("rescan", "--from", "2020-01-01", "--to", "2020-01-02", "--yes"), 1, "begins at"),
+    (("backfill", "--from", "2020-01-01", "--yes"), 1, "beyond the API's reach of 30 days"),
+    (("rescan", "--from", "2020-01-01", "--until", "2020-01-02", "--yes"), 1, "begins at"),
     (("pause",), 2, "--yes is needed: there is no terminal to ask on"),
     (("pause", "--until", "soon", "--yes"), 2, "--until is 'soon': it is not a time"),
-    (("rescan", "--from", "yesterday", "--to", "2020-01-02"), 2, "--from is 'yesterday'"),
-    (("backfill", "--to", "long ago"), 2, "--to is 'long ago'"),
+    (("rescan", "--from", "yesterday", "--until", "2020-01-02"), 2, "--from is 'yesterday'"),
+    (("rescan", "--from", "2020-01-01", "--until", "soon"), 2, "--until is 'soon'"),
+    (("backfill", "--from", "long ago"), 2, "--from is 'long ago'"),
+]
+
+OF_THE_FIRST_RELEASE = [
+    (("rescan", "--from", "2020-01-01", "--to", "2020-01-02", "--yes"), 1, "begins at"),
+    (("rescan", "--from", "2020-01-01", "--to", "soon"), 2, "--until is 'soon'"),
+    (("backfill", "--to", "2020-01-01", "--yes"), 1, "beyond the API's reach of 30 days"),
 ]
 
 
 def test_what_makes_no_sense_is_refused_with_the_reason(environ: dict[str, str]) -> None:
     """Nothing is changed, and the exit code tells a refusal from a wrong option."""
-    for arguments, code, says in REFUSED:
+    for arguments, code, says in [*REFUSED, *OF_THE_FIRST_RELEASE]:
         result = invoke(environ, *arguments)
 
         assert (result.exit_code, result.stdout) == (code, ""), arguments
@@ -111,11 +118,11 @@ def test_time_is_scanned_again_and_before_the_origin(storage_settings: dict[str,
         run_until_idle(environ)
         first = len(stored(storage_settings))
         tenant.add(*[(at, at + MINUTE) for at in missed])
-        bounds = ("--from", iso(now - 3 * HOUR + 5 * MINUTE), "--to", iso(now - HOUR))
+        bounds = ("--from", iso(now - 3 * HOUR + 5 * MINUTE), "--until", iso(now - HOUR))
 
         ordered = [
             invoke(environ, "rescan", *bounds, "--yes"),
-            invoke(environ, "backfill", "--to", iso(now - 7 * HOUR), "--yes", "--now"),
+            invoke(environ, "backfill", "--from", iso(now - 7 * HOUR), "--yes", "--now"),
         ]
         run_until_idle(environ)
         run_until_idle(environ)

@@ -146,9 +146,11 @@ def rescanned(ledger: Ledger, order: Order, policy: Policy, *, bounds: Interval)
     """
     start, end = bounds
     if start >= end:
-        raise LeverRefused(f"{_shown(bounds)} is empty: --from must be before --to")
+        raise LeverRefused(f"{_shown(bounds)} is empty: --from must be before --until")
     if end > order.at:
-        raise LeverRefused(f"--to {instant(end)} is in the future: it cannot be scanned again yet")
+        raise LeverRefused(
+            f"--until {instant(end)} is in the future: it cannot be scanned again yet"
+        )
     if start < ledger.origin:
         raise LeverRefused(
             f"the scan begins at {instant(ledger.origin)}, after --from {instant(start)}: earlier "

@@ -30,7 +30,7 @@ def announce(  # noqa: PLR0913 - each is an option
     ] = None,
     end: Annotated[
         str | None,
-        typer.Option("--to", metavar="TIME", help="Only parts with time before this (ISO 8601)."),
+        typer.Option("--until", "--to", metavar="TIME", help="Only parts with time before then."),
     ] = None,
     queue: Annotated[
         str | None,
@@ -71,7 +71,7 @@ def announce(  # noqa: PLR0913 - each is an option
             raise SettingsError([TWICE])
         environ = environ_of(env_file, from_app)
         wanted = Wanted(
-            start=read_time("--from", start), end=read_time("--to", end), after=after, most=most
+            start=read_time("--from", start), end=read_time("--until", end), after=after, most=most
         )
         place = archive_of(environ, scan)
         parts = announced_place(environ, place.policy.scan, schema=schema, topic=topic)

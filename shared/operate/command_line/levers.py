@@ -95,13 +95,16 @@ def rescan(
         typer.Option("--from", metavar="TIME", help="Start of the time to scan again (ISO 8601)."),
     ],
     end: Annotated[
-        str, typer.Option("--to", metavar="TIME", help="End of that time (ISO 8601), exclusive.")
+        str,
+        typer.Option(
+            "--until", "--to", metavar="TIME", help="End of that time (ISO 8601), exclusive."
+        ),
     ],
 ) -> LeverFor:
     """Scan time again, and store only what is missing."""
 
     def lever(policy: Policy) -> Lever:
-        bounds = parse_time("--from", start), parse_time("--to", end)
+        bounds = parse_time("--from", start), parse_time("--until", end)
         return lambda ledger, order: levers.rescanned(ledger, order, policy, bounds=bounds)
 
     return lever
@@ -110,15 +113,17 @@ def rescan(
 @_command
 def backfill(
     *,
-    to: Annotated[
+    start: Annotated[
         str,
-        typer.Option("--to", metavar="TIME", help="The new, earlier start of the scan (ISO 8601)."),
+        typer.Option(
+            "--from", "--to", metavar="TIME", help="The new, earlier start of the scan (ISO 8601)."
+        ),
     ],
 ) -> LeverFor:
     """Make a scan begin earlier, as far back as the API answers."""
 
     def lever(policy: Policy) -> Lever:
-        at = parse_time("--to", to)
+        at = parse_time("--from", start)
         return lambda ledger, order: levers.backfilled(ledger, order, policy, to=at)
 
     return lever

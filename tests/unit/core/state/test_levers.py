@@ -274,7 +274,7 @@ def test_a_rescan_has_a_pass_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("bounds", "changes", "why"),
     [
-        ((NOW - HOUR, NOW - HOUR), {}, "is empty: --from must be before --to"),
+        ((NOW - HOUR, NOW - HOUR), {}, "is empty: --from must be before --until"),
         ((NOW - HOUR, NOW + 1), {}, "is in the future"),
         ((NOW - 4 * HOUR, NOW), {}, "the scan begins at 2026-11-23 09:00:00 UTC, after --from"),
         ((NOW - 31 * DAY, NOW), {"origin": NOW - 40 * DAY}, "beyond the API's reach of 30 days"),
