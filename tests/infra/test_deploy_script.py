@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+import subprocess
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +67,29 @@ def deployed(subscription: Azure, name: str = "activity-scan-prod") -> dict[str,
     return options
 
 
-def test_one_command_deploys_everything(tmp_path: Path) -> None:
-    """It deploys infrastructure and package, then checks that the function is there."""
-    subscription = azure(tmp_path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """The usual deployment: where, what it printed, and what it left in its folder."""
 
+    subscription: Azure
+    ran: subprocess.CompletedProcess[str]
+    left_behind: set[Path]
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Usual:
+    """Provide the usual deployment, for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("usual")
+    subscription = azure(folder)
+    before = set(folder.iterdir())
     ran = subscription.run("deploy.sh", *USUAL)
+    return Usual(subscription=subscription, ran=ran, left_behind=set(folder.iterdir()) - before)
 
-    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
-    assert "func-contoso has the function scan_activities and no other." in ran.stdout
+
+def test_one_command_deploys_everything(usual: Usual) -> None:
+    """It deploys infrastructure and package, then checks that the function is there."""
+    assert (usual.ran.returncode, changes(usual.subscription)) == (0, [CREATE, PUBLISH])
+    assert "func-contoso has the function scan_activities and no other." in usual.ran.stdout
 
 
 def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
@@ -127,13 +144,10 @@ def test_the_script_warns_that_alerts_reach_nobody(tmp_path: Path) -> None:
     assert "No --alert-email: alerts will fire but reach nobody." in ran.stderr
 
 
-def test_the_package_is_what_the_ignore_file_leaves_in(tmp_path: Path) -> None:
+def test_the_package_is_what_the_ignore_file_leaves_in(usual: Usual) -> None:
     """It is published with its libraries to the app that the template created."""
-    subscription = azure(tmp_path)
+    (published,) = usual.subscription.state()["publications"]
 
-    subscription.run("deploy.sh", *USUAL)
-
-    (published,) = subscription.state()["publications"]
     assert (published["app"], published["group"]) == ("func-contoso", "rg-contoso")
     assert published["build_remote"] == "false"
     assert {name.partition("/")[0] for name in published["names"]} == {
@@ -145,14 +159,9 @@ def test_the_package_is_what_the_ignore_file_leaves_in(tmp_path: Path) -> None:
     }
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_nothing_is_left_behind(usual: Usual) -> None:
     """The package and the CLI's messages were in a temporary folder."""
-    subscription = azure(tmp_path)
-    before = set(tmp_path.iterdir())
-
-    subscription.run("deploy.sh", *USUAL)
-
-    assert set(tmp_path.iterdir()) == before
+    assert usual.left_behind == set()
 
 
 def test_outputs_are_read_whatever_their_case(tmp_path: Path) -> None:
@@ -600,24 +609,17 @@ def test_warmup_beside_the_function_is_not_a_fault(tmp_path: Path) -> None:
     assert subscription.run("deploy.sh", *USUAL).returncode == 0
 
 
-def test_the_infrastructure_can_be_deployed_alone(tmp_path: Path) -> None:
-    """Another pipeline may publish the code."""
+def test_infrastructure_and_package_can_be_deployed_apart(tmp_path: Path) -> None:
+    """Another pipeline may publish the code, or upgrade it in an existing environment."""
     subscription = azure(tmp_path)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+    first = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+    created = changes(subscription)
+    second = subscription.run("deploy.sh", *PACKAGE)
 
-    assert (ran.returncode, changes(subscription)) == (0, [CREATE])
-
-
-def test_the_package_can_be_published_alone(tmp_path: Path) -> None:
-    """This upgrades the code in an existing environment."""
-    subscription = azure(tmp_path)
-    subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
-
-    ran = subscription.run("deploy.sh", *PACKAGE)
-
-    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
-    assert "Deployed:" not in ran.stdout
+    assert (first.returncode, created) == (0, [CREATE])
+    assert (second.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
+    assert "Deployed:" not in second.stdout
 
 
 def test_a_package_without_infrastructure_is_refused(tmp_path: Path) -> None:

@@ -221,49 +221,12 @@ def test_a_record_that_comes_again_is_dropped_across_pages() -> None:
     assert (counts.repeated, counts.changed) == (1, 1)
 
 
-def test_a_continuation_that_asks_for_something_else_is_counted() -> None:
-    """It is followed all the same, and what is outside is dropped."""
-    answer = more(START + 5, activity(START))
-    answer["nextQueryFilters"]["user"] = {"eq": "somebody"}
-
-    transition = absorbed(answer)
-
-    assert isinstance(transition, Draft)
-    assert transition.goes_on
-    assert transition.goes_on.counts.drifted == 1
-
-
 def test_records_without_a_time_are_kept() -> None:
     """They stand beside the one before them."""
     transition = absorbed({"data": [activity(START + 9), {"_id": "x"}], "hasNext": False})
 
     assert isinstance(transition, Draft)
     assert len(transition.records) == 2
-
-
-@pytest.mark.parametrize(
-    ("made", "goes_on_from"), [([3, 5, 9], START + 9), ([3, 9, 5], None), ([], None)]
-)
-def test_a_dense_millisecond_goes_on_from_its_last_record(
-    made: list[int], goes_on_from: int | None
-) -> None:
-    """Where the continuation stays on the event time and the page is sorted; else doubt."""
-    records = [{**activity(START, n), "created": START + n} for n in made]
-    stuck = {"date": {"gte": START, "lte": START}}
-    answer = {"data": records, "hasNext": True, "nextQueryFilters": stuck}
-
-    transition = absorbed(
-        answer, mode="dense", dense=Dense(millisecond=START, cursor=None, probing=False)
-    )
-
-    assert isinstance(transition, Draft)
-    assert transition.goes_on
-    assert len(transition.records) == len(made)
-    if goes_on_from is None:
-        assert [it.reason for it in transition.goes_on.doubt] == [CROWDED]
-        assert transition.goes_on.cursor == START + 1
-    else:
-        assert body_of(transition.goes_on, policy())["filters"]["created"] == {"gte": goes_on_from}
 
 
 @pytest.mark.parametrize("total", [{"total": 0}, {}, {"total": None}, {"total": -1}])
@@ -296,16 +259,6 @@ def test_an_empty_page_that_counts_activities_is_probed(direction: str) -> None:
     assert transition.goes_on
     place = START if direction == "asc" else END - 1
     assert body_of(transition.goes_on, policy())["filters"]["date"] == {"gte": place, "lte": place}
-
-
-def test_a_page_makes_a_slice_calm_again() -> None:
-    """Faults in a row are counted from the last page on; a blocked slice is free."""
-    transition = absorbed(more(START + 7), faults=2, fault="x", not_before=NOW, blocked_since=NOW)
-
-    assert isinstance(transition, Draft)
-    assert transition.goes_on
-    assert (transition.goes_on.faults, transition.goes_on.fault) == (0, None)
-    assert (transition.goes_on.not_before, transition.goes_on.blocked) == (0, False)
 
 
 @pytest.mark.parametrize(
@@ -864,7 +817,7 @@ def test_a_contradiction_that_cannot_be_asked_about_is_passed_over(mode: str, pl
 
 
 def test_every_way_to_finish_counts_a_continuation_that_asked_for_something_else() -> None:
-    """A part that closes early or is broken off counts it, too."""
+    """It is followed all the same; a part that closes early or is broken off counts it, too."""
     filters = {"date": {"gte": START + 7, "lte": END - 1}, "user": {"eq": "x"}}
     answer = {"data": [activity(START + 6)], "hasNext": True, "nextQueryFilters": filters}
     begun = {"cursor": START + 5, "furthest": START + 4}
@@ -898,12 +851,13 @@ def crowded(*offsets: int, goes_on: bool = True, data: bool = True, **bound: int
 
 
 def held_up(answer: dict[str, Any], at: int | None = None, **dense: Any) -> Slice:
-    """Return how a slice goes on that is held up at its first millisecond."""
+    """Return how a slice goes on that is held up at its first millisecond; it keeps the records."""
     cursor = None if at is None else START + at
     place = Dense(**{"millisecond": START, "cursor": cursor, "probing": False, **dense})
-    piece = answered(answer, mode="dense", dense=place, continuation="{}").goes_on
-    assert piece
-    return piece
+    draft = answered(answer, mode="dense", dense=place, continuation="{}")
+    assert len(draft.records) == len(answer.get("data", ()))
+    assert draft.goes_on
+    return draft.goes_on
 
 
 @pytest.mark.parametrize(
@@ -935,6 +889,8 @@ def test_a_dense_millisecond_goes_on_by_ingestion_time_in_either_direction(
     assert piece.dense
     assert piece.dense.cursor
     assert (piece.dense.direction, piece.dense.cursor - START) == onward
+    operator = "gte" if onward[0] == "asc" else "lte"
+    assert body_of(piece, policy())["filters"]["created"] == {operator: START + onward[1]}
     assert (piece.continuation is not None) is stated
     assert piece.doubt == ()
 
@@ -942,6 +898,7 @@ def test_a_dense_millisecond_goes_on_by_ingestion_time_in_either_direction(
 @pytest.mark.parametrize(
     ("answer", "at", "dense"),
     [
+        (crowded(), None, {}),
         (crowded(1, 1), None, {}),
         (crowded(1, 3, 2), None, {}),
         (crowded(2, 1, 3), None, {}),
