@@ -308,3 +308,140 @@ def test_a_slice_that_would_lose_what_it_remembers_does_not_give_way(
 ) -> None:
     """Nor does one of a sweep, whose time is not due again by itself."""
     assert lanes.gives_way(ledger_of(FREE, open=crowded(**changes)), NOW, HOW) is None
+
+
+def test_a_choice_gives_its_reason() -> None:
+    """The lane of the request, or what made the slice the most urgent; a sweep comes last."""
+    how = policy(sweeps=(("sweep-2h", 2 * HOUR),), requests_per_minute=25, lookback=20 * DAY)
+    old, fresh = piece_of(NOW - DAY, NOW - DAY + HOUR), piece_of(NOW - 30 * MINUTE, NOW - MINUTE)
+    near = piece_of(EDGE + HOUR, EDGE + 2 * HOUR)
+
+    def reason(ordinal: int, *pieces: Slice, origin: int = NOW - 6 * HOUR) -> str | None:
+        ledger = ledger_of(ordinal, open=pieces, origin=origin, **covering((origin, NOW)))
+        chosen = lanes.choice(ledger, NOW, how)
+        return chosen.reason if chosen else None
+
+    assert reason(FRESH, old, fresh) == "fresh lane"
+    assert reason(OLDEST, old, fresh) == "oldest lane"
+    assert reason(FREE, old, fresh, near) == "near the reach"
+    assert reason(FREE, old, fresh) == "fresh"
+    assert reason(FREE, old) == "older"
+    assert reason(FREE) == "later look"
+    assert reason(FREE, origin=NOW - HOUR) is None
+
+
+@pytest.mark.parametrize("ordinal", [FREE, FRESH, OLDEST])
+def test_no_lane_serves_a_sweep(ordinal: int) -> None:
+    """Sweeps come last, and nothing of the first pass is more urgent for one that is open."""
+    sweep = piece_of(NOW - DAY, NOW - DAY + HOUR, pass_name="sweep-2h")
+
+    piece = choose(ledger_of(ordinal, open=(sweep,), **covering((EDGE, NOW - HOUR))), NOW, HOW)
+
+    assert piece
+    assert piece.pass_name == FIRST_PASS
+
+
+def test_a_sweep_does_not_pass() -> None:
+    """Its time is covered already, so nothing of it is lost."""
+    sweep = piece_of(EDGE - HOUR, EDGE, pass_name="sweep-2h")
+
+    assert passed(ledger_of(FREE, open=(sweep,)), NOW, HOW) == []
+
+
+def test_a_blocked_slice_does_not_give_way() -> None:
+    """It takes no room that another could have."""
+    *_, last = pieces = crowded()
+    start = NOW - 90 * HOUR
+    blocked = piece_of(start, start + HOUR, fault="x", blocked_since=NOW - HOUR)
+
+    assert lanes.gives_way(ledger_of(FREE, open=(blocked, *pieces)), NOW, HOW) == last
+
+
+@pytest.mark.parametrize(("reach", "takes"), [(30 * DAY, 3 * DAY), (400 * DAY, 16 * DAY)])
+def test_a_scan_that_sends_next_to_nothing_still_begins_something(reach: int, takes: int) -> None:
+    """It takes a part to need a tenth of the reach at most, and to send a request a day."""
+    how = policy(reach=reach, requests_per_hour=1)
+
+    assert lanes.guard(ledger_of(FREE), how, 0.001) == takes
+
+
+@pytest.mark.parametrize(
+    ("reach", "near"), [(10 * DAY, DAY), (30 * DAY, 3 * DAY), (60 * DAY, 3 * DAY)]
+)
+def test_time_is_near_the_reach_within_a_tenth_of_it_and_three_days(reach: int, near: int) -> None:
+    """The slice that begins there is older time."""
+    how = policy(sweeps=(), requests_per_minute=25, reach=reach)
+    edge = NOW - reach + 2 * HOUR
+    last, first = (piece_of(edge + near - early, edge + near + HOUR) for early in (1, 0))
+
+    def reason(piece: Slice) -> str | None:
+        ledger = ledger_of(FREE, open=(piece,), origin=edge, **covering((edge, NOW)))
+        chosen = lanes.choice(ledger, NOW, how)
+        return chosen.reason if chosen else None
+
+    assert [reason(last), reason(first)] == ["near the reach", "older"]
+
+
+def test_of_fresh_time_the_newest_slice_is_served_first() -> None:
+    """Of time near the reach and of older time, the oldest."""
+    fresh = [piece_of(NOW - n * MINUTE, NOW - (n - 5) * MINUTE) for n in (40, 30)]
+    old = [piece_of(NOW - n * DAY, NOW - n * DAY + HOUR) for n in (6, 5)]
+    near = [piece_of(EDGE + n * HOUR, EDGE + (n + 1) * HOUR) for n in (1, 2)]
+
+    chosen = [
+        choose(ledger_of(FREE, open=tuple(it), **covering((EDGE, NOW))), NOW, HOW)
+        for it in (fresh, old, near)
+    ]
+
+    assert chosen == [fresh[1], old[0], near[0]]
+
+
+def test_a_slice_stays_young_for_two_hours_after_it_was_fresh() -> None:
+    """The oldest lane then serves it."""
+    ends = NOW - 3 * HOUR
+    young, old = piece_of(ends - HOUR, ends + 1), piece_of(ends - HOUR, ends)
+
+    def served(piece: Slice) -> str | None:
+        ledger = ledger_of(OLDEST, open=(piece,), **covering((EDGE, NOW)))
+        chosen = lanes.choice(ledger, NOW, HOW)
+        return chosen.reason if chosen else None
+
+    assert [served(young), served(old)] == ["older", "oldest lane"]
+
+
+def test_only_an_overloaded_scan_goes_on_from_its_newest_coverage() -> None:
+    """Any other takes the newest cell; one with nothing due has none."""
+    behind = covering((EDGE, NOW - 35 * MINUTE))
+    usual = ledger_of(FRESH, origin=EDGE, **behind)
+    done = ledger_of(FRESH, origin=EDGE, **loaded(60_000), **covering((EDGE, NOW)))
+
+    assert bounds(choose(usual, NOW, HOW)) == (NOW - 15 * MINUTE, NOW - 10 * MINUTE)
+    assert choose(done, NOW, HOW) is None
+
+
+@pytest.mark.parametrize(("wait", "served"), [(MINUTE, False), (-MINUTE, True)])
+def test_a_slice_that_waits_after_a_fault_is_not_served(wait: int, *, served: bool) -> None:
+    """Once its time has come, it is."""
+    piece = piece_of(NOW - DAY, NOW - DAY + HOUR, not_before=NOW + wait)
+
+    chosen = choose(ledger_of(FREE, open=(piece,), **covering((EDGE, NOW))), NOW, HOW)
+
+    assert chosen == (piece if served else None)
+
+
+@pytest.mark.parametrize("ordinal", [FREE, FRESH, OLDEST])
+def test_nothing_begins_while_there_is_no_room(ordinal: int) -> None:
+    """However much is due."""
+    assert choose(ledger_of(ordinal, open=crowded(not_before=NOW + MINUTE)), NOW, HOW) is None
+
+
+def test_in_an_overload_old_time_needs_the_oldest_lane_s_while() -> None:
+    """Only that lane goes on with it: free requests are for fresh time."""
+    how = policy(sweeps=(), requests_per_minute=1)
+    changes = loaded(60_000) | covering((EDGE + 4 * HOUR, NOW))
+    ledger = ledger_of(FREE, origin=EDGE - DAY, **changes)
+
+    piece = choose(ledger, NOW, how)
+
+    assert piece
+    assert piece.start >= EDGE + lanes.guard(ledger, how, lanes.OLDEST_SHARE)
