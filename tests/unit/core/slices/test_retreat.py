@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.core.api.answers import Fault
-from shared.core.model import POISONED, Dense, Doubt, Slice
+from shared.core.model import POISONED, Dense, Doubt, Seen, Slice
 from shared.core.slices.retreat import (
     BLOCKED_RETRY_MS,
     POISONED_FAULTS,
@@ -211,11 +211,13 @@ def test_a_second_that_stays_poisoned_for_a_day_is_finished_in_doubt() -> None:
         ({"poisoned": POISONED_FAULTS - 2}, replace(PAGES, again=True)),
         ({"poisoned": POISONED_FAULTS - 1}, PAGES),
         ({"poisoned": POISONED_FAULTS, "pages_at_fault": 1}, replace(PAGES, again=True)),
+        ({}, replace(PAGES, again=True, may_block=False)),
+        ({"blocked_since": None}, replace(PAGES, again=True)),
     ],
 )
-def test_a_poisoned_second_is_kept(changes: dict[str, int], outlook: Outlook) -> None:
+def test_a_poisoned_second_is_kept(changes: dict[str, int | None], outlook: Outlook) -> None:
     """Before a day, without a later sweep, or in an outage."""
-    draft = struck_again(opened(**SECOND, blocked_since=NOW, **changes), outlook)
+    draft = struck_again(opened(**{**SECOND, "blocked_since": NOW, **changes}), outlook)
 
     assert draft.finished is None
     assert draft.goes_on
@@ -268,6 +270,8 @@ def test_what_a_poisoned_second_has_shown_is_kept() -> None:
         (opened(end=START + 1000, faults=3), True),
         (opened(end=START + 1000, faults=2), False),
         (opened(faults=3), False),
+        (opened(start=START + 500, cursor=START + 500, end=START + 1500, faults=3), True),
+        (opened(end=START + 1500, faults=3), True),
     ],
 )
 def test_a_slice_is_stuck_if_only_the_api_can_help(piece: Slice, *, stuck: bool) -> None:
@@ -360,3 +364,88 @@ def test_closing_a_slice_keeps_what_is_known_of_it() -> None:
 def test_a_slice_of_which_nothing_is_proven_is_dropped(piece: Slice) -> None:
     """It has not begun, or staged records lie beyond its cursor."""
     assert close(piece) == Draft()
+
+
+@pytest.mark.parametrize(
+    ("piece", "kind", "outlook"),
+    [
+        (opened(limit=500), "transient", ROOM),
+        (opened(limit=1500, faults=2), "transient", ROOM),
+        (opened(), "unreadable", ROOM),
+        (opened(**SECOND), "malformed", ROOM),
+        (opened(**SECOND, poisoned=POISONED_FAULTS), "malformed", replace(PAGES, again=True)),
+        (opened(limit=500, faults=2), "malformed", ROOM),
+        (opened(limit=500, faults=2), "malformed", replace(ROOM, may_open=False)),
+        (opened(blocked_since=NOW, faults=5), "malformed", ROOM),
+    ],
+    ids=["waits", "lighter", "unreadable", "blocked", "doubt", "halved", "cramped", "again"],
+)
+def test_whatever_a_fault_leads_to_is_reported_with_it(
+    piece: Slice, kind: str, outlook: Outlook
+) -> None:
+    """The report of the run counts it."""
+    draft = struck_again(piece, outlook, kind)
+
+    assert draft.fault == Fault(kind=kind, detail="x")  # type: ignore[arg-type]
+
+
+def test_a_slice_notes_its_fault() -> None:
+    """How it came about, how many there were, and how many pages the scan had by then."""
+    piece = struck(opened(limit=500), "malformed", 2, replace(ROOM, pages=7)).goes_on
+
+    assert piece
+    assert (piece.fault, piece.faults, piece.counts.faults) == ("x", 2, 2)
+    assert piece.pages_at_fault == 7
+
+
+def test_a_finished_slice_remembers_only_what_its_commit_needs() -> None:
+    """Neither what it has seen nor its continuation; what was in doubt still is."""
+    seen = (Seen(at=START, other=None, identity="a", content="b"),)
+    doubt = Doubt(start=START, end=START + 1, reason="odd")
+    begun = {"cursor": START + 100_000, "furthest": START + 99_000, "blocks": staged(1)}
+    piece = opened(**begun, seen=seen, continuation="{}", doubt=(doubt,), limit=500, faults=2)
+
+    closed, cut = close(piece).finished, struck_again(piece, ROOM, "transient").finished
+
+    assert closed
+    assert cut
+    for finished in (closed, cut, doubted(piece)):
+        assert (finished.slice.seen, finished.slice.continuation) == ((), None)
+        assert finished.slice.doubt[0] == doubt
+
+
+@pytest.mark.parametrize(
+    ("changes", "earlier"),
+    [({}, ("b",)), ({"cursor": START + 100_000, "furthest": START + 99_000}, ("b", "a"))],
+    ids=["whole", "rest"],
+)
+def test_halves_know_what_earlier_parts_hold(
+    changes: dict[str, int], earlier: tuple[str, ...]
+) -> None:
+    """What is staged becomes a part only if something is proven; else it is asked for again."""
+    piece = opened(limit=500, faults=2, unplaced=("a",), earlier=("b",), **changes)
+
+    draft = struck_again(piece, PAGES)
+
+    assert [it.earlier for it in draft.opened] == [earlier, earlier]
+    assert [it.pages_at_fault for it in draft.opened] == [1, 1]
+
+
+def test_a_cramped_slice_that_meets_a_fault_is_halved_if_there_is_room_by_now() -> None:
+    """Only the want of room has kept it whole."""
+    draft = struck_again(opened(blocked_since=NOW, cramped=True, limit=500, faults=5), ROOM)
+
+    assert [(it.start, it.end) for it in draft.opened] == [
+        (START, START + 150_000),
+        (START + 150_000, END),
+    ]
+
+
+def test_a_slice_waits_for_whole_milliseconds() -> None:
+    """The ledger holds no others."""
+    fault = Fault(kind="malformed", detail="x")
+
+    draft = retreat(opened(), fault, ROOM, now=NOW, jitter=1 / 3)
+
+    assert draft.goes_on
+    assert isinstance(draft.goes_on.not_before, int)
