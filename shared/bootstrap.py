@@ -5,17 +5,21 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from shared.access import ApiSettings
+from azure.storage.blob import BlobServiceClient
+
+from shared.access import ApiSettings, StorageSettings
 from shared.adapters.activities_api import HttpActivitySource
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
+from shared.adapters.blob_scan_list import BlobScanList
 from shared.adapters.blob_storage import Containers, containers_of, make_missing, open_account
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
-from shared.core.errors import SettingsError
+from shared.core.audit.attention import WrongList
+from shared.core.errors import SettingsError, StoreUnavailable
 from shared.core.model import Policy
 from shared.core.quoting import quoted
 from shared.core.state.report import Tally
@@ -23,7 +27,9 @@ from shared.drawing import draw
 from shared.ports import LedgerStore, Ports
 from shared.scan.invocation import run_all
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
-from shared.settings import ScanSettings, Settings, read_settings
+from shared.scan_list import Adapt, Known, ListReader
+from shared.settings import ScanSettings, Settings, read_settings, read_storage
+from shared.settings.table import IDENTITY_CLIENT_ID
 from shared.sharing import SharedBudget
 
 
@@ -40,6 +46,53 @@ def run_on_timer(*, past_due: bool = False) -> None:
         raise failed[0]
     if failed:
         raise ExceptionGroup("several scans failed", failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The settings of an app with its list of scans.
+
+    Attributes:
+        environ: the settings, and among them the list in use.
+        wrong_list: why the newest list is not in use; None if it is.
+        account: connection to the storage account, if the list was looked for.
+        unread: why nothing is known about the list; None if it is known.
+    """
+
+    environ: Mapping[str, str]
+    wrong_list: WrongList | None = None
+    account: BlobServiceClient | None = None
+    unread: StoreUnavailable | None = None
+
+
+def open_app(environ: Mapping[str, str], *, keeps: bool = False, adapt: Adapt | None = None) -> App:
+    """Return an app with its list of scans, which is read from storage.
+
+    Whoever runs scans reads the list here.
+
+    Args:
+        environ: the settings.
+        keeps: whether a valid list becomes the one that stays in use when a later one is wrong.
+        adapt: changes the text of the list before it is used.
+
+    Raises:
+        SettingsError: the list is wrong, and there is no earlier one that is valid.
+        StoreUnavailable: storage cannot be reached or refuses, and nothing says which scans there
+            are.
+    """
+    try:
+        settings = read_storage(environ)
+    except SettingsError:
+        return App(environ=environ)  # Whoever needs storage says what is wrong.
+    account = _account(settings, environ)
+    state = account.get_container_client(settings.state)
+    known = _lists.setdefault(state.url.partition("?")[0], Known())
+    found = ListReader(BlobScanList(state), known, adapt=adapt).read(environ, keeps=keeps)
+    return App(environ=found.environ, wrong_list=found.wrong, account=account)
+
+
+_lists: dict[str, Known] = {}
+"""What this process knows of the list of scans, by the address of the state container."""
 
 
 Watch = Callable[[LedgerStore, Tally, Policy], LedgerStore]
@@ -60,27 +113,42 @@ def run_scans(
         watch: shows how each run comes along; None where nobody looks.
     """
     quiet_azure()
-    clock = SystemClock()
     try:
-        settings = read_settings(environ)
-        containers = storage(settings, environ)
-        sources = {api: api_source(api) for api in {it.api for it in settings.scans}}
+        app = open_app(environ, keeps=True)
+    except StoreUnavailable as error:
+        # The scans of the settings fail, but doctor may still examine what is wrong with storage.
+        app = App(environ=environ, unread=error)
     except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
         return [report_unbuilt(_run_id(), error, past_due=past_due)]
+    return run_app(app, past_due=past_due, watch=watch)
+
+
+def run_app(app: App, *, past_due: bool = False, watch: Watch | None = None) -> list[RunResult]:
+    """Do one run of every scan of an app, as `run_scans` does."""
+    clock = SystemClock()
+    try:
+        settings = read_settings(app.environ)
+        containers = storage(settings, app)
+        sources = {api: api_source(api) for api in {it.api for it in settings.scans}}
+    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
+        return [report_unbuilt(_run_id(), app.unread or error, past_due=past_due)]
     budgets = _shared_budgets(settings)
     jobs = [
-        _job(it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host))
+        _job(app, it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host))
         for it in settings.scans
     ]
+    # One scan speaks for all: an alert for each of them would say the same.
+    jobs = [replace(jobs[0], wrong_list=app.wrong_list), *jobs[1:]]
     jobs = [_watched(job, watch) for job in jobs] if watch else jobs
     try:
-        jobs = _examined(settings, containers, environ, jobs)
+        jobs = _examined(settings, containers, app.environ, jobs)
         return run_all(jobs, clock, past_due=past_due)
     finally:
         _close(sources.values())
 
 
 def _job(
+    app: App,
     scan: ScanSettings,
     containers: Containers,
     source: HttpActivitySource,
@@ -101,8 +169,14 @@ def _job(
         derived=BlobDerivedStore(containers.state, policy.scan),
         draw=draw,
         tally=Tally(scan=policy.scan, run=_run_id()),
-        prepare=lambda: make_local_containers(scan, containers),
+        prepare=lambda: _prepare(app, scan, containers),
     )
+
+
+def _prepare(app: App, scan: ScanSettings, containers: Containers) -> None:
+    if app.unread:
+        raise app.unread
+    make_local_containers(scan, containers)
 
 
 def _watched(job: Job, watch: Watch) -> Job:
@@ -196,16 +270,19 @@ def api_source(api: ApiSettings) -> HttpActivitySource:
         raise SettingsError([f"MDA_TENANT_ID or MDA_CLIENT_ID is refused: {error}"]) from error
 
 
-def storage(settings: Settings, environ: Mapping[str, str]) -> dict[str, Containers]:
+def storage(settings: Settings, app: App) -> dict[str, Containers]:
     """Return the containers of each scan, by its name; nothing is requested yet."""
+    account = app.account or _account(settings.storage, app.environ)
+    return {it.policy.scan: containers_of(account, it.storage) for it in settings.scans}
+
+
+def _account(settings: StorageSettings, environ: Mapping[str, str]) -> BlobServiceClient:
     in_azure = bool(environ.get("IDENTITY_ENDPOINT"))
-    identity = settings.identity_client_id
+    identity = environ.get(IDENTITY_CLIENT_ID.name, "").strip() or None
     try:
-        account = open_account(
-            settings.storage,
-            lambda: storage_credential(identity, SystemClock(), in_azure=in_azure),
+        return open_account(
+            settings, lambda: storage_credential(identity, SystemClock(), in_azure=in_azure)
         )
-        return {it.policy.scan: containers_of(account, it.storage) for it in settings.scans}
     except ValueError:  # Its text may repeat the value, which may hold a key.
         problem = "STORAGE_ACCOUNT_URL or STORAGE_CONNECTION_STRING is malformed: copy it again"
         raise SettingsError([problem]) from None

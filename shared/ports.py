@@ -122,6 +122,52 @@ class LedgerStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedScans:
+    """The file that lists the scans of an app.
+
+    Attributes:
+        content: its bytes; None if they are those that the caller knows.
+        etag: of this version.
+        changed: when it was written, epoch ms.
+    """
+
+    content: bytes | None
+    etag: str
+    changed: int
+
+
+class ScanListStore(Protocol):
+    """The file that lists the scans of an app, and the version of it that is kept beside it."""
+
+    def read(self, known: str | None) -> ListedScans | None:
+        """Return the file, None when it or its container does not exist.
+
+        Args:
+            known: the ETag of the version that the caller has; None if it has none.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def kept(self) -> bytes | None:
+        """Return the version that is kept, None when there is none.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses.
+        """
+        ...
+
+    def keep(self, content: bytes) -> None:
+        """Keep this version in place of the one before.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses; it may have happened.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerVersion:
     """A version of the ledger that the storage service keeps.
 

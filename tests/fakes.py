@@ -14,10 +14,11 @@ from shared.core.errors import (
     LedgerConflict,
     PartUnreadable,
     StoreConflict,
+    StoreUnavailable,
 )
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Request, StoredPart
 from shared.core.state.layout import hour_prefix, is_folder, stored_parts
-from shared.ports import Derived, KeptAnswer, LedgerVersion, SavedLedger, Trial
+from shared.ports import Derived, KeptAnswer, LedgerVersion, ListedScans, SavedLedger, Trial
 from shared.settings import fingerprint
 
 NOW = 1_795_435_200_000
@@ -198,6 +199,45 @@ class InMemoryDerived:
     def newest_lines(self, most: int) -> list[str]:
         """Return the last lines."""
         return self.lines[-most:]
+
+
+class InMemoryScanList:
+    """The `ScanListStore` in memory; `asked` has the ETag that each read knew."""
+
+    def __init__(self, content: bytes | None = None) -> None:
+        self.content = content
+        self.version = 1
+        self.in_use: bytes | None = None
+        self.asked: list[str | None] = []
+        self.effects = Effects()
+        self.failing = False
+
+    def put(self, content: bytes | None) -> None:
+        """Write or delete the file, as an operator does."""
+        self.content = content
+        self.version += 1
+
+    def read(self, known: str | None) -> ListedScans | None:
+        """Return the file if it is another version."""
+        if self.failing:
+            raise StoreUnavailable("no answer")
+        self.asked.append(known)
+        etag = str(self.version)
+        if self.content is None:
+            return None
+        content = None if known == etag else self.content
+        return ListedScans(content=content, etag=etag, changed=NOW + self.version)
+
+    def kept(self) -> bytes | None:
+        """Return the version that is kept."""
+        return self.in_use
+
+    def keep(self, content: bytes) -> None:
+        """Keep a version."""
+        self.effects.run("keep the list", lambda: self._keep(content))
+
+    def _keep(self, content: bytes) -> None:
+        self.in_use = content
 
 
 TRIALS = (

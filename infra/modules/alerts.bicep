@@ -199,7 +199,7 @@ var severities = [
   {
     severity: 2
     title: 'needs a person on the next working day'
-    kinds: 'lag (the scan is behind), blocked (the API or storage cannot serve a stretch of time), over-budget (the runs cannot send enough requests), quiet (far less comes than usual) or paused (somebody paused the scan a long time ago)'
+    kinds: 'lag (the scan is behind), blocked (the API or storage cannot serve a stretch of time), over-budget (the runs cannot send enough requests), quiet (far less comes than usual), paused (somebody paused the scan a long time ago) or scan-list (the newest list of scans is wrong, and the last valid one is in use)'
     evaluationFrequency: 'PT30M'
   }
   {

@@ -17,8 +17,9 @@ from shared.adapters.blob_storage import Containers
 from shared.adapters.blob_trials import BlobTrials
 from shared.adapters.credentials import authorization, default_credential, storage_credential
 from shared.adapters.system_clock import SystemClock
-from shared.bootstrap import api_source, make_local_containers, storage
+from shared.bootstrap import App, api_source, make_local_containers, storage
 from shared.core.audit.announcing import EVENT_SCHEMAS, Place
+from shared.core.audit.attention import WrongList
 from shared.core.errors import AppUnreadable, ScanError, SettingsError
 from shared.core.model import Policy
 from shared.ports import DerivedStore, LedgerStore, ResultArchive, StateArchive
@@ -33,55 +34,65 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """What one scan has stored, for checking, rebuilding and showing."""
+    """What one scan has stored, for checking, rebuilding and showing.
+
+    The first scan of an app also says what is wrong with the list of scans.
+    """
 
     policy: Policy
     ledgers: LedgerStore
     results: ResultArchive
     derived: DerivedStore
     state: StateArchive
+    wrong_list: WrongList | None = None
 
 
 Followers = list[tuple[Feed, "DeltaActivities"]]
 """Feeds, each with the table that follows it."""
 
 
-def archives(environ: Mapping[str, str], scan: str | None = None) -> list[Archive]:
+def archives(app: App, scan: str | None = None) -> list[Archive]:
     """Return what every configured scan has stored, or only this one; nothing is requested yet.
 
     Raises:
         SettingsError: at least one setting is invalid, or they do not have the scan.
     """
-    settings = read_settings(environ)
-    containers = storage(settings, environ)
-    return [_archive(it.policy, containers[it.policy.scan]) for it in _named(settings, scan)]
+    settings = read_settings(app.environ)
+    containers, first = storage(settings, app), settings.scans[0]
+    return [
+        archive(it.policy, containers[it.policy.scan], app.wrong_list if it is first else None)
+        for it in _named(settings, scan)
+    ]
 
 
-def _archive(policy: Policy, containers: Containers) -> Archive:
+def archive(policy: Policy, containers: Containers, wrong_list: WrongList | None = None) -> Archive:
+    """Return what one scan has stored in these containers; nothing is requested yet."""
     return Archive(
         policy=policy,
         ledgers=BlobLedgerStore(containers.state, policy.scan),
         results=BlobResultStore(containers.data, containers.manifests, policy.scan),
         derived=BlobDerivedStore(containers.state, policy.scan),
         state=BlobStateArchive(containers.state, policy.scan),
+        wrong_list=wrong_list,
     )
 
 
 def _named(settings: Settings, scan: str | None) -> list[ScanSettings]:
     found = [it for it in settings.scans if scan in {None, it.policy.scan}]
     if not found:
-        raise SettingsError([f"--scan {scan!r} is not configured: see SCAN_NAME and SCANS"])
+        names = ", ".join(it.policy.scan for it in settings.scans)
+        raise SettingsError([f"--scan {scan!r} is not configured; there is: {names}"])
     return found
 
 
-def announced_place(environ: Mapping[str, str], scan: str, *, schema: str, topic: str) -> Place:
+def announced_place(app: App, scan: str, *, schema: str, topic: str) -> Place:
     """Return where a scan's parts are, as messages about them name it; nothing is requested.
 
     Raises:
         SettingsError: at least one setting or option is invalid.
     """
-    settings = read_settings(environ)
-    data = storage(settings, environ)[scan].data
+    settings = read_settings(app.environ)
+    data = storage(settings, app)[scan].data
     chosen = next((it for it in EVENT_SCHEMAS if it == schema), None)
     if chosen is None:
         raise SettingsError([f"--schema {schema!r} is neither of {' and '.join(EVENT_SCHEMAS)}"])
@@ -94,14 +105,14 @@ def announced_place(environ: Mapping[str, str], scan: str, *, schema: str, topic
     )
 
 
-def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
+def message_queue(app: App, name: str) -> "StorageQueue":
     """Return the queue of this name or address; nothing is requested yet.
 
     Raises:
         SettingsError: at least one setting is invalid, or the queue's package is missing.
     """
-    settings = read_settings(environ)
-    identity, in_azure = settings.identity_client_id, bool(environ.get("IDENTITY_ENDPOINT"))
+    settings = read_settings(app.environ)
+    identity, in_azure = settings.identity_client_id, bool(app.environ.get("IDENTITY_ENDPOINT"))
     try:
         from shared.adapters.storage_queue import open_queue  # noqa: PLC0415
     except ImportError as error:
@@ -114,19 +125,19 @@ def message_queue(environ: Mapping[str, str], name: str) -> "StorageQueue":
     )
 
 
-def followers(environ: Mapping[str, str], scan: str | None, address: str) -> Followers:
+def followers(app: App, scan: str | None, address: str) -> Followers:
     """Return the feed of every configured scan, or only of this one, each with the table for it.
 
     Args:
-        environ: the settings.
+        app: the settings.
         scan: the scan; None for all.
         address: where the table is: `az://CONTAINER/FOLDER`, or a folder of this machine.
 
     Raises:
         SettingsError: at least one setting is invalid, or the table's packages are missing.
     """
-    settings = read_settings(environ)
-    containers = storage(settings, environ)
+    settings = read_settings(app.environ)
+    containers = storage(settings, app)
     try:
         from shared.adapters.delta_table import DeltaActivities, storage_options  # noqa: PLC0415
     except ImportError as error:
@@ -174,14 +185,14 @@ def app_settings(
 
 
 @contextmanager
-def patient(environ: Mapping[str, str], scan: str | None) -> Iterator[Patient]:
+def patient(app: App, scan: str | None) -> Iterator[Patient]:
     """Provide what doctor examines on a command line; nothing is requested yet.
 
     Raises:
         SettingsError: at least one setting is invalid, or they do not have the scan.
     """
-    settings = read_settings(environ)
-    containers = storage(settings, environ)
+    settings = read_settings(app.environ)
+    containers = storage(settings, app)
     chosen = _named(settings, scan)[0]
     own = containers[chosen.policy.scan]
     beside = [it.policy.scan for it in settings.scans if it.api.host == chosen.api.host]

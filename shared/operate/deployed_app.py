@@ -93,7 +93,7 @@ def for_the_caller(
         kept = {name: value for name, value in kept.items() if not _is_secret(name)}
         kept["MDA_AUTH"] = "default"
     if "SCANS" in kept:
-        kept["SCANS"] = _scans_of_the_caller(kept["SCANS"], overridden, asks_api=asks_api)
+        kept["SCANS"] = scans_of_the_caller(kept["SCANS"], overridden, asks_api=asks_api)
     return _resolved(kept, vaults)
 
 
@@ -119,10 +119,13 @@ def _caller_auth(auth: str, overridden: Mapping[str, str]) -> str:
     return "default" if auth in {"", "managed-identity"} else auth
 
 
-def _scans_of_the_caller(given: str, overridden: Mapping[str, str], *, asks_api: bool) -> str:
-    """Return SCANS with ways to sign in that the caller can use.
+def scans_of_the_caller(given: str, overridden: Mapping[str, str], *, asks_api: bool) -> str:
+    """Return a list of scans with ways to sign in that the caller can use.
 
     A file's `MDA_AUTH` is for all scans, and a file's `SCANS` stays as it is.
+
+    Raises:
+        SettingsError: the caller cannot sign in as a scan does.
     """
     try:
         scans = scan_objects(given)

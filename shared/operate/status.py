@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shared.core.audit.attention import shown
+from shared.core.audit.attention import WrongList, shown
 from shared.core.audit.status import Status
 from shared.core.audit.strip import DAYS_SHOWN, Cell, State
 from shared.core.model import HOUR_MS, Policy
@@ -26,8 +26,15 @@ MARKS: dict[State, str] = {
 """One character for each hour, which a screen reader and a log can tell apart, too."""
 
 
-def read_status(ledger: LedgerStore, derived: DerivedStore, policy: Policy, *, now: int) -> Status:
-    """Return how a scan is, from what is stored.
+def read_status(
+    ledger: LedgerStore,
+    derived: DerivedStore,
+    policy: Policy,
+    *,
+    now: int,
+    wrong_list: WrongList | None = None,
+) -> Status:
+    """Return how a scan is, from what is stored and from what is wrong with the list of scans.
 
     Raises:
         LedgerUnreadable: the ledger cannot be read.
@@ -35,7 +42,7 @@ def read_status(ledger: LedgerStore, derived: DerivedStore, policy: Policy, *, n
     """
     content = ledger.load().content
     known = None if content is None else ledgers.decode(content)
-    return seen(known, derived, policy, now=now)
+    return seen(known, derived, policy, now=now, wrong_list=wrong_list)
 
 
 def lines_of(status: Status) -> Iterator[str]:

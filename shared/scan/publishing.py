@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from shared.core.audit import history as histories
 from shared.core.audit import status as statuses
+from shared.core.audit.attention import WrongList
 from shared.core.audit.history import History
 from shared.core.audit.pace import RUNS_SHOWN
 from shared.core.audit.status import Status, status_of
@@ -18,13 +19,14 @@ MOST_MS = 10_000
 """After so long, what is not yet written is left to the next run."""
 
 
-def seen(
+def seen(  # noqa: PLR0913 - what a status is made of, by name
     ledger: Ledger | None,
     derived: DerivedStore,
     policy: Policy,
     *,
     now: int,
     history: History | None = None,
+    wrong_list: WrongList | None = None,
 ) -> Status:
     """Return how a scan is, from its ledger and from what is stored beside it.
 
@@ -34,12 +36,14 @@ def seen(
         policy: its settings.
         now: epoch ms.
         history: its history, if it has just been read; otherwise it is read.
+        wrong_list: what is wrong with the list of scans, if this scan reports it.
 
     Raises:
         StoreUnavailable: storage cannot be reached or refuses.
     """
     history = history or _stored_history(derived, policy.scan)
-    return status_of(ledger, history, derived.newest_lines(RUNS_SHOWN), policy, now=now)
+    lines = derived.newest_lines(RUNS_SHOWN)
+    return status_of(ledger, history, lines, policy, now=now, wrong_list=wrong_list)
 
 
 def _stored_history(derived: DerivedStore, scan: str) -> History:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from shared.core.audit.attention import attention_to, reported_as
+from shared.core.audit.attention import WrongList, attention_to, reported_as
 from shared.core.audit.history import History
 from shared.core.audit.quiet import Quiet, quiet_of
 from shared.core.audit.status import Status
@@ -52,6 +52,7 @@ class Job:
         draw: returns the status page, as HTML, of a scan.
         tally: names scan and run, and is filled by the run.
         prepare: called before the run; an error of it fails the run.
+        wrong_list: what is wrong with the list of scans, if this scan reports it.
     """
 
     policy: Policy
@@ -60,6 +61,7 @@ class Job:
     draw: Callable[[Status], bytes]
     tally: Tally
     prepare: Callable[[], None]
+    wrong_list: WrongList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class _Ending:
     error: Exception | None
     past_due: bool
     quiet: Quiet | None = None
+    wrong_list: WrongList | None = None
 
 
 def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
@@ -82,7 +85,12 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
     job.tally.ended = clock.now()
     history, quiet = _remember(job)
     ending = _Ending(
-        outcome=outcome, duration=duration, error=error, past_due=past_due, quiet=quiet
+        outcome=outcome,
+        duration=duration,
+        error=error,
+        past_due=past_due,
+        quiet=quiet,
+        wrong_list=job.wrong_list,
     )
     result = _report(job.tally, job.policy, ending)
     if not isinstance(error, StoreError):
@@ -110,7 +118,14 @@ def _show(job: Job, history: History | None) -> None:
     """Write the status beside the ledger; what goes wrong is worth a warning, not the run."""
     try:
         now = job.ports.clock.now()
-        status = seen(job.tally.ledger, job.derived, job.policy, now=now, history=history)
+        status = seen(
+            job.tally.ledger,
+            job.derived,
+            job.policy,
+            now=now,
+            history=history,
+            wrong_list=job.wrong_list,
+        )
         publish(status, job.derived, job.draw, job.ports.clock)
     except Exception as error:  # noqa: BLE001 - the next run writes it again
         logger.warning("the status could not be written: %s", error)
@@ -162,18 +177,18 @@ def _line(tally: Tally, policy: Policy | None, ending: _Ending) -> tuple[str, bo
         duration=ending.duration,
         error=ending.error,
         past_due=ending.past_due,
-        attention=_attention(tally, policy, ending.quiet),
+        attention=_attention(tally, policy, ending),
     )
     return encode(fields), bool(fields["warnings"])
 
 
-def _attention(
-    tally: Tally, policy: Policy | None, quiet: Quiet | None
-) -> list[dict[str, Any]] | None:
+def _attention(tally: Tally, policy: Policy | None, ending: _Ending) -> list[dict[str, Any]] | None:
     """Return what needs a person; None if the run did not read the ledger."""
     if tally.ledger is None or policy is None:
         return None
-    found = attention_to(tally.ledger, policy, tally.now, quiet=quiet)
+    found = attention_to(
+        tally.ledger, policy, tally.now, quiet=ending.quiet, wrong_list=ending.wrong_list
+    )
     return reported_as(found)
 
 

@@ -12,12 +12,13 @@ from shared.access import ApiSettings, StorageSettings
 from shared.core.model import Axis, Direction, Policy
 from shared.settings import table
 from shared.settings.connections import api_of, apis, check_containers, storage_of, storages
-from shared.settings.elements import Element, elements
+from shared.settings.elements import LISTED, Element, elements
 from shared.settings.policies import fingerprint, policies
 from shared.settings.reader import UNRESOLVED, Reader
 from shared.settings.table import NAMES, is_secret_of_a_scan
 
 __all__ = [
+    "LIST",
     "UNRESOLVED",
     "QuerySettings",
     "ScanSettings",
@@ -25,7 +26,12 @@ __all__ = [
     "fingerprint",
     "read_query",
     "read_settings",
+    "read_storage",
+    "sets_scans",
 ]
+
+LIST = LISTED.name
+"""Under this name, the settings hold the content of the file that replaces SCANS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,24 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def read_storage(environ: Mapping[str, str]) -> StorageSettings:
+    """Return the storage account, and the containers of scans without their own.
+
+    Raises:
+        SettingsError: a setting of storage is invalid; the error names all problems.
+    """
+    reader = Reader(source=environ)
+    found = storage_of(reader)
+    reader.require_no_problems()
+    return found
+
+
+def sets_scans(environ: Mapping[str, str]) -> bool:
+    """Say whether SCANS lists scans, or is wrong."""
+    reader = Reader(source=environ)
+    return bool(reader.value(table.SCANS) or reader.problems)
+
+
 def _require_secrets(reader: Reader, apis: Sequence[ApiSettings]) -> None:
     """Note unresolved secrets if they are one problem among others, or leave no scan to run.
 
@@ -160,7 +184,8 @@ def _named(reader: Reader, scan: str) -> Element:
     known = elements(reader)
     found = [it for it in known if it.reader.value(table.SCAN_NAME) == scan]
     if not found:
-        reader.problem("--scan", f"{scan!r} is not configured: see SCAN_NAME and SCANS")
+        names = ", ".join(it.reader.value(table.SCAN_NAME) for it in known)
+        reader.problem("--scan", f"{scan!r} is not configured; there is: {names}")
     return (found or known)[0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from shared.access import AUTHORITY, ApiSettings, AuthMode, StorageSettings
 from shared.settings import table
 from shared.settings.addresses import account_url, api_url
-from shared.settings.elements import Element
+from shared.settings.elements import Element, list_of
 from shared.settings.reader import Reader
 
 API = (
@@ -150,7 +150,7 @@ def check_containers(
             first_kind, first_scan = known.setdefault(name, (kind, scan))
             if first_kind != kind and first_scan != scan:
                 reader.problem(
-                    "SCANS",
+                    list_of(reader).name,
                     f"has the container {name} for the {first_kind} of {first_scan} and the {kind} "
                     f"of {scan}: give each its own",
                 )

@@ -1,4 +1,4 @@
-"""The elements of SCANS: what each sets for its scan instead of the app's settings."""
+"""The elements of SCANS or scans.json: what each sets for its scan in place of the app."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,13 @@ from shared.settings import table
 from shared.settings.parsers import scan_name
 from shared.settings.reader import Reader
 from shared.settings.table import Setting
+
+LISTED = replace(
+    table.SCANS,
+    name="scans.json",
+    hint='write a JSON array such as [{"name": "contoso"}]',
+)
+"""The content of the file that replaces SCANS. The settings hold it under the name of the file."""
 
 SEVERAL = "docs/settings.md#several-scans"
 
@@ -36,10 +43,33 @@ class Element:
 
 
 def elements(reader: Reader) -> Sequence[Element]:
-    """Return the elements of SCANS; without any, the one scan that the app's settings describe."""
-    given: list[dict[str, Any]] = reader.value(table.SCANS)
+    """Return the elements of the list; without one, the one scan that the app's settings describe.
+
+    The list is the text of scans.json if the settings have it, and otherwise SCANS.
+    """
+    before = len(reader.problems)
+    given: list[dict[str, Any]] = reader.value(list_of(reader))
+    if LISTED.name in reader.source and len(reader.problems) == before:
+        _check_listed(reader, given)
     found = [_element(reader, place, it) for place, it in enumerate(given)]
     return found or [Element(reader=reader)]
+
+
+def list_of(reader: Reader) -> Setting[list[dict[str, Any]]]:
+    """Return where the scans are listed: in scans.json, or in SCANS."""
+    return LISTED if LISTED.name in reader.source else table.SCANS
+
+
+def _check_listed(reader: Reader, given: list[dict[str, Any]]) -> None:
+    """Refuse a file without a scan, and one beside another list."""
+    if not given:
+        reader.problem(LISTED.name, f"lists no scan: {LISTED.hint}")
+    if reader.value(table.SCANS):
+        reader.problem(
+            table.SCANS.name,
+            "is set although the state container has a scans.json: keep one of them. Remove SCANS "
+            f"(`scans` of the deployment), or delete the file and its copy ({SEVERAL})",
+        )
 
 
 def _element(shared: Reader, place: int, element: dict[str, Any]) -> Element:
@@ -51,7 +81,7 @@ def _element(shared: Reader, place: int, element: dict[str, Any]) -> Element:
     }
     reader = Reader(
         source={**shared.source, **own},
-        place=f"SCANS[{place}]{_named(given)}: ",
+        place=f"{list_of(shared).name}[{place}]{_named(given)}: ",
         problems=shared.problems,
     )
     for key in sorted(set(given) - {*table.PER_SCAN, *table.SECRETS}):
@@ -82,7 +112,8 @@ def _refuse(reader: Reader, key: str) -> None:
     if (instead := f"{key}_setting") in table.SECRETS:
         example = f"{table.SECRETS[instead].name}_CONTOSO"
         hint = f"set {instead} to the name of a setting that holds it, such as {example}"
-        reader.problem(key, f"would be a secret in SCANS: {hint} ({SEVERAL})")
+        name = list_of(reader).name
+        reader.problem(key, f"would be a secret in {name}: {hint} ({SEVERAL})")
     else:
         reader.problem(key, f"cannot be set for one scan ({SEVERAL})")
 

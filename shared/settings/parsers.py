@@ -132,7 +132,7 @@ def filters(text: str) -> dict[str, Any]:
 
 def scan_objects(text: str) -> list[dict[str, Any]]:
     """Return what SCANS says about each scan."""
-    value = json.loads(text)
+    value = json.loads(text, object_pairs_hook=_unique_keys)
     if not isinstance(value, list) or not all(isinstance(element, dict) for element in value):
         raise ValueError("it is not a JSON array of objects")
     return value

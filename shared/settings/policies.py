@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from shared.access import ApiSettings
 from shared.core.model import Policy
 from shared.settings import table
-from shared.settings.elements import Element
+from shared.settings.elements import Element, list_of
 from shared.settings.parsers import BUDGET_LEAST_MS
 from shared.settings.reader import Reader
 
@@ -26,9 +26,10 @@ def policies(
         apis: how each of them reaches the API.
     """
     budget, count = reader.value(table.SCAN_TIME_BUDGET), len(elements)
+    listed = list_of(reader).name
     if budget // count < BUDGET_LEAST_MS:
         seconds = budget // 1000
-        reader.problem("SCANS", f"has {count} scans for {seconds} s of time: each needs 5 s")
+        reader.problem(listed, f"has {count} scans for {seconds} s of time: each needs 5 s")
     hosts = Counter(api.host for api in apis)
     found = tuple(
         _policy(
@@ -41,7 +42,7 @@ def policies(
     )
     names = [policy.scan for policy in found]
     if len(set(names)) < len(names):
-        reader.problem("SCANS", f"names a scan twice ({', '.join(names)}): each needs its own name")
+        reader.problem(listed, f"names a scan twice ({', '.join(names)}): each needs its own name")
     return found
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from shared.bootstrap import App
 from shared.core.state.layout import bounds_in
 from shared.operate.building import archives
 from shared.operate.verify import Verifier
@@ -93,7 +94,7 @@ def run_to_the_end(environ: dict[str, str]) -> None:
 def assert_whole(environ: dict[str, str], tenant: Tenant) -> None:
     """Assert that the feed holds the truth, once, and that the store is sound."""
     assert sorted(stored(environ)) == tenant.truth()
-    (archive,) = archives(environ)
+    (archive,) = archives(App(environ=environ))
     checked = Verifier(archive.results, archive.ledgers, "all", Silent()).check()
     assert checked.is_sound, checked.findings
 

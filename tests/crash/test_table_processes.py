@@ -14,6 +14,7 @@ from azure.storage.blob import BlobServiceClient
 from deltalake import DeltaTable
 
 from shared.adapters.delta_table import storage_options
+from shared.bootstrap import App
 from shared.operate.building import followers
 from shared.table.following import Follower
 from simulator import Simulator
@@ -25,10 +26,11 @@ ROOT = Path(__file__).parents[2]
 
 CHILD = """
 import os
+from shared.bootstrap import App
 from shared.operate.building import followers
 from shared.table import following
 following.MANIFESTS_MOST = 3
-((feed, table),) = followers(os.environ, None, os.environ["TABLE"])
+((feed, table),) = followers(App(environ=os.environ), None, os.environ["TABLE"])
 print("ready", flush=True)
 for commit in following.Follower(feed, table).commits():
     print(commit.through, flush=True)
@@ -36,9 +38,10 @@ for commit in following.Follower(feed, table).commits():
 
 KEEPER = """
 import os
+from shared.bootstrap import App
 from shared.operate.building import followers
 from shared.table.ports import UpkeepRefused
-((feed, table),) = followers(os.environ, None, os.environ["TABLE"])
+((feed, table),) = followers(App(environ=os.environ), None, os.environ["TABLE"])
 table.open()
 print("ready", flush=True)
 while True:
@@ -83,7 +86,7 @@ def in_table(environ: dict[str, str]) -> Counter[tuple[str, int, int]]:
 
 def assert_complete(environ: dict[str, str]) -> None:
     """Assert that the table has each activity of the feed once."""
-    ((feed, table),) = followers(environ, None, environ["TABLE"])
+    ((feed, table),) = followers(App(environ=environ), None, environ["TABLE"])
     list(Follower(feed, table).commits())
     assert in_table(environ) == Counter(stored(environ))
 
@@ -125,5 +128,5 @@ def test_compactions_at_once_with_appends_lose_and_double_nothing(environ: dict[
     assert child.returncode == 0
     assert sum(int(it) for it in told if it.isdecimal()) > 1
     assert_complete(environ)
-    ((feed, table),) = followers(environ, None, environ["TABLE"])
+    ((feed, table),) = followers(App(environ=environ), None, environ["TABLE"])
     assert table.open().through == max(it.number for it in feed.after(0))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from shared.bootstrap import App
 from shared.core.state.ledger import decode
 from shared.operate.building import archives
 from shared.operate.rebuild import rebuild, write
@@ -41,7 +42,7 @@ def container(environ: dict[str, str], kind: str) -> ContainerClient:
 
 def test_a_store_that_lists_folders_is_sound(environ: dict[str, str]) -> None:
     """Its listing has the folders, and no finding names them."""
-    (archive,) = archives(environ)
+    (archive,) = archives(App(environ=environ))
 
     checked = Verifier(archive.results, archive.ledgers, "all", Silent()).check()
 
@@ -55,7 +56,7 @@ def test_a_ledger_is_rebuilt_on_a_store_that_lists_folders(
     environ: dict[str, str], tenant: Tenant
 ) -> None:
     """The scan resumes from it without loss or duplicate."""
-    (archive,) = archives(environ)
+    (archive,) = archives(App(environ=environ))
     lost = decode(archive.ledgers.load().content or b"")
     container(environ, "STATE").delete_blob("scan=all/ledger.json")
 

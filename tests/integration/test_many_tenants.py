@@ -9,7 +9,7 @@ from azure.storage.blob import BlobServiceClient
 from typer.testing import CliRunner
 
 from harness.azurite import Azurite
-from shared.bootstrap import run_scans
+from shared.bootstrap import App, run_scans
 from shared.core.errors import SourceRefused, StoreUnavailable
 from shared.operate.building import announced_place, archives, followers, patient
 from shared.operate.command_line import app
@@ -223,12 +223,13 @@ def test_what_commands_build_is_each_scan_s_own(
     run_until_idle(environ)
     mine = customers[1]
 
-    place = announced_place(environ, mine.name, schema="EventGridSchema", topic="")
-    ((feed, _),) = followers(environ, mine.name, "table")
-    with patient(environ, mine.name) as examined:
+    provider = App(environ=environ)
+    place = announced_place(provider, mine.name, schema="EventGridSchema", topic="")
+    ((feed, _),) = followers(provider, mine.name, "table")
+    with patient(provider, mine.name) as examined:
         ledgers = examined.ledgers
 
     assert place.container == mine.containers["data_container"]
     assert feed.scan == mine.name
     assert len(ledgers) == 1
-    assert ledgers[0].load().content == archives(environ, mine.name)[0].ledgers.load().content
+    assert ledgers[0].load().content == archives(provider, mine.name)[0].ledgers.load().content

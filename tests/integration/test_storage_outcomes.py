@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from shared.bootstrap import run_scans
+from shared.bootstrap import App, run_scans
 from shared.operate.building import archives
 from shared.operate.verify import Verifier
 from simulator import Simulator, Switches, Tenant
@@ -82,7 +82,7 @@ def test_a_deleted_data_container_is_found_by_verify(environ: dict[str, str]) ->
     (result,) = run_scans(environ)
 
     assert result.error is None
-    (archive,) = archives(environ)
+    (archive,) = archives(App(environ=environ))
     checked = Verifier(archive.results, archive.ledgers, "all", Silent()).check()
     assert not checked.is_sound
     found = json.dumps([str(finding) for finding in checked.findings])

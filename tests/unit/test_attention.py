@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from shared.core.audit import history as histories
+from shared.core.audit.attention import WrongList
 from shared.core.audit.history import Hour, Look
 from shared.core.errors import StoreUnavailable, TokenRefused
 from shared.core.model import FIRST_PASS, Policy
-from shared.core.state.layout import history_name
+from shared.core.state.layout import history_name, status_name
 from shared.core.state.report import Tally
 from shared.ports import Ports
 from shared.scan.reporting import Job, run_and_report
@@ -37,7 +38,10 @@ def world_of(hours: int = 6) -> World:
 
 
 def line_of(
-    world: World, how: Policy = HOW, derived: InMemoryDerived | None = None
+    world: World,
+    how: Policy = HOW,
+    derived: InMemoryDerived | None = None,
+    wrong_list: WrongList | None = None,
 ) -> dict[str, Any]:
     """Do a run that reports, and return its line."""
     ports = Ports(
@@ -50,6 +54,7 @@ def line_of(
         tally=Tally(scan="all", run="reporting"),
         prepare=lambda: None,
         draw=lambda _: b"",
+        wrong_list=wrong_list,
     )
     line: dict[str, Any] = json.loads(run_and_report(job).line)
     return line
@@ -307,3 +312,16 @@ def test_a_run_that_dies_at_its_release_leaves_nothing_stuck(how: str) -> None:
 
     line = line_of(world)
     assert [(it["kind"], it["since"]) for it in line["attention"]] == [("lag", since)]
+
+
+def test_a_wrong_list_of_scans_is_in_the_report_and_on_the_page() -> None:
+    """The alerts read the one, and people the other."""
+    derived = InMemoryDerived()
+
+    line = line_of(world_of(), derived=derived, wrong_list=WrongList(since=NOW, problems=("why",)))
+
+    (entry,) = line["attention"]
+    assert (entry["kind"], entry["since"]) == ("scan-list", NOW)
+    assert f"{entry['text']}: see {entry['help']}" in line["warnings"]
+    page = json.loads(derived.blobs[status_name("all", "json")][0])
+    assert [it["kind"] for it in page["attention"]] == ["scan-list"]

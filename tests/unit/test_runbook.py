@@ -18,7 +18,7 @@ import typer
 
 from infra.scripts import check_functions
 from shared.core import errors
-from shared.core.audit.attention import SECTIONS, attention_to
+from shared.core.audit.attention import SECTIONS, WrongList, attention_to
 from shared.core.audit.quiet import Cause, Quiet
 from shared.core.errors import LedgerConflict, LeverRefused, ScanError, StoreUnavailable
 from shared.core.model import Answer, Ledger, Policy
@@ -36,6 +36,7 @@ from shared.operate.querying import Asker
 from shared.operate.rebuild import rebuild
 from shared.ports import Ports
 from shared.scan.reporting import Job, run_and_report
+from shared.scan_list import Known, ListReader
 from simulator import Switches, Tenant
 from tests.displays import Silent
 from tests.fakes import (
@@ -46,12 +47,14 @@ from tests.fakes import (
     Crash,
     Effects,
     InMemoryDerived,
+    InMemoryScanList,
     InMemoryState,
     Reply,
     policy,
 )
 from tests.simulated import SimulatedApi
 from tests.unit.operate.test_doctor import Bedside
+from tests.unit.settings.given import GOOD
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -166,7 +169,7 @@ class Scene:
         self.derived = InMemoryDerived()
         self.runs = 0
 
-    def line(self) -> dict[str, Any]:
+    def line(self, wrong_list: WrongList | None = None) -> dict[str, Any]:
         """Do a run, and return its report line."""
         self.runs += 1
         world = self.world
@@ -182,6 +185,7 @@ class Scene:
             tally=Tally(scan="all", run=f"run-{self.runs}"),
             prepare=lambda: None,
             draw=lambda _: b"",
+            wrong_list=wrong_list,
         )
         line: dict[str, Any] = json.loads(run_and_report(job).line)
         return line
@@ -637,6 +641,24 @@ def test_quiet_hours() -> None:
 
     assert len(texts) == 3
     assert_seen("quiet-hours", line | {"text": texts})
+
+
+def test_a_wrong_list_of_scans() -> None:
+    """A correct file ends it, and so does a file that is put back."""
+    scene, store, known = Scene(), InMemoryScanList(b'[{"name": "all"}]'), Known()
+    lines = []
+    for content in (
+        b'[{"name": "all"}]',
+        b'[{"name": "all"}, {"name": "fabrikam", "limit": 1}]',
+        b'[{"name": "all"}, {"name": "fabrikam"}]',
+        None,
+        b'[{"name": "all"}]',
+    ):
+        store.put(content)
+        lines.append(scene.line(ListReader(store, known).read(GOOD, keeps=True).wrong))
+
+    assert_seen("scan-list", {"lines": [lines[1], lines[3]]})
+    assert [kinds(it) for it in lines] == [[], ["scan-list"], [], ["scan-list"], []]
 
 
 def test_a_pause_that_lasts() -> None:

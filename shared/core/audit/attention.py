@@ -29,6 +29,7 @@ Kind = Literal[
     "over-budget",
     "quiet",
     "paused",
+    "scan-list",
     "doubt",
     "sweeps-behind",
     "throttled",
@@ -43,6 +44,7 @@ SECTIONS: Mapping[Kind, str] = {
     "over-budget": "over-budget",
     "quiet": "quiet-hours",
     "paused": "paused",
+    "scan-list": "scan-list",
     "doubt": "doubt",
     "sweeps-behind": "sweeps-behind",
     "throttled": "throttled",
@@ -58,6 +60,7 @@ SEVERITIES: Mapping[Kind, int] = {
     "over-budget": 2,
     "quiet": 2,
     "paused": 2,
+    "scan-list": 2,
     "doubt": 3,
     "sweeps-behind": 3,
     "throttled": 3,
@@ -83,6 +86,10 @@ QUOTED_MOST = 80
 """Characters of a fault or a reason in a text."""
 
 
+PROBLEM_MOST = 300
+"""Characters of what is wrong with the list of scans."""
+
+
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """Something that needs a person.
 
@@ -101,8 +108,26 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     help: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongList:
+    """Why the newest version of the list of scans is not in use.
+
+    Attributes:
+        since: when it was written, in epoch ms; None if that is not known.
+        problems: what is wrong, one sentence each.
+    """
+
+    since: int | None
+    problems: tuple[str, ...]
+
+
 def attention_to(
-    ledger: Ledger, policy: Policy, now: int, *, quiet: Quiet | None = None
+    ledger: Ledger,
+    policy: Policy,
+    now: int,
+    *,
+    quiet: Quiet | None = None,
+    wrong_list: WrongList | None = None,
 ) -> tuple[Attention, ...]:
     """Return what needs a person, the most severe first; at most one of each kind.
 
@@ -113,6 +138,8 @@ def attention_to(
         policy: how the scan is done.
         now: epoch ms.
         quiet: that the scan is quiet, as its history shows; None if it is not.
+        wrong_list: what is wrong with the list of scans; None if nothing is, or if another scan
+            of the app reports it.
     """
     seen = _Seen(ledger, policy, now, state_fields(ledger, now, policy))
     found = [
@@ -123,6 +150,7 @@ def attention_to(
         _over_budget(seen),
         _quiet(seen, quiet),
         _paused(seen),
+        _wrong_list(wrong_list),
         _doubt(seen),
         _sweeps_behind(seen),
         _throttled(seen),
@@ -333,3 +361,16 @@ def _throttled(seen: _Seen) -> Attention | None:
         "other programs use up the tenant's requests"
     )
     return _about("throttled", since, said)
+
+
+def _wrong_list(wrong: WrongList | None) -> Attention | None:
+    if wrong is None:
+        return None
+    first, *others = wrong.problems
+    more = f" (and {len(others)} more)" if others else ""
+    return _about(
+        "scan-list",
+        wrong.since,
+        f"The newest list of scans is not in use, and the last valid one is: "
+        f"{quoted(first, PROBLEM_MOST)}{more}",
+    )

@@ -13,10 +13,18 @@ from typing import Any, Literal
 import msgspec
 
 from shared import __version__
-from shared.core.audit.attention import Attention, Kind, apparent, attention_to, failing, shown
+from shared.core.audit.attention import (
+    Attention,
+    Kind,
+    WrongList,
+    apparent,
+    attention_to,
+    failing,
+    shown,
+)
 from shared.core.audit.history import History
 from shared.core.audit.pace import Budget, Ran, backlog_gone, budget_of, ran
-from shared.core.audit.quiet import Quiet, quiet_of
+from shared.core.audit.quiet import quiet_of
 from shared.core.audit.strip import Cell, strip_of
 from shared.core.audit.week import WeekHour, week_of
 from shared.core.model import DAY_MS, FIRST_PASS, HOUR_MS, SECOND_MS, Head, Ledger, Policy
@@ -111,8 +119,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     history_through: int
 
 
-def status_of(
-    ledger: Ledger | None, history: History, lines: list[str], policy: Policy, *, now: int
+def status_of(  # noqa: PLR0913 - what a status is made of, by name
+    ledger: Ledger | None,
+    history: History,
+    lines: list[str],
+    policy: Policy,
+    *,
+    now: int,
+    wrong_list: WrongList | None = None,
 ) -> Status:
     """Return how a scan is.
 
@@ -122,10 +136,12 @@ def status_of(
         lines: its last report lines, the oldest first.
         policy: its settings.
         now: epoch ms.
+        wrong_list: what is wrong with the list of scans, if this scan reports it.
     """
     runs, week, quiet = ran(lines), week_of(history, now), quiet_of(history)
     state = state_fields(ledger, now, policy) if ledger else {}
-    attention = _attention(ledger, quiet, policy, runs, now)
+    found = attention_to(ledger, policy, now, quiet=quiet, wrong_list=wrong_list) if ledger else ()
+    attention = _with_failure(found, runs)
     paused = ledger is not None and is_paused(ledger, now)
     gone = None if paused else backlog_gone(state, runs, now)
     facts = _Facts(ledger, history, state, attention, runs, now=now, gone=gone)
@@ -160,11 +176,8 @@ def encode(status: Status) -> bytes:
     return msgspec.json.encode(status) + b"\n"
 
 
-def _attention(
-    ledger: Ledger | None, quiet: Quiet | None, policy: Policy, runs: tuple[Ran, ...], now: int
-) -> tuple[Attention, ...]:
+def _with_failure(found: tuple[Attention, ...], runs: tuple[Ran, ...]) -> tuple[Attention, ...]:
     """Return what needs a person, a failed run first."""
-    found = attention_to(ledger, policy, now, quiet=quiet) if ledger else ()
     if not runs or runs[-1].outcome != "failed":
         return found
     return (failing(runs[-1].message or "see its report line"), *found)

@@ -9,6 +9,12 @@ from shared.core.intervals import Interval, merge, subtract
 from shared.core.model import Slice, StoredPart
 from shared.core.passes import look_name
 
+SCAN_LIST = "scans.json"
+"""The file that lists the scans of an app, in its state container."""
+
+SCAN_LIST_KEPT = "scans-in-use.json"
+"""The last valid version of that file."""
+
 
 def stamp(instant: int) -> str:
     """Return epoch milliseconds as `20261123T050500000Z`: sorts by time, needs no escaping."""

@@ -9,12 +9,13 @@ from typing import Annotated, TextIO
 
 import typer
 
+from shared.bootstrap import App
 from shared.core.audit.announcing import EVENT_SCHEMAS
 from shared.core.errors import SettingsError
 from shared.operate.announcing import Announcer, Send, Wanted
 from shared.operate.building import announced_place, message_queue
 from shared.operate.command_line.options import AsJson, EnvFile, FromApp, OneScan
-from shared.operate.command_line.session import TWICE, archive_of, environ_of, failures, write_json
+from shared.operate.command_line.session import TWICE, app_of, archive_of, failures, write_json
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
 from shared.operate.output import STANDARD_OUTPUT
@@ -69,13 +70,13 @@ def announce(  # noqa: PLR0913 - each is an option
     with failures(console, as_json=as_json):
         if as_json and output == STANDARD_OUTPUT:
             raise SettingsError([TWICE])
-        environ = environ_of(env_file, from_app)
+        app = app_of(env_file, from_app)
         wanted = Wanted(
             start=read_time("--from", start), end=read_time("--until", end), after=after, most=most
         )
-        place = archive_of(environ, scan)
-        parts = announced_place(environ, place.policy.scan, schema=schema, topic=topic)
-        with _sink(environ, queue, output) as send, display(console, live=True) as shown:
+        place = archive_of(app, scan)
+        parts = announced_place(app, place.policy.scan, schema=schema, topic=topic)
+        with _sink(app, queue, output) as send, display(console, live=True) as shown:
             done = Announcer(place.results, parts, send, shown).announce(wanted)
     console.print(str(done), soft_wrap=True)
     if as_json:
@@ -83,12 +84,12 @@ def announce(  # noqa: PLR0913 - each is an option
 
 
 @contextmanager
-def _sink(environ: dict[str, str], queue: str | None, output: str | None) -> Iterator[Send]:
+def _sink(app: App, queue: str | None, output: str | None) -> Iterator[Send]:
     """Yield what takes the messages: a queue, a file or standard output."""
     if (queue is None) == (output is None):
         raise SettingsError(["give either --queue or --output: where the messages go"])
     if queue is not None:
-        yield message_queue(environ, queue).send
+        yield message_queue(app, queue).send
     elif output == STANDARD_OUTPUT:
         yield lambda text: _write_line(text, sys.stdout)
     else:

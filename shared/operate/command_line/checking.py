@@ -12,8 +12,8 @@ from shared.operate.building import Archive
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
 from shared.operate.command_line.session import (
     FAILED,
+    app_of,
     archives_of,
-    environ_of,
     failures,
     write_json,
 )
@@ -56,7 +56,7 @@ def verify(  # noqa: PLR0913 - each is an option
     """
     console = standard_error()
     with failures(console, as_json=as_json):
-        places = archives_of(environ_of(env_file, from_app), scan)
+        places = archives_of(app_of(env_file, from_app), scan)
         bounds = read_time("--from", start), read_time("--until", until)
         with display(console, live=True) as shown:
             checked = [
@@ -102,7 +102,7 @@ def status(  # noqa: PLR0913 - each is an option
     """
     console = standard_error()
     with failures(console, as_json=as_json):
-        places = archives_of(environ_of(env_file, from_app), scan)
+        places = archives_of(app_of(env_file, from_app), scan)
         path = html or (own_file() if opens else None)
         page = Page(path=path, refresh=every) if path else None
         _show(lambda: _read(places), console, page, as_json=as_json, opens=opens, every=every)
@@ -110,7 +110,10 @@ def status(  # noqa: PLR0913 - each is an option
 
 def _read(places: list[Archive]) -> list[Status]:
     now = SystemClock().now()
-    return [read_status(it.ledgers, it.derived, it.policy, now=now) for it in places]
+    return [
+        read_status(it.ledgers, it.derived, it.policy, now=now, wrong_list=it.wrong_list)
+        for it in places
+    ]
 
 
 def _show(  # noqa: PLR0913 - the options, by name

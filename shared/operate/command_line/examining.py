@@ -11,7 +11,7 @@ from shared.bootstrap import accepted, quiet_azure
 from shared.core.audit.doctor import transcripts
 from shared.operate.building import patient
 from shared.operate.command_line.options import AsJson, EnvFile, FromApp
-from shared.operate.command_line.session import FAILED, environ_of, failures, write_json
+from shared.operate.command_line.session import FAILED, app_of, failures, write_json
 from shared.operate.display import display, standard_error
 from shared.operate.doctor import examine, lines_of
 
@@ -48,9 +48,9 @@ def doctor(
     console = standard_error()
     with failures(console, as_json=as_json):
         quiet_azure()
-        environ = environ_of(env_file, from_app, asks_api=True)
-        with patient(environ, scan) as examined, display(console, live=True) as shown:
-            result, probing = examine(examined, shown, lambda it: accepted(environ, it))
+        app = app_of(env_file, from_app, asks_api=True)
+        with patient(app, scan) as examined, display(console, live=True) as shown:
+            result, probing = examine(examined, shown, lambda it: accepted(app.environ, it))
         if transcript is not None:
             account = transcripts.transcript(probing, __version__)
             transcript.write_bytes(transcripts.encode(account))

@@ -19,7 +19,7 @@ from shared.operate.command_line.options import (
     TakeOver,
     Yes,
 )
-from shared.operate.command_line.session import archive_of, environ_of, failures, write_json
+from shared.operate.command_line.session import app_of, archive_of, failures, write_json
 from shared.operate.display import display, standard_error
 from shared.operate.levers import who
 from shared.operate.rebuild import rebuild, write
@@ -49,7 +49,7 @@ def rebuild_ledger(
     """
     console = standard_error()
     with failures(console, as_json=as_json):
-        place = archive_of(environ_of(env_file, from_app), scan)
+        place = archive_of(app_of(env_file, from_app), scan)
         with display(console, live=True) as shown:
             clock, lines = SystemClock(), place.ledgers.report_lines()
             made = rebuild(
@@ -82,7 +82,7 @@ def show_ledger(
     """Show the ledger of a scan: what is covered, what is open, what was decided."""
     console = standard_error()
     with failures(console, as_json=as_json):
-        place = archive_of(environ_of(env_file, from_app), scan)
+        place = archive_of(app_of(env_file, from_app), scan)
         content = place.ledgers.load().content
         if content is None:
             raise LeverRefused(
@@ -109,7 +109,7 @@ def ledger_history(
     """Show the earlier versions of the ledger that the account keeps, and which fit the chain."""
     console = standard_error()
     with failures(console, as_json=as_json):
-        place = archive_of(environ_of(env_file, from_app), scan)
+        place = archive_of(app_of(env_file, from_app), scan)
         found = read_versions(place.state, place.results, most)
         if as_json:
             for it in found:
@@ -140,7 +140,7 @@ def restore_ledger(  # noqa: PLR0913 - each is an option
     """Put an earlier version of the ledger back, if it fits the chain of manifests."""
     console = standard_error()
     with failures(console, as_json=as_json):
-        place = archive_of(environ_of(env_file, from_app), scan)
+        place = archive_of(app_of(env_file, from_app), scan)
         chosen = versions.choose(place.state, place.results, version)
         for line in versions.lines_of([chosen]):
             console.print(line, soft_wrap=True)

@@ -20,7 +20,7 @@ from shared.operate.command_line.options import (
     TakeOver,
     Yes,
 )
-from shared.operate.command_line.session import archive_of, environ_of, failures
+from shared.operate.command_line.session import app_of, archive_of, failures
 from shared.operate.display import display, standard_error
 from shared.operate.environment import parse_time, read_time
 from shared.operate.levers import Lever, propose, pull, who
@@ -145,7 +145,7 @@ def _pull(lever_for: LeverFor, how: _How) -> None:
     """Say what a lever does, ask, and pull it."""
     console = standard_error()
     with failures(console, as_json=how.as_json):
-        place = archive_of(environ_of(how.env_file, how.from_app), how.scan)
+        place = archive_of(app_of(how.env_file, how.from_app), how.scan)
         scan = scan_of(place)
         lever, by = lever_for(place.policy), who()
         proposed = propose(scan, lever, by=by, reason=how.reason)

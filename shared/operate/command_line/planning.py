@@ -7,7 +7,7 @@ import typer
 
 from shared.adapters.system_clock import SystemClock
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
-from shared.operate.command_line.session import archives_of, environ_of, failures, write_json
+from shared.operate.command_line.session import app_of, archives_of, failures, write_json
 from shared.operate.display import standard_error
 from shared.operate.planning import lines_of, read_plan
 
@@ -28,7 +28,7 @@ def plan(
     """
     console = standard_error()
     with failures(console, as_json=as_json):
-        places = archives_of(environ_of(env_file, from_app), scan)
+        places = archives_of(app_of(env_file, from_app), scan)
         now = SystemClock().now()
         found = [read_plan(it.ledgers, it.derived, it.policy, now=now) for it in places]
     for it in found:

@@ -9,7 +9,7 @@ import typer
 from shared.core.errors import LeverRefused
 from shared.operate import quarantine
 from shared.operate.command_line.options import AsJson, EnvFile, FromApp, OneScan
-from shared.operate.command_line.session import archive_of, environ_of, failures, write_json
+from shared.operate.command_line.session import app_of, archive_of, failures, write_json
 from shared.operate.display import standard_error
 
 quarantine_app = typer.Typer(
@@ -28,7 +28,7 @@ def list_answers(
     """List the answers that are kept, the newest first: when, for which slice, and why."""
     console = standard_error()
     with failures(console, as_json=as_json):
-        found = archive_of(environ_of(env_file, from_app), scan).state.kept_answers()
+        found = archive_of(app_of(env_file, from_app), scan).state.kept_answers()
         if as_json:
             for it in found:
                 write_json(quarantine.as_json(it))
@@ -54,7 +54,7 @@ def show_answer(  # noqa: PLR0913 - each is an option
     """Show a kept answer. What could change the terminal is shown as an escape sequence."""
     console = standard_error()
     with failures(console, as_json=as_json):
-        state = archive_of(environ_of(env_file, from_app), scan).state
+        state = archive_of(app_of(env_file, from_app), scan).state
         content = state.kept_answer(number)
         kept = next((it for it in state.kept_answers() if it.slot == number), None)
         if content is None or kept is None:

@@ -5,17 +5,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
-from shared.bootstrap import api_source, quiet_azure, run_scans
+from shared.bootstrap import api_source, quiet_azure, run_app
 from shared.core.errors import SettingsError
 from shared.operate.command_line.options import AsJson, AskedScan, EnvFile, FromApp
 from shared.operate.command_line.session import (
     TWICE,
+    app_of,
     code_of,
     environ_of,
     explain,
@@ -53,16 +55,14 @@ def run(
         _report(line, as_json=as_json)
 
     with failures(console, as_json=as_json), _log_without_reports():
-        environ = environ_of(env_file, from_app, asks_api=True)
+        app = app_of(env_file, from_app, asks_api=True, keeps=True)
         with display(console, live=True) as shown:
             clock = SystemClock()
             watch = RunGauge(shown, clock).watched
             if until_idle:
-                results = run_until_idle(
-                    lambda: run_scans(environ, watch=watch), clock, shown, show
-                )
+                results = run_until_idle(lambda: run_app(app, watch=watch), clock, shown, show)
             else:
-                results = run_once(lambda: run_scans(environ, watch=watch), shown, show)
+                results = run_once(lambda: run_app(app, watch=watch), shown, show)
     _exit_for(console, results)
 
 
@@ -118,11 +118,18 @@ def query(  # noqa: PLR0913 - each is an option
         if filters is not None:
             options["SCAN_FILTERS"] = read_filters(filters)
         given = {name: value for name, value in options.items() if value is not None}
-        environ = {**environ_of(env_file, from_app, asks_api=True), **given}
+        environ = _environ_for(scan, env_file, from_app) | given
         found = _ask(read_question(environ, scan), output, console)
     console.print(f"done: {found}", soft_wrap=True)
     if as_json:
         write_json({"output": output, **asdict(found)})
+
+
+def _environ_for(scan: str | None, env_file: Path | None, from_app: str | None) -> dict[str, str]:
+    """Return the settings of a query; storage is needed only to find a scan in scans.json."""
+    if scan is None:
+        return environ_of(env_file, from_app, asks_api=True)
+    return dict(app_of(env_file, from_app, asks_api=True).environ)
 
 
 def _ask(question: QuerySettings, output: str, console: Console) -> Found:

@@ -1,5 +1,6 @@
 """What every command does: find its settings and its scan, and end with the right exit code."""
 
+import functools
 import os
 import sys
 import traceback
@@ -12,10 +13,16 @@ import typer
 from rich.console import Console
 
 from shared.access import AUTHORITY
-from shared.bootstrap import quiet_azure
+from shared.bootstrap import App, open_app, quiet_azure
 from shared.core.errors import ScanError, SettingsError
 from shared.operate.building import Archive, app_settings, archives
-from shared.operate.deployed_app import beside_an_app, for_the_caller, read_app_name
+from shared.operate.deployed_app import (
+    beside_an_app,
+    for_the_caller,
+    read_app_name,
+    scans_of_the_caller,
+)
+from shared.operate.display import standard_error
 from shared.operate.environment import read_file
 from shared.operate.output import STANDARD_OUTPUT, partial
 
@@ -25,21 +32,62 @@ WRONG_SETTINGS = 2
 TWICE = "--json needs --output FILE: standard output cannot hold the result as well"
 
 
-def environ_of(
-    env_file: Path | None, from_app: str | None = None, *, asks_api: bool = False
-) -> dict[str, str]:
-    """Return the settings: the environment's or a deployed app's, and what a file overrides.
+def app_of(
+    env_file: Path | None,
+    from_app: str | None = None,
+    *,
+    asks_api: bool = False,
+    keeps: bool = False,
+) -> App:
+    """Return the settings with the list of scans, and warn of a list that is not in use.
+
+    A file that sets SCANS replaces scans.json, too.
 
     Args:
         env_file: a file of settings.
         from_app: the app whose settings replace those of the environment.
         asks_api: whether the command sends requests to the API.
+        keeps: whether the command runs the scans, as the timer does.
+
+    Raises:
+        SettingsError: the file, the name of the app or the list is wrong, or a secret cannot be
+            read.
+        AppUnreadable: the app's settings cannot be read.
+        StoreUnavailable: the list cannot be read.
+    """
+    file = read_file(env_file) if env_file else {}
+    environ = settings_of(file, from_app, asks_api=asks_api)
+    if "SCANS" in file:
+        return App(environ=environ)
+    quiet_azure()
+    adapt = (
+        functools.partial(scans_of_the_caller, overridden=file, asks_api=asks_api)
+        if from_app
+        else None
+    )
+    app = open_app(environ, keeps=keeps, adapt=adapt)
+    if app.wrong_list:
+        problems = "".join(f"\n- {it}" for it in app.wrong_list.problems)
+        said = f"warning: the newest list of scans is not in use, the last valid one is:{problems}"
+        standard_error().print(said, soft_wrap=True)
+    return app
+
+
+def environ_of(
+    env_file: Path | None, from_app: str | None = None, *, asks_api: bool = False
+) -> dict[str, str]:
+    """Return the settings without the list of scans, for a command that needs no scan.
 
     Raises:
         SettingsError: the file or the name of the app is wrong, or a secret cannot be read.
         AppUnreadable: the app's settings cannot be read.
     """
     file = read_file(env_file) if env_file else {}
+    return settings_of(file, from_app, asks_api=asks_api)
+
+
+def settings_of(file: dict[str, str], from_app: str | None, *, asks_api: bool) -> dict[str, str]:
+    """Return the environment's settings, or a deployed app's, and what a file overrides."""
     if from_app is None:
         return {**os.environ, **file}
     quiet_azure()
@@ -52,23 +100,23 @@ def environ_of(
     return {**beside_an_app(os.environ), **used}
 
 
-def archives_of(environ: dict[str, str], scan: str | None) -> list[Archive]:
+def archives_of(app: App, scan: str | None) -> list[Archive]:
     """Return what the scans have stored: of all that are configured, or of one.
 
     Raises:
         SettingsError: the settings are wrong, or the scan is not among them.
     """
     quiet_azure()
-    return archives(environ, scan)
+    return archives(app, scan)
 
 
-def archive_of(environ: dict[str, str], scan: str | None) -> Archive:
+def archive_of(app: App, scan: str | None) -> Archive:
     """Return what one scan has stored, which must be named if several are configured.
 
     Raises:
         SettingsError: the settings are wrong, or do not say which scan.
     """
-    places = archives_of(environ, scan)
+    places = archives_of(app, scan)
     if len(places) > 1:
         names = ", ".join(it.policy.scan for it in places)
         raise SettingsError([f"--scan is needed: several scans are configured ({names})"])

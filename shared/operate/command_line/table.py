@@ -10,7 +10,7 @@ from shared.core.errors import SettingsError
 from shared.core.state.manifest import Manifest
 from shared.operate.building import followers
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
-from shared.operate.command_line.session import environ_of, failures, write_json
+from shared.operate.command_line.session import app_of, failures, write_json
 from shared.operate.display import display, standard_error
 from shared.operate.table import (
     Followed,
@@ -66,10 +66,10 @@ def table(  # noqa: PLR0913 - each is an option
     with failures(console, as_json=as_json):
         if delete_after is not None and no_upkeep:
             raise SettingsError(["--delete-after needs upkeep: leave --no-upkeep out"])
-        environ = environ_of(env_file, from_app)
+        app = app_of(env_file, from_app)
 
         def catch_up() -> None:
-            places = followers(environ, scan, address)
+            places = followers(app, scan, address)
             followed = [(feed, _follow(feed, it, console, as_json=as_json)) for feed, it in places]
             if not no_upkeep:
                 # The scans share one table.

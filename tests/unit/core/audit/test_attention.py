@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.audit import attention
-from shared.core.audit.attention import Kind, apparent, failing, reported_as, shown
+from shared.core.audit.attention import (
+    Kind,
+    WrongList,
+    apparent,
+    attention_to,
+    failing,
+    reported_as,
+    shown,
+)
 from shared.core.audit.quiet import Cause, Quiet
 from shared.core.model import Condition, Loss, Pause
 from shared.core.state.report import Tally, encode, report_fields
@@ -327,7 +335,7 @@ def test_the_most_severe_comes_first_and_each_kind_once() -> None:
     found = list(scan.attention(quiet=QUIET).values())
 
     kinds = [it.kind for it in found]
-    assert set(kinds) == set(get_args(Kind)) - {"failing", "paused"}
+    assert set(kinds) == set(get_args(Kind)) - {"failing", "paused", "scan-list"}
     assert [it.severity for it in found] == sorted(it.severity for it in found)
     assert all(it.help == f"docs/runbook.md#{attention.SECTIONS[it.kind]}" for it in found)
     assert all(it.since is not None for it in found)
@@ -444,3 +452,15 @@ def test_whatever_came_before_what_lasts_for_hours_needs_a_person(
     scan.repeat(3 * HOUR, every=20 * MINUTE, lag=27 * DAY, met_throttle=True)
 
     assert scan.kinds() == {"soon-lost", "lag", "throttled"}
+
+
+def test_a_wrong_list_of_scans_needs_a_person_at_once() -> None:
+    """Since it was written, and with the first of its problems."""
+    scan = Watched()
+    wrong = WrongList(since=NOW - HOUR, problems=("scans.json[1] (b): is wrong", "so is c"))
+
+    (entry,) = attention_to(scan.ledger, scan.how, NOW, wrong_list=wrong)
+
+    assert (entry.kind, entry.severity, entry.since) == ("scan-list", 2, NOW - HOUR)
+    assert entry.text.endswith("is: scans.json[1] (b): is wrong (and 1 more)")
+    assert entry.help == "docs/runbook.md#scan-list"
