@@ -160,3 +160,13 @@ def test_a_continuation_that_asks_for_something_else_has_drifted(
     answer = {"data": [activity(START)], "hasNext": True, "nextQueryFilters": filters}
 
     assert has_drifted(page(answer), opened(), policy())
+
+
+def test_a_dense_query_downwards_goes_on_below_a_wider_bound_of_the_user_s() -> None:
+    """The cursor is the tighter one then."""
+    how = policy(filters={"created": {"lte": START + 5}})
+    dense = Dense(millisecond=START, cursor=START + 3, probing=False, direction="desc")
+
+    body = body_of(opened(mode="dense", dense=dense), how)
+
+    assert body["filters"]["created"] == {"lte": START + 3}

@@ -319,3 +319,35 @@ def test_what_lies_behind_a_dense_millisecond_is_forgotten() -> None:
     after = sifted(mode="dense", dense=dense, cursor=START + 7).taken_into(piece)
 
     assert after.seen == ()
+
+
+def test_a_record_without_a_position_is_judged_by_its_own_neighbours() -> None:
+    """Records further along the page say nothing about it."""
+    before, after = activity(START - 2), activity(START - 1)
+
+    found = sifted(before, UNPLACED, after, activity(START), activity(START + 1))
+
+    assert (found.outside, found.unplaced) == (3, 0)
+
+
+def test_a_record_without_a_position_is_new_if_others_like_it_were_seen() -> None:
+    """It is told apart by what identifies it."""
+    assert names(sifted(UNPLACED, unplaced=("a",), earlier=("b",))) == ["x"]
+
+
+def test_a_known_record_with_the_same_bytes_has_not_changed() -> None:
+    """With others it has, and nothing has vanished either way."""
+    known = activity(START)
+
+    for shown, changed in ((known, 0), ({**known, "n": 9}, 1)):
+        found = sifted(shown, index=index_of(known), pass_name="sweep-2h")
+        piece = found.counted_in(opened(pass_name="sweep-2h"))
+        assert (piece.counts.known, piece.counts.changed) == (1, changed)
+        assert found.vanished(piece, (START, END)) == 0
+
+
+def test_irregular_records_are_counted() -> None:
+    """Those that strict readers would refuse, and that are wrapped."""
+    piece = sifted({**activity(START), "n": 10**30}, activity(START + 1)).counted_in(opened())
+
+    assert (piece.counts.records, piece.counts.irregular) == (2, 1)
