@@ -348,6 +348,8 @@ def test_a_known_record_with_the_same_bytes_has_not_changed() -> None:
 
 def test_irregular_records_are_counted() -> None:
     """Those that strict readers would refuse, and that are wrapped."""
-    piece = sifted({**activity(START), "n": 10**30}, activity(START + 1)).counted_in(opened())
+    irregular = {**activity(START), "n": 10**30}
 
-    assert (piece.counts.records, piece.counts.irregular) == (2, 1)
+    piece = sifted(irregular, activity(START + 1), activity(START + 2)).counted_in(opened())
+
+    assert (piece.counts.records, piece.counts.irregular) == (3, 1)
