@@ -26,6 +26,9 @@ from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
 from shared.settings import read_settings
 from shared.settings.table import NAMES, PER_SCAN, SECRETS, SETTINGS
+from shared.table import report as table_report
+from shared.table_app.settings import SETTINGS as TABLE_SETTINGS
+from shared.table_app.settings import read_table_settings
 from simulator import Simulator
 from tests.fakes import NOW, policy
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings
@@ -40,6 +43,8 @@ REQUIRED = {
     "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
     "STORAGE_ACCOUNT_URL": "https://contoso.blob.core.windows.net",
 }
+
+EVERY_SETTING = (*SETTINGS, *TABLE_SETTINGS)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -108,15 +113,15 @@ def rows(page: str) -> dict[str, list[str]]:
 
 def test_every_setting_is_documented() -> None:
     """Nothing else is documented as a setting."""
-    assert set(rows("docs/settings.md")) == set(NAMES)
+    assert set(rows("docs/settings.md")) == {*NAMES, *(it.name for it in TABLE_SETTINGS)}
 
 
 def test_every_setting_is_documented_with_the_reason_in_the_table() -> None:
     """The page may say more but must include it."""
     page = rows("docs/settings.md")
 
-    assert [it.name for it in SETTINGS if it.reason not in page[it.name][2]] == []
-    assert all(it.reason for it in SETTINGS)
+    assert [it.name for it in EVERY_SETTING if it.reason not in page[it.name][2]] == []
+    assert all(it.reason for it in EVERY_SETTING)
 
 
 def test_every_setting_is_documented_with_the_default_in_the_table() -> None:
@@ -124,7 +129,7 @@ def test_every_setting_is_documented_with_the_default_in_the_table() -> None:
     page = rows("docs/settings.md")
 
     assert [
-        it.name for it in SETTINGS if it.default and page[it.name][1] != f"`{it.default}`"
+        it.name for it in EVERY_SETTING if it.default and page[it.name][1] != f"`{it.default}`"
     ] == []
 
 
@@ -133,6 +138,7 @@ def test_documented_defaults_are_the_code_s() -> None:
     documented = {name: row[1].strip("`") for name, row in rows("docs/settings.md").items()}
     optional = {name: it for name, it in documented.items() if it and not it.startswith("required")}
     optional.pop("MDA_AUTH")
+    optional = {name: it for name, it in optional.items() if not name.startswith("TABLE_")}
 
     given = read_settings({**REQUIRED, **optional})
 
@@ -140,6 +146,16 @@ def test_documented_defaults_are_the_code_s() -> None:
     assert given.storage == read_settings(REQUIRED).storage
     assert given.schedule == read_settings(REQUIRED).schedule
     assert len(optional) >= 18
+
+
+def test_documented_defaults_of_the_table_s_app_are_the_code_s() -> None:
+    """The same holds for its settings."""
+    page, required = rows("docs/settings.md"), {"TABLE_SCHEDULE": "0 */15 * * * *"}
+    documented = {it.name: page[it.name][1].strip("`") for it in TABLE_SETTINGS}
+
+    given = read_table_settings(REQUIRED | documented | required)
+
+    assert given == read_table_settings(REQUIRED)
 
 
 def test_settings_in_the_readme_are_those_of_the_page_of_settings() -> None:
@@ -259,6 +275,19 @@ def test_every_field_of_a_report_is_documented() -> None:
     documented = {name for cell in first for name in re.findall(r"`(\w+)`", cell)}
 
     assert documented == set(failed) | set(whole)
+
+
+def test_every_field_of_a_report_of_the_table_is_documented() -> None:
+    """The fields are those of a failed run, which has all of them; no others are documented."""
+    tally = table_report.Tally(run="r", error=OSError())
+    fields = table_report.report_fields(tally, now=NOW, duration=1, past_due=False, behind_alert=1)
+    page = (ROOT / "docs/formats.md").read_text("utf-8")
+    section = page.partition("## The report line of the table")[2].partition("\n## ")[0]
+    first = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+
+    documented = {name for cell in first for name in re.findall(r"`(\w+)`", cell)}
+
+    assert documented == set(fields)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,13 @@ from packaging.utils import canonicalize_name
 from shared.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
-REQUIREMENTS = ["requirements.in", "requirements-cli.txt", "requirements-dev.txt"]
-SOURCES = ["shared", "simulator", "harness", "infra", "tests", "function_app.py"]
+REQUIREMENTS = [
+    "requirements.in",
+    "requirements-cli.txt",
+    "requirements-dev.txt",
+    "table/requirements.in",
+]
+SOURCES = ["shared", "simulator", "harness", "infra", "tests", "function_app.py", "table"]
 
 BROUGHT_IN = "# Brought in by the above"
 """Begins the part of a requirements file that lists what the direct requirements need."""
@@ -159,8 +164,9 @@ def test_the_core_imports_only_the_standard_library_and_three_codecs() -> None:
 
 
 def test_the_triggers_import_only_what_they_start() -> None:
-    """function_app.py only connects the platform with `shared.bootstrap`."""
+    """Each function_app.py only connects the platform with the module that builds its app."""
     assert imported(Path("function_app.py")) == {"azure.functions", "shared.bootstrap"}
+    assert imported(Path("table/function_app.py")) == {"azure.functions", "shared.table_app"}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -220,15 +226,16 @@ def test_separate_environments_are_pinned_too(name: str) -> None:
     assert loose == []
 
 
-def test_deployed_packages_are_pinned_to_digests() -> None:
+@pytest.mark.parametrize("app", [".", "table"])
+def test_deployed_packages_are_pinned_to_digests(app: str) -> None:
     """The compiled file has every version of requirements.in, with a digest per file."""
-    text = (ROOT / "requirements.txt").read_text().replace("\\\n", "")
+    text = (ROOT / app / "requirements.txt").read_text().replace("\\\n", "")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     compiled = {Requirement(line.partition(" --hash")[0]) for line in lines}
     written = [
         requirement
         for direct in (True, False)
-        for requirement, _ in pinned("requirements.in", direct=direct).values()
+        for requirement, _ in pinned(f"{app}/requirements.in", direct=direct).values()
     ]
 
     assert {(it.name, str(it.specifier)) for it in compiled} == {
@@ -255,6 +262,26 @@ def test_indirect_requirements_are_pinned_too() -> None:
     }
 
     assert missing == set()
+
+
+def test_what_two_files_require_is_the_same_version() -> None:
+    """The table's app and the command line are tested with one set of packages."""
+    names = [*REQUIREMENTS, "requirements-table.txt"]
+    versions = {
+        (canonicalize_name(requirement.name), str(requirement.marker)): str(requirement.specifier)
+        for name in names
+        for direct in (True, False)
+        for requirement, _ in pinned(name, direct=direct).values()
+    }
+
+    assert {
+        f"{name} has {text}"
+        for name in names
+        for direct in (True, False)
+        for text, (requirement, _) in pinned(name, direct=direct).items()
+        if versions[canonicalize_name(requirement.name), str(requirement.marker)]
+        != str(requirement.specifier)
+    } == set()
 
 
 def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
@@ -298,6 +325,7 @@ def test_the_package_holds_the_product_without_command_line_and_table() -> None:
         "shared/__main__.py",
         "shared/operate/",
         "shared/table/",
+        "shared/table_app/",
         "shared/adapters/blob_feed.py",
         "shared/adapters/delta_table.py",
     )
@@ -317,6 +345,13 @@ def test_the_package_holds_nothing_that_tools_leave_behind() -> None:
 def test_the_host_ends_an_invocation_after_ten_minutes() -> None:
     """The function's timeout is explicit, and far above its time budget."""
     assert read_json("host.json")["functionTimeout"] == "00:10:00"
+
+
+def test_the_host_of_the_table_differs_in_its_timeout_only() -> None:
+    """A commit, or a step of upkeep, is finished even if it began late."""
+    collector, table = read_json("host.json"), read_json("table/host.json")
+
+    assert table == collector | {"functionTimeout": "00:30:00"}
 
 
 def test_sampling_never_drops_what_alerts_rely_on() -> None:

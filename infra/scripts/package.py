@@ -1,10 +1,11 @@
 """Builds the package to deploy: python infra/scripts/package.py TARGET.zip.
 
-The package is this repository without the files that `.funcignore` names. That file follows the
-rules of `.gitignore`: the last matching line decides, and nothing below an ignored folder can be
-included again. With --libraries the package also contains the requirements of requirements.txt,
-installed for Azure. The same files always give the same bytes. Python 3.11 and its standard library
-suffice.
+The package is this repository without the files that `.funcignore` names. With --app table it is
+that of the table's app: the files of the folder `table`, and `shared` beside them, without what
+`table/.funcignore` names. Both files follow the rules of `.gitignore`: the last matching line
+decides, and nothing below an ignored folder can be included again. With --libraries the package
+also contains what the app's requirements.txt lists, installed for Azure. The same files always give
+the same bytes. Python 3.11 and its standard library suffice.
 
 Exit codes: 0, or 1 with the reason if the package would not be an app.
 """
@@ -12,6 +13,7 @@ Exit codes: 0, or 1 with the reason if the package would not be an app.
 
 import argparse
 import re
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -24,6 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from infra.scripts import libraries
 
 ROOT = Path(__file__).resolve().parents[2]
+
+APPS = {"collector": "", "table": "table"}
+"""The folder of each app, below that of the repository."""
+
+SHARED = "shared"
+"""What an app in a folder of its own has from the repository."""
 
 NEEDED = ("function_app.py", "host.json", "requirements.txt")
 """A package without these at its root can be deployed, but the app has no function."""
@@ -101,26 +109,31 @@ def ignored(rules: Sequence[Rule], path: PurePosixPath, *, folder: bool) -> bool
     return False
 
 
-def package_files(root: Path) -> list[PurePosixPath]:
-    """Return the files of the package, relative to the root, in the order of their names.
+def package_files(root: Path, app: str = "collector") -> dict[PurePosixPath, Path]:
+    """Return the files of an app's package by their names in it, in the order of these names.
 
     Raises:
         PackageError: there is no .funcignore, or it ignores a file that every app needs.
     """
+    folder = root / APPS[app]
     try:
-        rules = read_rules((root / ".funcignore").read_text("utf-8"))
+        rules = read_rules((folder / ".funcignore").read_text("utf-8"))
     except FileNotFoundError:
         raise PackageError(
-            f"there is no .funcignore in {root}, so the package would contain everything"
+            f"there is no .funcignore in {folder}, so the package would contain everything"
         ) from None
-    found = sorted(_walk(root, PurePosixPath(), rules))
+    found = {name: folder / name for name in _walk(folder, PurePosixPath(), rules)}
+    if folder != root:
+        # A copy in the folder may be older.
+        found = {name: path for name, path in found.items() if name.parts[0] != SHARED}
+        found |= {name: root / name for name in _walk(root, PurePosixPath(SHARED), rules)}
     missing = [name for name in NEEDED if PurePosixPath(name) not in found]
     if missing:
         raise PackageError(
-            f"{', '.join(missing)} would not be part of the package of {root}: add it, or "
+            f"{', '.join(missing)} would not be part of the package of {folder}: add it, or "
             "correct .funcignore"
         )
-    return found
+    return dict(sorted(found.items()))
 
 
 def _walk(root: Path, folder: PurePosixPath, rules: Sequence[Rule]) -> Iterator[PurePosixPath]:
@@ -135,13 +148,31 @@ def _walk(root: Path, folder: PurePosixPath, rules: Sequence[Rule]) -> Iterator[
             yield from _walk(root, relative, rules)
 
 
-def pack(root: Path, target: Path, brought: Path | None = None) -> list[PurePosixPath]:
-    """Write the package of a repository with the libraries in a folder, and return its files.
+def assemble(root: Path, app: str) -> Path:
+    """Copy what an app in a folder of its own has from the repository into it; return the folder.
 
     Raises:
         PackageError: see `package_files`.
     """
-    files = {path: root / path for path in package_files(root)}
+    folder = root / APPS[app]
+    files = package_files(root, app)
+    shutil.rmtree(folder / SHARED, ignore_errors=True)
+    for name, path in files.items():
+        if name.parts[0] == SHARED:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+    return folder
+
+
+def pack(
+    root: Path, target: Path, brought: Path | None = None, *, app: str = "collector"
+) -> list[PurePosixPath]:
+    """Write the package of an app with the libraries in a folder, and return its files.
+
+    Raises:
+        PackageError: see `package_files`.
+    """
+    files = package_files(root, app)
     if brought:
         left = PurePosixPath(libraries.FOLDER)
         files = {name: path for name, path in files.items() if left not in name.parents}
@@ -158,8 +189,8 @@ def pack(root: Path, target: Path, brought: Path | None = None) -> list[PurePosi
     return list(files)
 
 
-def build(root: Path, target: Path) -> list[PurePosixPath]:
-    """Write the package of a repository with its libraries, and return its files.
+def build(root: Path, target: Path, *, app: str = "collector") -> list[PurePosixPath]:
+    """Write the package of an app with its libraries, and return its files.
 
     Raises:
         PackageError: see `package_files`.
@@ -167,8 +198,8 @@ def build(root: Path, target: Path) -> list[PurePosixPath]:
     """
     with tempfile.TemporaryDirectory() as folder:
         brought = Path(folder) / "site-packages"
-        libraries.install(root / "requirements.txt", brought)
-        return pack(root, target, brought)
+        libraries.install(root / APPS[app] / "requirements.txt", brought)
+        return pack(root, target, brought, app=app)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -178,6 +209,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("target", type=Path, metavar="TARGET.zip", help="the file to write")
     parser.add_argument(
         "--root", type=Path, default=ROOT, help="the repository (default: this one)"
+    )
+    parser.add_argument(
+        "--app", choices=APPS, default="collector", help="the app (default: %(default)s)"
     )
     parser.add_argument(
         "--libraries", action="store_true", help="include the libraries, for Python 3.13"
@@ -190,7 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the package, print its size, and return the exit code."""
     asked = _arguments(arguments)
     try:
-        files = (build if asked.libraries else pack)(asked.root, asked.target)
+        make = build if asked.libraries else pack
+        files = make(asked.root, asked.target, app=asked.app)
     except (PackageError, libraries.LibrariesError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

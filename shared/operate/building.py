@@ -47,7 +47,7 @@ class Archive:
     wrong_list: WrongList | None = None
 
 
-Followers = list[tuple[Feed, "DeltaActivities"]]
+FeedsAndTables = list[tuple[Feed, "DeltaActivities"]]
 """Feeds, each with the table that follows it."""
 
 
@@ -125,7 +125,7 @@ def message_queue(app: App, name: str) -> "StorageQueue":
     )
 
 
-def followers(app: App, scan: str | None, address: str) -> Followers:
+def feeds_and_tables(app: App, scan: str | None, address: str) -> FeedsAndTables:
     """Return the feed of every configured scan, or only of this one, each with the table for it.
 
     Args:
@@ -143,7 +143,7 @@ def followers(app: App, scan: str | None, address: str) -> Followers:
     except ImportError as error:
         problem = "deltalake is not installed: install requirements-table.txt"
         raise SettingsError([problem]) from error
-    found: Followers = []
+    found: FeedsAndTables = []
     for name in (it.policy.scan for it in _named(settings, scan)):
         data, manifests = containers[name].data, containers[name].manifests
         options = partial(storage_options, data) if "://" in address else dict

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from shared.core.state.manifest import Manifest
 from shared.operate.pausing import Display, counted
 from shared.ports import Clock
-from shared.table.feed import Feed
 from shared.table.following import Follower
 from shared.table.keeping import Kept, keep
-from shared.table.ports import Table, TableUpkeep
+from shared.table.ports import TableUpkeep
 
 UPKEEP_MS = 300_000
 """No step of upkeep begins after so long: new activities wait meanwhile."""
@@ -39,7 +38,7 @@ class Followed:
         )
 
 
-def follow_shown(feed: Feed, table: Table, display: Display) -> Followed:
+def follow_shown(follower: Follower, display: Display) -> Followed:
     """Append what the table lacks, and show each commit.
 
     Raises:
@@ -48,7 +47,7 @@ def follow_shown(feed: Feed, table: Table, display: Display) -> Followed:
         StoreUnavailable: storage cannot be reached or refuses.
         TableUnusable: there is a table, but not one of this program.
     """
-    follower, done = Follower(feed, table), Followed(scan=feed.scan)
+    done = Followed(scan=follower.feed.scan)
     for commit in follower.commits():
         done.through = commit.through
         done.commits += 1
@@ -56,17 +55,6 @@ def follow_shown(feed: Feed, table: Table, display: Display) -> Followed:
         display.progress(str(done))
     done.through = follower.through
     return done
-
-
-def last_manifests(followed: Sequence[tuple[Feed, Followed]]) -> list[Manifest]:
-    """Return for each scan its last manifest in the table, if there is one and it still exists.
-
-    Raises:
-        FeedBroken: one is not what it should be.
-        StoreUnavailable: storage cannot be reached or refuses.
-    """
-    found = (feed.known(done.through) for feed, done in followed if done.through)
-    return [it for it in found if it is not None]
 
 
 def keep_shown(

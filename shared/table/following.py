@@ -11,7 +11,7 @@ A writer that is killed leaves files that no commit names. Two writers at once c
 and nothing else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.core.state.manifest import Manifest
@@ -93,6 +93,17 @@ class Follower:
         handle.append(rows.batches(), first=first, through=through)
         self.through = through
         return Appended(first=first, through=through, rows=rows.count)
+
+
+def last_manifests(followers: Sequence[Follower]) -> list[Manifest]:
+    """Return for each scan its last manifest in the table, if there is one and it still exists.
+
+    Raises:
+        FeedBroken: one is not what it should be.
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    found = (it.feed.known(it.through) for it in followers if it.through)
+    return [it for it in found if it is not None]
 
 
 def next_commit(manifests: Iterator[Manifest]) -> list[Manifest]:

@@ -125,6 +125,18 @@ class TableUpkeep(Protocol):
         ...
 
 
+class Clock(Protocol):
+    """Time. The only source of it."""
+
+    def now(self) -> int:
+        """Return the local wall clock in epoch milliseconds; it may be wrong and may jump."""
+        ...
+
+    def elapsed(self) -> int:
+        """Return milliseconds on a clock that never jumps; only differences mean anything."""
+        ...
+
+
 class AppendRefused(Exception):
     """Another writer was faster; nothing was appended."""
 

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 
 from shared.adapters.delta_table import storage_options
 from shared.bootstrap import App
-from shared.operate.building import followers
+from shared.operate.building import feeds_and_tables
 from shared.table.following import Follower
 from simulator import Simulator
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
@@ -27,10 +27,10 @@ ROOT = Path(__file__).parents[2]
 CHILD = """
 import os
 from shared.bootstrap import App
-from shared.operate.building import followers
+from shared.operate.building import feeds_and_tables
 from shared.table import following
 following.MANIFESTS_MOST = 3
-((feed, table),) = followers(App(environ=os.environ), None, os.environ["TABLE"])
+((feed, table),) = feeds_and_tables(App(environ=os.environ), None, os.environ["TABLE"])
 print("ready", flush=True)
 for commit in following.Follower(feed, table).commits():
     print(commit.through, flush=True)
@@ -39,9 +39,9 @@ for commit in following.Follower(feed, table).commits():
 KEEPER = """
 import os
 from shared.bootstrap import App
-from shared.operate.building import followers
+from shared.operate.building import feeds_and_tables
 from shared.table.ports import UpkeepRefused
-((feed, table),) = followers(App(environ=os.environ), None, os.environ["TABLE"])
+((feed, table),) = feeds_and_tables(App(environ=os.environ), None, os.environ["TABLE"])
 table.open()
 print("ready", flush=True)
 while True:
@@ -86,7 +86,7 @@ def in_table(environ: dict[str, str]) -> Counter[tuple[str, int, int]]:
 
 def assert_complete(environ: dict[str, str]) -> None:
     """Assert that the table has each activity of the feed once."""
-    ((feed, table),) = followers(App(environ=environ), None, environ["TABLE"])
+    ((feed, table),) = feeds_and_tables(App(environ=environ), None, environ["TABLE"])
     list(Follower(feed, table).commits())
     assert in_table(environ) == Counter(stored(environ))
 
@@ -128,5 +128,5 @@ def test_compactions_at_once_with_appends_lose_and_double_nothing(environ: dict[
     assert child.returncode == 0
     assert sum(int(it) for it in told if it.isdecimal()) > 1
     assert_complete(environ)
-    ((feed, table),) = followers(App(environ=environ), None, environ["TABLE"])
+    ((feed, table),) = feeds_and_tables(App(environ=environ), None, environ["TABLE"])
     assert table.open().through == max(it.number for it in feed.after(0))

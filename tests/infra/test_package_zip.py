@@ -1,6 +1,7 @@
 """The deployed package: which files it has, how the ignore file is read, and equal bytes."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 from infra.scripts import libraries
-from infra.scripts.package import build, ignored, main, pack, package_files, read_rules
+from infra.scripts.package import assemble, build, ignored, main, pack, package_files, read_rules
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "infra/scripts/package.py"
@@ -121,6 +122,66 @@ def test_the_zip_holds_the_files_as_they_are(tmp_path: Path) -> None:
         assert package.namelist() == [*APP, "shared/a.py"]
         assert package.read("shared/a.py") == b"this is shared/a.py"
         assert {entry.external_attr >> 16 for entry in package.infolist()} == {0o100644}
+
+
+def sources(folder: Path) -> Path:
+    """Copy what packages are made of into a folder."""
+    for name in (*APP, ".funcignore"):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    left = shutil.ignore_patterns("__pycache__", ".python_packages")
+    for name in ("shared", "table"):
+        shutil.copytree(ROOT / name, folder / name, ignore=left)
+    return folder
+
+
+def test_the_table_leaves_the_bytes_of_the_collector_s_package_alone(tmp_path: Path) -> None:
+    """With the table's app, the package of the collector is what it would be without."""
+    folder = sources(tmp_path / "app")
+    pack(folder, tmp_path / "with.zip")
+    for name in ("table", "shared/table", "shared/table_app"):
+        shutil.rmtree(folder / name)
+    for name in ("blob_feed", "delta_table"):
+        (folder / f"shared/adapters/{name}.py").unlink()
+
+    pack(folder, tmp_path / "without.zip")
+
+    assert (tmp_path / "with.zip").read_bytes() == (tmp_path / "without.zip").read_bytes()
+
+
+def test_the_table_s_package_is_its_folder_and_what_it_imports() -> None:
+    """Nothing of the collector, and no tests, documents or caches."""
+    files = {str(name): path for name, path in package_files(ROOT, "table").items()}
+
+    assert {name.partition("/")[0] for name in files} == {*APP, "shared"}
+    assert files["function_app.py"] == ROOT / "table/function_app.py"
+    assert {name for name in files if name.startswith(("shared/scan/", "shared/operate/"))} == set()
+    adapters = {name.rpartition("/")[2] for name in files if name.startswith("shared/adapters/")}
+    assert adapters == {
+        "__init__.py",
+        "blob_feed.py",
+        "blob_scan_list.py",
+        "blob_storage.py",
+        "credentials.py",
+        "delta_table.py",
+        "patience.py",
+        "storage_errors.py",
+        "system_clock.py",
+    }
+
+
+def test_the_folder_that_azd_packs_is_the_table_s_package(tmp_path: Path) -> None:
+    """What was copied earlier is replaced, and its ignore file lets the same files through."""
+    folder = sources(tmp_path / "app")
+    (folder / "table/shared/scan").mkdir(parents=True)
+    (folder / "table/shared/old.py").write_text("")
+    pack(folder, tmp_path / "package.zip", app="table")
+
+    assembled = assemble(folder, "table")
+    pack(assembled, tmp_path / "assembled.zip")
+
+    assert assembled == folder / "table"
+    assert (tmp_path / "assembled.zip").read_bytes() == (tmp_path / "package.zip").read_bytes()
 
 
 def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from harness.azurite import Azurite
 from shared.bootstrap import App, run_scans
 from shared.core.errors import SourceRefused, StoreUnavailable
-from shared.operate.building import announced_place, archives, followers, patient
+from shared.operate.building import announced_place, archives, feeds_and_tables, patient
 from shared.operate.command_line import app
 from simulator import Credentials, IdentityEndpoint, Simulator, Tenant
 from tests.integration.test_authentication import in_azure, nobody_is_signed_in
@@ -225,7 +225,7 @@ def test_what_commands_build_is_each_scan_s_own(
 
     provider = App(environ=environ)
     place = announced_place(provider, mine.name, schema="EventGridSchema", topic="")
-    ((feed, _),) = followers(provider, mine.name, "table")
+    ((feed, _),) = feeds_and_tables(provider, mine.name, "table")
     with patient(provider, mine.name) as examined:
         ledgers = examined.ledgers
 

@@ -8,21 +8,15 @@ from rich.console import Console
 from shared.adapters.system_clock import SystemClock
 from shared.core.errors import SettingsError
 from shared.core.state.manifest import Manifest
-from shared.operate.building import followers
+from shared.operate.building import feeds_and_tables
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
 from shared.operate.command_line.session import app_of, failures, write_json
 from shared.operate.display import display, standard_error
-from shared.operate.table import (
-    Followed,
-    described,
-    follow_shown,
-    keep_shown,
-    last_manifests,
-)
+from shared.operate.table import described, follow_shown, keep_shown
 from shared.operate.watching import repeat
-from shared.table.feed import Feed
+from shared.table.following import Follower, last_manifests
 from shared.table.keeping import Kept
-from shared.table.ports import Table, TableUpkeep
+from shared.table.ports import TableUpkeep
 
 ADDRESS = "az://table/activities"
 
@@ -69,11 +63,13 @@ def table(  # noqa: PLR0913 - each is an option
         app = app_of(env_file, from_app)
 
         def catch_up() -> None:
-            places = followers(app, scan, address)
-            followed = [(feed, _follow(feed, it, console, as_json=as_json)) for feed, it in places]
+            places = feeds_and_tables(app, scan, address)
+            followers = [Follower(feed, it) for feed, it in places]
+            for follower in followers:
+                _follow(follower, console, as_json=as_json)
             if not no_upkeep:
                 # The scans share one table.
-                newest = last_manifests(followed)
+                newest = last_manifests(followers)
                 _keep(places[0][1], newest, console, delete_after, as_json=as_json)
 
         catch_up()
@@ -81,13 +77,12 @@ def table(  # noqa: PLR0913 - each is an option
             repeat(catch_up, SystemClock(), every)
 
 
-def _follow(feed: Feed, table: Table, console: Console, *, as_json: bool) -> Followed:
+def _follow(follower: Follower, console: Console, *, as_json: bool) -> None:
     with display(console, live=True) as shown:
-        done = follow_shown(feed, table, shown)
+        done = follow_shown(follower, shown)
     console.print(str(done), soft_wrap=True)
     if as_json:
         write_json(done)
-    return done
 
 
 def _keep(

@@ -10,10 +10,10 @@ from shared.operate.table import (
     described,
     follow_shown,
     keep_shown,
-    last_manifests,
 )
 from shared.table import following
 from shared.table.feed import Feed
+from shared.table.following import Follower
 from shared.table.keeping import Kept
 from tests.contracts.test_table import row
 from tests.displays import Said
@@ -25,14 +25,19 @@ from tests.world import World
 TODAY = NOW // DAY_MS
 
 
+def following_in(world: World, table: InMemoryTable) -> Follower:
+    """Return what lets a table follow the feed of a world."""
+    return Follower(Feed(InMemoryFeed(world.results), "all"), table)
+
+
 def test_each_commit_is_shown_and_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last line is the result."""
     world = World([NOW - 3 * HOUR + 60_000 * n for n in range(150)], page=20)
     world.run_until_idle()
     monkeypatch.setattr(following, "BYTES_MOST", 1)
-    feed, table, shown = Feed(InMemoryFeed(world.results), "all"), InMemoryTable(), Said()
+    table, shown = InMemoryTable(), Said()
 
-    done = follow_shown(feed, table, shown)
+    done = follow_shown(following_in(world, table), shown)
 
     assert done.commits == len(shown.lines) == len(table.commits) > 1
     assert (done.rows, done.through) == (len(table.rows), table.commits[-1])
@@ -43,27 +48,12 @@ def test_a_table_that_has_everything_says_how_far_it_goes() -> None:
     """Nothing is appended."""
     world, table = World([NOW - 3 * HOUR]), InMemoryTable()
     world.run_until_idle()
-    feed = Feed(InMemoryFeed(world.results), "all")
-    first = follow_shown(feed, table, Said())
+    first = follow_shown(following_in(world, table), Said())
 
-    again = follow_shown(feed, table, Said())
+    again = follow_shown(following_in(world, table), Said())
 
     assert again == Followed(scan="all", through=first.through)
     assert str(again) == f"all: 0 rows appended in 0 commits, up to manifest {first.through}"
-
-
-def test_the_manifest_that_says_what_is_final_is_the_last_in_the_table() -> None:
-    """A scan of which nothing is in the table yet, or whose manifest is gone, says nothing."""
-    world, table = World([NOW - 3 * HOUR]), InMemoryTable()
-    world.run_until_idle()
-    feed = Feed(InMemoryFeed(world.results), "all")
-    done = follow_shown(feed, table, Said())
-
-    (last,) = last_manifests([(feed, done), (feed, Followed(scan="all"))])
-    assert last.number == done.through
-
-    del world.results.manifests[done.through]
-    assert last_manifests([(feed, done)]) == []
 
 
 def scattered(*days: int) -> InMemoryTable:

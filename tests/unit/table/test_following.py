@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.core.errors import PartUnreadable
 from shared.table import following
 from shared.table.feed import Feed
-from shared.table.following import Appended, Follower, next_commit
+from shared.table.following import Appended, Follower, last_manifests, next_commit
 from tests.fakes import HOUR, NOW, InMemoryResults, policy
 from tests.tables import InMemoryFeed, InMemoryTable
 from tests.world import World
@@ -125,6 +125,20 @@ def test_a_look_that_finds_nothing_new_opens_the_table_once() -> None:
     assert list(follower.commits()) == []
     assert follower.through == max(world.results.manifests)
     assert table.opened == before + 1
+
+
+def test_the_manifest_that_says_what_is_final_is_the_last_in_the_table() -> None:
+    """A scan of which nothing is in the table yet, or whose manifest is gone, says nothing."""
+    world, table = scanned(), InMemoryTable()
+    feed = Feed(InMemoryFeed(world.results), "all")
+    caught_up, new = Follower(feed, table), Follower(feed, table)
+    list(caught_up.commits())
+
+    (last,) = last_manifests([caught_up, new])
+    assert last.number == caught_up.through > 0
+
+    del world.results.manifests[caught_up.through]
+    assert last_manifests([caught_up]) == []
 
 
 class Killed(BaseException):
