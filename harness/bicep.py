@@ -37,8 +37,13 @@ class Compiler:
         program = shutil.which("bicep")
         if not program:
             raise BicepError(HOW_TO_GET_IT)
-        # Otherwise it needs libraries for languages, which small machines lack.
-        environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+        environment = {
+            **os.environ,
+            # Otherwise it needs libraries for languages, which small machines lack.
+            "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
+            # It would compile itself again and again, which takes half of a short life.
+            "DOTNET_TieredCompilation": "0",
+        }
         self._process = subprocess.Popen(
             [program, "jsonrpc", "--stdio"],
             env=environment,

@@ -29,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Quick(writes=config.getoption("--write-slow")))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are processors, since many tests wait for another one."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that need the compiler or the browser; their order stays random.

@@ -14,7 +14,7 @@ from simulator import Lateness, Tenant
 
 SMALL = Extent(days=1, per_second=0.03)
 
-BRIEF = Extent(days=0.5, per_second=0.06, after_days=1)
+BRIEF = Extent(days=0.3, per_second=0.06, after_days=1)
 """This is enough for this scan, whose runs take longer, as nothing is shown days late."""
 
 HOURS = replace(BRIEF, days=0.1, after_days=0.2)
@@ -98,10 +98,11 @@ def test_what_a_run_held_when_it_died_is_never_collected() -> None:
 def test_the_scan_meets_the_black_hole() -> None:
     """Its row would mean nothing if no query of the scan began on one."""
     scenario = scenario_of("boundary")
-    tenant = tenant_of(scenario, BRIEF)
+    extent = replace(BRIEF, days=0.5)
+    tenant = tenant_of(scenario, extent)
     calm = replace(scenario, switches=replace(scenario.switches, black_hole_share=0.0))
 
-    asked = [questions(it, tenant) for it in (calm, scenario)]
+    asked = [questions(it, tenant, extent) for it in (calm, scenario)]
 
     assert asked[0] < asked[1]
 

@@ -209,6 +209,12 @@ def test_hostile_text_is_shown_as_text(opened: Opened) -> None:
     assert_quiet(seen)
 
 
+def brief(status: Status) -> Status:
+    """Return a status of a few days: each row of a table takes its time, and all are alike."""
+    cells, week, runs = status.cells[-72:], status.week[-48:], status.runs[-10:]
+    return msgspec.structs.replace(status, cells=cells, week=week, runs=runs)
+
+
 VIOLATIONS = {"resultTypes": ["violations"]}
 OF_COLOUR = {**VIOLATIONS, "runOnly": ["color-contrast", "link-in-text-block"]}
 
@@ -218,7 +224,7 @@ def test_the_page_follows_the_rules_of_accessibility(
     scheme: Scheme, rules: dict[str, Any], opened: Opened
 ) -> None:
     """As axe checks them, with every table open; only the rules of colour depend on the scheme."""
-    seen = opened(five_scans()[1:3])
+    seen = opened([brief(it) for it in five_scans()[1:3]])
     seen.page.emulate_media(color_scheme=scheme)
     seen.page.evaluate("document.querySelectorAll('details').forEach(it => { it.open = true })")
 

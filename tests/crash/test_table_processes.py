@@ -38,6 +38,7 @@ for commit in following.Follower(feed, table).commits():
 
 KEEPER = """
 import os
+import time
 from shared.bootstrap import App
 from shared.operate.building import feeds_and_tables
 from shared.table.ports import UpkeepRefused
@@ -50,6 +51,7 @@ while True:
             print(table.compact(day), flush=True)
         except UpkeepRefused:
             print("refused", flush=True)
+        time.sleep(0.4)
 """
 
 
