@@ -65,7 +65,7 @@ def pack(lines: Iterable[bytes | msgspec.Raw], *, opens_part: bool) -> tuple[byt
     pieces, length, crc32 = [HEADER] if opens_part else [], 0, 0
     left = iter(lines)
     while batch := list(islice(left, LINES_AT_ONCE)):
-        content = b"\n".join(batch) + b"\n"
+        content = b"\n".join([*batch, b""])
         length += len(content)
         crc32 = isal_zlib.crc32(content, crc32)
         pieces.append(packer.compress(content))

@@ -18,7 +18,7 @@ the standard library (docs/adr/0021).
 import json
 import math
 import re
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping
 
 import msgspec
 import stringzilla
@@ -73,27 +73,21 @@ def has_large_number(raw: bytes) -> bool:
     return False
 
 
-def repeats_a_key(raw: bytes, members: Mapping[str, Sized]) -> bool:
+def repeats_a_key(raw: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
     """Say whether a key occurs twice at the top level of a record.
 
     Args:
         raw: a JSON object in UTF-8.
         members: its members by key, each value as it is written.
     """
-    # A repeated key is missing from the members, so their bytes do not add up to the whole.
-    return not _adds_up(raw, members) and _repeats(raw)
-
-
-def _adds_up(raw: bytes, members: Mapping[str, Sized]) -> bool:
-    quotes_colons_commas_braces = 4 * len(members) + 1
-    written = sum(map(len, members)) + sum(map(len, members.values()))
-    return quotes_colons_commas_braces + written == len(raw)
+    # Only one member of a repeated key is left, so writing them gives something else.
+    return _written(members) != raw and _repeats(raw)
 
 
 def _repeats(raw: bytes) -> bool:
     """Say the same of a record with white space, or with escapes in its keys."""
     compact = bytes(msgspec.json.format(raw, indent=-1))
-    if _adds_up(compact, _members.decode(compact)):
+    if _written(_members.decode(compact)) == compact:
         return False
     names = _keys.decode(raw.decode("utf-8"))
     return len(set(names)) != len(names)
@@ -117,5 +111,6 @@ def _names(pairs: list[tuple[str, object]]) -> list[str]:
 
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_written = msgspec.json.Encoder().encode
 _numbers = json.JSONDecoder(parse_int=_whole, parse_float=_real)
 _keys = json.JSONDecoder(object_pairs_hook=_names, parse_int=str)
