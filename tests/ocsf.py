@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from msgspec import Raw
 
 from shared.adapters.delta_table import DeltaActivities
-from shared.core.api.records import read_doubtful_record
+from shared.core.api.records import read_record
 from shared.table.columns import row_of
 from simulator import Tenant
 from tests.fakes import NOW
@@ -90,7 +90,7 @@ def odd() -> Iterable[bytes]:
 
 def table_of(folder: Path, sent: Iterable[bytes]) -> DeltaTable:
     """Write a table of these records."""
-    records = (read_doubtful_record(Raw(it), indented=False) for it in sent)
+    records = (read_record(Raw(it), indented=False) for it in sent)
     rows = [row_of(it, scan="all", look="first", manifest=1) for it in records]
     DeltaActivities(str(folder), "all", dict).open().append([rows], first=1, through=1)
     return DeltaTable(str(folder))

@@ -3,7 +3,7 @@
 import msgspec
 
 from shared.core.api import envelopes, lenient
-from shared.core.api.records import Malformed, Record, read_doubtful_record, read_record
+from shared.core.api.records import Malformed, Record, read_record
 
 NULL = b"null"
 """An item of `data` where a record should be."""
@@ -42,9 +42,9 @@ def read_page(body: bytes) -> Page:
             or it promises more without saying how to continue. An empty page may lack `data`.
     """
     try:
-        envelope, read = envelopes.decode(body), read_record
+        envelope = envelopes.decode(body)
     except (ValueError, RecursionError):  # Bytes that are not UTF-8 raise ValueError, too.
-        envelope, read = lenient.decode(body), read_doubtful_record
+        envelope = lenient.decode(body)
     if not envelope.is_page:
         raise Malformed("the answer has no data")
     if envelope.hasNext is None:
@@ -61,7 +61,7 @@ def read_page(body: bytes) -> Page:
         if len(raw) == len(NULL) and bytes(raw) == NULL:
             nulls.append(len(records))
         else:
-            records.append(read(raw, indented))
+            records.append(read_record(raw, indented))
     return Page(
         records=tuple(records),
         nulls=tuple(nulls),

@@ -92,7 +92,7 @@ def _digest(content: bytes | msgspec.Raw) -> str:
 
 
 def read_record(raw: msgspec.Raw, indented: bool) -> Record:  # noqa: FBT001 - `pages` calls it for every record
-    """Read a record out of a body that the fast decoder accepts.
+    """Read a record out of the body of a page.
 
     Args:
         raw: an item of `data`.
@@ -119,20 +119,6 @@ def read_record(raw: msgspec.Raw, indented: bool) -> Record:  # noqa: FBT001 - `
         timestamp=position(members.get("timestamp")),
         created=position(members.get("created")),
     )
-
-
-def read_doubtful_record(raw: msgspec.Raw, indented: bool) -> Record:  # noqa: FBT001 - as `read_record`
-    """Read a record out of a body of which the fast decoder refuses something.
-
-    Raises:
-        Malformed: the item is not an object.
-    """
-    try:
-        msgspec.json.decode(raw)
-    except (ValueError, RecursionError):
-        _require_object(bytes(raw))
-        return _wrapped(bytes(raw))
-    return read_record(raw, indented)
 
 
 def _require_object(line: bytes) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Callable
 from hashlib import blake2b
 from zlib import crc32
 
@@ -12,13 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.api.pages import read_page
-from shared.core.api.records import (
-    Malformed,
-    Record,
-    read_doubtful_record,
-    read_line,
-    read_record,
-)
+from shared.core.api.records import Malformed, Record, read_line, read_record
 from tests.bodies import IRREGULAR, KEPT, TIMES, body
 
 
@@ -207,26 +200,20 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("read", [read_record, read_doubtful_record])
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_a_record_that_no_decoder_can_read_is_wrapped(
-    kind: str, read: Callable[[msgspec.Raw, bool], Record]
-) -> None:
+def test_a_record_that_no_decoder_can_read_is_wrapped(kind: str) -> None:
     """Nothing of it can be read, and nothing of it is lost."""
-    record = read(msgspec.Raw(UNREADABLE[kind]), False)  # noqa: FBT003
+    record = read_record(msgspec.Raw(UNREADABLE[kind]), indented=False)
 
     assert (record.id, record.timestamp, record.created) == (None, None, None)
     assert record.original == UNREADABLE[kind]
 
 
-@pytest.mark.parametrize("read", [read_record, read_doubtful_record])
 @pytest.mark.parametrize("item", [b"7", b"[1]", b"[NaN]", b'"{}"', b"true"])
-def test_an_item_that_is_not_an_object_is_not_a_record(
-    item: bytes, read: Callable[[msgspec.Raw, bool], Record]
-) -> None:
+def test_an_item_that_is_not_an_object_is_not_a_record(item: bytes) -> None:
     """Whether or not it is strict JSON; the message shows its beginning."""
     with pytest.raises(Malformed, match="where a record is expected") as refused:
-        read(msgspec.Raw(item), False)  # noqa: FBT003
+        read_record(msgspec.Raw(item), indented=False)
 
     assert item.decode() in str(refused.value)
 
