@@ -217,6 +217,10 @@ param manifestContainer string = 'manifests'
 @maxLength(63)
 param stateContainer string = 'scan-state'
 
+@description('Scans with containers of their own, or listed in scans.json: objects with the name of the scan, and optionally dataContainer, manifestContainer and stateContainer, which are made and protected as the containers above, and the readers of these. The command scans check writes it.')
+@maxLength(150)
+param scanContainers array = []
+
 @description('Who may read parts and manifests, and receive notifications: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array = []
 
@@ -426,8 +430,27 @@ var deletesBeforeTiersProblem = 'deleteAfterDays is ${deleteAfterDays}: it must 
 var nothingLocked = immutabilityLocked && immutabilityDays == 0
 var nothingLockedProblem = 'immutabilityLocked is set, but immutabilityDays is 0: set it to the number of days of the locked policies.'
 
-var oneContainerTwice = length(union([dataContainer], [manifestContainer], [stateContainer])) < 3
-var oneContainerTwiceProblem = 'dataContainer, manifestContainer and stateContainer must be three different containers.'
+// The containers of each kind, each once: those of the app, then those of scans with their own.
+var containersOfApp = {
+  dataContainer: dataContainer
+  manifestContainer: manifestContainer
+  stateContainer: stateContainer
+}
+var scansStored = [for entry in scanContainers: union(containersOfApp, entry)]
+var dataOfScans = [for entry in scansStored: entry.dataContainer]
+var manifestsOfScans = [for entry in scansStored: entry.manifestContainer]
+var statesOfScans = [for entry in scansStored: entry.stateContainer]
+var dataContainers = union([dataContainer], dataOfScans)
+var manifestContainers = union([manifestContainer], manifestsOfScans)
+var stateContainers = union([stateContainer], statesOfScans)
+var allContainers = concat(dataContainers, manifestContainers, stateContainers)
+
+var oneContainerTwice = length(union(allContainers, [])) < length(allContainers)
+var oneContainerTwiceProblem = 'dataContainer, manifestContainer and stateContainer must be three different containers, and no scan may use one of another kind.'
+
+var namesOfEntries = [for entry in scanContainers: entry.name]
+var oneScanTwice = length(union(namesOfEntries, [])) < length(namesOfEntries)
+var oneScanTwiceProblem = 'scanContainers names a scan twice: give each scan one entry.'
 
 var addressProblems = concat(wrongAddress ? [wrongAddressProblem] : [], queuesUnused ? [queuesUnusedProblem] : [])
 var vaultProblems = concat(vaultMissing ? [vaultProblem] : [], nobodySetsIt ? [nobodySetsItProblem] : [])
@@ -436,7 +459,8 @@ var existingProblems = concat(isolationMissing ? [isolationProblem] : [], subnet
 var networkProblems = concat(existingProblems, noWayOut ? [noWayOutProblem] : [])
 var deleteProblems = concat(deletesTooEarly ? [deletesTooEarlyProblem] : [], deletesForbidden ? [deletesForbiddenProblem] : [])
 var tierProblems = concat(coldTooEarly ? [coldTooEarlyProblem] : [], deletesBeforeTiers ? [deletesBeforeTiersProblem] : [])
-var otherProblems = concat(nothingLocked ? [nothingLockedProblem] : [], oneContainerTwice ? [oneContainerTwiceProblem] : [])
+var containerProblems = concat(oneContainerTwice ? [oneContainerTwiceProblem] : [], oneScanTwice ? [oneScanTwiceProblem] : [])
+var otherProblems = concat(nothingLocked ? [nothingLockedProblem] : [], containerProblems)
 var problems = concat(signInProblems, networkProblems, deleteProblems, tierProblems, otherProblems)
 
 var fitting = {
@@ -664,10 +688,11 @@ module dataStorage 'modules/data-storage.bicep' = {
     hierarchicalNamespace: hierarchicalNamespace
     private: networkIsolation
     notified: notifications
-    dataContainer: dataContainer
-    manifestContainer: manifestContainer
-    stateContainer: stateContainer
+    dataContainers: dataContainers
+    manifestContainers: manifestContainers
+    stateContainers: stateContainers
     scanNames: scanNames
+    scansStored: scansStored
     recoveryDays: recoveryDays
     diagnosticsDays: diagnosticsDays
     coolAfterDays: coolAfterDays
@@ -686,9 +711,9 @@ module grants 'modules/grants.bicep' = {
     principalId: identity.outputs.principalId
     hostAccountName: hostAccountName
     dataAccountName: dataAccountName
-    dataContainer: dataContainer
-    manifestContainer: manifestContainer
-    stateContainer: stateContainer
+    dataContainers: dataContainers
+    manifestContainers: manifestContainers
+    stateContainers: stateContainers
     componentName: componentName
     readers: allReaders
     stateReaders: deployers
@@ -699,6 +724,25 @@ module grants 'modules/grants.bicep' = {
     telemetry
   ]
 }
+
+// A scan that names no readers has those of the app. Nobody is granted anything here on a container of the
+// app: it may hold what belongs to others. Where scans share a container, the first of them says who reads it.
+module scanReaders 'modules/scan-readers.bicep' = [
+  for (entry, place) in scanContainers: {
+    name: 'readers-of-${entry.name}'
+    params: {
+      dataAccountName: dataAccountName
+      dataContainer: dataOfScans[place] == dataContainer || indexOf(dataOfScans, dataOfScans[place]) < place ? '' : dataOfScans[place]
+      manifestContainer: manifestsOfScans[place] == manifestContainer || indexOf(manifestsOfScans, manifestsOfScans[place]) < place ? '' : manifestsOfScans[place]
+      stateContainer: statesOfScans[place] == stateContainer || indexOf(statesOfScans, statesOfScans[place]) < place ? '' : statesOfScans[place]
+      readers: contains(entry, 'readers') ? union(entry.readers, deployers) : allReaders
+      stateReaders: deployers
+    }
+    dependsOn: [
+      dataStorage
+    ]
+  }
+]
 
 module vault 'modules/vault.bicep' = if (secret) {
   name: 'vault'
@@ -759,7 +803,7 @@ module eventNotifications 'modules/notifications.bicep' = if (notifications) {
     tags: allTags
     topicName: topicName
     dataAccountName: dataAccountName
-    dataContainer: dataContainer
+    dataContainers: dataContainers
     queues: queues
     eventSchema: notificationSchema
     readers: readers

@@ -220,6 +220,10 @@ param manifestContainer string = 'manifests'
 @maxLength(63)
 param stateContainer string = 'scan-state'
 
+@description('Scans with containers of their own, or listed in scans.json: objects with the name of the scan, and optionally dataContainer, manifestContainer and stateContainer, which are made and protected as the containers above, and the readers of these. The command scans check writes it.')
+@maxLength(150)
+param scanContainers array = []
+
 @description('Who may read parts and manifests, and receive notifications: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array = []
 
@@ -417,6 +421,7 @@ module collector 'collector.bicep' = {
     dataContainer: dataContainer
     manifestContainer: manifestContainer
     stateContainer: stateContainer
+    scanContainers: scanContainers
     readers: readers
     recoveryDays: recoveryDays
     diagnosticsDays: diagnosticsDays

@@ -26,17 +26,20 @@ param private bool
 @description('Whether Event Grid must be able to reach a queue in the account.')
 param notified bool
 
-@description('Container for the parts.')
-param dataContainer string
+@description('Containers for the parts.')
+param dataContainers array
 
-@description('Container for the manifests.')
-param manifestContainer string
+@description('Containers for the manifests.')
+param manifestContainers array
 
-@description('Container for the ledger, the run logs and the quarantine.')
-param stateContainer string
+@description('Containers for ledgers, run logs and quarantines; the first is the app\'s.')
+param stateContainers array
 
-@description('Names of the scans. Their run logs and quarantined answers expire.')
+@description('Names of scans in the first of the state containers. Their run logs and quarantined answers expire.')
 param scanNames array
+
+@description('Further scans whose run logs and quarantined answers expire: objects with name and stateContainer.')
+param scansStored array
 
 @description('Days for which a deleted or overwritten blob can be recovered.')
 @minValue(1)
@@ -119,74 +122,92 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   }
 }
 
-resource data 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
-  parent: blobs
-  name: dataContainer
-  properties: {
-    publicAccess: 'None'
+resource data 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
+  for name in dataContainers: {
+    parent: blobs
+    name: name
+    properties: {
+      publicAccess: 'None'
+    }
   }
-}
+]
 
-resource manifests 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
-  parent: blobs
-  name: manifestContainer
-  properties: {
-    publicAccess: 'None'
+resource manifests 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
+  for name in manifestContainers: {
+    parent: blobs
+    name: name
+    properties: {
+      publicAccess: 'None'
+    }
   }
-}
+]
 
-resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
-  parent: blobs
-  name: stateContainer
-  properties: {
-    publicAccess: 'None'
+resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
+  for name in stateContainers: {
+    parent: blobs
+    name: name
+    properties: {
+      publicAccess: 'None'
+    }
   }
-}
+]
 
-// The state container has no such policy, since the state is overwritten all the time. A locked policy is
+// A state container has no such policy, since the state is overwritten all the time. A locked policy is
 // left alone: a deployment cannot write it again.
-resource dataPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = if (immutabilityDays > 0 && !immutabilityLocked) {
-  parent: data
-  name: 'default'
-  properties: {
-    immutabilityPeriodSinceCreationInDays: immutabilityDays
-    allowProtectedAppendWrites: false
+resource dataPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = [
+  for (name, place) in dataContainers: if (immutabilityDays > 0 && !immutabilityLocked) {
+    parent: data[place]
+    name: 'default'
+    properties: {
+      immutabilityPeriodSinceCreationInDays: immutabilityDays
+      allowProtectedAppendWrites: false
+    }
   }
-}
+]
 
-resource manifestPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = if (immutabilityDays > 0 && !immutabilityLocked) {
-  parent: manifests
-  name: 'default'
-  properties: {
-    immutabilityPeriodSinceCreationInDays: immutabilityDays
-    allowProtectedAppendWrites: false
+resource manifestPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = [
+  for (name, place) in manifestContainers: if (immutabilityDays > 0 && !immutabilityLocked) {
+    parent: manifests[place]
+    name: 'default'
+    properties: {
+      immutabilityPeriodSinceCreationInDays: immutabilityDays
+      allowProtectedAppendWrites: false
+    }
   }
-}
+]
+
+// A rule has at most ten prefixes, and a policy at most a hundred rules. The first rule of each kind has the
+// name that it had before scans could have containers of their own.
+var prefixesPerRule = 10
+var statePrefixes = [for name in stateContainers: '${name}/']
+var dataPrefixes = [for name in dataContainers: '${name}/']
+var stateRuleCount = (length(statePrefixes) + prefixesPerRule - 1) / prefixesPerRule
+var dataRuleCount = (length(dataPrefixes) + prefixesPerRule - 1) / prefixesPerRule
 
 // Each run saves the ledger several times, and each save leaves a version.
-var versionRule = {
-  name: 'remove-old-versions-of-state'
-  enabled: true
-  type: 'Lifecycle'
-  definition: {
-    filters: {
-      blobTypes: [
-        'blockBlob'
-        'appendBlob'
-      ]
-      prefixMatch: [
-        '${stateContainer}/'
-      ]
-    }
-    actions: {
-      version: {
-        delete: {
-          daysAfterCreationGreaterThan: recoveryDays
+var versionRules = [
+  for place in range(0, stateRuleCount): {
+    name: place == 0 ? 'remove-old-versions-of-state' : 'remove-old-versions-of-state-${place + 1}'
+    enabled: true
+    type: 'Lifecycle'
+    definition: {
+      filters: {
+        blobTypes: [
+          'blockBlob'
+          'appendBlob'
+        ]
+        prefixMatch: take(skip(statePrefixes, place * prefixesPerRule), prefixesPerRule)
+      }
+      actions: {
+        version: {
+          delete: {
+            daysAfterCreationGreaterThan: recoveryDays
+          }
         }
       }
     }
   }
-}
+]
 
 // The ledger is in the same container, so the rules name the folders of each scan that may expire.
 var diagnosticsRules = [
@@ -201,9 +222,37 @@ var diagnosticsRules = [
           'appendBlob'
         ]
         prefixMatch: [
-          '${stateContainer}/scan=${scan}/runs/'
-          '${stateContainer}/scan=${scan}/quarantine/'
+          '${stateContainers[0]}/scan=${scan}/runs/'
+          '${stateContainers[0]}/scan=${scan}/quarantine/'
         ]
+      }
+      actions: {
+        baseBlob: {
+          delete: {
+            daysAfterModificationGreaterThan: diagnosticsDays
+          }
+        }
+      }
+    }
+  }
+]
+
+// Scans that the template knows from their containers may be many, so several of them share a rule.
+var scansPerRule = 5
+var runsOfScans = [for entry in scansStored: '${entry.stateContainer}/scan=${entry.name}/runs/']
+var quarantinesOfScans = [for entry in scansStored: '${entry.stateContainer}/scan=${entry.name}/quarantine/']
+var sharedDiagnosticsRules = [
+  for place in range(0, (length(scansStored) + scansPerRule - 1) / scansPerRule): {
+    name: 'expire-diagnostics-${place + 1}'
+    enabled: true
+    type: 'Lifecycle'
+    definition: {
+      filters: {
+        blobTypes: [
+          'blockBlob'
+          'appendBlob'
+        ]
+        prefixMatch: concat(take(skip(runsOfScans, place * scansPerRule), scansPerRule), take(skip(quarantinesOfScans, place * scansPerRule), scansPerRule))
       }
       actions: {
         baseBlob: {
@@ -233,53 +282,53 @@ var deleteAction = {
 }
 var partActions = union(coolAfterDays > 0 ? coolAction : {}, coldAfterDays > 0 ? coldAction : {}, deleteAfterDays > 0 ? deleteAction : {})
 
-var partRule = {
-  name: 'age-parts'
-  enabled: true
-  type: 'Lifecycle'
-  definition: {
-    filters: {
-      blobTypes: [
-        'blockBlob'
-      ]
-      prefixMatch: [
-        '${dataContainer}/'
-      ]
-    }
-    actions: {
-      baseBlob: partActions
+var agePartsRules = [
+  for place in range(0, dataRuleCount): {
+    name: place == 0 ? 'age-parts' : 'age-parts-${place + 1}'
+    enabled: true
+    type: 'Lifecycle'
+    definition: {
+      filters: {
+        blobTypes: [
+          'blockBlob'
+        ]
+        prefixMatch: take(skip(dataPrefixes, place * prefixesPerRule), prefixesPerRule)
+      }
+      actions: {
+        baseBlob: partActions
+      }
     }
   }
-}
+]
 
 // Deleting a part leaves a version where the account keeps versions. This rule removes it, so that an
 // expired part is really gone.
-var removedPartRule = {
-  name: 'remove-deleted-parts'
-  enabled: true
-  type: 'Lifecycle'
-  definition: {
-    filters: {
-      blobTypes: [
-        'blockBlob'
-      ]
-      prefixMatch: [
-        '${dataContainer}/'
-      ]
-    }
-    actions: {
-      version: {
-        delete: {
-          daysAfterCreationGreaterThan: deleteAfterDays
+var deletedPartsRules = [
+  for place in range(0, dataRuleCount): {
+    name: place == 0 ? 'remove-deleted-parts' : 'remove-deleted-parts-${place + 1}'
+    enabled: true
+    type: 'Lifecycle'
+    definition: {
+      filters: {
+        blobTypes: [
+          'blockBlob'
+        ]
+        prefixMatch: take(skip(dataPrefixes, place * prefixesPerRule), prefixesPerRule)
+      }
+      actions: {
+        version: {
+          delete: {
+            daysAfterCreationGreaterThan: deleteAfterDays
+          }
         }
       }
     }
   }
-}
+]
 
-var stateRules = versioned ? [versionRule] : []
-var partRules = empty(partActions) ? [] : [partRule]
-var removedPartRules = versioned && deleteAfterDays > 0 ? [removedPartRule] : []
+var stateRules = versioned ? versionRules : []
+var partRules = empty(partActions) ? [] : agePartsRules
+var removedPartRules = versioned && deleteAfterDays > 0 ? deletedPartsRules : []
 
 // An account has one lifecycle policy, with a fixed name.
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
@@ -287,7 +336,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
   name: 'default'
   properties: {
     policy: {
-      rules: concat(stateRules, diagnosticsRules, partRules, removedPartRules)
+      rules: concat(stateRules, diagnosticsRules, sharedDiagnosticsRules, partRules, removedPartRules)
     }
   }
   dependsOn: [

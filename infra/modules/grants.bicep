@@ -16,22 +16,22 @@ param hostAccountName string
 @description('Name of the storage account for the data.')
 param dataAccountName string
 
-@description('Container for the parts.')
-param dataContainer string
+@description('Containers for the parts; the first is the app\'s.')
+param dataContainers array
 
-@description('Container for the manifests.')
-param manifestContainer string
+@description('Containers for the manifests; the first is the app\'s.')
+param manifestContainers array
 
-@description('Container for the ledger, the run logs and the quarantine.')
-param stateContainer string
+@description('Containers for ledgers, run logs and quarantines; the first is the app\'s.')
+param stateContainers array
 
 @description('Name of the Application Insights component.')
 param componentName string
 
-@description('Who may read parts and manifests: objects with principalId and principalType (User, Group or ServicePrincipal).')
+@description('Who may read parts and manifests of the app\'s containers: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array
 
-@description('Who may also read the state (ledger, run logs and quarantine): objects with principalId and principalType (User, Group or ServicePrincipal).')
+@description('Who may also read the app\'s state (ledgers, run logs and quarantines): objects with principalId and principalType (User, Group or ServicePrincipal).')
 param stateReaders array
 
 var roles = {
@@ -59,20 +59,26 @@ resource dataBlobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' e
   name: 'default'
 }
 
-resource data 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: dataBlobs
-  name: dataContainer
-}
+resource data 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = [
+  for name in dataContainers: {
+    parent: dataBlobs
+    name: name
+  }
+]
 
-resource manifests 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: dataBlobs
-  name: manifestContainer
-}
+resource manifests 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = [
+  for name in manifestContainers: {
+    parent: dataBlobs
+    name: name
+  }
+]
 
-resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: dataBlobs
-  name: stateContainer
-}
+resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = [
+  for name in stateContainers: {
+    parent: dataBlobs
+    name: name
+  }
+]
 
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: componentName
@@ -104,38 +110,44 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // The scope is each container rather than the account, so the collector cannot touch anything else that is
 // stored there.
-resource writesParts 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: data
-  name: guid(data.id, identity.id, roles.storageBlobDataContributor)
-  properties: {
-    description: 'The collector writes parts and reads them again for sweeps.'
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+resource writesParts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, place) in dataContainers: {
+    scope: data[place]
+    name: guid(data[place].id, identity.id, roles.storageBlobDataContributor)
+    properties: {
+      description: 'The collector writes parts and reads them again for sweeps.'
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+    }
   }
-}
+]
 
-resource writesManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: manifests
-  name: guid(manifests.id, identity.id, roles.storageBlobDataContributor)
-  properties: {
-    description: 'The collector writes the chain of manifests.'
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+resource writesManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, place) in manifestContainers: {
+    scope: manifests[place]
+    name: guid(manifests[place].id, identity.id, roles.storageBlobDataContributor)
+    properties: {
+      description: 'The collector writes the chain of manifests.'
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+    }
   }
-}
+]
 
-resource writesState 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: state
-  name: guid(state.id, identity.id, roles.storageBlobDataContributor)
-  properties: {
-    description: 'The collector saves the ledger, the run logs and quarantined answers.'
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+resource writesState 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, place) in stateContainers: {
+    scope: state[place]
+    name: guid(state[place].id, identity.id, roles.storageBlobDataContributor)
+    properties: {
+      description: 'The collector saves the ledger, the run logs and quarantined answers.'
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+    }
   }
-}
+]
 
 // The component accepts telemetry only from identities with this role.
 resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
@@ -151,8 +163,8 @@ resource sendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 resource readsParts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for reader in readers: {
-    scope: data
-    name: guid(data.id, reader.principalId, roles.storageBlobDataReader)
+    scope: data[0]
+    name: guid(data[0].id, reader.principalId, roles.storageBlobDataReader)
     properties: {
       description: 'Reads the collected activities.'
       principalId: reader.principalId
@@ -165,8 +177,8 @@ resource readsParts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 // The manifests are the feed: they name the parts, and they show when a day is complete.
 resource readsManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for reader in readers: {
-    scope: manifests
-    name: guid(manifests.id, reader.principalId, roles.storageBlobDataReader)
+    scope: manifests[0]
+    name: guid(manifests[0].id, reader.principalId, roles.storageBlobDataReader)
     properties: {
       description: 'Follows the manifests and verifies their chain.'
       principalId: reader.principalId
@@ -179,8 +191,8 @@ resource readsManifests 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 // The deployer checks the first runs: the state holds the run logs and what is still waiting.
 resource readsState 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for reader in stateReaders: {
-    scope: state
-    name: guid(state.id, reader.principalId, roles.storageBlobDataReader)
+    scope: state[0]
+    name: guid(state[0].id, reader.principalId, roles.storageBlobDataReader)
     properties: {
       description: 'Reads the ledger, the run logs and the quarantine.'
       principalId: reader.principalId

@@ -16,8 +16,8 @@ param topicName string
 @description('Name of the storage account for the data.')
 param dataAccountName string
 
-@description('Container for the parts.')
-param dataContainer string
+@description('Containers for the parts; the first is the app\'s.')
+param dataContainers array
 
 @description('Queues, one for each reader: objects with name, and optionally the principalId and principalType that may receive its messages.')
 param queues array
@@ -91,10 +91,12 @@ module takes 'queue-readers.bicep' = [
 
 // Event Grid refuses to change the schema or the queue of an existing subscription, so the name contains
 // both. A change creates a second subscription, and somebody has to delete the old one.
+var ending = eventSchema == 'EventGridSchema' ? 'eventgrid' : 'cloudevents'
+
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   for entry in queues: {
     parent: topic
-    name: '${entry.name}-${eventSchema == 'EventGridSchema' ? 'eventgrid' : 'cloudevents'}'
+    name: '${entry.name}-${ending}'
     properties: {
       deliveryWithResourceIdentity: {
         identity: {
@@ -115,7 +117,49 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
         includedEventTypes: [
           'Microsoft.Storage.BlobCreated'
         ]
-        subjectBeginsWith: '/blobServices/default/containers/${dataContainer}/'
+        subjectBeginsWith: '/blobServices/default/containers/${dataContainers[0]}/'
+        subjectEndsWith: '.jsonl.gz'
+      }
+      retryPolicy: {
+        eventTimeToLiveInMinutes: 1440
+        maxDeliveryAttempts: 30
+      }
+    }
+    dependsOn: [
+      queue
+      sends
+    ]
+  }
+]
+
+// A filter has one prefix, so each container of a scan needs a subscription for each queue. Its name may have
+// 64 characters.
+var ownContainers = skip(dataContainers, 1)
+
+resource subscriptionOfScans 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
+  for place in range(0, length(queues) * length(ownContainers)): {
+    parent: topic
+    name: '${take(queues[place / length(ownContainers)].name, 20)}-${take(ownContainers[place % length(ownContainers)], 14)}-${uniqueString(queues[place / length(ownContainers)].name, ownContainers[place % length(ownContainers)])}-${ending}'
+    properties: {
+      deliveryWithResourceIdentity: {
+        identity: {
+          type: 'SystemAssigned'
+        }
+        destination: {
+          endpointType: 'StorageQueue'
+          properties: {
+            resourceId: dataAccount.id
+            queueName: queues[place / length(ownContainers)].name
+            queueMessageTimeToLiveInSeconds: 604800
+          }
+        }
+      }
+      eventDeliverySchema: eventSchema
+      filter: {
+        includedEventTypes: [
+          'Microsoft.Storage.BlobCreated'
+        ]
+        subjectBeginsWith: '/blobServices/default/containers/${ownContainers[place % length(ownContainers)]}/'
         subjectEndsWith: '.jsonl.gz'
       }
       retryPolicy: {

@@ -192,3 +192,31 @@ def test_no_two_grants_share_a_name(name: str) -> None:
     names = [it["name"] for it in resources(name, "Authorization/roleAssignments")]
 
     assert len(names) == len(set(names))
+
+
+def test_the_readers_of_a_scan_read_its_containers_only() -> None:
+    """A customer sees nothing of another one, nor of the app's containers."""
+    customer = "00000000-0000-0000-0000-00000000000e"
+    found = {what for who, _, what in grants("many-tenants") if who == customer}
+
+    assert found == {"data/contoso-activities", "data/contoso-manifests"}
+
+
+def test_a_scan_without_readers_has_those_of_the_app() -> None:
+    """The deployer also reads each state."""
+    found = {
+        (who, what)
+        for who, role, what in grants("many-tenants")
+        if role == "Storage Blob Data Reader"
+    }
+
+    assert {what for who, what in found if who == READER} == {
+        "data/activities",
+        "data/manifests",
+        "data/fabrikam-activities",
+        "data/fabrikam-manifests",
+    }
+    assert {what for who, what in found if who == ADMINISTRATOR and "state" in what} == {
+        "data/scan-state",
+        "data/contoso-state",
+    }

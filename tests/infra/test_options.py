@@ -1,11 +1,13 @@
 """Options change only what they are about, and an option that is off adds nothing."""
 
+import re
 from typing import Any
 
 import pytest
 
 from tests.infra.deployed import (
     Resource,
+    accepted,
     account,
     app_settings,
     every_combination,
@@ -218,10 +220,18 @@ def test_run_logs_and_quarantine_of_every_scan_expire(name: str, scans: list[str
     } == {90}
 
 
+def containers(name: str, kind: str) -> list[str]:
+    """Return the containers of a kind, such as `parts`: those that the collector writes it to."""
+    return [
+        it["id"].partition("/containers/")[2].partition("/")[0]
+        for it in resources(name, "Authorization/roleAssignments")
+        if re.match(f"The collector (writes|saves) (the )?{kind}", it["properties"]["description"])
+    ]
+
+
 @every_combination
 def test_no_rule_deletes_a_ledger_or_a_manifest(name: str) -> None:
     """Rules on current blobs cover parts, run logs and quarantine only."""
-    settings = app_settings(name)
     prefixes = [
         prefix
         for rule in policy(name).values()
@@ -229,8 +239,76 @@ def test_no_rule_deletes_a_ledger_or_a_manifest(name: str) -> None:
         for prefix in rule["filters"]["prefixMatch"]
     ]
 
-    data = f"{settings['STORAGE_DATA_CONTAINER']}/"
-    assert all(prefix == data or prefix.endswith(("/runs/", "/quarantine/")) for prefix in prefixes)
+    data = {f"{it}/" for it in containers(name, "parts")}
+    assert all(it in data or it.endswith(("/runs/", "/quarantine/")) for it in prefixes)
+
+
+def test_a_scan_s_own_containers_are_made_and_protected_as_the_app_s() -> None:
+    """Two scans may share one."""
+    made = [
+        it["name"].rpartition("/")[2]
+        for it in resources("many-tenants", "Storage/storageAccounts/blobServices/containers")
+    ]
+    kept = resources(
+        "many-tenants", "Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+    )
+    parts = ["activities", "contoso-activities", "fabrikam-activities"]
+    manifests = ["manifests", "contoso-manifests", "fabrikam-manifests"]
+
+    assert sorted(made) == sorted([*parts, *manifests, "scan-state", "contoso-state", "packages"])
+    assert [it["name"].split("/")[-2] for it in kept] == [*parts, *manifests]
+    assert (containers("many-tenants", "parts"), containers("many-tenants", "chain")) == (
+        parts,
+        manifests,
+    )
+
+
+def test_the_rules_cover_the_containers_of_all_scans() -> None:
+    """Ten prefixes are the most that a rule may have."""
+    rules = {key: it["filters"]["prefixMatch"] for key, it in policy("many-tenants").items()}
+    parts = ["activities/", "contoso-activities/", "fabrikam-activities/"]
+
+    assert rules["age-parts"] == rules["remove-deleted-parts"] == parts
+    assert rules["remove-old-versions-of-state"] == ["scan-state/", "contoso-state/"]
+    assert rules["expire-diagnostics-1"] == [
+        f"{state}/scan={scan}/{folder}/"
+        for folder in ("runs", "quarantine")
+        for state, scan in (
+            ("contoso-state", "contoso"),
+            ("scan-state", "fabrikam"),
+            ("scan-state", "fabrikam-sign-ins"),
+            ("scan-state", "tailspin"),
+        )
+    ]
+
+
+def test_a_hundred_and_fifty_scans_fit_into_the_rules_of_one_account() -> None:
+    """The service takes 100 rules, and 10 prefixes in each."""
+    scans = [
+        f"{{name: 's{n}', dataContainer: 's{n}-d', manifestContainer: 's{n}-m', "
+        f"stateContainer: 's{n}-s'}}"
+        for n in range(150)
+    ]
+    found = accepted(scanContainers=f"[{', '.join(scans)}]", deleteAfterDays="40")
+    (kept,) = [
+        it for it in found["predictedResources"] if it["type"].endswith("managementPolicies")
+    ]
+    rules = [
+        it["definition"]["filters"]["prefixMatch"] for it in kept["properties"]["policy"]["rules"]
+    ]
+
+    assert len(rules) <= 100
+    assert max(map(len, rules)) == 10
+    assert sum(map(len, rules)) == 3 * 151 + 2 * 151
+
+
+def test_every_part_of_every_scan_causes_a_message() -> None:
+    """A subscription has one prefix, and a name of at most 64 characters."""
+    told = resources("many-tenants", "EventGrid/systemTopics/eventSubscriptions")
+
+    prefixes = [it["properties"]["filter"]["subjectBeginsWith"] for it in told]
+    assert [it.split("/")[-2] for it in prefixes] == containers("many-tenants", "parts")
+    assert all(len(it["name"].rpartition("/")[2]) <= 64 for it in told)
 
 
 def test_parts_age_as_the_parameters_say() -> None:

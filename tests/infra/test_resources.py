@@ -114,6 +114,11 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"coolAfterDays": "90", "deleteAfterDays": "60"}, "more than coolAfterDays and coldAfterDays"),
     ({"immutabilityLocked": "true"}, "immutabilityLocked is set, but immutabilityDays is 0"),
     ({"stateContainer": "'activities'"}, "must be three different containers"),
+    (
+        {"scanContainers": "[{name: 'a', dataContainer: 'x'}, {name: 'b', stateContainer: 'x'}]"},
+        "no scan may use one of another kind",
+    ),
+    ({"scanContainers": "[{name: 'a'}, {name: 'a'}]"}, "scanContainers names a scan twice"),
 ]
 """Parameters that contradict each other, and the template's error."""
 
@@ -392,6 +397,7 @@ def test_a_module_waits_for_what_it_needs(module: str) -> None:
 def test_events_wait_for_the_right_to_deliver_them() -> None:
     """Otherwise Azure refuses the first deployment."""
     compiled = bicep.template(infra.INFRA / "modules" / "notifications.bicep")["resources"]
-    (subscription,) = [it for it in compiled if it["type"].endswith("/eventSubscriptions")]
+    subscriptions = [it for it in compiled if it["type"].endswith("/eventSubscriptions")]
 
-    assert {"queue", "sends"} <= set(subscription["dependsOn"])
+    assert len(subscriptions) == 2
+    assert all({"queue", "sends"} <= set(it["dependsOn"]) for it in subscriptions)
