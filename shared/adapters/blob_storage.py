@@ -76,6 +76,18 @@ def content_of(blob: BlobClient, *, version: str | None = None) -> bytes | None:
     return content
 
 
+def exists(container: ContainerClient) -> bool:
+    """Say whether a container exists.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    try:
+        return bool(container.exists())
+    except AzureError as error:
+        raise explained(error, "look for container", container.url) from error
+
+
 def make_missing(containers: Containers) -> None:
     """Create the containers that do not exist: no template creates them in local storage.
 

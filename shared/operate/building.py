@@ -1,6 +1,6 @@
 """What commands work on, built from settings; a deployed function loads none of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from shared.adapters.blob_feed import BlobFeedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_state import BlobStateArchive
-from shared.adapters.blob_storage import Containers
+from shared.adapters.blob_storage import Containers, exists
 from shared.adapters.blob_trials import BlobTrials
 from shared.adapters.credentials import authorization, default_credential, storage_credential
 from shared.adapters.system_clock import SystemClock
@@ -22,9 +22,17 @@ from shared.core.audit.announcing import EVENT_SCHEMAS, Place
 from shared.core.audit.attention import WrongList
 from shared.core.errors import AppUnreadable, ScanError, SettingsError
 from shared.core.model import Policy
+from shared.operate.comparing import (
+    Comparison,
+    Entry,
+    changes,
+    containers_of,
+    elements_of,
+    refusals,
+)
 from shared.ports import DerivedStore, LedgerStore, ResultArchive, StateArchive
 from shared.scan.doctor import Patient
-from shared.settings import ScanSettings, Settings, read_settings
+from shared.settings import LIST, ScanSettings, Settings, read_settings, sets_scans
 from shared.table.feed import Feed
 
 if TYPE_CHECKING:
@@ -83,6 +91,69 @@ def _named(settings: Settings, scan: str | None) -> list[ScanSettings]:
         names = ", ".join(it.policy.scan for it in settings.scans)
         raise SettingsError([f"--scan {scan!r} is not configured; there is: {names}"])
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """The settings beside which a list of scans is judged.
+
+    Attributes:
+        environ: the settings as the command uses them, without the list.
+        settings: the same as the app has them.
+        app: the scans in use; None if the list in use is wrong.
+    """
+
+    environ: Mapping[str, str]
+    settings: Mapping[str, str]
+    app: App | None
+
+
+def compare(deployed: Deployed, text: str, containers: Sequence[Entry]) -> Comparison:
+    """Return what a list of scans changes.
+
+    Args:
+        deployed: the settings, and the scans in use.
+        text: the list.
+        containers: the value of `scanContainers` that was deployed last.
+
+    Raises:
+        SettingsError: the list is wrong.
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    after = read_settings({**deployed.settings, "SCANS": "", LIST: text})
+    now = deployed.app
+    old = elements_of(now.environ) if now else {}
+    new = elements_of({LIST: text})
+    places = storage(after, now or App(environ=deployed.environ))
+    refused = []
+    if now:
+        before = read_settings(now.environ)
+        stored = storage(before, now)
+        refused = list(refusals(before, after, lambda it: _has_data(it.policy, stored)))
+    return Comparison(
+        added=tuple(it for it in new if it not in old),
+        removed=tuple(it for it in old if it not in new),
+        changed=tuple(changes(old, new)),
+        refused=tuple(refused),
+        missing=_missing(places.values()),
+        containers=containers_of(after, containers),
+        replaces_scans=sets_scans(deployed.settings),
+    )
+
+
+def _has_data(policy: Policy, stored: Mapping[str, Containers]) -> bool:
+    """Say whether a scan has a ledger, a manifest or a part."""
+    places = stored[policy.scan]
+    if exists(places.state) and archive(policy, places).ledgers.load().content is not None:
+        return True
+    whole = exists(places.data) and exists(places.manifests)
+    return whole and not archive(policy, places).results.is_empty()
+
+
+def _missing(places: Iterable[Containers]) -> tuple[str, ...]:
+    """Return the names of the containers that do not exist, each once."""
+    named = {it.container_name: it for one in places for it in (one.data, one.manifests, one.state)}
+    return tuple(name for name, it in named.items() if not exists(it))
 
 
 def announced_place(app: App, scan: str, *, schema: str, topic: str) -> Place:

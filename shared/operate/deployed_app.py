@@ -97,6 +97,19 @@ def for_the_caller(
     return _resolved(kept, vaults)
 
 
+def as_deployed(app: Mapping[str, str], overridden: Mapping[str, str]) -> dict[str, str]:
+    """Return an app's settings as the app itself has them, to judge a list of scans by them.
+
+    Its Key Vault references count as resolved: the caller need not be able to read them.
+    """
+    ours = {name: value for name, value in app.items() if _is_ours(name)}
+    resolved = {
+        name: "resolved" if value.strip().startswith(UNRESOLVED) else value
+        for name, value in ours.items()
+    }
+    return {"IDENTITY_ENDPOINT": "of the app", **resolved, **overridden}
+
+
 def _is_ours(name: str) -> bool:
     """Say whether the program reads a setting, or would refuse it as unknown."""
     known = name in NAMES or name.startswith(("MDA_", "SCAN_")) or name == AUTHORITY

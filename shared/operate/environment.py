@@ -17,12 +17,20 @@ def read_file(path: Path) -> dict[str, str]:
     Raises:
         SettingsError: it cannot be read, or a line is neither a setting nor a comment.
     """
-    text = _text(f"--env-file {path}", path)
+    text = read_text(f"--env-file {path}", path)
     return _json_values(path, text) if text.lstrip().startswith("{") else _lines(path, text)
 
 
-def _text(named: str, path: Path) -> str:
-    """Return a file's text, which must be UTF-8."""
+def read_text(named: str, path: Path) -> str:
+    """Return a file's text, which must be UTF-8.
+
+    Args:
+        named: what errors call the file.
+        path: where it is.
+
+    Raises:
+        SettingsError: it cannot be read, or is not UTF-8.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -96,7 +104,7 @@ def read_filters(given: str) -> str:
     """
     if not given.startswith("@"):
         return given
-    return _text(f"--filters {given}", Path(given[1:]))
+    return read_text(f"--filters {given}", Path(given[1:]))
 
 
 def read_time(option: str, given: str | None) -> int | None:

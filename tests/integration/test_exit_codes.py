@@ -20,6 +20,7 @@ NEEDED = {
     "rescan": ["--from", "2026-11-23", "--until", "2026-11-24"],
     "backfill": ["--from", "2026-11-23"],
     "quarantine show": ["7"],
+    "scans check": ["host.json"],
 }
 """What a command cannot do without."""
 
@@ -93,9 +94,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
             ["quarantine", "list"],
             ["pause", "--yes"],
             ["resume", "--yes"],
+            ["scans", "check", str(folder / "scans.json")],
         ]
+        (folder / "scans.json").write_text('[{"name": "all"}]')
         return {
-            " ".join(it[:2] if it[0] in {"ledger", "quarantine"} else it[:1]): invoke(
+            " ".join(it[:2] if it[0] in {"ledger", "quarantine", "scans"} else it[:1]): invoke(
                 environ, *it, "--json"
             )
             for it in wanted
@@ -114,6 +117,7 @@ FIELDS = {
     "ledger rebuild": {"written", "adopted", "ledger"},
     "pause": {"scan", "kind", "by"},
     "resume": {"scan", "kind", "by"},
+    "scans check": {"added", "refused", "containers"},
 }
 
 

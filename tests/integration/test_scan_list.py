@@ -1,6 +1,8 @@
 """Scans listed in `scans.json`, on Azurite: by the timer, and by commands."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -158,3 +160,89 @@ def test_a_list_in_an_env_file_takes_the_place_of_the_file(
     assert sound == 0
     assert json.loads(found)["scan"] == "contoso"
     assert json.loads(found)["records"] == 300
+
+
+@pytest.fixture
+def proposed(tmp_path: Path) -> Callable[..., list[str]]:
+    """Provide what writes a list and returns the command that checks it."""
+
+    def write(elements: object, *options: str) -> list[str]:
+        (tmp_path / "proposed.json").write_text(json.dumps(elements))
+        return ["scans", "check", str(tmp_path / "proposed.json"), *options]
+
+    return write
+
+
+def test_a_check_compares_a_list_with_the_one_in_use(
+    customers: list[Customer],
+    storage_settings: Environ,
+    state: ContainerClient,
+    proposed: Callable[..., list[str]],
+) -> None:
+    """Standard output has what is to be deployed, and standard error what changes."""
+    contoso, fabrikam = customers
+    put(state, [contoso.element()])
+    environ = without_list(customers, storage_settings)
+    run_scans(environ)
+    changed = contoso.element() | {"limit": 600}
+
+    code, parameter, said = invoke(environ, *proposed([changed, fabrikam.element()]))
+
+    assert code == 0
+    assert said.splitlines()[:2] == ["+ fabrikam: new", "~ contoso: limit: the app's -> 600"]
+    assert all(name in said.splitlines()[2] for name in fabrikam.containers.values())
+    assert [it["name"] for it in json.loads(parameter)] == ["contoso", "fabrikam"]
+
+
+def test_a_check_refuses_to_move_a_scan_that_has_data(
+    customers: list[Customer],
+    storage_settings: Environ,
+    state: ContainerClient,
+    proposed: Callable[..., list[str]],
+) -> None:
+    """A scan that has none may move, even from containers that do not exist."""
+    contoso, fabrikam = customers
+    put(state, [contoso.element()])
+    environ = without_list(customers, storage_settings)
+    run_scans(environ)
+    put(state, [contoso.element(), fabrikam.element()])
+    moved = [it.element() | {"data_container": f"{it.name}-moved"} for it in customers]
+
+    code, found, _ = invoke(environ, *proposed(moved, "--json"))
+
+    assert code == 1
+    (refused,) = json.loads(found)["refused"]
+    assert refused.startswith("contoso: its data are in the container")
+
+
+def test_a_check_names_everything_that_is_wrong_with_a_list(
+    customers: list[Customer],
+    storage_settings: Environ,
+    proposed: Callable[..., list[str]],
+) -> None:
+    """The list in use plays no part in it."""
+    wrong = [it.element() | {"limit": 1, "token": "x"} for it in customers]
+
+    code, found, said = invoke(settings(customers, storage_settings), *proposed(wrong))
+
+    assert (code, found) == (2, "")
+    assert said.count("scans.json[") == 4
+
+
+def test_a_check_helps_to_replace_scans_and_a_wrong_list(
+    customers: list[Customer],
+    storage_settings: Environ,
+    state: ContainerClient,
+    proposed: Callable[..., list[str]],
+) -> None:
+    """Both are what somebody checks a list for."""
+    command = proposed([it.element() for it in customers])
+
+    code, _, said = invoke(settings(customers, storage_settings), *command)
+    put(state, [])
+    again, _, new = invoke(without_list(customers, storage_settings), *command)
+
+    assert (code, again) == (0, 0)
+    assert "SCANS is set: remove it" in said
+    assert "+ contoso: new" not in said
+    assert "+ contoso: new" in new

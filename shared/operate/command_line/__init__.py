@@ -20,6 +20,7 @@ from shared.operate.command_line.levers import (
 from shared.operate.command_line.planning import plan
 from shared.operate.command_line.quarantine import quarantine_app
 from shared.operate.command_line.scanning import query, run
+from shared.operate.command_line.scans import scans_app
 from shared.operate.command_line.table import table
 
 app = typer.Typer(
@@ -39,3 +40,4 @@ for lever in (pause, resume, rescan, backfill, accept_filters, retry):
     app.command()(lever)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(scans_app, name="scans")

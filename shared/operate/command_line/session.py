@@ -13,10 +13,12 @@ import typer
 from rich.console import Console
 
 from shared.access import AUTHORITY
+from shared.adapters.app_settings import AppSettings
 from shared.bootstrap import App, open_app, quiet_azure
 from shared.core.errors import ScanError, SettingsError
-from shared.operate.building import Archive, app_settings, archives
+from shared.operate.building import Archive, Deployed, app_settings, archives
 from shared.operate.deployed_app import (
+    as_deployed,
     beside_an_app,
     for_the_caller,
     read_app_name,
@@ -57,6 +59,39 @@ def app_of(
     """
     file = read_file(env_file) if env_file else {}
     environ = settings_of(file, from_app, asks_api=asks_api)
+    return _opened(environ, file, from_app, asks_api=asks_api, keeps=keeps)
+
+
+def deployed_of(env_file: Path | None, from_app: str | None) -> Deployed:
+    """Return the settings for a comparison: as a command uses them, and as the app has them.
+
+    Raises:
+        SettingsError: the file or the name of the app is wrong.
+        AppUnreadable: the app's settings cannot be read.
+        StoreUnavailable: the list in use cannot be read.
+    """
+    file = read_file(env_file) if env_file else {}
+    if from_app is None:
+        environ = settings = {**os.environ, **file}
+    else:
+        vaults, found = _settings_of_app(from_app)
+        environ = _used(found, file, vaults, asks_api=False)
+        settings = as_deployed(found, file)
+    try:
+        app = _opened(environ, file, from_app)
+    except SettingsError:
+        app = None  # Nobody can say what a list changes that replaces a wrong one.
+    return Deployed(environ=environ, settings=settings, app=app)
+
+
+def _opened(
+    environ: dict[str, str],
+    file: dict[str, str],
+    from_app: str | None,
+    *,
+    asks_api: bool = False,
+    keeps: bool = False,
+) -> App:
     if "SCANS" in file:
         return App(environ=environ)
     quiet_azure()
@@ -90,9 +125,20 @@ def settings_of(file: dict[str, str], from_app: str | None, *, asks_api: bool) -
     """Return the environment's settings, or a deployed app's, and what a file overrides."""
     if from_app is None:
         return {**os.environ, **file}
+    vaults, settings = _settings_of_app(from_app)
+    return _used(settings, file, vaults, asks_api=asks_api)
+
+
+def _settings_of_app(from_app: str) -> tuple[AppSettings, dict[str, str]]:
     quiet_azure()
     name = read_app_name(from_app)
-    vaults, settings = app_settings(name.subscription, name.group, name.app, os.environ)
+    return app_settings(name.subscription, name.group, name.app, os.environ)
+
+
+def _used(
+    settings: dict[str, str], file: dict[str, str], vaults: AppSettings, *, asks_api: bool
+) -> dict[str, str]:
+    """Return the settings of an app as its caller can use them."""
     used = for_the_caller(settings, file, vaults, asks_api=asks_api)
     if AUTHORITY in used:
         # The library that signs an app registration in reads it from the environment only.
