@@ -84,11 +84,12 @@ union isfuzzy=true (datatable(TimeGenerated: datetime, AppRoleName: string, Mess
 '''
 var lines = replace(linesOfAnApp, 'APP_NAME', appName)
 
-// For the rules about runs, which read a whole line.
+// For the rules about runs, which read a whole line. Lines of version 1.0.0 do not name the host of the API.
 var reports = '''
 | extend report = parse_json(Message)
 | where tostring(report.event) == "scan"
 | extend Scan = iff(isempty(tostring(report["scan"])), "(all)", tostring(report["scan"]))
+| extend Api = iff(isempty(tostring(report.api)), "(unknown)", tostring(report.api))
 | extend Outcome = tostring(report.outcome), Error = tostring(report.error), Help = tostring(report.help)
 '''
 
@@ -99,11 +100,11 @@ var noRunQuery = '''
 '''
 
 var failingQuery = '''
-| summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy", "superseded", "clocks differ")), arg_max(TimeGenerated, Outcome, Error, Help) by Scan
+| summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy", "superseded", "clocks differ")), arg_max(TimeGenerated, Api, Outcome, Error, Help) by Scan
 | where Done == 0
 | extend Cause = iff(isempty(Error), Outcome, Error)
 | extend Help = iff(isempty(Help), iff(Outcome == "clocks differ", "docs/runbook.md#clocks-differ", "docs/runbook.md#busy"), Help)
-| project Scan, Cause, Help, Runs
+| project Scan, Api, Cause, Help, Runs
 '''
 
 // What needs a person is decided by the program, and these rules only read it. A line without the field is
@@ -112,13 +113,15 @@ var failingQuery = '''
 // quotes are escaped, so the pattern matches nothing else.
 var attentionOfSeverity = '''
 | extend Scan = extract(@'^\{"event":"scan","scan":"([^"]+)"', 1, Message)
+| extend Host = extract(@'^\{"event":"scan","scan":"[^"]+","api":"([^"]+)"', 1, Message)
 | extend Attention = extract(@'"attention":(\[(?:[^"\]]|"(?:[^"\\]|\\.)*")*\])', 1, Message)
 | where isnotempty(Scan) and isnotempty(Attention)
-| summarize arg_max(TimeGenerated, Attention) by Scan
+| summarize arg_max(TimeGenerated, Host, Attention) by Scan
 | mv-expand Entry = parse_json(Attention)
 | where toint(Entry["severity"]) == SEVERITY
 | extend Since = datetime(1970-01-01) + tolong(Entry["since"]) / 1000 * 1s, Text = tostring(Entry["text"])
-| project Scan, Kind = tostring(Entry["kind"]), Help = tostring(Entry["help"]), Since, Text
+| extend Api = iff(isempty(Host), "(unknown)", Host)
+| project Scan, Api, Kind = tostring(Entry["kind"]), Help = tostring(Entry["help"]), Since, Text
 '''
 
 // Two runs are less than half of noRunMinutes apart, so this window always has a line of each scan. A scan that
@@ -153,7 +156,7 @@ var runRules = [
   {
     name: 'failing'
     title: 'every run of a scan fails'
-    meaning: 'This scan ran at least twice in ${noRunMinutes} minutes and never succeeded, so it collects nothing new. The dimension Cause has the class of the newest error, or the outcome (busy, superseded, clocks differ), and the dimension Help has the section of the runbook about it. The scan "(all)" means that the settings are invalid.'
+    meaning: 'This scan ran at least twice in ${noRunMinutes} minutes and never succeeded, so it collects nothing new. The dimension Cause has the class of the newest error, or the outcome (busy, superseded, clocks differ), and the dimension Help has the section of the runbook about it. The dimensions Scan and Api name the scan and the host of its tenant. The scan "(all)" means that the settings are invalid.'
     help: 'docs/runbook.md#failing-runs'
     severity: 1
     query: '${lines}${reports}${failingQuery}'
@@ -165,6 +168,7 @@ var runRules = [
     threshold: 1
     dimensions: [
       'Scan'
+      'Api'
       'Cause'
       'Help'
     ]
@@ -213,7 +217,7 @@ var attentionRules = [
   for it in severities: {
     name: 'attention-${it.severity}'
     title: it.title
-    meaning: 'The newest report of this scan says that something needs a person. The dimension Kind says what: ${it.kinds}. The dimension Help has the section of the runbook about it, and the search results have its text and when it began.'
+    meaning: 'The newest report of this scan says that something needs a person. The dimensions Scan and Api name the scan and the host of its tenant. The dimension Kind says what: ${it.kinds}. The dimension Help has the section of the runbook about it, and the search results have its text and when it began.'
     help: 'docs/runbook.md#alerts'
     severity: it.severity
     query: '${lines}${replace(attentionOfSeverity, 'SEVERITY', string(it.severity))}'
@@ -225,6 +229,7 @@ var attentionRules = [
     threshold: 0
     dimensions: [
       'Scan'
+      'Api'
       'Kind'
       'Help'
     ]

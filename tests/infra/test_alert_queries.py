@@ -80,10 +80,13 @@ def message(fields: dict[str, Any]) -> str:
 
 
 def fires(name: str, lines: Sequence[Line]) -> list[tuple[str, ...]]:
-    """Return the values of the dimensions that a rule's alerts would name, one per alert."""
+    """Return the values of the dimensions that a rule's alerts would name, one per alert.
+
+    The host of the API is left out: it follows from the scan.
+    """
     rule, window = criterion(name), log_rules()[name]["windowSize"]
     rows = answers(rule["query"], [line for line in lines if line.age < LENGTHS[window]])
-    split = [it["name"] for it in rule["dimensions"]]
+    split = [it["name"] for it in rule["dimensions"] if it["name"] != "Api"]
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {} if split else {(): []}
     for row in rows:
         groups.setdefault(tuple(row[it] for it in split), []).append(row)
@@ -185,6 +188,47 @@ def test_failing_covers_invalid_settings_and_a_claim_that_stays(
 ) -> None:
     """The line for invalid settings has no scan and no state; a busy run's has no error."""
     assert fires("failing", every(5, 30, epoch="absent", **fields)) == [named]
+
+
+FABRIKAM = "fabrikam.us3.portal.cloudappsecurity.com"
+
+
+@pytest.mark.parametrize(("name", "fields"), [("failing", REFUSED), ("attention-2", needs("lag"))])
+def test_an_alert_names_the_host_of_its_tenant(name: str, fields: dict[str, Any]) -> None:
+    """Lines of version 1.0.0 do not have it, and still alert."""
+    lines = [
+        *every(5, 30, scan="fabrikam", api=FABRIKAM, **fields),
+        *every(5, 30, scan="old", **{"api": "absent", **fields}),
+        *every(5, 30, scan="well", api="contoso.eu2.portal.cloudappsecurity.com"),
+    ]
+
+    rows = answers(criterion(name)["query"], lines)
+
+    assert sorted((it["Scan"], it["Api"]) for it in rows) == [
+        ("fabrikam", FABRIKAM),
+        ("old", "(unknown)"),
+    ]
+
+
+def test_one_tenant_s_trouble_is_in_no_other_tenant_s_alerts() -> None:
+    """Forty tenants in one app: one fails, one is behind, and the others are well."""
+    names = [f"tenant-{n:02}" for n in range(40)]
+    trouble = {"tenant-07": REFUSED | UNREAD, "tenant-19": needs("lag")}
+    lines = [
+        line
+        for name in names
+        for line in every(5, 30, scan=name, api=f"{name}.example", **trouble.get(name, {}))
+    ]
+
+    assert fires("failing", lines) == [
+        ("tenant-07", "TokenRefused", "docs/runbook.md#source-refused")
+    ]
+    assert {name: fires(name, lines) for name in SEVERITIES} == {
+        "attention-1": [],
+        "attention-2": [("tenant-19", "lag", "docs/runbook.md#behind")],
+        "attention-3": [],
+    }
+    assert fires("no-run", lines) == []
 
 
 def test_one_failed_run_does_not_fire_failing() -> None:

@@ -249,7 +249,7 @@ def test_a_rule_about_people_splits_by_scan_kind_and_section(name: str) -> None:
     """Each alert is about one thing, and ends when that thing ends."""
     split = criterion(name)["dimensions"]
 
-    assert [it["name"] for it in split] == ["Scan", "Kind", "Help"]
+    assert [it["name"] for it in split] == ["Scan", "Api", "Kind", "Help"]
     assert {(it["operator"], *it["values"]) for it in split} == {("Include", "*")}
 
 

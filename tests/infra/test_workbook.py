@@ -24,6 +24,7 @@ KINDS = {1: "json", 3: "query", 9: "parameters"}
 """Types of items (text, query, parameters), each with the members that it must have."""
 
 SHOWN = {
+    "api",
     "attention",
     "quiet_hours",
     "paused_since",
@@ -89,7 +90,9 @@ def test_a_query_of_the_workbook_reads_only_fields_that_a_report_has(title: str)
     """A misspelled field would give an empty chart."""
     read = fields_read(queried()[title]["query"])
 
-    assert {"event", "scan"} <= read <= report_names()
+    assert "event" in read
+    assert read & {"scan", "api"}
+    assert read <= report_names()
 
 
 @every_query
@@ -128,9 +131,21 @@ def test_a_query_asks_the_chosen_workspace_about_the_chosen_time(title: str) -> 
 
 @pytest.mark.parametrize("content", contents(3), ids=lambda it: str(it["title"]))
 def test_a_chart_follows_the_choice_of_scans(content: dict[str, Any]) -> None:
-    """It shows all scans, or the chosen ones."""
-    assert '| where "*" in ({Scan}) or Scan in ({Scan})' in content["query"].splitlines()
-    assert parameters()["Scan"]["typeSettings"]["selectAllValue"] == "*"
+    """It shows all scans, or those that were chosen by name or by the host of their API."""
+    steps = content["query"].splitlines()
+
+    for name in ("Scan", "Api"):
+        assert f'| where "*" in ({{{name}}}) or {name} in ({{{name}}})' in steps
+        assert parameters()[name]["typeSettings"]["selectAllValue"] == "*"
+
+
+def test_the_scans_come_worst_first_with_their_tenants() -> None:
+    """Failed runs, then the most severe, then the longest lag."""
+    query = next(it["query"] for it in contents(3) if it["title"].startswith("Every scan"))
+
+    steps = query.splitlines()
+    assert "| order by Worst asc, Lag desc, Scan asc" in steps
+    assert steps[-1].startswith("| project Scan, Api, ")
 
 
 def test_the_file_holds_no_resource() -> None:

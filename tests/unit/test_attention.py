@@ -88,7 +88,7 @@ def test_an_outage_needs_a_person_once_the_scan_has_been_behind_for_an_hour() ->
     assert all(behind[first:])
     (entry,) = lines[-1]["attention"]
     assert lines[-1]["warnings"][-1] == f"{entry['text']}: see docs/runbook.md#behind"
-    assert list(lines[-1])[:5] == ["event", "scan", "outcome", "run", "attention"]
+    assert list(lines[-1])[:6] == ["event", "scan", "api", "outcome", "run", "attention"]
 
 
 def test_a_scan_that_has_caught_up_needs_nobody() -> None:

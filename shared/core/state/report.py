@@ -150,6 +150,7 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
     return {
         "event": "scan",
         "scan": tally.scan,
+        "api": policy.api if policy else None,
         "outcome": outcome,
         "run": tally.run,
         **({} if attention is None else {"attention": list(attention)}),

@@ -52,10 +52,15 @@ def piece_of(**changes: Any) -> Slice:
 
 @pytest.mark.parametrize("outcome", get_args(Outcome))
 def test_a_report_begins_with_what_a_person_looks_for(outcome: Outcome) -> None:
-    """Which scan, and how it ended."""
+    """Which scan of which tenant, and how it ended."""
     fields = report_fields(Tally(scan="all", run="r"), HOW, outcome, duration=0)
 
-    assert list(fields.items())[:3] == [("event", "scan"), ("scan", "all"), ("outcome", outcome)]
+    assert list(fields.items())[:4] == [
+        ("event", "scan"),
+        ("scan", "all"),
+        ("api", HOW.api),
+        ("outcome", outcome),
+    ]
 
 
 def test_a_report_tells_what_the_run_did() -> None:
@@ -265,7 +270,7 @@ def test_what_needs_a_person_comes_early_and_among_the_warnings() -> None:
 
     fields = report_fields(tally, HOW, "idle", duration=0, attention=[URGENT])
 
-    assert list(fields)[:5] == ["event", "scan", "outcome", "run", "attention"]
+    assert list(fields)[:6] == ["event", "scan", "api", "outcome", "run", "attention"]
     assert fields["attention"] == [URGENT]
     assert fields["warnings"] == ["clocks differ", "An hour is lost: see docs/x"]
     assert tally.warnings == ["clocks differ"]
