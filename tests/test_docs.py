@@ -24,7 +24,7 @@ from shared.core.slices import traversal
 from shared.core.state import committing
 from shared.core.state.report import Tally, report_fields
 from shared.operate.command_line import app
-from shared.settings import read_settings
+from shared.settings import LIST, read_settings
 from shared.settings.table import NAMES, PER_SCAN, SECRETS, SETTINGS
 from shared.table import report as table_report
 from shared.table_app.settings import SETTINGS as TABLE_SETTINGS
@@ -179,6 +179,19 @@ def test_figures_in_the_readme_are_those_that_were_measured() -> None:
     assert f"lost {sample.partition(' ')[0]} of {held}" in " ".join(readme.split())
     assert scan == "0 / 0"
     assert f"[about ${float(month):.0f}]" in readme
+
+
+def test_the_list_of_a_provider_is_accepted() -> None:
+    """With the settings that the deployment sets."""
+    own = {"MDA_AUTH": "federated", "MDA_TENANT_ID": "t", "MDA_CLIENT_ID": "c"}
+    (listed,) = fences(ROOT / "docs/providers.md", "json")
+
+    scans = read_settings({**REQUIRED, **own, LIST: listed}).scans
+
+    assert [it.api.tenant_id for it in scans] == [
+        "2f0c1c36-6d0a-4f0e-9a53-6f3f0f1f7d10",
+        "tailspin.example",
+    ]
 
 
 def test_the_examples_of_several_scans_are_accepted() -> None:

@@ -4,9 +4,6 @@
 # again changes nothing. docs/authentication.md explains who needs it.
 set -euo pipefail
 
-readonly API=05a65629-4c1b-48c1-a78b-804c4abdd4af
-readonly API_NAME="Microsoft Cloud App Security ($API)"
-readonly ROLE=investigation.read
 readonly ADMINISTRATORS="Privileged Role Administrator, Cloud Application Administrator or Application Administrator"
 
 # shellcheck source=infra/scripts/graph.sh
@@ -53,11 +50,7 @@ name=$(patiently "the identity $principal_id" ask get "$GRAPH/servicePrincipals/
 }
 
 api=$(service_principal "$API" "$API_NAME")
-role=$(patiently "$API_NAME" ask get "$GRAPH/servicePrincipals/$api?\$select=appRoles" \
-    "appRoles[?value=='$ROLE' && contains(allowedMemberTypes, 'Application')].id | [0]") ||
-    give_up "read the roles of $API_NAME" "that may read applications, such as Directory Readers"
-[ -n "$role" ] || fail "$API_NAME has no application role '$ROLE' in this tenant" \
-    "Defender for Cloud Apps has to be licensed and set up in the tenant first: https://security.microsoft.com"
+role=$(api_role "$api")
 
 held=$(count_in_pages "$GRAPH/servicePrincipals/$principal_id/appRoleAssignments" "resourceId=='$api' && appRoleId=='$role'") ||
     give_up "read the roles of $name" "that may read applications, such as Directory Readers"

@@ -5,6 +5,10 @@
 # shellcheck source=infra/scripts/messages.sh
 . "$(dirname "${BASH_SOURCE[0]}")/messages.sh"
 
+readonly API=05a65629-4c1b-48c1-a78b-804c4abdd4af
+readonly API_NAME="Microsoft Cloud App Security ($API)"
+readonly ROLE=investigation.read
+
 GUID='^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'
 
 # Changes may take TRIES times WAIT seconds to reach every replica of the directory.
@@ -91,6 +95,17 @@ service_principal() {
             give_up "create a service principal for $2" "Cloud Application Administrator or Application Administrator"
         say "Created the service principal $found of $2, which this tenant lacked"
     fi
+    printf '%s' "$found"
+}
+
+# api_role ID: print the id of the role for applications that the API has, whose service principal is ID.
+api_role() {
+    local found
+    found=$(patiently "$API_NAME" ask get "$GRAPH/servicePrincipals/$1?\$select=appRoles" \
+        "appRoles[?value=='$ROLE' && contains(allowedMemberTypes, 'Application')].id | [0]") ||
+        give_up "read the roles of $API_NAME" "that may read applications, such as Directory Readers"
+    [ -n "$found" ] || fail "$API_NAME has no application role '$ROLE' in this tenant" \
+        "Defender for Cloud Apps has to be licensed and set up in the tenant first: https://security.microsoft.com"
     printf '%s' "$found"
 }
 

@@ -51,6 +51,7 @@ SIGNED_IN: State = {
     },
     "servicePrincipals": [],
     "applications": [],
+    "new_client": "cccccccc-0000-0000-0000-00000000000c",
     "apps": {},
     "denied": [],
     "unknown_for": {},
@@ -87,12 +88,13 @@ SIGNED_IN: State = {
 """A person signed in, and nothing else.
 
 `denied` has patterns of "METHOD PATH" that Graph refuses; `unknown_for` how often an object is not
-known yet, by its id; `page` how many objects a page of a list has. `publish_errors` and `functions`
-are used one after the other, the last of `functions` for good. `regions` has those with Flex
-Consumption, each with whether it has zones; `me` is the object id of who is signed in, or nothing
-where the directory does not say; `secrets` has the secrets of each vault, or what it says instead;
-`deployment_log` what the newest deployment wrote, None when nobody knows; `lost_track` how often
-the functions must be read again before more than `WarmUp` is listed.
+known yet, by its id; `new_client` is the client id of the next registration; `page` how many
+objects a page of a list has. `publish_errors` and `functions` are used one after the other, the
+last of `functions` for good. `regions` has those with Flex Consumption, each with whether it has
+zones; `me` is the object id of who is signed in, or nothing where the directory does not say;
+`secrets` has the secrets of each vault, or what it says instead; `deployment_log` what the newest
+deployment wrote, None when nobody knows; `lost_track` how often the functions must be read again
+before more than `WarmUp` is listed.
 """
 
 
@@ -264,7 +266,18 @@ def rest(state: State, options: Options) -> object:
         if one(options, "--headers") != "Content-Type=application/json":
             raise graph_error("Bad Request", "BadRequest", "the body is no JSON")
         return add(state, path, json.loads(one(options, "--body")))
+    if method == "delete":
+        collection, identity = path.strip("/").split("/")
+        state[collection].remove(known(state, collection, identity))
+        return None
     return read(state, path, unquote(url.query))
+
+
+def _is_unknown(state: State, wanted: str) -> bool:
+    """Say whether a list does not show a new object yet, and count that it was asked."""
+    wait: int = state["unknown_for"].get(wanted, 0)
+    state["unknown_for"][wanted] = max(0, wait - 1)
+    return wait > 0
 
 
 def known(state: State, collection: str, identity: str) -> State:
@@ -284,10 +297,11 @@ def read(state: State, path: str, query: str) -> object:
     """Answer a GET: a list by application id, an object, or a list of an object's, in pages."""
     collection, identity, inner, *_ = [*path.strip("/").split("/"), "", ""]
     if not identity:
-        wanted = re.match(r"\$filter=appId eq '([^']+)'", query)
+        wanted = re.match(r"\$filter=(appId|displayName) eq '([^']+)'", query)
         if not wanted:
             raise graph_error("Bad Request", "BadRequest", f"not a filter: {query}")
-        return {"value": [it for it in state[collection] if it["appId"] == wanted[1]]}
+        matching = [it for it in state[collection] if it.get(wanted[1]) == wanted[2]]
+        return {"value": [] if _is_unknown(state, wanted[2]) else matching}
     found = known(state, collection, identity)
     if not inner:
         return found
@@ -304,6 +318,10 @@ def add(state: State, path: str, body: State) -> object:
     """Answer a POST: a service principal, or an object's assignment or credential."""
     collection, identity, inner, *_ = [*path.strip("/").split("/"), "", ""]
     made = {"id": f"00000000-0000-0000-0000-{len(state['calls']):012}", **body}
+    if collection == "applications" and not identity:
+        made |= {"appId": state["new_client"], "federatedIdentityCredentials": []}
+        state[collection].append(made)
+        return made
     if not identity:
         template = next(it for it in state["templates"] if it["appId"] == body["appId"])
         made |= template

@@ -28,6 +28,8 @@ from shared.core.state.decisions import Order
 from shared.core.state.report import Tally
 from shared.operate import planning, quarantine, versions
 from shared.operate.command_line.session import failures
+from shared.operate.comparing import Comparison
+from shared.operate.comparing import lines_of as lines_of_comparison
 from shared.operate.display import standard_error
 from shared.operate.doctor import lines_of
 from shared.operate.following import Query, begin
@@ -100,6 +102,12 @@ ELSEWHERE = {
     "test_it_says_what_comes_first_what_waits_and_when_the_backlog_is_gone",
     "examining-settings-access-and-api": "tests/unit/operate/test_doctor.py::"
     "test_what_failed_comes_first",
+    "adding-a-tenant": "tests/integration/test_scan_list.py::"
+    "test_a_check_compares_a_list_with_the_one_in_use",
+    "pausing-a-tenant": "tests/integration/test_many_tenants.py::"
+    "test_a_lever_pauses_the_named_tenant_only",
+    "removing-a-tenant": "tests/integration/test_scan_list.py::"
+    "test_a_list_in_an_env_file_takes_the_place_of_the_file",
     "failing-runs": "tests/infra/test_alert_queries.py::"
     "test_failing_ends_with_the_first_run_that_succeeds",
 }
@@ -723,6 +731,31 @@ def test_pausing_a_scan() -> None:
     assert (line["outcome"], line["requests"]) == ("paused", 0)
     assert {it["outcome"] for it in scene.lines(2)} == {"paused", "idle"}
     assert scene.line()["backlog_seconds"] == 0
+
+
+def test_pausing_a_tenant() -> None:
+    """Without an end, the pause lasts until somebody ends it."""
+    scene = Scene()
+    scene.line()
+    scene.pull(lambda ledger, order: levers.paused(ledger, order, until=None))
+
+    assert_seen("pausing-a-tenant", scene.line())
+
+
+def test_adding_and_removing_a_tenant() -> None:
+    """A check of the list says which scans come and go, and what to create."""
+    found = Comparison(
+        added=("fabrikam",),
+        removed=("fabrikam",),
+        changed=(),
+        refused=(),
+        missing=("fabrikam-activities",),
+        containers=(),
+    )
+    printed = {"printed": list(lines_of_comparison(found))}
+
+    assert_seen("adding-a-tenant", printed)
+    assert_seen("removing-a-tenant", printed)
 
 
 def test_scanning_time_again() -> None:
