@@ -269,6 +269,51 @@ param notificationQueues array = []
 ])
 param notificationSchema string = 'EventGridSchema'
 
+// The table (docs/table.md)
+
+@description('Whether a second function app keeps a Delta table of the activities, to be queried with SQL.')
+param table bool = false
+
+@description('With table: name of the table\'s function app: 2 to 60 characters, unique in Azure. If it is empty, a name is generated.')
+@maxLength(60)
+param tableFunctionAppName string = ''
+
+@description('With table: container for the table, in the storage account for the data.')
+@minLength(3)
+@maxLength(63)
+param tableContainer string = 'table'
+
+@description('With table: when its function runs, an NCRONTAB expression with six fields, in UTC.')
+@minLength(9)
+param tableSchedule string = '0 */15 * * * *'
+
+@description('With table: time after which a run begins no commit: 5 s to 9 min.')
+param tableTimeBudget string = '8m'
+
+@description('With table: days after which activities leave the table; 0 for never.')
+@minValue(0)
+param tableDeleteAfterDays int = 0
+
+@description('With table: minutes that the table may be behind the feed before an alert fires.')
+@minValue(1)
+param tableBehindMinutes int = 60
+
+@description('With table: minutes without a successful run of the table after which an alert fires. Choose more than twice the time between two runs.')
+@allowed([
+  15
+  30
+  45
+  60
+  120
+  180
+  240
+  300
+  360
+  1440
+  2880
+])
+param tableNoRunMinutes int = 60
+
 // The network
 
 @description('Whether storage and vault can be reached through a private network only, and the app accepts no requests from outside.')
@@ -452,6 +497,12 @@ var namesOfEntries = [for entry in scanContainers: entry.name]
 var oneScanTwice = length(union(namesOfEntries, [])) < length(namesOfEntries)
 var oneScanTwiceProblem = 'scanContainers names a scan twice: give each scan one entry.'
 
+var tableShares = table && contains(allContainers, tableContainer)
+var tableSharesProblem = 'tableContainer is ${tableContainer}, which holds something else: the table needs a container without rules or policies of others.'
+
+var oneNameTwice = table && !empty(tableFunctionAppName) && toLower(tableFunctionAppName) == toLower(functionAppName)
+var oneNameTwiceProblem = 'tableFunctionAppName and functionAppName are both ${functionAppName}: give each app its own name.'
+
 var addressProblems = concat(wrongAddress ? [wrongAddressProblem] : [], queuesUnused ? [queuesUnusedProblem] : [])
 var vaultProblems = concat(vaultMissing ? [vaultProblem] : [], nobodySetsIt ? [nobodySetsItProblem] : [])
 var signInProblems = concat(addressProblems, registrationMissing ? [registrationProblem] : [], vaultProblems)
@@ -461,7 +512,8 @@ var deleteProblems = concat(deletesTooEarly ? [deletesTooEarlyProblem] : [], del
 var tierProblems = concat(coldTooEarly ? [coldTooEarlyProblem] : [], deletesBeforeTiers ? [deletesBeforeTiersProblem] : [])
 var containerProblems = concat(oneContainerTwice ? [oneContainerTwiceProblem] : [], oneScanTwice ? [oneScanTwiceProblem] : [])
 var otherProblems = concat(nothingLocked ? [nothingLockedProblem] : [], containerProblems)
-var problems = concat(signInProblems, networkProblems, deleteProblems, tierProblems, otherProblems)
+var tableProblems = concat(tableShares ? [tableSharesProblem] : [], oneNameTwice ? [oneNameTwiceProblem] : [])
+var problems = concat(signInProblems, networkProblems, deleteProblems, tierProblems, otherProblems, tableProblems)
 
 var fitting = {
   parameters: environmentName
@@ -479,6 +531,9 @@ var allTags = union(tags, {
 })
 
 var appName = empty(functionAppName) ? 'func-activity-scan-${resourceToken}' : functionAppName
+// The host takes the first 32 characters of an app's name for its id. They must differ on one host account,
+// and here each app has its own.
+var tableAppName = empty(tableFunctionAppName) ? 'func-activity-table-${resourceToken}' : tableFunctionAppName
 var planName = 'plan-activity-scan-${resourceToken}'
 var identityName = 'id-activity-scan-${resourceToken}'
 var workspaceName = 'log-activity-scan-${resourceToken}'
@@ -568,6 +623,20 @@ var scanSettings = {
   STORAGE_DATA_CONTAINER: dataContainer
   STORAGE_MANIFEST_CONTAINER: manifestContainer
   STORAGE_STATE_CONTAINER: stateContainer
+}
+
+// The table's app finds the feed by the collector's own settings.
+var tableSettings = {
+  SCAN_NAME: scanName
+  STORAGE_ACCOUNT_URL: dataUrl
+  STORAGE_DATA_CONTAINER: dataContainer
+  STORAGE_MANIFEST_CONTAINER: manifestContainer
+  STORAGE_STATE_CONTAINER: stateContainer
+  TABLE_BEHIND_ALERT: '${tableBehindMinutes}m'
+  TABLE_CONTAINER: tableContainer
+  TABLE_DELETE_AFTER_DAYS: string(tableDeleteAfterDays)
+  TABLE_SCHEDULE: tableSchedule
+  TABLE_TIME_BUDGET: tableTimeBudget
 }
 
 // The network
@@ -691,6 +760,7 @@ module dataStorage 'modules/data-storage.bicep' = {
     dataContainers: dataContainers
     manifestContainers: manifestContainers
     stateContainers: stateContainers
+    tableContainer: table ? tableContainer : ''
     scanNames: scanNames
     scansStored: scansStored
     recoveryDays: recoveryDays
@@ -818,6 +888,7 @@ module app 'modules/app.bicep' = {
   params: {
     location: region
     tags: allTags
+    serviceName: 'collector'
     planName: planName
     appName: appName
     identityName: identityName
@@ -874,6 +945,47 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
+var actionGroupId = '${groupId}/providers/Microsoft.Insights/actionGroups/ag-${resourceToken}'
+
+module tableApp 'modules/table.bicep' = if (table) {
+  name: 'table'
+  params: {
+    location: region
+    tags: allTags
+    resourceToken: resourceToken
+    appName: tableAppName
+    dataAccountName: dataAccountName
+    dataContainers: dataContainers
+    manifestContainers: manifestContainers
+    stateContainer: stateContainer
+    tableContainer: tableContainer
+    // The table holds the activities of all scans. The readers may not read containers that scans have of
+    // their own, so they may not read such activities here.
+    readers: empty(scanContainers) ? allReaders : deployers
+    componentName: componentName
+    componentId: telemetry.outputs.componentId
+    workspaceId: telemetry.outputs.workspaceId
+    connectionString: telemetry.outputs.connectionString
+    storageSuffix: storageSuffix
+    maximumInstanceCount: maximumInstanceCount
+    updateStrategy: updateStrategy
+    programSettings: union(tableSettings, empty(scans) ? {} : scansSettings)
+    private: networkIsolation
+    appSubnetId: networkIsolation ? appSubnetId : ''
+    endpointSubnetId: networkIsolation ? endpointSubnetId : ''
+    zoneIds: zoneIds
+    actionGroupIds: empty(alertEmail) ? [] : [actionGroupId]
+    noRunMinutes: tableNoRunMinutes
+    alertsEnabled: alertsEnabled
+  }
+  dependsOn: [
+    alerts
+    dataStorage
+    network
+    privateEndpoints
+  ]
+}
+
 module workbook 'modules/workbook.bicep' = {
   name: 'workbook'
   params: {
@@ -928,6 +1040,9 @@ output KEY_VAULT_SECRET_NAME string = secret ? secretName : ''
 
 @description('Comma-separated names of the queues that receive a message for each new part; empty without notifications.')
 output NOTIFICATION_QUEUE string = notifications ? join(queueNames, ',') : ''
+
+@description('Name of the table\'s function app; empty without a table.')
+output TABLE_APP_NAME string = table ? tableAppName : ''
 
 @description('How the collector signs in to the Activities API.')
 output MDA_AUTH string = authMode

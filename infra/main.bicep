@@ -272,6 +272,51 @@ param notificationQueues array = []
 ])
 param notificationSchema string = 'EventGridSchema'
 
+// The table (docs/table.md)
+
+@description('Whether a second function app keeps a Delta table of the activities, to be queried with SQL.')
+param table bool = false
+
+@description('With table: name of the table\'s function app: 2 to 60 characters, unique in Azure. If it is empty, a name is generated.')
+@maxLength(60)
+param tableFunctionAppName string = ''
+
+@description('With table: container for the table, in the storage account for the data.')
+@minLength(3)
+@maxLength(63)
+param tableContainer string = 'table'
+
+@description('With table: when its function runs, an NCRONTAB expression with six fields, in UTC.')
+@minLength(9)
+param tableSchedule string = '0 */15 * * * *'
+
+@description('With table: time after which a run begins no commit: 5 s to 9 min.')
+param tableTimeBudget string = '8m'
+
+@description('With table: days after which activities leave the table; 0 for never.')
+@minValue(0)
+param tableDeleteAfterDays int = 0
+
+@description('With table: minutes that the table may be behind the feed before an alert fires.')
+@minValue(1)
+param tableBehindMinutes int = 60
+
+@description('With table: minutes without a successful run of the table after which an alert fires. Choose more than twice the time between two runs.')
+@allowed([
+  15
+  30
+  45
+  60
+  120
+  180
+  240
+  300
+  360
+  1440
+  2880
+])
+param tableNoRunMinutes int = 60
+
 // The network
 
 @description('Whether storage and vault can be reached through a private network only, and the app accepts no requests from outside.')
@@ -434,6 +479,14 @@ module collector 'collector.bicep' = {
     notifications: notifications
     notificationQueues: notificationQueues
     notificationSchema: notificationSchema
+    table: table
+    tableFunctionAppName: tableFunctionAppName
+    tableContainer: tableContainer
+    tableSchedule: tableSchedule
+    tableTimeBudget: tableTimeBudget
+    tableDeleteAfterDays: tableDeleteAfterDays
+    tableBehindMinutes: tableBehindMinutes
+    tableNoRunMinutes: tableNoRunMinutes
     networkIsolation: networkIsolation
     networkAddressPrefix: networkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
@@ -499,6 +552,9 @@ output KEY_VAULT_SECRET_NAME string = collector.outputs.KEY_VAULT_SECRET_NAME
 
 @description('Comma-separated names of the queues that receive a message for each new part; empty without notifications.')
 output NOTIFICATION_QUEUE string = collector.outputs.NOTIFICATION_QUEUE
+
+@description('Name of the table\'s function app; empty without a table.')
+output TABLE_APP_NAME string = collector.outputs.TABLE_APP_NAME
 
 @description('How the collector signs in to the Activities API.')
 output MDA_AUTH string = collector.outputs.MDA_AUTH

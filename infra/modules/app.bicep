@@ -9,6 +9,9 @@ param location string
 @description('Tags of the plan and the app.')
 param tags object
 
+@description('Name of the app\'s service in azure.yaml.')
+param serviceName string
+
 @description('Name of the plan.')
 param planName string
 
@@ -17,10 +20,10 @@ param planName string
 @maxLength(60)
 param appName string
 
-@description('Name of the collector\'s identity.')
+@description('Name of the app\'s identity.')
 param identityName string
 
-@description('Client id of the collector\'s identity.')
+@description('Client id of the app\'s identity.')
 param identityClientId string
 
 @description('Name of the storage account for the Functions host.')
@@ -131,8 +134,8 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   name: appName
   location: location
   tags: union(tags, {
-    // azd finds the app to deploy to by this tag. The value is the service's name in azure.yaml.
-    'azd-service-name': 'collector'
+    // azd finds the app to deploy to by this tag.
+    'azd-service-name': serviceName
   })
   kind: 'functionapp,linux'
   identity: {

@@ -35,6 +35,9 @@ param manifestContainers array
 @description('Containers for ledgers, run logs and quarantines; the first is the app\'s.')
 param stateContainers array
 
+@description('Container for the table; empty without one.')
+param tableContainer string
+
 @description('Names of scans in the first of the state containers. Their run logs and quarantined answers expire.')
 param scanNames array
 
@@ -152,6 +155,15 @@ resource state 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-0
   }
 ]
 
+// No immutability policy and no rule that deletes or moves its blobs: the table replaces its own files.
+resource table 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = if (!empty(tableContainer)) {
+  parent: blobs
+  name: empty(tableContainer) ? 'table' : tableContainer
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
 // A state container has no such policy, since the state is overwritten all the time. A locked policy is
 // left alone: a deployment cannot write it again.
 resource dataPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = [
@@ -208,6 +220,31 @@ var versionRules = [
     }
   }
 ]
+
+// The table removes files that it has merged, and each leaves a version, as does each entry of its log. The
+// rule touches versions only, never a blob of the table.
+var tableVersionRule = {
+  name: 'remove-old-versions-of-table'
+  enabled: true
+  type: 'Lifecycle'
+  definition: {
+    filters: {
+      blobTypes: [
+        'blockBlob'
+      ]
+      prefixMatch: [
+        '${tableContainer}/'
+      ]
+    }
+    actions: {
+      version: {
+        delete: {
+          daysAfterCreationGreaterThan: recoveryDays
+        }
+      }
+    }
+  }
+}
 
 // The ledger is in the same container, so the rules name the folders of each scan that may expire.
 var diagnosticsRules = [
@@ -327,6 +364,7 @@ var deletedPartsRules = [
 ]
 
 var stateRules = versioned ? versionRules : []
+var tableRules = versioned && !empty(tableContainer) ? [tableVersionRule] : []
 var partRules = empty(partActions) ? [] : agePartsRules
 var removedPartRules = versioned && deleteAfterDays > 0 ? deletedPartsRules : []
 
@@ -336,7 +374,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
   name: 'default'
   properties: {
     policy: {
-      rules: concat(stateRules, diagnosticsRules, sharedDiagnosticsRules, partRules, removedPartRules)
+      rules: concat(stateRules, diagnosticsRules, sharedDiagnosticsRules, partRules, removedPartRules, tableRules)
     }
   }
   dependsOn: [

@@ -1,4 +1,4 @@
-// The storage account for the Functions host: the app's package, the timer's lock and its last occurrence.
+// The storage account for the Functions host of one app: the app's package, the timer's lock and its last occurrence.
 // It is separate from the data, so that the data's lifecycle rules and immutability policies do not affect
 // the host's blobs, and readers of the data cannot see the package.
 

@@ -28,10 +28,34 @@ def predicted(name: str) -> dict[str, Any]:
     return found
 
 
-def resources(name: str, kind: str = "") -> list[Resource]:
+OF_THE_TABLE = re.compile(
+    r"(id|plan|func)-activity-table-|(^|/)(contoso-table|sttable\w+)(/|$|_)|^alert-table-|"
+    r"^pep-table-|/containers/(table|warehouse)/providers/|default/(table|warehouse)$"
+)
+"""Names and scopes of what exists only for the table's app."""
+
+
+def everything(name: str, kind: str = "") -> list[Resource]:
     """Return the resources of a combination, all or those of a type without `Microsoft.`."""
     found: list[Resource] = predicted(name)["predictedResources"]
     return [it for it in found if not kind or it["type"] == f"Microsoft.{kind}"]
+
+
+def is_of_table(resource: Resource) -> bool:
+    """Say whether a resource exists only for the table's app."""
+    principal = str(resource.get("properties", {}).get("principalId", ""))
+    places = (resource["name"], resource["id"], principal)
+    return any(OF_THE_TABLE.search(it) for it in places)
+
+
+def resources(name: str, kind: str = "") -> list[Resource]:
+    """Return what `everything` returns, without what exists only for the table's app."""
+    return [it for it in everything(name, kind) if not is_of_table(it)]
+
+
+def of_table(name: str, kind: str = "") -> list[Resource]:
+    """Return what exists only for the table's app."""
+    return [it for it in everything(name, kind) if is_of_table(it)]
 
 
 def the(name: str, kind: str, where: Callable[[Resource], bool] = lambda _: True) -> Resource:

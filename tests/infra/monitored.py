@@ -71,6 +71,8 @@ def _literal(value: object) -> str:
         return "'" + value.replace("'", "\\'") + "'"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"'{key}': {_literal(it)}" for key, it in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
     return json.dumps(value)
 
 

@@ -70,8 +70,17 @@ ADDED: dict[str, dict[str, int]] = {
         "Storage/storageAccounts/queueServices": 1,
         "Storage/storageAccounts/queueServices/queues": 1,
     },
+    "table": {},
+    "table-settings": {
+        **ENDPOINTS,
+        "Authorization/roleAssignments": 2,
+        "Network/privateDnsZones": 2,
+        "Network/privateDnsZones/virtualNetworkLinks": 2,
+        "Network/virtualNetworks": 1,
+        "Storage/storageAccounts/blobServices/containers/immutabilityPolicies": 2,
+    },
 }
-"""The additional resources of a combination."""
+"""The additional resources of a combination, without those of the table (test_table_app.py)."""
 
 DAYS = {"coolAfterDays": 30, "coldAfterDays": 90, "deleteAfterDays": 400}
 

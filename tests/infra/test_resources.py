@@ -11,6 +11,7 @@ from tests.infra.deployed import (
     accepted,
     as_azd_predicts,
     every_combination,
+    everything,
     predicted,
     refused,
     resources,
@@ -39,6 +40,7 @@ NAMES = {
 """Azure's rules for names, by type."""
 
 OUTPUTS = {
+    "TABLE_APP_NAME",
     "ALERTS_REACH",
     "APPLICATION_INSIGHTS_NAME",
     "AZURE_LOCATION",
@@ -144,6 +146,7 @@ WAITS = {
     "package": {"app"},
     "vault": {"identity"},
     "alerts": {"app", "telemetry"},
+    "table": {"alerts", "data-storage", "network", "privateEndpoints", "telemetry"},
     "workbook": {"telemetry"},
 }
 """The modules that each module waits for."""
@@ -170,8 +173,8 @@ def test_values_that_the_compiler_does_not_check_are_valid(name: str) -> None:
     assert site["scaleAndConcurrency"]["instanceMemoryMB"] in {512, 2048, 4096}
     assert site["deployment"]["storage"]["type"] == "blobContainer"
     assert site["deployment"]["storage"]["authentication"]["type"] == "UserAssignedIdentity"
-    assert {it["kind"] for it in resources(name, "Storage/storageAccounts")} == {"StorageV2"}
-    assert {it["properties"]["topicType"] for it in resources(name, "EventGrid/systemTopics")} <= {
+    assert {it["kind"] for it in everything(name, "Storage/storageAccounts")} == {"StorageV2"}
+    assert {it["properties"]["topicType"] for it in everything(name, "EventGrid/systemTopics")} <= {
         "Microsoft.Storage.StorageAccounts"
     }
 
@@ -196,7 +199,7 @@ def test_names_obey_azure_s_rules(name: str) -> None:
     wrong = [
         it["name"]
         for kind, rule in NAMES.items()
-        for it in resources(name, kind)
+        for it in everything(name, kind)
         if not re.fullmatch(rule, it["name"])
     ]
 
@@ -258,7 +261,7 @@ def test_the_released_template_makes_the_same_resources(name: str) -> None:
     aside = {"Microsoft.Resources/resourceGroups"} | (
         set() if given else {"Microsoft.Web/sites/extensions"}
     )
-    made = [it for it in resources(name) if it["type"] not in aside]
+    made = [it for it in everything(name) if it["type"] not in aside]
 
     assert released["predictedResources"] == made
     assert released["outputs"] == predicted(name)["outputs"]
@@ -278,7 +281,7 @@ def test_the_released_template_derives_its_names_from_its_group() -> None:
 @every_combination
 def test_no_resource_is_made_twice(name: str) -> None:
     """The compiler accepts duplicates; Azure would refuse them or keep only the second."""
-    ids = [it["id"].lower() for it in resources(name)]
+    ids = [it["id"].lower() for it in everything(name)]
 
     assert sorted(set(ids)) == sorted(ids)
 
@@ -288,7 +291,7 @@ def test_everything_is_made_in_the_one_group(name: str) -> None:
     """The template changes nothing that it did not create."""
     group = predicted(name)["outputs"]["AZURE_RESOURCE_GROUP"]
 
-    assert all(it["id"].startswith(f"{GROUP}{group}") for it in resources(name))
+    assert all(it["id"].startswith(f"{GROUP}{group}") for it in everything(name))
 
 
 def test_an_existing_group_is_left_as_it_is() -> None:
@@ -315,11 +318,11 @@ def test_azd_can_predict_a_deployment() -> None:
 def test_every_resource_that_supports_tags_has_them(name: str) -> None:
     """Azd finds the environment's resources by them."""
     environment = {
-        it["tags"]["azd-env-name"] for it in resources(name) if "location" in it and "tags" in it
+        it["tags"]["azd-env-name"] for it in everything(name) if "location" in it and "tags" in it
     }
 
     assert len(environment) == 1
-    untagged = {it["type"] for it in resources(name) if "location" in it and "tags" not in it}
+    untagged = {it["type"] for it in everything(name) if "location" in it and "tags" not in it}
     assert untagged == {
         "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
         "Microsoft.Web/sites/extensions",
@@ -359,6 +362,7 @@ def test_outputs_are_those_that_the_scripts_use(name: str) -> None:
         "MDA_CLIENT_ID",
         "MDA_TENANT_ID",
         "NOTIFICATION_QUEUE",
+        "TABLE_APP_NAME",
     }
 
     assert set(outputs) == OUTPUTS

@@ -1,0 +1,4 @@
+// The table, with its defaults.
+using '../main.bicep'
+
+param table = true
