@@ -4,12 +4,13 @@
 - `postprovision` waits until the role assignments of a new identity work, before anything is
   published.
 - `prepackage` installs the package's libraries for the Python that Azure runs.
+- `prepackage_table` does the same for the table's app, and copies `shared` into its folder.
 - `predeploy` checks that the collector may read activities, and grants the role if it can.
 - `postdeploy` checks that the app has its function.
 
 azd passes the outputs of infra/main.bicep as environment variables. Without an Azure CLI that
 somebody is signed in to, the checks that need it are skipped with a message. Python 3.11 and its
-standard library suffice; `prepackage` needs uv or Python 3.13.
+standard library suffice; both kinds of `prepackage` need uv or Python 3.13.
 """
 # ruff: noqa: INP001 - run from the repository's root, as azd does
 
@@ -22,7 +23,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.scripts import check_access, check_api_url, check_functions, check_schedule, libraries
+from infra.scripts import (
+    check_access,
+    check_api_url,
+    check_functions,
+    check_schedule,
+    libraries,
+    package,
+)
 from infra.scripts.azure_cli import AzureError, az, signed_in
 
 INFRA = Path(__file__).resolve().parents[1]
@@ -112,6 +120,19 @@ def prepackage() -> int:
     return libraries.main([str(folder)])
 
 
+def prepackage_table() -> int:
+    """Assemble the folder of the table's app, which azd packs as it is."""
+    try:
+        folder = package.assemble(INFRA.parent, "table")
+        target = folder / libraries.FOLDER
+        shutil.rmtree(target, ignore_errors=True)
+        libraries.install(folder / "requirements.txt", target)
+    except (package.PackageError, libraries.LibrariesError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
 def predeploy() -> int:
     """Check that the collector may read activities, before its first run asks for a token."""
     _app()
@@ -132,12 +153,12 @@ def postdeploy() -> int:
     app, group, subscription = _app()
     code = 0
     if signed_in():
-        code = check_functions.main(
-            [
-                *("--app-name", app, "--resource-group", group, "--subscription", subscription),
-                *("--built-with", "here, for Python 3.13"),
-            ]
-        )
+        apps = {app: check_functions.COLLECTOR, os.environ.get("TABLE_APP_NAME", ""): "write_table"}
+        for name, function in apps.items():
+            given = ("--resource-group", group, "--subscription", subscription)
+            built = ("--built-with", "here, for Python 3.13", "--function", function)
+            if name:
+                code = code or check_functions.main(["--app-name", name, *given, *built])
     else:
         sys.stdout.write(
             f"Not checked whether {app} has its function: nobody is signed in to an Azure CLI (az) "
@@ -160,6 +181,7 @@ STEPS: dict[str, Callable[[], int]] = {
     "preprovision": preprovision,
     "postprovision": postprovision,
     "prepackage": prepackage,
+    "prepackage_table": prepackage_table,
     "predeploy": predeploy,
     "postdeploy": postdeploy,
 }

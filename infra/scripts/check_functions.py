@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from infra.scripts.azure_cli import AzureError, az
 
-EXPECTED = ["scan_activities"]
+COLLECTOR = "scan_activities"
+"""The function of the collector's app."""
 
 PLATFORM = "warmup"
 """A function of the platform, which it lists together with those of some apps."""
@@ -118,7 +119,7 @@ def built_there(app: str, group: str, subscription: str | None) -> str:
     )
 
 
-def look(app: str, group: str, subscription: str | None) -> str | None:
+def look(app: str, group: str, subscription: str | None, function: str) -> str | None:
     """Wait until the app has its function; return None, or what is wrong after the last try."""
     wrong = ""
     for count in range(1, TRIES + 1):
@@ -128,9 +129,9 @@ def look(app: str, group: str, subscription: str | None) -> str | None:
             wrong = f"the functions of {app} in {group} cannot be listed: {error}"
         else:
             own = [it for it in names if it.lower() != PLATFORM]
-            if own == EXPECTED:
+            if own == [function]:
                 return None
-            wrong = f"{app} should have the function scan_activities, but has "
+            wrong = f"{app} should have the function {function}, but has "
             wrong += f"{', '.join(names) or 'none'}{WHAT_TO_DO if own else LOST_TRACK + WHAT_TO_DO}"
             if count < TRIES:
                 read_again(app, group, subscription)
@@ -143,11 +144,14 @@ def look(app: str, group: str, subscription: str | None) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one app and return the exit code."""
     parser = argparse.ArgumentParser(
-        description="Check that a function app has exactly the function scan_activities."
+        description="Check that a function app has exactly one function."
     )
     parser.add_argument("--app-name", required=True, metavar="NAME")
     parser.add_argument("--resource-group", required=True, metavar="GROUP")
     parser.add_argument("--subscription", metavar="ID", help="subscription, if not the current one")
+    parser.add_argument(
+        "--function", default=COLLECTOR, metavar="NAME", help="the function (default: %(default)s)"
+    )
     parser.add_argument(
         "--built-with", metavar="PYTHON", help="what installed the libraries, to print it"
     )
@@ -156,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     asked = parser.parse_args(arguments)
     where = (asked.app_name, asked.resource_group, asked.subscription)
-    wrong = look(*where)
+    wrong = look(*where, asked.function)
     built = asked.built_with
     if asked.built_there:
         built = f"by Azure's remote build, {built_there(*where)}"
@@ -165,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wrong:
         sys.stderr.write(f"error: {wrong}\n")
         return 1
-    sys.stdout.write(f"{asked.app_name} has the function scan_activities and no other.\n")
+    sys.stdout.write(f"{asked.app_name} has the function {asked.function} and no other.\n")
     return 0
 
 

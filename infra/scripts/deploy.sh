@@ -41,6 +41,8 @@ Deploy Activity Scan to the subscription that the Azure CLI is signed in to ('az
   --alert-email          email address for alerts; without it, alerts reach nobody
   --parameters P...      further parameters of infra/main.bicep: NAME=VALUE, and at most one
                          FILE.bicepparam
+  --table                also deploy the app that keeps a Delta table (docs/table.md); the same as
+                         --parameters table=true. Its package is always built, or by Azure
   --infrastructure-only  deploy without publishing a package
   --package-only         publish a package to an existing environment
   --package FILE         publish this package, such as that of a release, instead of building one
@@ -54,7 +56,7 @@ Cloud Shell has everything it needs. Running it again changes only what differs.
 HELP
 }
 
-environment='' location='' api_url='' alert_email='' file='' what=all package='' build=here granted=''
+environment='' location='' api_url='' alert_email='' file='' what=all package='' build=here granted='' table=''
 parameters=()
 
 take_parameter() {
@@ -91,6 +93,12 @@ while [ $# -gt 0 ]; do
     --package) package=$(value "$@") ;;
     --remote-build)
         build=there
+        shift
+        continue
+        ;;
+    --table)
+        table=yes
+        parameters+=("table=true")
         shift
         continue
         ;;
@@ -325,7 +333,7 @@ print("\n".join([*(str(there.get(name, "")) for name in sys.argv[1:]), "end"]))'
 
 find_app() {
     local outputs
-    outputs=$(read_outputs AZURE_RESOURCE_GROUP FUNCTION_APP_NAME IDENTITY_PRINCIPAL_ID KEY_VAULT_NAME KEY_VAULT_SECRET_NAME ALERTS_REACH MDA_AUTH MDA_CLIENT_ID MDA_TENANT_ID) ||
+    outputs=$(read_outputs AZURE_RESOURCE_GROUP FUNCTION_APP_NAME IDENTITY_PRINCIPAL_ID KEY_VAULT_NAME KEY_VAULT_SECRET_NAME ALERTS_REACH MDA_AUTH MDA_CLIENT_ID MDA_TENANT_ID TABLE_APP_NAME) ||
         fail "there is no deployment $deployment in this subscription: $(cat "$log")" \
             "Deploy it without --package-only first, or choose its subscription with 'az account set'."
     {
@@ -338,10 +346,13 @@ find_app() {
         read -r auth
         read -r client
         read -r tenant
+        read -r table_app
     } <<<"$outputs"
     app_id=/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Web/sites/$app
     [ -n "$group" ] && [ -n "$app" ] || fail "the deployment $deployment has no outputs AZURE_RESOURCE_GROUP and FUNCTION_APP_NAME" \
         "It failed or is still in progress: az deployment sub show --name $deployment --query properties.provisioningState"
+    [ -z "$table" ] || [ -n "$table_app" ] || fail "the deployment $deployment has no app for the table" \
+        "Deploy it with --table and without --package-only first."
 }
 
 # publish_once ZIP: publish the package, with the output of az in the log. After publishing, az polls the
@@ -432,9 +443,25 @@ check_access() {
         fail "$app exists but has no package yet" "Once that is done, run: $0 --environment $environment --package-only"
 }
 
+# make_table_package: set zip to the package of the table's app, and built as make_package does.
+make_table_package() {
+    zip=$folder/table.zip built=
+    [ "$build" = here ] || {
+        "$PYTHON" "$here/package.py" "$zip" --app table
+        return
+    }
+    "$PYTHON" "$here/package.py" "$zip" --app table --libraries ||
+        fail "the package of the table's app was not built for the reason above; the collector's is published" \
+            "Install uv (https://docs.astral.sh/uv/) or Python 3.13, or let Azure install the libraries (--remote-build)," \
+            "and run: $0 --environment $environment --package-only"
+    built="here, for Python 3.13"
+}
+
+# publish APP MAKE FUNCTION: publish the package that the command MAKE makes, and check that the app has this
+# function.
 publish() {
-    local zip built try release
-    make_package
+    local app=$1 zip built try release
+    "$2"
     for ((try = 1; try <= TRIES; try++)); do
         say "Publishing to $app; this takes a few minutes"
         if publish_once "$zip"; then break; fi
@@ -448,7 +475,7 @@ publish() {
     done
     local who=(--built-with "$built")
     [ -n "$built" ] || who=(--built-there)
-    "$PYTHON" "$here/check_functions.py" --app-name "$app" --resource-group "$group" "${who[@]}"
+    "$PYTHON" "$here/check_functions.py" --app-name "$app" --resource-group "$group" --function "$3" "${who[@]}"
 }
 
 not_published() {
@@ -504,6 +531,7 @@ fi
 find_app
 if [ "$what" != infrastructure-only ]; then
     check_access
-    publish
+    publish "$app" make_package scan_activities
+    [ -z "$table_app" ] || publish "$table_app" make_table_package write_table
 fi
 [ "$what" = package-only ] || say_what_is_left

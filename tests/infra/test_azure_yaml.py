@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,11 @@ from tests.infra.azure_cli import ROOT, SCRIPTS, Azure
 from tests.infra.test_role_scripts import GRANTED, api, identity
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text("utf-8"))
-STEPS = PROJECT["hooks"] | PROJECT["services"]["collector"]["hooks"]
+STEPS = {
+    **PROJECT["hooks"],
+    **PROJECT["services"]["collector"]["hooks"],
+    "prepackage_table": PROJECT["services"]["table"]["hooks"]["prepackage"],
+}
 SYSTEMS = {"posix": ("sh", "python3"), "windows": ("pwsh", "python")}
 HOOKS = SCRIPTS / "azd_hooks.py"
 STEP = [sys.executable, "-m", "infra.scripts.azd_hooks"]
@@ -49,14 +54,13 @@ def with_parameters(folder: Path, **values: object) -> Azure:
     return Azure(folder)
 
 
-def test_the_one_service_is_found_by_its_tag() -> None:
-    """The app's tag azd-service-name is the service's name."""
+def test_each_service_is_found_by_its_tag() -> None:
+    """The tag azd-service-name of its app is the service's name."""
     files = [*(ROOT / "infra").glob("*.bicep"), *(ROOT / "infra/modules").glob("*.bicep")]
     text = "\n".join(file.read_text("utf-8") for file in files)
 
-    (service,) = PROJECT["services"]
-
-    assert re.findall(r"'azd-service-name': '(\w+)'", text) == [service]
+    assert "'azd-service-name': serviceName" in text
+    assert set(re.findall(r"serviceName: '(\w+)'", text)) == set(PROJECT["services"])
 
 
 def test_the_service_is_this_folder_as_a_python_function() -> None:
@@ -71,6 +75,57 @@ def test_the_service_is_this_folder_as_a_python_function() -> None:
         "hooks": service["hooks"],
     }
     assert (ROOT / service["project"] / "host.json").is_file()
+
+
+def test_the_table_is_a_service_only_where_it_is_deployed() -> None:
+    """The same variable switches the template's option on."""
+    service = PROJECT["services"]["table"]
+    file = json.loads((ROOT / "infra/main.parameters.json").read_text("utf-8"))
+
+    assert service == {
+        "project": "table",
+        "language": "python",
+        "host": "function",
+        "condition": "${TABLE=false}",
+        "remoteBuild": False,
+        "hooks": service["hooks"],
+    }
+    assert file["parameters"]["table"] == {"value": service["condition"]}
+    assert (ROOT / service["project"] / "host.json").is_file()
+
+
+def test_the_folder_of_the_table_is_assembled_with_its_libraries(tmp_path: Path) -> None:
+    """Azd packs it as it is, and builds nothing remotely."""
+    azure = with_parameters(tmp_path)
+    shutil.copytree(ROOT / "table", tmp_path / "table")
+    shutil.copytree(ROOT / "shared", tmp_path / "shared")
+
+    ran = azure.program([*STEP, "prepackage_table"])
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (tmp_path / "table/shared/table/running.py").is_file()
+    assert not (tmp_path / "table/shared/scan").exists()
+    assert (tmp_path / "table/.python_packages/lib/site-packages/isal/__init__.py").is_file()
+
+
+def test_a_folder_of_the_table_that_is_no_app_is_not_packed(tmp_path: Path) -> None:
+    """The reason is the packaging script's."""
+    azure = with_parameters(tmp_path)
+
+    ran = azure.program([*STEP, "prepackage_table"])
+
+    assert ran.returncode == 1
+    assert "error: there is no .funcignore in" in ran.stderr
+
+
+def test_after_the_deployment_the_table_s_function_is_checked_too(tmp_path: Path) -> None:
+    """If the environment has such an app."""
+    azure = Azure(tmp_path, functions=[["scan_activities"], ["write_table"]])
+
+    ran = step(azure, "postdeploy", TABLE_APP_NAME="func-table")
+
+    assert ran.returncode == 0
+    assert "func-table has the function write_table and no other." in ran.stdout
 
 
 def test_the_infrastructure_is_where_azure_yaml_says() -> None:
@@ -103,7 +158,9 @@ def test_a_hook_runs_its_step_on_every_system(name: str, system: str) -> None:
 
     run = STEPS[name][system]
 
-    assert run == {"shell": shell, "run": f"{python} -m infra.scripts.azd_hooks {name}"}
+    # A hook of a service runs in the service's folder.
+    place = "cd .. && " if name == "prepackage_table" else ""
+    assert run == {"shell": shell, "run": f"{place}{python} -m infra.scripts.azd_hooks {name}"}
 
 
 def test_every_step_has_its_hook() -> None:
@@ -308,4 +365,4 @@ def test_an_unknown_step_is_refused(tmp_path: Path) -> None:
     ran = step(azure, "predown")
 
     assert ran.returncode == 2
-    assert "preprovision, postprovision, prepackage, predeploy, postdeploy" in ran.stderr
+    assert "preprovision, postprovision, prepackage, prepackage_table, predeploy" in ran.stderr

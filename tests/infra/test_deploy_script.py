@@ -92,6 +92,33 @@ def test_one_command_deploys_everything(usual: Usual) -> None:
     assert "func-contoso has the function scan_activities and no other." in usual.ran.stdout
 
 
+def test_the_table_is_deployed_on_request(tmp_path: Path) -> None:
+    """Both packages are published, each to its app, and both functions are checked."""
+    outputs = as_outputs(**OUTPUTS, TABLE_APP_NAME="func-table")
+    subscription = azure(
+        tmp_path, outputs=outputs, functions=[["scan_activities"], ["write_table"]]
+    )
+
+    ran = subscription.run("deploy.sh", *USUAL, "--table")
+
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH, PUBLISH]), ran.stderr
+    assert "table=true" in deployed(subscription)["--parameters"]
+    names = [call.partition("--name ")[2].split()[0] for call in subscription.calls(PUBLISH)]
+    assert names == ["func-contoso", "func-table"]
+    assert "func-table has the function write_table and no other." in ran.stdout
+
+
+def test_a_package_of_a_table_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
+    """Without the app there is nowhere to publish it."""
+    subscription = azure(tmp_path)
+    subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+
+    ran = subscription.run("deploy.sh", *PACKAGE, "--table")
+
+    assert (ran.returncode, changes(subscription)) == (1, [CREATE])
+    assert "has no app for the table" in ran.stderr
+
+
 def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
     """The parameter file beside the template is azd's; its values are variable names."""
     subscription = azure(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 
 from bench.cost import PRICES
 from harness import bicep, infra
+from infra.scripts.check_functions import COLLECTOR
 from tests.infra.monitored import fields_read, flaws, report_names
 from tests.test_docs import ROOT, fences
 
@@ -104,9 +105,10 @@ def test_options_of_the_script_that_the_page_names_exist() -> None:
 
 
 def said_by_scripts() -> str:
-    """Return the source of all scripts."""
+    """Return the source of all scripts, with the function that the page is about."""
     scripts = (infra.INFRA / "scripts").glob("*.*")
-    return "".join(path.read_text("utf-8") for path in sorted(scripts))
+    text = "".join(path.read_text("utf-8") for path in sorted(scripts))
+    return re.sub(r"\{(asked\.)?function\}", COLLECTOR, text)
 
 
 def test_messages_that_the_page_explains_are_those_of_the_scripts() -> None:

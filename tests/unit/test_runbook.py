@@ -1017,6 +1017,6 @@ def test_only_warmup_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_functions, "az", lambda *_: "func-contoso/WarmUp\n")
     monkeypatch.setattr(check_functions, "TRIES", 1)
 
-    wrong = check_functions.look("func-contoso", "rg-contoso", None)
+    wrong = check_functions.look("func-contoso", "rg-contoso", None, "scan_activities")
 
     assert_seen("only-warmup-is-listed", {"printed": wrong})
