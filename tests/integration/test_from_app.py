@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from azure.core.credentials import AccessToken
+from azure.storage.blob import ContainerClient
 from typer.testing import CliRunner, Result
 
 from shared.adapters.app_settings import AppSettings, Cloud, cli_account, secret_address
@@ -111,6 +112,49 @@ def test_a_reference_is_resolved_with_the_caller_s_rights(
 
 def _only_loopback(_host: str, port: int, *_: object, **__: object) -> list[object]:
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port)))]
+
+
+@pytest.mark.usefixtures("caller")
+def test_a_list_of_an_app_is_read_as_its_caller_can_use_it(
+    azure: tuple[Azure, Cloud], storage_settings: dict[str, str], tmp_path: Path
+) -> None:
+    """Only the app can vouch for a registration, and its secrets need not be the caller's to read.
+
+    A list is judged as the app will read it, and nothing is asked of a vault.
+    """
+    stand_in, _ = azure
+    stand_in.settings = deployed_by_provider(storage_settings)
+    elements = [
+        {"name": "a", "auth": "federated", "tenant_id": "a.example", "client_id": "c"},
+        {"name": "b", "auth": "api-token", "api_token_setting": "MDA_API_TOKEN_B"},
+    ]
+    state = ContainerClient.from_connection_string(
+        storage_settings["STORAGE_CONNECTION_STRING"], storage_settings["STORAGE_STATE_CONTAINER"]
+    )
+    state.create_container()
+    state.upload_blob("scans.json", json.dumps(elements))
+    (tmp_path / "new.json").write_text(json.dumps([*elements, {**elements[1], "name": "c"}]))
+
+    shown = invoke("status", "--json", "--from-app", "rg-scan/func")
+    checked = invoke("scans", "check", str(tmp_path / "new.json"), "--from-app", "rg-scan/func")
+    (tmp_path / "own.env").write_text("MDA_API_TOKEN_B=mine\n")
+    own = ("--from-app", "rg-scan/func", "--env-file", str(tmp_path / "own.env"))
+    refused = invoke("query", "--scan", "a", *own)
+
+    assert [json.loads(it)["scan"] for it in shown.stdout.splitlines()] == ["a", "b"]
+    assert (checked.exit_code, checked.stderr.splitlines()[0]) == (0, "+ c: new"), checked.stderr
+    assert refused.exit_code == 2
+    assert "auth of the scan 'a' is federated" in refused.stderr
+    assert {path for _, path, _ in stand_in.asked} == {f"{SITE}/config/appsettings/list"}
+
+
+def deployed_by_provider(storage: dict[str, str]) -> dict[str, str]:
+    """Return the settings of an app whose scans are in a file, one of them with a secret."""
+    return {
+        **storage,
+        "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
+        "MDA_API_TOKEN_B": "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/b)",
+    }
 
 
 @pytest.mark.usefixtures("caller")
