@@ -24,7 +24,7 @@ from harness.azurite import azurite
 from shared.core.model import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from shared.core.model import NoAnswer, Policy, Request
     from shared.ports import ActivitySource, Clock, DerivedStore, Ports
@@ -183,25 +183,32 @@ class _Deployed:
         ports: what the scan needs from outside.
         derived: where the history is kept.
         policy: of the default settings.
+        look: looks for a list of scans, as every run does.
     """
 
     ports: Ports
     derived: DerivedStore
     policy: Policy
+    look: Callable[[], object]
 
 
 def _deployed(job: Job) -> _Deployed:
     from shared.adapters.blob_derived import BlobDerivedStore
+    from shared.adapters.blob_scan_list import BlobScanList
     from shared.adapters.blob_storage import open_containers
+    from shared.scan_list import Known, ListReader
     from shared.settings import read_settings
 
     ports, policy = contestants.product(job)
-    settings = read_settings(contestants.environment(job))
+    environ = contestants.environment(job)
+    settings = read_settings(environ)
     state = open_containers(settings.storage, contestants.no_identity).state
+    reader = ListReader(BlobScanList(state), Known())
     return _Deployed(
         ports=ports,
         derived=BlobDerivedStore(state, policy.scan),
         policy=replace(policy, settle=10 * MINUTE_MS, budget=4 * MINUTE_MS),
+        look=lambda: reader.read(environ, keeps=True),
     )
 
 
@@ -224,6 +231,7 @@ def _run(deployed: _Deployed, policy: Policy, now: int) -> Count:
         tally=tally,
         prepare=lambda: None,
     )
+    deployed.look()
     result = run_and_report(run)
     if result.outcome != "idle":
         message = f"the scan ended as {result.outcome}: {tally.last_fault}"
