@@ -4,11 +4,12 @@ The core has decided everything that the page says. This package lays it out: it
 lengths, and the templates beside it hold the words and the looks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared.core.audit.status import Status, Tone
+from shared.core.audit.overview import WORST_FIRST, Overview, counted
+from shared.core.audit.status import Status
 from shared.drawing import words
 from shared.drawing.bars import bars_of
 from shared.drawing.curves import curves_of
@@ -17,22 +18,55 @@ from shared.drawing.hours import hours_of
 if TYPE_CHECKING:
     from jinja2 import Template
 
-WORST_FIRST: tuple[Tone, ...] = ("bad", "warning", "notice", "good")
+Links = Mapping[str, str]
+"""The address of each scan's page, by name; a scan without a page has none."""
 
 
-def draw(status: Status) -> bytes:
-    """Return the page of one scan, as a run writes it beside the ledger."""
-    return page_of([status])
-
-
-def page_of(statuses: Sequence[Status], *, refresh: int | None = None) -> bytes:
-    """Return the page of some scans, in UTF-8.
+def draw(status: Status, *, overview: str | None = None) -> bytes:
+    """Return the page of one scan, in UTF-8.
 
     Args:
-        statuses: at least one; if there are several, the page begins with an overview of them.
+        status: how it is.
+        overview: address of the overview of all scans; None if there is none.
+    """
+    return _page([status], now=status.now, back=overview)
+
+
+def draw_overview(overview: Overview, links: Links, *, refresh: int | None = None) -> bytes:
+    """Return the overview of all scans as a page, in UTF-8.
+
+    Args:
+        overview: at least one scan.
+        links: where the page of each scan is.
         refresh: after how many seconds a browser loads the page again; None for never.
     """
-    tone = next(it for it in WORST_FIRST if any(status.tone == it for status in statuses))
+    return _page([], now=overview.now, overview=overview, links=links, refresh=refresh)
+
+
+def page_of(
+    statuses: Sequence[Status], overview: Overview | None = None, *, refresh: int | None = None
+) -> bytes:
+    """Return one page of a few scans, in UTF-8.
+
+    Args:
+        statuses: of all scans whose status is known.
+        overview: of all scans; None if there is only one.
+        refresh: after how many seconds a browser loads the page again; None for never.
+    """
+    now = overview.now if overview else statuses[0].now
+    links = {it.scan: f"#scan-{place}" for place, it in enumerate(statuses, start=1)}
+    return _page(statuses, now=now, overview=overview, links=links, refresh=refresh)
+
+
+def _page(  # noqa: PLR0913 - what a page is made of, by name
+    statuses: Sequence[Status],
+    *,
+    now: int,
+    overview: Overview | None = None,
+    links: Links | None = None,
+    back: str | None = None,
+    refresh: int | None = None,
+) -> bytes:
     views = [
         {
             "status": status,
@@ -42,7 +76,17 @@ def page_of(statuses: Sequence[Status], *, refresh: int | None = None) -> bytes:
         }
         for status in statuses
     ]
-    made = _template().render(views=views, refresh=refresh, tone=tone, now=statuses[0].now)
+    tones = overview.counts if overview else {statuses[0].tone: 1}
+    made = _template().render(
+        views=views,
+        overview=overview,
+        counts=list(counted(overview)) if overview else [],
+        links=links or {},
+        back=back,
+        refresh=refresh,
+        tone=next(it for it in WORST_FIRST if tones.get(it)),
+        now=now,
+    )
     return made.encode()
 
 

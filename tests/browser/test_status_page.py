@@ -14,10 +14,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request
 
-from shared.core.audit.attention import Attention
+from shared.core.audit.attention import SEVERITIES, Attention, Kind
+from shared.core.audit.overview import Glance, Overview, glance_of, overview_of, unread
 from shared.core.audit.pace import Ran
-from shared.core.audit.status import OpenSlice, Status
-from shared.drawing import page_of
+from shared.core.audit.status import OpenSlice, Status, Tone
+from shared.drawing import draw_overview, page_of
 from tests.browser import stores
 from tests.browser.picture import PICTURE, SIZE, take
 from tests.browser.stores import Store
@@ -25,6 +26,8 @@ from tests.fakes import HOUR, NOW
 
 pytestmark = pytest.mark.browser
 
+HELP = "docs/runbook.md#alerts"
+API = "contoso.eu2.portal.cloudappsecurity.com"
 WIDTHS = (360, 768, 1280)
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -118,17 +121,26 @@ class Seen:
         return looks
 
 
-Opened = Callable[[list[Status]], Seen]
+Opened = Callable[[list[Status] | bytes], Seen]
+
+
+def page_with(statuses: list[Status]) -> bytes:
+    """Return the page of one scan, or that of several with an overview in the same order."""
+    if len(statuses) == 1:
+        return page_of(statuses)
+    overview = overview_of((glance_of(it, API) for it in statuses), NOW)
+    by_scan = {it.scan: it for it in statuses}
+    return page_of([by_scan[it.scan] for it in overview.scans], overview)
 
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
-    """Provide what opens statuses as a page in a file."""
+    """Provide what opens a page in a file: that of statuses, or another."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
 
-    def show(statuses: list[Status]) -> Seen:
+    def show(shown: list[Status] | bytes) -> Seen:
         path = tmp_path / "status.html"
-        path.write_bytes(page_of(statuses))
+        path.write_bytes(shown if isinstance(shown, bytes) else page_with(shown))
         seen = Seen(context.new_page())
 
         def note(request: Request) -> None:
@@ -177,19 +189,92 @@ def test_the_page_of_a_scan_has_its_verdict_and_looks_right(name: str, opened: O
 
 
 def test_five_scans_begin_with_an_overview_that_leads_to_each(opened: Opened) -> None:
-    """Each row has the verdict of its scan, and its link goes to the scan's own section."""
+    """The worst is first; a row has the verdict of its scan, and links to its own section."""
     seen = opened(five_scans())
 
-    rows = seen.page.locator(".overview tbody tr")
-    assert [row.split("\t")[0] for row in rows.all_inner_texts()] == list(FIVE)
+    rows = seen.page.locator(".overview tbody tr:not(.group)")
+    worst_first = ["sign-ins", "exchange", "teams", "all", "test"]
+    assert [row.split("\t")[0] for row in rows.all_inner_texts()] == worst_first
     assert [it.inner_text() for it in rows.locator(".verdict").all()] == [
-        STORES[name][1] for name in FIVE.values()
+        STORES[FIVE[it]][1] for it in worst_first
     ]
-    rows.nth(2).locator("a").click()
+    rows.nth(0).locator("th a").click()
     target = seen.page.locator(":target")
     assert target.locator("h2").inner_text() == STORES["poison"][1]
     assert_looks_right(seen, schemes=("light",))
     assert_quiet(seen)
+
+
+WELL: tuple[Tone, str, Kind | None] = ("good", "The scan is up to date.", None)
+VERDICTS: tuple[tuple[Tone, str, Kind | None], ...] = (
+    ("bad", "Activities will be lost soon.", "soon-lost"),
+    ("warning", "The scan is 14 h behind and catching up.", "lag"),
+    ("notice", "The scan is paused until 2026-11-24 12:00:00 UTC, by kim: The tenant moves.", None),
+    *([WELL] * 7),
+)
+
+
+def scans(count: int) -> list[Glance]:
+    """Return how some scans are at a glance, in turn in each of a few states."""
+    made = []
+    for number in range(count):
+        tone, verdict, kind = VERDICTS[number % len(VERDICTS)]
+        needed = (
+            Attention(kind=kind, severity=SEVERITIES[kind], text="x", help=HELP) if kind else None
+        )
+        made.append(
+            Glance(
+                scan=f"tenant-{number:03}",
+                api=f"tenant-{number:03}.eu2.portal.cloudappsecurity.com",
+                tone=tone,
+                verdict=verdict,
+                attention=(needed,) if needed else (),
+                lag_seconds=number * 60.0 if needed else 0.0,
+                delay=600.0 + number,
+                now=NOW - number * 1_000,
+            )
+        )
+    return made
+
+
+def many_scans() -> Overview:
+    """Return the overview of 500 scans, two of which have hostile names and errors."""
+    hostile_one = msgspec.structs.replace(scans(1)[0], scan=HOSTILE, api=HOSTILE, verdict=HOSTILE)
+    gone = unread("gone", "gone.example", HOSTILE, "docs/runbook.md#storage")
+    return overview_of([*scans(498), gone, hostile_one], NOW)
+
+
+def test_five_hundred_scans_are_readable_at_any_width(opened: Opened) -> None:
+    """The worst are first, a scan can be named in the address, and nothing hostile acts."""
+    made = many_scans()
+    seen = opened(
+        draw_overview(made, {it.scan: f"scan={it.scan}/status.html" for it in made.scans})
+    )
+
+    rows = seen.page.locator(".overview tbody tr:not(.group)")
+    assert seen.page.locator("h1").inner_text() == "500 scans"
+    assert seen.page.title() == "500 scans: 52 need somebody today – Activity Scan"
+    assert rows.count() == 500
+    assert rows.nth(0).locator("th").inner_text() == "tenant-490"
+    assert (seen.page.locator("body").text_content() or "").count(HOSTILE) == 4
+    assert seen.page.locator("script, [onclick]").count() == 0
+    assert_looks_right(seen)
+    assert_quiet(seen)
+    seen.page.evaluate("location.hash = '#scan=tenant-497'")
+    assert "tenant-497" in seen.page.locator("tr:target").inner_text()
+    assert seen.page.locator("tr:target").evaluate("it => it.getBoundingClientRect().top") < 900
+
+
+def test_an_overview_follows_the_rules_of_accessibility(opened: Opened) -> None:
+    """As axe checks them, as a table and as a list on a narrow screen."""
+    some = overview_of(scans(10), NOW)
+    seen = opened(draw_overview(some, {it.scan: "x" for it in some.scans}))
+
+    for width in (360, 1280):
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        found = Axe().run(seen.page, options=VIOLATIONS)
+        problems = [(it["id"], it["nodes"][0]["html"]) for it in found.response["violations"]]
+        assert problems == []
 
 
 def test_hostile_text_is_shown_as_text(opened: Opened) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient
@@ -187,6 +188,36 @@ def test_a_command_finds_a_scan_in_its_own_containers(
     assert result.exit_code == 0, result.output
     assert "fabrikam" in result.stdout
     assert "contoso" not in result.stdout
+
+
+def test_a_status_of_all_scans_shows_those_that_can_be_read(
+    customers: list[Customer], storage_settings: Environ, tmp_path: Path
+) -> None:
+    """The container of one is gone; its error is in the overview, and is the exit code."""
+    environ = settings(customers, storage_settings)
+    run_until_idle(environ)
+    service = BlobServiceClient.from_connection_string(
+        storage_settings["STORAGE_CONNECTION_STRING"]
+    )
+    service.delete_container(customers[0].containers["state_container"])
+    pages = tmp_path / "pages"
+
+    text = CliRunner().invoke(app, ["status"], env=environ)
+    told = CliRunner().invoke(app, ["status", "--json", "--html", f"{pages}/"], env=environ)
+
+    assert (text.exit_code, told.exit_code) == (1, 1)
+    assert text.stdout.startswith("2 scans: 1 needs somebody today, 1 is well\n")
+    assert "fabrikam: The scan is up to date.\n" in text.stdout
+    assert "failed contoso: StoreUnavailable: " in text.stderr
+    read, failed = [json.loads(it) for it in told.stdout.splitlines()]
+    assert (read["scan"], failed["scan"]) == ("fabrikam", "contoso")
+    assert "ContainerNotFound" in failed["message"]
+    index = (pages / "index.html").read_text("utf-8")
+    assert 'href="scan=fabrikam/status.html"' in index
+    assert "ContainerNotFound" in index
+    assert [str(it.relative_to(pages)) for it in pages.glob("scan=*/*")] == [
+        "scan=fabrikam/status.html"
+    ]
 
 
 def test_a_query_asks_the_api_of_the_named_scan(

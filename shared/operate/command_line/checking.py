@@ -1,6 +1,5 @@
 """The commands that show how scans and their stores are: `verify` and `status`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,28 +7,30 @@ from rich.console import Console
 
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.status import Status
+from shared.core.model import Policy
 from shared.operate.building import Archive
 from shared.operate.command_line.options import AnyScan, AsJson, EnvFile, FromApp
 from shared.operate.command_line.session import (
     FAILED,
     app_of,
     archives_of,
+    explain,
     failures,
     write_json,
 )
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
-from shared.operate.status import read_status
+from shared.operate.status import Reading, read_all, read_status
 from shared.operate.verify import Verifier
 from shared.operate.watching import (
-    Page,
     Read,
+    Target,
     open_in_browser,
-    own_file,
     patient,
     repeat,
     standard_output,
-    text_of,
+    target_of,
+    written,
 )
 
 
@@ -78,8 +79,13 @@ def status(  # noqa: PLR0913 - each is an option
     scan: AnyScan = None,
     as_json: AsJson = False,
     html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="Write the status page to this file."),
+        str | None,
+        typer.Option(
+            "--html",
+            metavar="FILE|FOLDER/",
+            help="Write the status page to this file; or an overview and a page of each scan to "
+            "this folder.",
+        ),
     ] = None,
     opens: Annotated[
         bool, typer.Option("--open", help="Open the status page in a browser.")
@@ -98,49 +104,58 @@ def status(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Show how the scans are: a verdict in words, what needs a person, and the last 30 days.
 
-    It only reads from storage, and may run while the scan runs.
+    Several scans begin with an overview, the worst first. It only reads from storage, and may run
+    while the scans run.
     """
     console = standard_error()
     with failures(console, as_json=as_json):
         places = archives_of(app_of(env_file, from_app), scan)
-        path = html or (own_file() if opens else None)
-        page = Page(path=path, refresh=every) if path else None
-        _show(lambda: _read(places), console, page, as_json=as_json, opens=opens, every=every)
+        target = target_of(html, len(places), opens=opens, refresh=every)
+        read = patient(lambda: _read(places), console)
+        reading = _show(read, console, target, as_json=as_json, opens=opens, every=every)
+    for name, error in reading.errors().items():
+        explain(console, error, name)
+    if reading.errors():
+        raise typer.Exit(FAILED)
 
 
-def _read(places: list[Archive]) -> list[Status]:
+def _read(places: list[Archive]) -> Reading:
     now = SystemClock().now()
-    return [
-        read_status(it.ledgers, it.derived, it.policy, now=now, wrong_list=it.wrong_list)
-        for it in places
-    ]
+    by_scan = {it.policy.scan: it for it in places}
+
+    def read(policy: Policy) -> Status:
+        it = by_scan[policy.scan]
+        return read_status(it.ledgers, it.derived, policy, now=now, wrong_list=it.wrong_list)
+
+    return read_all([it.policy for it in places], read, now=now)
 
 
 def _show(  # noqa: PLR0913 - the options, by name
     read: Read,
     console: Console,
-    page: Page | None,
+    target: Target | None,
     *,
     as_json: bool,
     opens: bool,
     every: int | None,
-) -> None:
-    """Show the statuses once, or until the user interrupts it."""
-    read_again = patient(read, console)
+) -> Reading:
+    """Show what is read, once or until the user interrupts it; return what was read first."""
     redraw = every is not None and not as_json
-    with standard_output(redraw=redraw and page is None) as write:
+    with standard_output(redraw=redraw and target is None) as write:
 
-        def show() -> None:
-            statuses = read_again()
-            if page:
-                page.write(statuses)
-            if as_json or not page:
-                write(text_of(statuses, as_json=as_json))
+        def show() -> Reading:
+            reading = read()
+            if target:
+                target.write(reading)
+            if as_json or not target:
+                write(written(reading, as_json=as_json))
+            return reading
 
-        show()
-        if page:
-            console.print(page.address, soft_wrap=True)
-        if page and opens:
-            open_in_browser(page, console)
+        first = show()
+        if target:
+            console.print(target.address, soft_wrap=True)
+        if target and opens:
+            open_in_browser(target, console)
         if every is not None:
             repeat(show, SystemClock(), every)
+        return first
