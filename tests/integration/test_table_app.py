@@ -20,6 +20,8 @@ from shared.core.state.layout import SCAN_LIST, SCAN_LIST_KEPT, manifest_name
 from shared.table_app import run_on_timer, run_table
 from simulator import IdentityEndpoint, Simulator
 from tests.conftest import unused_storage
+from tests.contracts.proxies import first_line, through
+from tests.contracts.test_table import in_folder, row
 from tests.integration.test_package import (
     AID,
     LIBRARIES,
@@ -108,6 +110,46 @@ def test_scans_of_the_settings_take_the_place_of_a_list(storage_settings: dict[s
     tally = run_table(environ | {"SCANS": '[{"name": "all"}]'})
 
     assert [(it.scan, it.rows) for it in tally.progress] == [("all", 600)]
+
+
+def test_the_table_asks_no_more_of_readers_than_its_page_says(tmp_path: Path) -> None:
+    """Services that know the first version of Delta's protocol read it, also after upkeep."""
+    table = in_folder(tmp_path)
+    for number in (1, 2):
+        table.open().append([[row(f"a-{number}")]], first=number, through=number)
+    table.compact(row("a").date)
+
+    protocol = DeltaTable(str(tmp_path)).protocol()
+
+    assert (protocol.min_reader_version, protocol.reader_features) == (1, None)
+
+
+def requests_of_a_run(environ: dict[str, str]) -> Counter[str]:
+    """Do a run, and count its requests as storage charges them."""
+    found: Counter[str] = Counter()
+
+    def seen(request: bytes, answer: bytes) -> bytes:
+        line = first_line(request)
+        kind = "read" if line.startswith(("GET", "HEAD")) else "write"
+        found["list" if "comp=list" in line else kind] += 1
+        return answer
+
+    with through(environ, change=seen) as proxied:
+        assert run_table(proxied).outcome == "idle"
+    return found
+
+
+def test_a_run_costs_as_many_requests_as_its_page_says(storage_settings: dict[str, str]) -> None:
+    """The page multiplies them by the runs of a month. Days add a write each."""
+    environ = scanned(storage_settings)
+    run_table(environ)
+
+    idle = requests_of_a_run(environ)
+
+    page = (ROOT / "docs/table.md").read_text("utf-8")
+    told = re.search(r"a run that finds nothing takes (\d+) reads and (\d+) listings", page)
+    assert told
+    assert (idle["read"], idle["list"], idle["write"]) == (int(told[1]), int(told[2]), 0)
 
 
 def test_a_run_that_cannot_begin_is_reported_and_fails(
