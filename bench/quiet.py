@@ -3,8 +3,7 @@
 Tenants of different rhythm are drawn hour by hour for a year, with days off and clocks that are put
 forward and back. Each hour the product's rule looks at the history as it would be. Then, at ten
 working hours, nothing arrives any more, or only a fifth; the working hours until the rule says so
-are counted, and until a detector could that knows the tenant. The numbers in the rule were chosen
-with other tenants than these.
+are counted, and until a detector could that knows the tenant.
 """
 
 from __future__ import annotations

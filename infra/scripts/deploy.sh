@@ -162,17 +162,15 @@ parameter() {
     printf '%s' "${line%\'}"
 }
 
-# check_schedule NAME BUDGET MINUTES: check the schedule in one parameter beside the time budget in another;
-# every so many minutes is usual.
 check_schedule() {
     local schedule
-    schedule=$(parameter "$1")
+    schedule=$(parameter schedule)
     case $schedule in
     *'('* | *'$'*) say "The schedule was not checked, since $file computes it ($schedule)." ;;
     *)
-        "$PYTHON" "$here/check_schedule.py" "$schedule" --time-budget "$(parameter "$2")" --next 3 ||
+        "$PYTHON" "$here/check_schedule.py" "$schedule" --time-budget "$(parameter timeBudget)" --next 3 ||
             fail "with this schedule the function would never start; nothing was deployed" \
-                "Choose another one: --parameters '$1=0 */$3 * * * *'"
+                "Choose another one: --parameters 'schedule=0 */5 * * * *'"
         ;;
     esac
 }
@@ -520,8 +518,7 @@ if [ "$what" = regions ]; then
     exit 0
 fi
 if [ "$what" != package-only ]; then
-    check_schedule schedule timeBudget 5
-    [ "$(parameter table)" != true ] || check_schedule tableSchedule tableTimeBudget 15
+    check_schedule
     check_address
 fi
 sign_in_check

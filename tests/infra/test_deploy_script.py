@@ -108,18 +108,6 @@ def test_the_table_is_deployed_on_request(tmp_path: Path) -> None:
     assert "func-table has the function write_table and no other." in ran.stdout
 
 
-def test_the_schedule_of_the_table_is_checked_too(tmp_path: Path) -> None:
-    """With it, the table's function would never start."""
-    subscription = azure(tmp_path)
-
-    ran = subscription.run(
-        "deploy.sh", *USUAL, "--table", "--parameters", "tableSchedule=0 0 24 * * *"
-    )
-
-    assert (ran.returncode, changes(subscription)) == (1, [])
-    assert "--parameters 'tableSchedule=0 */15 * * * *'" in ran.stderr
-
-
 def test_a_package_of_a_table_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
     """Without the app there is nowhere to publish it."""
     subscription = azure(tmp_path)

@@ -6,6 +6,7 @@ little comes for that, a silence is compared with the longest one before. `make 
 measures how often this is wrong, and how soon it is right, for `docs/monitoring.md`.
 """
 
+import math
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
@@ -29,22 +30,52 @@ class Rule(NamedTuple):
         window: the least hours that are added up.
         usual: how many activities usually come in them, at least; fewer could be missing by chance.
         share: at most this share of them comes.
+        steady: whether it must also be less than the tenant's spread explains.
     """
 
     window: int
     usual: int
     share: float
+    steady: bool = False
 
 
 RULES = (
-    Rule(window=1, usual=500, share=1 / 20),
+    Rule(window=1, usual=500, share=1 / 20, steady=True),
     Rule(window=8, usual=30, share=0),
     Rule(window=12, usual=100, share=1 / 3),
 )
 """Next to nothing comes; nothing comes for a working day; a third at most comes for half a day."""
 
+PART_WINDOWS = range(3, 13)
+"""The windows, in hours, that are also judged by the tenant's spread alone."""
+
+PART_SHARE = 3 / 10
+"""At most this share of what is usual comes in them."""
+
+CHANCE = 5
+"""More than this many times the square root of what is usual is missing: not by chance."""
+
+SPREAD_POWER = 4
+"""A share is unusual if it is at most the share of a low day to this power.
+
+Where activities come in bursts, a tenth of all hours bring less than some share of what is usual,
+and one in ten thousand less than its fourth power. So many looks are taken in months.
+"""
+
+LEFT_OUT = 10
+"""One day in so many is left out of the spread, because it may be a holiday."""
+
+COMPARABLE = 1 / 2
+"""Days whose hours usually bring less than this share of what is usual now are not compared."""
+
 DAY_OFF_SHARE = 2 / 5
 """It must also be less than this share of the quietest day, unless some day brought nothing."""
+
+DAY_OFF_MOST = 5 / 2
+"""More than this many times what a day of rest brings is not a day off."""
+
+REST_DAYS = 4
+"""A day of rest brings what this many days bring at most: half of the weekends of four weeks."""
 
 SHIFTS = (-1, 0, 1)
 """Hours by which a week may be shifted: twice a year, clocks are put forward or back."""
@@ -141,13 +172,80 @@ class _Sums:
                 weeks.append(min(known))
         return sorted(weeks)[1] if len(weeks) >= WEEKS_LEAST else None
 
-    def quietest(self, window: int) -> int:
-        """Return the least that the same hours of a day of these weeks brought.
+    def days(self, window: int) -> list[int]:
+        """Return what the same hours of each known day of these weeks brought, the least first.
 
         Some day is known where `usual` is.
         """
         days = range(DAY_HOURS, WEEKS * WEEK_HOURS + 1, DAY_HOURS)
-        return min(it for day in days if (it := self.over(window, day)) is not None)
+        return sorted(it for day in days if (it := self.over(window, day)) is not None)
+
+    def low_share(self, window: int, usual: int) -> float:
+        """Return the share that these hours of a low day bring of what the other weeks bring.
+
+        It is at most 1, and 0 where no day is comparable.
+        """
+        shares = []
+        for day in range(1, 8):
+            weeks = range(day * DAY_HOURS, WEEKS * WEEK_HOURS + 1, WEEK_HOURS)
+            known = [it for ago in weeks if (it := self.over(window, ago)) is not None]
+            for place, it in enumerate(known):
+                others = sorted(known[:place] + known[place + 1 :])
+                middle = others[(len(others) - 1) // 2] if others else 0
+                if others and middle >= usual * COMPARABLE:
+                    shares.append((it + 1) / (middle + 1))
+        return min(1.0, sorted(shares)[(len(shares) - 1) // LEFT_OUT]) if shares else 0.0
+
+
+class _Window(NamedTuple):
+    """The newest hours of a scan, beside what is usual in them."""
+
+    sums: _Sums
+    hours: int
+    seen: int
+    usual: int
+
+    def share(self) -> float | None:
+        """Return the largest share of what is usual that is quiet; None if this window is not."""
+        shares = [it.share for it in RULES if self._breaks(it)]
+        if shares and self._is_day_off():
+            shares = []
+        if self._is_part():
+            shares.append(PART_SHARE)
+        return max(shares, default=None)
+
+    def _breaks(self, rule: Rule) -> bool:
+        return (
+            self.hours >= rule.window
+            and self.usual >= rule.usual
+            and self.seen <= self.usual * rule.share
+            and (not rule.steady or self._exceeds_spread())
+        )
+
+    def _is_part(self) -> bool:
+        """Say whether far less came than a tenant's own spread, chance and days off explain."""
+        return (
+            self.hours in PART_WINDOWS
+            and self.seen <= self.usual * PART_SHARE
+            and self.usual - self.seen > CHANCE * math.sqrt(self.usual)
+            and self._exceeds_spread()
+            and not self._is_like_rest()
+        )
+
+    def _exceeds_spread(self) -> bool:
+        low = self.sums.low_share(self.hours, self.usual)
+        return self.seen + 1 <= (self.usual + 1) * low**SPREAD_POWER
+
+    def _is_day_off(self) -> bool:
+        """Say whether at least about as much came as on the quietest day, which was not empty."""
+        quietest = self.sums.days(self.hours)[0]
+        return bool(quietest) and self.seen >= quietest * DAY_OFF_SHARE
+
+    def _is_like_rest(self) -> bool:
+        """Say whether something came, and about as much as on a day of rest."""
+        days = self.sums.days(self.hours)
+        least, most = days[0] * DAY_OFF_SHARE, days[:REST_DAYS][-1] * DAY_OFF_MOST
+        return max(1, least) <= self.seen <= most
 
 
 def _less(sums: _Sums) -> int:
@@ -156,19 +254,10 @@ def _less(sums: _Sums) -> int:
         seen, usual = sums.over(window), sums.usual(window)
         if seen is None or usual is None:
             return 0
-        shares = [
-            it.share
-            for it in RULES
-            if window >= it.window and usual >= it.usual and seen <= usual * it.share
-        ]
-        if shares and not _is_day_off(seen, sums.quietest(window)):
-            return max(window, _run_of_less(sums, max(shares)))
+        share = _Window(sums, window, seen, usual).share()
+        if share is not None:
+            return max(window, _run_of_less(sums, share))
     return 0
-
-
-def _is_day_off(seen: int, quietest: int) -> bool:
-    """Say whether about as much came as on the quietest day, which was not empty."""
-    return bool(quietest) and seen >= quietest * DAY_OFF_SHARE
 
 
 def _run_of_less(sums: _Sums, share: float) -> int:
