@@ -151,11 +151,15 @@ def test_both_templates_have_the_same_outputs() -> None:
 
 
 def test_azd_asks_for_what_has_no_default() -> None:
-    """It asks for a parameter whose variable is not set, and keeps the answer."""
+    """It asks for a parameter whose variable is not set; who deploys and the table have one."""
     declared = bicep.template(MAIN)["parameters"]
     asked = json.loads((infra.INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
 
-    known = {"deployerId": "${AZURE_PRINCIPAL_ID}", "deployerType": "${AZURE_PRINCIPAL_TYPE=User}"}
+    known = {
+        "deployerId": "${AZURE_PRINCIPAL_ID}",
+        "deployerType": "${AZURE_PRINCIPAL_TYPE=User}",
+        "table": "${TABLE=false}",
+    }
     needed = {name for name, it in declared.items() if "defaultValue" not in it}
     assert set(asked) == needed | set(known)
     assert {name: asked[name]["value"] for name in known} == known
