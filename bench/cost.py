@@ -2,8 +2,9 @@
 
 Runs the scan for an hour, as its timer would, for tenants with different numbers of activities a
 day, and then sweeps that hour. From the counted requests, storage operations and bytes it computes
-the cost of a month. The counts are the same on every machine, and a test counts again. `--write`
-puts the tables into docs/deployment.md and the counts into docs/cost.json.
+the cost of a month. The operations of the overview of several scans follow from their number. The
+counts are the same on every machine, and a test counts again. `--write` puts the tables into
+docs/deployment.md and the counts into docs/cost.json.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ RUNS = 12 * 24 * 30
 """Runs in a month of 30 days."""
 
 HOURS = 24 * 30
+
+OVERVIEWS = 4 * HOURS
+"""Overviews of several scans in a month: one in each quarter of an hour."""
+
+SCANS = (40, 300)
+"""Scans of a service provider."""
 
 SWEEPS = 3
 """The number of sweeps over each hour with the default settings."""
@@ -251,6 +258,19 @@ def month(told: dict[str, Count]) -> Count:
     return hours + (told["a sweep"] + fixed).times(HOURS * SWEEPS)
 
 
+def overview(scans: int) -> Count:
+    """Return the operations of one overview: a read for each scan, two and two writes for itself.
+
+    The first read says that an overview is due. The timer has it at every run.
+    """
+    return Count(read=scans + 2, write=2)
+
+
+def overviews(scans: int) -> Count:
+    """Return the operations of a month of overviews."""
+    return overview(scans).times(OVERVIEWS) + Count(read=RUNS - OVERVIEWS)
+
+
 def dollars(taken: Count) -> dict[str, float]:
     """Return what a month costs, by what Azure charges for."""
     seconds = RUNS * RUN_SECONDS + taken.requests * PAGE_SECONDS
@@ -287,10 +307,20 @@ def tables(figures: dict[str, dict[str, Count]]) -> str:
                 )
             ),
             str(Table(title="A month of 30 days", head=MONTH, rows=months)),
+            str(Table(title="A month of overviews", head=OF_OVERVIEWS, rows=_overview_rows())),
         ]
     )
 
 
+def _overview_rows() -> list[list[str]]:
+    taken = {scans: overviews(scans) for scans in SCANS}
+    return [
+        [f"{scans:,}", f"{it.write:,}", f"{it.read:,}", f"{dollars(it)['operations']:,.2f}"]
+        for scans, it in taken.items()
+    ]
+
+
+OF_OVERVIEWS = ["scans", "writes", "reads", "operations, $"]
 BILLED = ("requests", "write", "list", "read", "bytes")
 MONTH = [
     "activities a day",

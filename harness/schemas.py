@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from shared.core import model
-from shared.core.audit import attention, history, pace, status, strip, week
+from shared.core.audit import attention, history, overview, pace, status, strip, week
 from shared.core.audit.doctor import reports, transcripts, words
 from shared.core.state import manifest
 
@@ -28,6 +28,7 @@ FORMATS: dict[str, type[msgspec.Struct]] = {
     "history-1": history.History,
     "ledger-1": model.Ledger,
     "manifest-1": manifest.Manifest,
+    "overview-1": overview.Overview,
     "status-1": status.Status,
 }
 """Each version of a format, and its type."""
@@ -66,6 +67,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "usual": week.Usual,
     "ran": pace.Ran,
     "open-slice": status.OpenSlice,
+    "overview": overview.Overview,
+    "glance": overview.Glance,
     "doctor": reports.Examination,
     "check": reports.Check,
     "finding": reports.Finding,
@@ -81,6 +84,7 @@ PLACES = (
     manifest,
     history,
     status,
+    overview,
     attention,
     pace,
     strip,

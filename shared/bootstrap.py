@@ -6,8 +6,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.access import ApiSettings, StorageSettings
 from shared.adapters.activities_api import HttpActivitySource
@@ -19,13 +20,16 @@ from shared.adapters.blob_storage import Containers, containers_of, make_missing
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.attention import WrongList
+from shared.core.audit.status import Status
 from shared.core.errors import SettingsError, StoreUnavailable
 from shared.core.model import Policy
 from shared.core.quoting import quoted
+from shared.core.state.layout import overview_name, status_name
 from shared.core.state.report import Tally
-from shared.drawing import draw
+from shared.drawing import draw, draw_overview
 from shared.ports import LedgerStore, Ports
 from shared.scan.invocation import run_all
+from shared.scan.overview import Place, write_overview
 from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
 from shared.scan_list import Adapt, Known, ListReader
 from shared.settings import ScanSettings, Settings, read_settings, read_storage
@@ -120,7 +124,53 @@ def run_scans(
         app = App(environ=environ, unread=error)
     except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
         return [report_unbuilt(_run_id(), error, past_due=past_due)]
-    return run_app(app, past_due=past_due, watch=watch)
+    results = run_app(app, past_due=past_due, watch=watch)
+    show_overview(app)
+    return results
+
+
+def show_overview(app: App) -> None:
+    """Write the overview of several scans into the app's state container, for the timer.
+
+    It reads what the runs have stored, whoever did them. Whatever goes wrong is a warning.
+    """
+    if app.unread:
+        return  # Storage does not answer.
+    try:
+        settings = read_settings(app.environ)
+        if len(settings.scans) == 1:
+            return
+        account = app.account or _account(settings.storage, app.environ)
+        own = BlobDerivedStore(account.get_container_client(settings.storage.state), "")
+        places = (
+            _place(settings, it, account.get_container_client(it.storage.state))
+            for it in settings.scans
+        )
+        write_overview(places, own, draw_overview, SystemClock())
+    except Exception as error:  # noqa: BLE001 - the runs are done; the next timer writes it again
+        logger.warning("the overview could not be written: %s", error)
+
+
+def _place(settings: Settings, scan: ScanSettings, state: ContainerClient) -> Place:
+    """Return where the status of a scan is, and its page as seen from the overview."""
+    name, container = scan.policy.scan, scan.storage.state
+    away = "" if container == settings.storage.state else f"../{container}/"
+    return Place(
+        scan=name,
+        api=scan.policy.api,
+        derived=BlobDerivedStore(state, name),
+        page=f"{away}{status_name(name, 'html')}",
+    )
+
+
+def _page_maker(settings: Settings, scan: ScanSettings) -> Callable[[Status], bytes]:
+    """Return what draws the page of a scan.
+
+    It leads back to the overview, unless the scan has a state container of its own: a customer
+    may read that container, and not the app's.
+    """
+    leads_back = len(settings.scans) > 1 and scan.storage.state == settings.storage.state
+    return partial(draw, overview=f"../{overview_name('html')}" if leads_back else None)
 
 
 def run_app(app: App, *, past_due: bool = False, watch: Watch | None = None) -> list[RunResult]:
@@ -134,7 +184,10 @@ def run_app(app: App, *, past_due: bool = False, watch: Watch | None = None) -> 
         return [report_unbuilt(_run_id(), app.unread or error, past_due=past_due)]
     budgets = _shared_budgets(settings)
     jobs = [
-        _job(app, it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host))
+        replace(
+            _job(app, it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host)),
+            draw=_page_maker(settings, it),
+        )
         for it in settings.scans
     ]
     # One scan speaks for all: an alert for each of them would say the same.

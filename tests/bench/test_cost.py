@@ -1,7 +1,12 @@
 """The cost of a month: the program yields its counts, and they yield its tables."""
 
-from bench import cost
+import json
+
+from bench import contestants, cost
 from bench.cost import Count
+from shared.bootstrap import App, show_overview, storage
+from shared.settings import read_settings
+from tests.unit.settings.given import GOOD
 
 
 def test_the_counts_are_those_of_the_program() -> None:
@@ -14,6 +19,25 @@ def test_the_document_has_the_tables_of_the_counts() -> None:
     document = cost.DOCUMENT.read_text("utf-8")
 
     assert document == cost.written(document, cost.kept())
+
+
+def test_an_overview_takes_the_operations_that_the_program_sends(
+    storage_settings: dict[str, str],
+) -> None:
+    """The first time there is no page yet, and the second time none is due."""
+    scans = json.dumps([{"name": f"tenant-{number}"} for number in range(3)])
+    app = App(environ={"MDA_API_URL": GOOD["MDA_API_URL"], **storage_settings, "SCANS": scans})
+    state = storage(read_settings(app.environ), app)["tenant-0"].state
+    state.create_container()
+    contestants.count_operations()
+
+    show_overview(app)
+    first = Count(**contestants.operations)
+    contestants.count_operations()
+    show_overview(app)
+
+    assert first == cost.overview(3)
+    assert Count(**contestants.operations) == Count(read=1)
 
 
 def test_a_month_is_its_hours_and_their_sweeps() -> None:

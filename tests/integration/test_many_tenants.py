@@ -220,6 +220,28 @@ def test_a_status_of_all_scans_shows_those_that_can_be_read(
     ]
 
 
+def test_the_overview_leads_to_pages_in_containers_of_their_own(
+    customers: list[Customer], storage_settings: Environ
+) -> None:
+    """A customer's page does not lead to the overview, which the customer may not read."""
+    environ = settings(customers, storage_settings)
+    service = BlobServiceClient.from_connection_string(
+        storage_settings["STORAGE_CONNECTION_STRING"]
+    )
+    own = service.create_container(storage_settings["STORAGE_STATE_CONTAINER"])
+
+    run_scans(environ)
+
+    page = own.download_blob("overview.html").readall().decode()
+    for it in customers:
+        name = "scan=" + it.name + "/status.html"
+        container = it.containers["state_container"]
+        assert f'href="../{container}/{name}"' in page
+        assert (
+            b"All scans" not in service.get_blob_client(container, name).download_blob().readall()
+        )
+
+
 def test_a_query_asks_the_api_of_the_named_scan(
     customers: list[Customer], storage_settings: Environ
 ) -> None:

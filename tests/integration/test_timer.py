@@ -1,10 +1,13 @@
 """What the timer raises for the platform, and what it logs, in this process."""
 
+import json
 import logging
 import os
 
 import pytest
+from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from shared import bootstrap
 from shared.adapters.activities_api import HttpActivitySource
 from shared.bootstrap import accepted, run_on_timer, run_scans
 from shared.core.errors import SettingsError, TokenRefused
@@ -36,6 +39,64 @@ def test_runs_that_work_raise_nothing(
 
     for scan in ("one", "two"):
         assert sorted(stored(storage_settings, scan)) == tenant.truth()
+
+
+def test_the_timer_of_several_scans_writes_their_overview(
+    storage_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It and the pages of the scans lead to each other."""
+    with Simulator(history(4), switches=OPEN) as api:
+        deploy(monkeypatch, settings(api, storage_settings, SCANS=TWO))
+        run_on_timer()
+
+    state = state_of(storage_settings)
+    told = json.loads(state.download_blob("overview.json").readall())
+    page = state.download_blob("overview.html").readall()
+    assert {it["scan"]: it["verdict"] for it in told["scans"]} == {
+        "one": "The scan is up to date.",
+        "two": "The scan is up to date.",
+    }
+    assert b'href="scan=one/status.html"' in page
+    assert b'href="../overview.html"' in state.download_blob("scan=one/status.html").readall()
+
+
+def test_the_timer_of_one_scan_writes_no_overview(
+    storage_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page says everything."""
+    with Simulator(history(4), switches=OPEN) as api:
+        deploy(monkeypatch, settings(api, storage_settings))
+        run_on_timer()
+
+    names = [it.name for it in state_of(storage_settings).list_blobs()]
+    assert [it for it in names if it.startswith("overview")] == []
+
+
+def test_an_overview_that_cannot_be_written_fails_no_run(
+    storage_settings: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The runs have reported by then; the log has a warning."""
+
+    def broken(*_: object) -> bytes:
+        raise OSError("no room")
+
+    monkeypatch.setattr(bootstrap, "draw_overview", broken)
+    with (
+        Simulator(history(4), switches=OPEN) as api,
+        caplog.at_level(logging.WARNING, "activity_scan"),
+    ):
+        deploy(monkeypatch, settings(api, storage_settings, SCANS=TWO))
+        run_on_timer()
+
+    assert "the overview could not be written: no room" in caplog.text
+
+
+def state_of(storage: dict[str, str]) -> ContainerClient:
+    """Return the state container of an app."""
+    service = BlobServiceClient.from_connection_string(storage["STORAGE_CONNECTION_STRING"])
+    return service.get_container_client(storage["STORAGE_STATE_CONTAINER"])
 
 
 def test_one_failed_scan_raises_its_own_error(

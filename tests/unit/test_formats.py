@@ -11,7 +11,9 @@ import pytest
 from harness import schemas
 from shared.core.api.blocks import stored_records
 from shared.core.audit import history as histories
+from shared.core.audit import overview as overviews
 from shared.core.audit import status as statuses
+from shared.core.audit.overview import overview_of, stored_glance, unread
 from shared.core.audit.status import status_of
 from shared.core.errors import LedgerTooNew, LedgerUnreadable
 from shared.core.model import Policy
@@ -35,6 +37,7 @@ LEDGERS = (
 )
 HISTORIES = ("history-1.json",)
 STATUSES = ("status-1.json",)
+OVERVIEWS = ("overview-1.json",)
 MANIFESTS = (
     "manifest-1.json",
     "manifest-1-next.json",
@@ -73,6 +76,7 @@ def golden() -> dict[str, bytes]:
         "manifest-1.json": whole.results.manifests[1],
         "manifest-1-next.json": _with_part(whole),
         "manifest-1-empty.json": whole.results.manifests[2],
+        "overview-1.json": _overview(whole, how),
         "status-1.json": _status(whole, how),
         "part-1.jsonl": b"".join(line + b"\n" for line in lines_of(whole.results.parts[part])),
     }
@@ -119,6 +123,15 @@ def _status(world: World, how: Policy) -> bytes:
     return statuses.encode(status_of(ledger, history, [line], how, now=NOW))
 
 
+def _overview(world: World, how: Policy) -> bytes:
+    glances = [
+        stored_glance(_status(world, how), "all", how.api, now=NOW),
+        stored_glance(None, "new", how.api, now=NOW),
+        unread("gone", how.api, "the container does not exist", "docs/runbook.md#storage"),
+    ]
+    return overviews.encode(overview_of(glances, NOW))
+
+
 def _with_part(world: World) -> bytes:
     found = [it for it in world.results.manifests.values() if json.loads(it)["part"]]
     return max(found, key=len)
@@ -148,7 +161,9 @@ def read(name: str) -> bytes:
     return (GOLDEN / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, "part-1.jsonl"])
+@pytest.mark.parametrize(
+    "name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, *OVERVIEWS, "part-1.jsonl"]
+)
 def test_what_is_written_has_not_changed(name: str) -> None:
     """A changed format needs a new version, a migration and golden files of its own."""
     assert comparable(golden()[name]) == comparable(read(name))
@@ -179,7 +194,7 @@ def test_a_released_history_is_read_and_written_as_it_was(name: str) -> None:
     assert histories.encode(history) == read(name)
 
 
-@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES])
+@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, *OVERVIEWS])
 def test_golden_files_follow_their_schema(name: str) -> None:
     """The schemas describe what is really written."""
     jsonschema.validate(json.loads(read(name)), schema(name.partition("-")[0]))

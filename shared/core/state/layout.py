@@ -181,6 +181,11 @@ def status_name(scan: str, ending: str) -> str:
     return f"scan={scan}/status.{ending}"
 
 
+def overview_name(ending: str) -> str:
+    """Return the name of the overview of an app's scans, as `json` or as the page `html`."""
+    return f"overview.{ending}"
+
+
 def runs_prefix(scan: str) -> str:
     """Return what the names of all run logs of a scan begin with; they sort by day."""
     return f"scan={scan}/runs/"
