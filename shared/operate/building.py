@@ -22,6 +22,7 @@ from shared.core.audit.announcing import EVENT_SCHEMAS, Place
 from shared.core.audit.attention import WrongList
 from shared.core.errors import AppUnreadable, ScanError, SettingsError
 from shared.core.model import Policy
+from shared.core.quoting import listed
 from shared.operate.comparing import (
     Comparison,
     Entry,
@@ -88,7 +89,7 @@ def archive(policy: Policy, containers: Containers, wrong_list: WrongList | None
 def _named(settings: Settings, scan: str | None) -> list[ScanSettings]:
     found = [it for it in settings.scans if scan in {None, it.policy.scan}]
     if not found:
-        names = ", ".join(it.policy.scan for it in settings.scans)
+        names = listed([it.policy.scan for it in settings.scans])
         raise SettingsError([f"--scan {scan!r} is not configured; there is: {names}"])
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.access import ApiSettings, StorageSettings
 from shared.core.model import Axis, Direction, Policy
+from shared.core.quoting import listed
 from shared.settings import table
 from shared.settings.connections import api_of, apis, check_containers, storage_of, storages
 from shared.settings.elements import LISTED, Element, elements
@@ -184,7 +185,7 @@ def _named(reader: Reader, scan: str) -> Element:
     known = elements(reader)
     found = [it for it in known if it.reader.value(table.SCAN_NAME) == scan]
     if not found:
-        names = ", ".join(it.reader.value(table.SCAN_NAME) for it in known)
+        names = listed([it.reader.value(table.SCAN_NAME) for it in known])
         reader.problem("--scan", f"{scan!r} is not configured; there is: {names}")
     return (found or known)[0]
 

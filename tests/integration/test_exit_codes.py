@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -44,6 +45,61 @@ def test_every_command_takes_the_options_of_all(command: str) -> None:
 
     for option in ("--json", "--env-file", "--from-app"):
         assert option in told
+
+
+OF_ALL_SCANS = {"verify", "status", "plan", "table"}
+"""Commands that take all scans unless one is named."""
+
+OF_NO_SCAN = {"run", "scans check"}
+"""Commands that have no use for the name of a scan."""
+
+OF_THE_FIRST_SCAN = {"query", "doctor"}
+"""Commands that ask the API of the settings, or of the first scan, unless one is named."""
+
+OF_ONE_SCAN = sorted(set(commands()) - OF_ALL_SCANS - OF_NO_SCAN - OF_THE_FIRST_SCAN)
+
+
+@pytest.mark.parametrize("command", sorted(set(commands()) - OF_NO_SCAN))
+def test_a_command_on_a_scan_lets_it_be_named(command: str) -> None:
+    """And refuses a name that is not configured, before anything is requested."""
+    ran = on_two_scans(command, "--scan", "northwind")
+
+    assert ran.exit_code == 2, ran.output
+    assert "'northwind' is not configured; there is: contoso, fabrikam" in told_by(ran)
+
+
+@pytest.mark.parametrize("command", OF_ONE_SCAN)
+def test_a_command_on_one_scan_does_not_guess_which(command: str) -> None:
+    """It says that several are configured, and how they are called."""
+    ran = on_two_scans(command)
+
+    assert ran.exit_code == 2, ran.output
+    assert "--scan is needed: several scans are configured (contoso, fabrikam)" in told_by(ran)
+
+
+def on_two_scans(command: str, *options: str) -> Result:
+    """Call a command in an app with two scans."""
+    given = [*command.split(), *NEEDED.get(command, []), "--json", *options]
+    file = json.dumps({"Values": TWO_SCANS})
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "local.settings.json"
+        path.write_text(file)
+        return CliRunner().invoke(app, [*given, "--env-file", str(path)], env={})
+
+
+def told_by(ran: Result) -> str:
+    """Return the message of the error on standard output."""
+    message: str = json.loads(ran.stdout.splitlines()[-1])["message"]
+    return message
+
+
+TWO_SCANS = {
+    "MDA_API_URL": "https://contoso.eu2.portal.cloudappsecurity.com",
+    "MDA_AUTH": "api-token",
+    "MDA_API_TOKEN": "0" * 64,
+    "STORAGE_ACCOUNT_URL": "https://contoso.blob.core.windows.net",
+    "SCANS": '[{"name": "contoso"}, {"name": "fabrikam"}]',
+}
 
 
 @pytest.mark.parametrize("command", list(commands()))

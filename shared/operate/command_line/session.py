@@ -16,6 +16,7 @@ from shared.access import AUTHORITY
 from shared.adapters.app_settings import AppSettings
 from shared.bootstrap import App, open_app, quiet_azure
 from shared.core.errors import ScanError, SettingsError
+from shared.core.quoting import listed
 from shared.operate.building import Archive, Deployed, app_settings, archives
 from shared.operate.deployed_app import (
     as_deployed,
@@ -164,7 +165,7 @@ def archive_of(app: App, scan: str | None) -> Archive:
     """
     places = archives_of(app, scan)
     if len(places) > 1:
-        names = ", ".join(it.policy.scan for it in places)
+        names = listed([it.policy.scan for it in places])
         raise SettingsError([f"--scan is needed: several scans are configured ({names})"])
     return places[0]
 

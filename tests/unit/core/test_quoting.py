@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.quoting import QUOTED_MOST, ascii_quoted, instant, quoted
+from shared.core.quoting import QUOTED_MOST, ascii_quoted, instant, listed, quoted
 
 
 def test_white_space_is_one_blank() -> None:
@@ -63,3 +63,12 @@ def test_a_quotation_for_metadata_is_one_line_of_up_to_500_characters() -> None:
 def test_an_instant_is_shown_in_utc_to_the_second() -> None:
     """What is below a second is of no use to a person."""
     assert instant(1_795_435_200_999) == "2026-11-23 12:00:00 UTC"
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    """A message about 300 scans stays readable."""
+    names = [f"tenant-{number}" for number in range(300)]
+
+    assert listed(names[:2]) == "tenant-0, tenant-1"
+    assert listed(names[:10]).endswith(", tenant-9")
+    assert listed(names) == listed(names[:10]) + " and 290 more"
