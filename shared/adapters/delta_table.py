@@ -103,18 +103,22 @@ def storage_options(container: ContainerClient) -> dict[str, str]:
 
     An identity's token is handed over, and lasts for about an hour: ask again for each commit.
     """
-    key = getattr(container.credential, "account_key", None)
-    if key is None:
-        sign_in = {"azure_storage_token": container.credential.get_token(STORAGE_SCOPE).token}
-    else:
-        sign_in = {"azure_storage_account_key": key}
-    endpoint = container.primary_endpoint.removesuffix(f"/{container.container_name}")
+    address, _, sas = container.primary_endpoint.partition("?")
+    endpoint = address.removesuffix(f"/{container.container_name}")
     return {
         "azure_storage_account_name": container.account_name or "",
         "azure_storage_endpoint": endpoint,
         "allow_http": str(endpoint.startswith("http:")).lower(),
-        **sign_in,
+        **_sign_in(container.credential, sas),
     }
+
+
+def _sign_in(credential: Any, sas: str) -> dict[str, str]:  # noqa: ANN401 - a key, an identity or none
+    if sas:
+        return {"azure_storage_sas_key": sas}
+    if key := getattr(credential, "account_key", None):
+        return {"azure_storage_account_key": key}
+    return {"azure_storage_token": credential.get_token(STORAGE_SCOPE).token}
 
 
 class DeltaActivities:

@@ -1,13 +1,15 @@
 """The contract of `Table`, on the fake, in a folder and on Azurite."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContainerClient, generate_container_sas
 from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import PrimitiveType
 
+from harness.azurite import Azurite
 from shared.adapters.delta_table import DeltaActivities, storage_options
 from shared.core.errors import FeedBroken, StoreUnavailable, TableUnusable
 from shared.table.columns import Row
@@ -64,6 +66,27 @@ def on_azurite(settings: dict[str, str]) -> Place:
         DeltaActivities(uri, "all", lambda: storage_options(container)),
         lambda: ids(DeltaTable(uri, storage_options=storage_options(container))),
     )
+
+
+def test_a_table_is_reached_with_a_shared_access_signature(
+    azurite: Azurite, container_name: str
+) -> None:
+    """Its connection string has neither a key nor an identity."""
+    service = BlobServiceClient.from_connection_string(azurite.connection_string)
+    service.create_container(container_name)
+    sas = generate_container_sas(
+        account_name=str(service.account_name),
+        container_name=container_name,
+        account_key=service.credential.account_key,
+        permission="rwdl",
+        expiry=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=36_500),
+    )
+    signed = f"BlobEndpoint={service.primary_endpoint};SharedAccessSignature={sas}"
+    container = ContainerClient.from_connection_string(signed, container_name)
+
+    table = DeltaActivities(f"az://{container_name}/it", "all", lambda: storage_options(container))
+
+    assert table.open().through == 0
 
 
 @pytest.fixture(params=["fake", "folder", "azurite"])
