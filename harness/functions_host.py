@@ -61,12 +61,14 @@ class Invocation:
         logs: all log records, in order, including those from indexing.
         exception: message and traceback of a failure, or how the process ended early.
         console: everything that was printed.
+        sent: the messages for a queue that the function left in its output binding.
     """
 
     success: bool
     logs: tuple[Log, ...]
     exception: str | None
     console: str
+    sent: tuple[str, ...] = ()
 
 
 class Running:
@@ -118,6 +120,7 @@ class Running:
             logs=tuple(self._logs),
             exception=ended["exception"] if ended else self._early_end(),
             console=console,
+            sent=tuple(self._result["sent"]) if self._result else (),
         )
 
     def _read(self, line: str) -> Log | None:
@@ -173,6 +176,24 @@ def start(app_dir: Path, env: Mapping[str, str], name: str, *, past_due: bool = 
     return _start(["--app", str(app_dir), "--invoke", name, *late], env)
 
 
+def deliver(
+    app_dir: Path, env: Mapping[str, str], name: str, message: str, *, dequeued: int = 1
+) -> Running:
+    """Start one of the app's functions with a message of its queue, and return while it runs.
+
+    The caller ends it with `result`, after `kill` or without.
+
+    Args:
+        app_dir: folder with the app.
+        env: the whole environment.
+        name: of the function.
+        message: text of the message.
+        dequeued: how often the message was received, this time included.
+    """
+    delivered = ["--message", message, "--dequeued", str(dequeued)]
+    return _start(["--app", str(app_dir), "--invoke", name, *delivered], env)
+
+
 def _start(arguments: list[str], env: Mapping[str, str]) -> Running:
     printed = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - `Running` closes it
     process = subprocess.Popen(
@@ -192,13 +213,18 @@ def main() -> int:
     """Index or invoke an app in this process, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m harness.functions_host")
     parser.add_argument("--app", type=Path, required=True, help="folder with function_app.py")
-    parser.add_argument("--invoke", metavar="NAME", help="the timer function to run once")
+    parser.add_argument("--invoke", metavar="NAME", help="the function to run once")
     parser.add_argument("--past-due", action="store_true", help="the timer is late")
+    parser.add_argument("--message", metavar="TEXT", help="the queue's message, without a timer")
+    parser.add_argument("--dequeued", type=int, default=1, help="how often it was received")
     arguments = parser.parse_args()
     # Only this process needs the worker's library, which can be loaded only once.
-    from harness.functions_worker import work  # noqa: PLC0415
+    from harness.functions_worker import Trigger, work  # noqa: PLC0415
 
-    done = work(arguments.app, invoke=arguments.invoke, past_due=arguments.past_due)
+    trigger = Trigger(
+        past_due=arguments.past_due, message=arguments.message, dequeued=arguments.dequeued
+    )
+    done = work(arguments.app, invoke=arguments.invoke, trigger=trigger)
     return 0 if done else 1
 
 

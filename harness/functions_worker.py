@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,15 +56,16 @@ class StatusResult(SimpleNamespace):
 
 
 class TypedData(SimpleNamespace):
-    """A value that is passed to a function; here always JSON."""
+    """A value that is passed to a function or comes from it, under the name of its type."""
 
     def WhichOneof(self, _: str) -> str:  # noqa: N802 - the name that protobuf gives it
         """Return which of the possible values this is."""
-        return "json"
+        (only,) = vars(self)
+        return only
 
 
 class ParameterBinding(SimpleNamespace):
-    """An argument of an invocation."""
+    """An argument of an invocation, or what an output binding got."""
 
     def WhichOneof(self, _: str) -> str:  # noqa: N802 - the name that protobuf gives it
         """Return where the argument's value is."""
@@ -106,15 +108,30 @@ class Relay(logging.Handler):
         )
 
 
-def work(app: Path, *, invoke: str | None, past_due: bool) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """What starts an invocation.
+
+    Attributes:
+        past_due: whether a timer reports that the run is late.
+        message: the message that a queue holds; None for a timer.
+        dequeued: how often the message was received, this time included.
+    """
+
+    past_due: bool = False
+    message: str | None = None
+    dequeued: int = 1
+
+
+def work(app: Path, *, invoke: str | None, trigger: Trigger) -> bool:
     """Index an app, invoke one of its functions if asked to, and write what happens.
 
     Everything that the app prints goes to standard error: standard output is the protocol's.
 
     Args:
         app: the folder with function_app.py.
-        invoke: the timer function to run; None only indexes.
-        past_due: whether the timer reports that the run is late.
+        invoke: the function to run; None only indexes.
+        trigger: what starts it.
 
     Returns:
         Whether all of it succeeded.
@@ -126,7 +143,7 @@ def work(app: Path, *, invoke: str | None, past_due: bool) -> bool:
     _stand_in(app.resolve())
     runtime.start_threadpool_executor()
     try:
-        return asyncio.run(_drive(app.resolve(), emit, invoke, past_due=past_due))
+        return asyncio.run(_drive(app.resolve(), emit, invoke, trigger))
     finally:
         runtime.stop_threadpool_executor()
         logging.getLogger().removeHandler(relay)
@@ -151,7 +168,7 @@ def _stand_in(app: Path) -> None:
     os.chdir(app)
 
 
-async def _drive(app: Path, emit: Emit, invoke: str | None, *, past_due: bool) -> bool:
+async def _drive(app: Path, emit: Emit, invoke: str | None, trigger: Trigger) -> bool:
     try:
         functions = await _index(app)
     except WorkFailedError as error:
@@ -162,11 +179,11 @@ async def _drive(app: Path, emit: Emit, invoke: str | None, *, past_due: bool) -
     if invoke is None:
         return True
     try:
-        await _invoke(functions, invoke, past_due=past_due)
+        sent = await _invoke(functions, invoke, trigger)
     except WorkFailedError as error:
-        emit({"kind": "result", "success": False, "exception": str(error)})
+        emit({"kind": "result", "success": False, "exception": str(error), "sent": []})
         return False
-    emit({"kind": "result", "success": True, "exception": None})
+    emit({"kind": "result", "success": True, "exception": None, "sent": sent})
     return True
 
 
@@ -199,42 +216,69 @@ def _resolve(function: str, binding: Mapping[str, object]) -> None:
                 raise WorkFailedError(msg)
 
 
-async def _invoke(functions: list[Any], name: str, *, past_due: bool) -> None:
-    """Run a timer function once; an exception in it is raised as a failure."""
+async def _invoke(functions: list[Any], name: str, trigger: Trigger) -> list[str]:
+    """Run a function once and return the messages that it sent.
+
+    An exception in the function is raised as a failure.
+    """
     wanted = [function for function in functions if function.name == name]
     if not wanted:
         msg = f"there is no function {name!r}, only {[each.name for each in functions]}"
         raise WorkFailedError(msg)
     load = SimpleNamespace(function_id=wanted[0].function_id)
     _expect_success(await runtime.function_load_request(_request(function_load_request=load)))
+    argument, metadata = _argument(wanted[0], trigger)
     invocation = SimpleNamespace(
         invocation_id=INVOCATION,
         function_id=wanted[0].function_id,
-        input_data=[_timer_argument(wanted[0], past_due=past_due)],
-        trigger_metadata={},
+        input_data=[argument],
+        trigger_metadata=metadata,
         trace_context=SimpleNamespace(trace_parent="", trace_state="", attributes={}),
         retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
     )
-    _expect_success(await runtime.invocation_request(_request(invocation_request=invocation)))
+    answer = await runtime.invocation_request(_request(invocation_request=invocation))
+    _expect_success(answer)
+    return [text for each in answer.output_data for text in json.loads(each.data.json)]
 
 
-def _timer_argument(
+def _argument(
     function: Any,  # noqa: ANN401 - a message, see MESSAGES
-    *,
-    past_due: bool,
-) -> ParameterBinding:
-    """Return the TimerInfo as the host sends it; `Next` is when this run was due."""
-    names = [each["name"] for each in _bindings(function) if each["type"] == "timerTrigger"]
+    trigger: Trigger,
+) -> tuple[ParameterBinding, dict[str, TypedData]]:
+    """Return the argument of a function as the host sends it, and what the host says about it."""
+    kind = "timerTrigger" if trigger.message is None else "queueTrigger"
+    names = [each["name"] for each in _bindings(function) if each["type"] == kind]
     if not names:
-        msg = f"{function.name} has no timer trigger; only timers can be invoked here"
+        msg = f"{function.name} has no {kind}"
         raise WorkFailedError(msg)
+    if trigger.message is None:
+        data = TypedData(json=_timer_info(past_due=trigger.past_due))
+        return ParameterBinding(name=names[0], data=data), {}
+    data = TypedData(string=trigger.message)
+    return ParameterBinding(name=names[0], data=data), _about_a_message(trigger.dequeued)
+
+
+def _about_a_message(dequeued: int) -> dict[str, TypedData]:
+    said: dict[str, object] = {
+        "Id": "message-1",
+        "PopReceipt": "receipt-1",
+        "DequeueCount": dequeued,
+        "InsertionTime": _host_time(0),
+        "ExpirationTime": _host_time(-7 * 24 * 3600),
+        "NextVisibleTime": _host_time(-600),
+    }
+    return {name: TypedData(json=json.dumps(value)) for name, value in said.items()}
+
+
+def _timer_info(*, past_due: bool) -> str:
+    """Return the TimerInfo as the host sends it; `Next` is when this run was due."""
     last, due = (_host_time(seconds_ago) for seconds_ago in (300, 0))
     timer = {
         "Schedule": {"AdjustForDST": True},
         "ScheduleStatus": {"Last": last, "Next": due, "LastUpdated": last},
         "IsPastDue": past_due,
     }
-    return ParameterBinding(name=names[0], data=TypedData(json=json.dumps(timer)))
+    return json.dumps(timer)
 
 
 def _host_time(seconds_ago: int) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.functions_host import Log, index, invoke, start
+from harness.functions_host import Log, deliver, index, invoke, start
 
 ROOT = Path(__file__).parents[2]
 SCHEDULE = {"SCAN_SCHEDULE": "0 */5 * * * *"}
@@ -170,6 +170,51 @@ def test_a_value_that_is_returned_fails_the_invocation(app_dir: Path) -> None:
     ran = invoke(app_dir, SCHEDULE, "tick")
 
     assert "non-None" in str(ran.exception)
+
+
+QUEUE_APP = """
+import typing
+import azure.functions as func
+from shared.bootstrap import run
+
+app = func.FunctionApp()
+
+@app.queue_trigger(arg_name="message", queue_name="letters", connection="AzureWebJobsStorage")
+def tick(message: func.QueueMessage) -> None:
+    run(message)
+
+@app.timer_trigger(arg_name="timer", schedule="%SCAN_SCHEDULE%")
+@app.queue_output(arg_name="out", queue_name="letters", connection="AzureWebJobsStorage")
+def send(timer: func.TimerRequest, out: func.Out[typing.List[str]]) -> None:
+    out.set(["one", "two"])
+"""
+
+
+def test_a_message_reaches_its_function_with_the_number_of_its_deliveries(app_dir: Path) -> None:
+    """The host passes text and metadata, and the app reads them from the same object."""
+    (app_dir / "function_app.py").write_text(QUEUE_APP)
+    write_run(app_dir, "print(timer.get_body(), timer.dequeue_count)")
+
+    ran = deliver(app_dir, SCHEDULE, "tick", "hello", dequeued=3).result()
+
+    assert (ran.exception, ran.console) == (None, "b'hello' 3\n")
+
+
+def test_messages_that_a_function_leaves_are_returned(app_dir: Path) -> None:
+    """The host would send them."""
+    (app_dir / "function_app.py").write_text(QUEUE_APP)
+    write_run(app_dir, "pass")
+
+    assert invoke(app_dir, SCHEDULE, "send").sent == ("one", "two")
+
+
+def test_a_timer_is_not_started_by_a_message(app_dir: Path) -> None:
+    """A typing error in a test does not look like a failing function."""
+    write_run(app_dir, "pass")
+
+    ran = deliver(app_dir, SCHEDULE, "tick", "hello").result()
+
+    assert ran.exception == "tick has no queueTrigger"
 
 
 def test_an_unknown_function_is_named_with_the_known_ones(app_dir: Path) -> None:
