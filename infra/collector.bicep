@@ -120,6 +120,9 @@ param scanRequestsPerMinute int = 25
 @description('Several scans: an array of objects, each with a name and with whatever differs from the parameters above (docs/settings.md). Leave it empty for one scan.')
 param scans array = []
 
+@description('Whether the timer hands several scans to workers through a queue, so that several instances share the work. Set it for the scans of scans.json, which the template does not read.')
+param fanOut bool = length(scans) > 1
+
 // Sign-in to the API
 
 @description('How the collector signs in to the Activities API (docs/authentication.md). For client-secret and api-token the deployment creates a vault that holds the secret.')
@@ -169,7 +172,7 @@ param vaultRecoveryDays int = 90
 ])
 param instanceMemoryMB int = 512
 
-@description('Maximum number of instances. One is enough for the timer, but some of Azure\'s documentation gives 40 as the minimum.')
+@description('Maximum number of instances for each function. One is enough for the timer; with fanOut, as many API hosts are scanned at once. Some of Azure\'s documentation gives 40 as the minimum.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
@@ -591,10 +594,19 @@ var doctorSettings = {
 var scansSettings = {
   SCANS: string(scans)
 }
+var fanOutSettings = {
+  SCAN_FAN_OUT: 'true'
+}
 var publicCloud = startsWith(storageSuffix, 'core.windows.')
 var registeredSettings = union(registrationSettings, publicCloud ? {} : authoritySettings)
 var authSettings = union(registered ? registeredSettings : {}, authMode == 'client-secret' ? clientSecretSettings : {}, authMode == 'api-token' ? tokenSettings : {})
-var optionalSettings = union(allowAnyHost ? anyHostSettings : {}, empty(scanAcceptFilters) ? {} : acceptSettings, empty(scanDoctor) ? {} : doctorSettings, empty(scans) ? {} : scansSettings)
+var optionalSettings = union(
+  allowAnyHost ? anyHostSettings : {},
+  empty(scanAcceptFilters) ? {} : acceptSettings,
+  empty(scanDoctor) ? {} : doctorSettings,
+  empty(scans) ? {} : scansSettings,
+  fanOut ? fanOutSettings : {}
+)
 
 var scanSettings = {
   MDA_API_URL: checkedUrl
@@ -678,13 +690,18 @@ var queueEndpoint = {
   service: 'queue'
   targetId: dataAccountId
 }
+var hostQueueEndpoint = {
+  name: 'host-queue'
+  service: 'queue'
+  targetId: hostAccountId
+}
 var vaultEndpoint = {
   name: 'vault'
   service: 'vault'
   targetId: vaultId
 }
 
-var optionalEndpoints = concat(hierarchicalNamespace ? [directoryEndpoint] : [], notifications ? [queueEndpoint] : [], secret ? [vaultEndpoint] : [])
+var optionalEndpoints = concat(hierarchicalNamespace ? [directoryEndpoint] : [], notifications ? [queueEndpoint] : [], fanOut ? [hostQueueEndpoint] : [], secret ? [vaultEndpoint] : [])
 var endpoints = networkIsolation ? concat(storageEndpoints, optionalEndpoints) : []
 
 var zoneNames = {
@@ -696,7 +713,7 @@ var zoneNames = {
 }
 
 var storageZones = [zoneNames.blob, zoneNames.table]
-var zonesWanted = concat(storageZones, hierarchicalNamespace ? [zoneNames.dfs] : [], notifications ? [zoneNames.queue] : [], secret ? [zoneNames.vault] : [])
+var zonesWanted = concat(storageZones, hierarchicalNamespace ? [zoneNames.dfs] : [], notifications || fanOut ? [zoneNames.queue] : [], secret ? [zoneNames.vault] : [])
 
 var zonesPath = '${groupId}/providers/Microsoft.Network/privateDnsZones'
 var ownZoneIds = {
@@ -744,6 +761,7 @@ module hostStorage 'modules/host-storage.bicep' = {
     accountName: hostAccountName
     packageContainer: packageContainer
     private: networkIsolation
+    fanOut: fanOut
   }
 }
 
@@ -785,6 +803,7 @@ module grants 'modules/grants.bicep' = {
     manifestContainers: manifestContainers
     stateContainers: stateContainers
     componentName: componentName
+    fanOut: fanOut
     readers: allReaders
     stateReaders: deployers
   }
@@ -941,6 +960,7 @@ module alerts 'modules/alerts.bicep' = {
     alertEmail: alertEmail
     stateUrl: '${dataUrl}/${stateContainer}'
     noRunMinutes: noRunMinutes
+    fanOut: fanOut
     enabled: alertsEnabled
   }
 }

@@ -123,6 +123,9 @@ param scanRequestsPerMinute int = 25
 @description('Several scans: an array of objects, each with a name and with whatever differs from the parameters above (docs/settings.md). Leave it empty for one scan.')
 param scans array = []
 
+@description('Whether the timer hands several scans to workers through a queue, so that several instances share the work. Set it for the scans of scans.json, which the template does not read.')
+param fanOut bool = length(scans) > 1
+
 // Sign-in to the API
 
 @description('How the collector signs in to the Activities API (docs/authentication.md). For client-secret and api-token the deployment creates a vault that holds the secret.')
@@ -172,7 +175,7 @@ param vaultRecoveryDays int = 90
 ])
 param instanceMemoryMB int = 512
 
-@description('Maximum number of instances. One is enough for the timer, but some of Azure\'s documentation gives 40 as the minimum.')
+@description('Maximum number of instances for each function. One is enough for the timer; with fanOut, as many API hosts are scanned at once. Some of Azure\'s documentation gives 40 as the minimum.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
@@ -449,6 +452,7 @@ module collector 'collector.bicep' = {
     scanConcurrency: scanConcurrency
     scanRequestsPerMinute: scanRequestsPerMinute
     scans: scans
+    fanOut: fanOut
     authMode: authMode
     mdaTenantId: mdaTenantId
     mdaClientId: mdaClientId

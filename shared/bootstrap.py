@@ -5,6 +5,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,18 +22,19 @@ from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.attention import WrongList
 from shared.core.audit.status import Status
-from shared.core.errors import SettingsError, StoreUnavailable
+from shared.core.errors import SettingsError, StoreUnavailable, UnreadableMessage
 from shared.core.model import Policy
 from shared.core.quoting import quoted
 from shared.core.state.layout import overview_name, status_name
 from shared.core.state.report import Tally
 from shared.drawing import draw, draw_overview
+from shared.due import QUEUE, decode, lateness, messages, tick_of
 from shared.ports import LedgerStore, Ports
 from shared.scan.invocation import run_all
 from shared.scan.overview import Place, write_overview
-from shared.scan.reporting import Job, RunResult, logger, report_unbuilt
+from shared.scan.reporting import Job, RunResult, logger, report_expired, report_unbuilt
 from shared.scan_list import Adapt, Known, ListReader
-from shared.settings import ScanSettings, Settings, read_settings, read_storage
+from shared.settings import ScanSettings, Settings, fans_out, read_settings, read_storage
 from shared.settings.table import IDENTITY_CLIENT_ID
 from shared.sharing import SharedBudget
 
@@ -44,7 +46,68 @@ def run_on_timer(*, past_due: bool = False) -> None:
         ScanError: at least one scan failed; the others have run nevertheless. The platform
             marks the invocation as failed.
     """
-    results = run_scans(os.environ, past_due=past_due)
+    _raise_failures(run_scans(os.environ, past_due=past_due))
+
+
+def due_queue() -> str | None:
+    """Return the queue through which the timer hands scans to workers; None if it runs them."""
+    return QUEUE if fans_out(os.environ) else None
+
+
+def hand_out(status: Mapping[str, str] | None, *, past_due: bool = False) -> list[str]:
+    """Return the messages that hand the scans to workers, for the timer of several scans.
+
+    A single scan is run at once, as by `run_on_timer`. So are the scans of the settings if storage
+    cannot say which scans there are: the report lines then say what is wrong with it.
+
+    Args:
+        status: when the timer was due and when it had fired before, see `tick_of`.
+        past_due: whether the platform started the timer late.
+
+    Raises:
+        ScanError: the settings are invalid, or the single scan failed.
+    """
+    app = _opened(os.environ, past_due=past_due)
+    if isinstance(app, RunResult):
+        _raise_failures([app])
+        return []
+    try:
+        scans = [(it.policy.scan, it.api.host) for it in read_settings(app.environ).scans]
+    except SettingsError:
+        scans = []  # The run reports it.
+    if app.unread or len(scans) <= 1:
+        _raise_failures(run_app(app, past_due=past_due))
+        return []
+    handed = messages(scans, tick_of(status, SystemClock().now(), past_due=past_due))
+    show_overview(app)
+    logger.info("handed %d scans to workers in %d messages", len(scans), len(handed))
+    return handed
+
+
+def run_on_message(message: bytes) -> None:
+    """Do one run of each scan that a message names, for a worker.
+
+    A scan that is no longer configured is left out. A message that has expired is reported, and
+    nothing is done.
+
+    Raises:
+        ScanError: the message cannot be read, or at least one scan failed. The platform delivers
+            the message again.
+    """
+    try:
+        due = decode(message)
+    except UnreadableMessage as error:
+        _raise_failures([report_unbuilt(_run_id(), error)])
+        return
+    if due.expires <= SystemClock().now():
+        for scan in due.scans:
+            report_expired(scan, _run_id(), lateness(due))
+        return
+    results = run_scans(os.environ, past_due=due.past_due, only=frozenset(due.scans))
+    _raise_failures(results)
+
+
+def _raise_failures(results: Iterable[RunResult]) -> None:
     failed = [result.error for result in results if result.error]
     if len(failed) == 1:
         raise failed[0]
@@ -102,9 +165,16 @@ _lists: dict[str, Known] = {}
 Watch = Callable[[LedgerStore, Tally, Policy], LedgerStore]
 """Returns a scan's ledger store in a form that shows how its run comes along."""
 
+Scans = AbstractSet[str]
+"""Names of scans."""
+
 
 def run_scans(
-    environ: Mapping[str, str], *, past_due: bool = False, watch: Watch | None = None
+    environ: Mapping[str, str],
+    *,
+    past_due: bool = False,
+    watch: Watch | None = None,
+    only: Scans | None = None,
 ) -> list[RunResult]:
     """Do one run of every configured scan; report each with one log line.
 
@@ -115,18 +185,31 @@ def run_scans(
         environ: the settings.
         past_due: whether the platform started the runs late.
         watch: shows how each run comes along; None where nobody looks.
+        only: names of the scans to run; None for all.
     """
+    app = _opened(environ, past_due=past_due, keeps=only is None)
+    if isinstance(app, RunResult):
+        return [app]
+    if app.unread and only:
+        return [
+            report_unbuilt(_run_id(), app.unread, scan=it, past_due=past_due) for it in sorted(only)
+        ]
+    results = run_app(app, past_due=past_due, watch=watch, only=only)
+    if only is None:
+        show_overview(app)
+    return results
+
+
+def _opened(environ: Mapping[str, str], *, past_due: bool, keeps: bool = True) -> App | RunResult:
+    """Return the app whose scans are to be run, or the report of what is wrong with its list."""
     quiet_azure()
     try:
-        app = open_app(environ, keeps=True)
+        return open_app(environ, keeps=keeps)
     except StoreUnavailable as error:
         # The scans of the settings fail, but doctor may still examine what is wrong with storage.
-        app = App(environ=environ, unread=error)
-    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
-        return [report_unbuilt(_run_id(), error, past_due=past_due)]
-    results = run_app(app, past_due=past_due, watch=watch)
-    show_overview(app)
-    return results
+        return App(environ=environ, unread=error)
+    except Exception as error:  # noqa: BLE001 - reported here, raised again by the entry points
+        return report_unbuilt(_run_id(), error, past_due=past_due)
 
 
 def show_overview(app: App) -> None:
@@ -173,14 +256,17 @@ def _page_maker(settings: Settings, scan: ScanSettings) -> Callable[[Status], by
     return partial(draw, overview=f"../{overview_name('html')}" if leads_back else None)
 
 
-def run_app(app: App, *, past_due: bool = False, watch: Watch | None = None) -> list[RunResult]:
+def run_app(
+    app: App, *, past_due: bool = False, watch: Watch | None = None, only: Scans | None = None
+) -> list[RunResult]:
     """Do one run of every scan of an app, as `run_scans` does."""
     clock = SystemClock()
     try:
         settings = read_settings(app.environ)
+        scans = [it for it in settings.scans if only is None or it.policy.scan in only]
         containers = storage(settings, app)
-        sources = {api: api_source(api) for api in {it.api for it in settings.scans}}
-    except Exception as error:  # noqa: BLE001 - reported here, raised again by `run_on_timer`
+        sources = {api: api_source(api) for api in {it.api for it in scans}}
+    except Exception as error:  # noqa: BLE001 - reported here, raised again by the entry points
         return [report_unbuilt(_run_id(), app.unread or error, past_due=past_due)]
     budgets = _shared_budgets(settings)
     jobs = [
@@ -188,13 +274,14 @@ def run_app(app: App, *, past_due: bool = False, watch: Watch | None = None) -> 
             _job(app, it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host)),
             draw=_page_maker(settings, it),
         )
-        for it in settings.scans
+        for it in scans
     ]
-    # One scan speaks for all: an alert for each of them would say the same.
-    jobs = [replace(jobs[0], wrong_list=app.wrong_list), *jobs[1:]]
     jobs = [_watched(job, watch) for job in jobs] if watch else jobs
     try:
-        jobs = _examined(settings, containers, app.environ, jobs)
+        if jobs and scans[0] is settings.scans[0]:
+            # One scan speaks for all: an alert for each of them would say the same.
+            jobs = [replace(jobs[0], wrong_list=app.wrong_list), *jobs[1:]]
+            jobs = _examined(settings, containers, app.environ, jobs)
         return run_all(jobs, clock, past_due=past_due)
     finally:
         _close(sources.values())

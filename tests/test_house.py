@@ -165,8 +165,17 @@ def test_the_core_imports_only_the_standard_library_and_three_codecs() -> None:
 
 def test_the_triggers_import_only_what_they_start() -> None:
     """Each function_app.py only connects the platform with the module that builds its app."""
-    assert imported(Path("function_app.py")) == {"azure.functions", "shared.bootstrap"}
-    assert imported(Path("table/function_app.py")) == {"azure.functions", "shared.table_app"}
+    started = {
+        app: {
+            it for it in imported(Path(app)) if it.partition(".")[0] not in sys.stdlib_module_names
+        }
+        for app in ("function_app.py", "table/function_app.py")
+    }
+
+    assert started == {
+        "function_app.py": {"azure.functions", "azure.functions.timer", "shared.bootstrap"},
+        "table/function_app.py": {"azure.functions", "shared.table_app"},
+    }
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -347,11 +356,26 @@ def test_the_host_ends_an_invocation_after_ten_minutes() -> None:
     assert read_json("host.json")["functionTimeout"] == "00:10:00"
 
 
-def test_the_host_of_the_table_differs_in_its_timeout_only() -> None:
-    """A commit, or a step of upkeep, is finished even if it began late."""
-    collector, table = read_json("host.json"), read_json("table/host.json")
+def test_an_instance_runs_one_message_at_a_time() -> None:
+    """A run with three slices needs half of the memory of a small instance."""
+    queues = read_json("host.json")["extensions"]["queues"]
 
-    assert table == collector | {"functionTimeout": "00:30:00"}
+    assert (queues["batchSize"], queues["newBatchThreshold"]) == (1, 0)
+
+
+def test_a_failed_message_waits_until_the_minute_s_requests_are_free_again() -> None:
+    """Another instance may take it, which knows nothing of the requests of the first."""
+    queues = read_json("host.json")["extensions"]["queues"]
+
+    assert (queues["visibilityTimeout"], queues["maxDequeueCount"]) == ("00:01:00", 5)
+
+
+def test_the_host_of_the_table_differs_in_its_timeout_and_its_queues() -> None:
+    """A commit, or a step of upkeep, is finished even if it began late; nothing is handed out."""
+    collector, table = read_json("host.json"), read_json("table/host.json")
+    without_queues = {name: it for name, it in collector.items() if name != "extensions"}
+
+    assert table == without_queues | {"functionTimeout": "00:30:00"}
 
 
 def test_sampling_never_drops_what_alerts_rely_on() -> None:

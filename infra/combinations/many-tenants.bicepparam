@@ -14,6 +14,7 @@ param readers = [
     principalType: 'Group'
   }
 ]
+param fanOut = true
 param scanContainers = [
   {
     name: 'contoso'

@@ -1,4 +1,5 @@
-// Network isolation in a network that the deployment creates.
+// Network isolation in a network that the deployment creates, for scans that a list in storage names.
 using '../main.bicep'
 
 param networkIsolation = true
+param fanOut = true

@@ -49,6 +49,9 @@ param alertEmail string = ''
 ])
 param noRunMinutes int = 30
 
+@description('Whether the timer hands scans to workers through a queue.')
+param fanOut bool = false
+
 @description('Whether the rules are evaluated.')
 param enabled bool = true
 
@@ -93,17 +96,17 @@ var reports = '''
 | extend Outcome = tostring(report.outcome), Error = tostring(report.error), Help = tostring(report.help)
 '''
 
-// A run that found the scan claimed by another run, that was taken over, or that could not trust the clocks,
-// does not count as successful.
+// A run that found the scan claimed by another run, that was taken over, that came too late, or that could not
+// trust the clocks, does not count as successful.
 var noRunQuery = '''
-| where Outcome !in ("failed", "busy", "superseded", "clocks differ")
+| where Outcome !in ("failed", "busy", "superseded", "expired", "clocks differ")
 '''
 
 var failingQuery = '''
-| summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy", "superseded", "clocks differ")), arg_max(TimeGenerated, Api, Outcome, Error, Help) by Scan
+| summarize Runs = count(), Done = countif(Outcome !in ("failed", "busy", "superseded", "expired", "clocks differ")), arg_max(TimeGenerated, Api, Outcome, Error, Help) by Scan
 | where Done == 0
 | extend Cause = iff(isempty(Error), Outcome, Error)
-| extend Help = iff(isempty(Help), iff(Outcome == "clocks differ", "docs/runbook.md#clocks-differ", "docs/runbook.md#busy"), Help)
+| extend Help = case(isnotempty(Help), Help, Outcome == "clocks differ", "docs/runbook.md#clocks-differ", Outcome == "expired", "docs/runbook.md#expired-messages", "docs/runbook.md#busy")
 | project Scan, Api, Cause, Help, Runs
 '''
 
@@ -135,6 +138,13 @@ _LogOperation
 | where Detail contains "OverQuota"
 '''
 
+// Only the host knows how often a message failed, so this rule reads what the host logs when it gives up.
+var poisonQuery = '''
+union isfuzzy=true (datatable(TimeGenerated: datetime, AppRoleName: string, Message: string)[]), AppTraces
+| where AppRoleName =~ "APP_NAME"
+| where Message startswith "Message has reached MaxDequeueCount" and Message contains "due-scans-poison"
+'''
+
 // A rule that queries every 15 minutes costs a third of one that queries every 5, and nothing is lost within a
 // quarter of an hour.
 var runRules = [
@@ -156,7 +166,7 @@ var runRules = [
   {
     name: 'failing'
     title: 'every run of a scan fails'
-    meaning: 'This scan ran at least twice in ${noRunMinutes} minutes and never succeeded, so it collects nothing new. The dimension Cause has the class of the newest error, or the outcome (busy, superseded, clocks differ), and the dimension Help has the section of the runbook about it. The dimensions Scan and Api name the scan and the host of its tenant. The scan "(all)" means that the settings are invalid.'
+    meaning: 'This scan ran at least twice in ${noRunMinutes} minutes and never succeeded, so it collects nothing new. The dimension Cause has the class of the newest error, or the outcome (busy, superseded, expired, clocks differ), and the dimension Help has the section of the runbook about it. The dimensions Scan and Api name the scan and the host of its tenant. The scan "(all)" means that the settings are invalid.'
     help: 'docs/runbook.md#failing-runs'
     severity: 1
     query: '${lines}${reports}${failingQuery}'
@@ -189,6 +199,22 @@ var runRules = [
     dimensions: []
   }
 ]
+
+var poisonRule = {
+  name: 'poison'
+  title: 'a worker has failed five times'
+  meaning: 'A message that hands scans to a worker failed five times, and the host has put it aside. If the alert about failing scans has fired, too, follow that one. Otherwise a worker ends before it can report anything.'
+  help: 'docs/runbook.md#poison-messages'
+  severity: 2
+  query: replace(poisonQuery, 'APP_NAME', appName)
+  windowSize: 'PT1H'
+  evaluationFrequency: 'PT30M'
+  timeAggregation: 'Count'
+  measure: ''
+  operator: 'GreaterThan'
+  threshold: 0
+  dimensions: []
+}
 
 // Severity 1: activities are not collected or are lost, and somebody has to act today. Severity 2: the scan
 // falls behind or will do so, with days to spare; the next working day is early enough. Severity 3: worth
@@ -235,7 +261,7 @@ var attentionRules = [
     ]
   }
 ]
-var rules = concat(runRules, attentionRules)
+var rules = concat(runRules, attentionRules, fanOut ? [poisonRule] : [])
 
 // Without an address there is nobody to notify.
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmail)) {

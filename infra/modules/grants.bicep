@@ -28,6 +28,9 @@ param stateContainers array
 @description('Name of the Application Insights component.')
 param componentName string
 
+@description('Whether the timer hands scans to workers through a queue.')
+param fanOut bool
+
 @description('Who may read parts and manifests of the app\'s containers: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param readers array
 
@@ -39,6 +42,7 @@ var roles = {
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+  storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 }
 
@@ -48,6 +52,21 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
 
 resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: hostAccountName
+}
+
+resource hostQueues 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' existing = {
+  parent: hostAccount
+  name: 'default'
+}
+
+resource dueScans 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
+  parent: hostQueues
+  name: 'due-scans'
+}
+
+resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
+  parent: hostQueues
+  name: 'due-scans-poison'
 }
 
 resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -105,6 +124,29 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageTableDataContributor)
+  }
+}
+
+// Sending, receiving, and showing a failed message again: the roles that only send or process lack the last.
+resource handsOutScans 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (fanOut) {
+  scope: dueScans
+  name: guid(dueScans.id, identity.id, roles.storageQueueDataContributor)
+  properties: {
+    description: 'The Functions host sends and receives the messages that hand scans to workers.'
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)
+  }
+}
+
+resource putsPoisonAside 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (fanOut) {
+  scope: poison
+  name: guid(poison.id, identity.id, roles.storageQueueDataContributor)
+  properties: {
+    description: 'The Functions host puts messages aside that failed five times.'
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)
   }
 }
 

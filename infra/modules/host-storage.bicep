@@ -1,4 +1,5 @@
-// The storage account for the Functions host of one app: the app's package, the timer's lock and its last occurrence.
+// The storage account for the Functions host of one app: the app's package, the timer's lock and its last
+// occurrence, and, for several scans, the queue through which the timer hands them to workers.
 // It is separate from the data, so that the data's lifecycle rules and immutability policies do not affect
 // the host's blobs, and readers of the data cannot see the package.
 
@@ -20,6 +21,9 @@ param packageContainer string
 
 @description('Whether the account can be reached through private endpoints only.')
 param private bool
+
+@description('Whether the timer hands scans to workers.')
+param fanOut bool = false
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: accountName
@@ -68,4 +72,21 @@ resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@202
   properties: {
     publicAccess: 'None'
   }
+}
+
+// The host would make a missing queue, but the app's identity may only use these two. The second takes the
+// messages that failed five times; the host derives its name from the first.
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = if (fanOut) {
+  parent: account
+  name: 'default'
+}
+
+resource dueScans 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = if (fanOut) {
+  parent: queueService
+  name: 'due-scans'
+}
+
+resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = if (fanOut) {
+  parent: queueService
+  name: 'due-scans-poison'
 }

@@ -5,6 +5,7 @@ ScanError
  ├─ AppUnreadable         the settings of a deployed app cannot be read with this sign-in
  ├─ SourceRefused         the API or its sign-in refuses us: fix the access; nothing advanced
  │   └─ TokenRefused      the API does not accept the token, which may only have expired
+ ├─ UnreadableMessage     what a worker got from the queue is not a message of the timer
  ├─ QueryFailed           a `query` could not be followed to its end
  ├─ LedgerError           the saved state cannot be trusted or used: a person decides
  │   ├─ LedgerUnreadable  not what this program writes
@@ -60,6 +61,12 @@ class SourceRefused(ScanError):
 
 class TokenRefused(SourceRefused):
     """The API does not accept the token (401); a renewed one may be accepted."""
+
+
+class UnreadableMessage(ScanError):
+    """A message of the queue does not name the scans that a worker is to run."""
+
+    help = "docs/runbook.md#poison-messages"
 
 
 class QueryFailed(ScanError):

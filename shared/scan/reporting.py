@@ -100,10 +100,25 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
     return result
 
 
-def report_unbuilt(run: str, error: Exception, *, past_due: bool = False) -> RunResult:
-    """Report with one log line that no scan could run, because the parts could not be built."""
+def report_unbuilt(
+    run: str, error: Exception, *, scan: str = "", past_due: bool = False
+) -> RunResult:
+    """Report with one log line that a scan could not run, because the parts could not be built.
+
+    Args:
+        run: random id of the run.
+        error: what is wrong.
+        scan: the scan's name; "" if the line is about all scans.
+        past_due: whether the platform started the run late.
+    """
     ending = _Ending(outcome="failed", duration=0, error=error, past_due=past_due)
-    return _report(Tally(scan="", run=run), None, ending)
+    return _report(Tally(scan=scan, run=run), None, ending)
+
+
+def report_expired(scan: str, run: str, warning: str) -> RunResult:
+    """Report with one log line that a run was asked for too late and did nothing."""
+    ending = _Ending(outcome="expired", duration=0, error=None, past_due=False)
+    return _report(Tally(scan=scan, run=run, warnings=[warning]), None, ending)
 
 
 def _attempt(job: Job) -> tuple[Outcome, Exception | None]:

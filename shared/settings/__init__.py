@@ -24,6 +24,7 @@ __all__ = [
     "QuerySettings",
     "ScanSettings",
     "Settings",
+    "fans_out",
     "fingerprint",
     "read_query",
     "read_settings",
@@ -56,8 +57,8 @@ class Settings:
 
     Attributes:
         storage: the account, and the containers of scans without their own.
-        scans: at least one; they divide the time among them, and those of one API host its
-            requests.
+        scans: at least one. Those of one API host divide its requests among them. All divide the
+            time; if the timer hands them to workers, only those of one API host do.
         schedule: the timer's NCRONTAB expression, None outside Azure.
         requests_per_minute: of all scans of one API host together.
         identity_client_id: of the user-assigned identity that signs in to storage; None for the
@@ -125,6 +126,11 @@ def read_storage(environ: Mapping[str, str]) -> StorageSettings:
     found = storage_of(reader)
     reader.require_no_problems()
     return found
+
+
+def fans_out(environ: Mapping[str, str]) -> bool:
+    """Say whether the timer hands several scans to workers; a wrong value is reported by runs."""
+    return Reader(source=environ).value(table.SCAN_FAN_OUT)
 
 
 def sets_scans(environ: Mapping[str, str]) -> bool:

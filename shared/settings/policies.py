@@ -25,25 +25,38 @@ def policies(
         elements: the scans.
         apis: how each of them reaches the API.
     """
-    budget, count = reader.value(table.SCAN_TIME_BUDGET), len(elements)
-    listed = list_of(reader).name
+    budget, listed = reader.value(table.SCAN_TIME_BUDGET), list_of(reader).name
+    hosts = Counter(api.host for api in apis)
+    divided = _dividing_time(reader, [api.host for api in apis])
+    count = max(divided)
     if budget // count < BUDGET_LEAST_MS:
         seconds = budget // 1000
-        reader.problem(listed, f"has {count} scans for {seconds} s of time: each needs 5 s")
-    hosts = Counter(api.host for api in apis)
+        which = "scans" if count == len(elements) else "scans of one API host"
+        reader.problem(listed, f"has {count} {which} for {seconds} s of time: each needs 5 s")
     found = tuple(
         _policy(
             element.reader,
             urlsplit(api.url).hostname or "",
-            budget // count,
+            budget // together,
             share=1 if element.sets(table.SCAN_REQUESTS_PER_MINUTE) else hosts[api.host],
         )
-        for element, api in zip(elements, apis, strict=True)
+        for element, api, together in zip(elements, apis, divided, strict=True)
     )
     names = [policy.scan for policy in found]
     if len(set(names)) < len(names):
         reader.problem(listed, f"names a scan twice ({', '.join(names)}): each needs its own name")
     return found
+
+
+def _dividing_time(reader: Reader, hosts: Sequence[str]) -> list[int]:
+    """Return for each scan, by its API host, how many scans divide the time of an invocation.
+
+    An invocation runs all scans, or those of one host if the timer hands them to workers.
+    """
+    if not reader.value(table.SCAN_FAN_OUT):
+        return [len(hosts)] * len(hosts)
+    counts = Counter(hosts)
+    return [counts[it] for it in hosts]
 
 
 def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:

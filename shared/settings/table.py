@@ -303,6 +303,13 @@ SCAN_DOCTOR = Setting(
     parse=str,
     reason="The next run examines the API and the storage, once for each label",
 )
+SCAN_FAN_OUT = Setting(
+    name="SCAN_FAN_OUT",
+    default="false",
+    parse=parsers.boolean,
+    hint="set true or false",
+    reason="Off by default, because the platform stops an app that may not read its queue",
+)
 SCANS = Setting(
     name="SCANS",
     default="[]",
@@ -348,6 +355,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     SCAN_THROTTLED_ALERT,
     SCAN_PAUSE_ALERT,
     SCAN_DOCTOR,
+    SCAN_FAN_OUT,
     SCANS,
 )
 """Every setting that the program reads."""

@@ -30,6 +30,7 @@ WRONG = {"scan": "", "outcome": "failed", "error": "SettingsError", "help": "doc
 BUSY = {"outcome": "busy"}
 APART = {"outcome": "clocks differ"}
 TAKEN_OVER = {"outcome": "superseded"}
+EXPIRED = {"outcome": "expired"}
 
 UNREAD = {"attention": "absent", "epoch": "absent"}
 """What the report of a run lacks that could not read the ledger."""
@@ -45,12 +46,14 @@ class Line:
             one out.
         app: who wrote it.
         cut: how many characters of it arrived; None if all did.
+        text: what was logged instead of a report line.
     """
 
     age: float
     fields: dict[str, Any]
     app: str = "func-contoso"
     cut: int | None = None
+    text: str | None = None
 
 
 def every(minutes: int, since: int, until: int = 0, /, **fields: Any) -> list[Line]:
@@ -127,7 +130,10 @@ def collected(lines: Sequence[Line]) -> list[tuple[datetime, str, str]]:
     now = datetime.fromtimestamp(NOW / 1000, UTC).replace(tzinfo=None)
     return [
         *((now, "func-contoso", text) for text in noise),
-        *((now - timedelta(minutes=it.age), it.app, message(it.fields)[: it.cut]) for it in lines),
+        *(
+            (now - timedelta(minutes=it.age), it.app, (it.text or message(it.fields))[: it.cut])
+            for it in lines
+        ),
     ]
 
 
@@ -146,6 +152,7 @@ def test_no_run_fires_when_no_run_of_this_app_succeeds() -> None:
         *every(5, 30, **BUSY),
         *every(5, 30, **APART),
         *every(5, 30, **TAKEN_OVER),
+        *every(5, 30, **EXPIRED),
         *every(5, 600, 30),
         Line(3, {}, app="func-other"),
     ]
@@ -181,6 +188,7 @@ def test_failing_names_the_scan_the_newest_error_and_its_section() -> None:
         (BUSY, ("all", "busy", "docs/runbook.md#busy")),
         (TAKEN_OVER, ("all", "superseded", "docs/runbook.md#busy")),
         (APART, ("all", "clocks differ", "docs/runbook.md#clocks-differ")),
+        (EXPIRED, ("all", "expired", "docs/runbook.md#expired-messages")),
     ],
 )
 def test_failing_covers_invalid_settings_and_a_claim_that_stays(
@@ -188,6 +196,19 @@ def test_failing_covers_invalid_settings_and_a_claim_that_stays(
 ) -> None:
     """The line for invalid settings has no scan and no state; a busy run's has no error."""
     assert fires("failing", every(5, 30, epoch="absent", **fields)) == [named]
+
+
+GIVEN_UP = "Message has reached MaxDequeueCount of 5. Moving message to queue 'due-scans-poison'."
+
+
+def test_poison_fires_when_the_host_puts_a_message_aside() -> None:
+    """A message of another queue or of another app does not count."""
+    other = GIVEN_UP.replace("due-scans", "letters")
+
+    assert fires("poison", [Line(3, {}, text=GIVEN_UP)]) == [()]
+    assert fires("poison", [Line(3, {}, text=other)]) == []
+    assert fires("poison", [Line(3, {}, app="func-other", text=GIVEN_UP)]) == []
+    assert fires("poison", every(5, 60)) == []
 
 
 FABRIKAM = "fabrikam.us3.portal.cloudappsecurity.com"

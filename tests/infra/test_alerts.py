@@ -49,7 +49,7 @@ PAGE = f"{STATE}/scan=NAME/status.html"
 DESCRIPTION_MOST = 4_096
 """Characters of a log rule's description that the service accepts."""
 
-UNSUCCESSFUL = {"failed", "busy", "superseded", "clocks differ"}
+UNSUCCESSFUL = {"failed", "busy", "superseded", "expired", "clocks differ"}
 """The outcomes of runs that did not do their work."""
 
 ALERTED = {kind: severity for kind, severity in DECIDED.items() if kind != "failing"}
@@ -64,7 +64,7 @@ READS = {"no-run": {"outcome"}, "failing": {"outcome", "error", "help"}}
 SEVERITIES = {"attention-1": 1, "attention-2": 2, "attention-3": 3}
 """The rules that read what needs a person, each with its severity."""
 
-OUTSIDE = {"cap"}
+OUTSIDE = {"cap", "poison"}
 """The log rules that read something else."""
 
 every_rule = pytest.mark.parametrize("name", [*READS, *SEVERITIES, *OUTSIDE])
@@ -73,8 +73,8 @@ every_rule_about_runs = pytest.mark.parametrize("name", READS)
 every_rule_about_people = pytest.mark.parametrize("name", SEVERITIES)
 
 
-WHERE = {"appId": SITE, "stateUrl": STATE, "alertEmail": "soc@contoso.com"}
-"""The parameters that only this module has."""
+WHERE = {"appId": SITE, "stateUrl": STATE, "alertEmail": "soc@contoso.com", "fanOut": True}
+"""The parameters that only this module has; with all rules."""
 
 
 def alerts(**parameters: object) -> list[dict[str, Any]]:
@@ -124,6 +124,11 @@ def columns(query: str) -> set[str]:
 def test_the_rules_are_exactly_those_listed_here() -> None:
     """There is one for each severity, and a few for what no report can say about itself."""
     assert set(log_rules()) == set(READS) | set(SEVERITIES) | OUTSIDE
+
+
+def test_without_a_queue_there_is_no_rule_about_it() -> None:
+    """It would cost money, and never fire."""
+    assert set(log_rules()) - set(log_rules(fanOut=False)) == {"poison"}
 
 
 @every_rule_about_runs
@@ -411,8 +416,12 @@ METRIC_PRICE = 0.10
 
 
 def test_the_cost_of_a_month_includes_every_rule() -> None:
-    """A rule costs by how often it queries; README states the sum for a million a day."""
-    prices = [RULE_PRICES[it["evaluationFrequency"]] for it in log_rules().values()]
+    """A rule costs by how often it queries; README states the sum for a million a day.
+
+    That is an app with one scan, which has no rule about the queue.
+    """
+    rules_of_one = log_rules(fanOut=False).values()
+    prices = [RULE_PRICES[it["evaluationFrequency"]] for it in rules_of_one]
     rules = sum(prices) + len(of_type(alerts(), "metricAlerts")) * METRIC_PRICE
     together = sum(cost.dollars(cost.month(cost.kept()["1000000"])).values())
 

@@ -89,7 +89,9 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Usual:
 def test_one_command_deploys_everything(usual: Usual) -> None:
     """It deploys infrastructure and package, then checks that the function is there."""
     assert (usual.ran.returncode, changes(usual.subscription)) == (0, [CREATE, PUBLISH])
-    assert "func-contoso has the function scan_activities and no other." in usual.ran.stdout
+    assert (
+        "func-contoso has the function scan_activities and no unexpected one." in usual.ran.stdout
+    )
 
 
 def test_the_table_is_deployed_on_request(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_the_table_is_deployed_on_request(tmp_path: Path) -> None:
     assert "table=true" in deployed(subscription)["--parameters"]
     names = [call.partition("--name ")[2].split()[0] for call in subscription.calls(PUBLISH)]
     assert names == ["func-contoso", "func-table"]
-    assert "func-table has the function write_table and no other." in ran.stdout
+    assert "func-table has the function write_table and no unexpected one." in ran.stdout
 
 
 def test_a_package_of_a_table_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
@@ -841,9 +843,10 @@ def test_a_private_app_is_judged_by_its_functions(tmp_path: Path) -> None:
         ([], "should have the function scan_activities, but has none"),
         (["tick"], "but has tick"),
         (["scan_activities", "tick"], "but has scan_activities, tick"),
+        (["scan_worker"], "but has scan_worker"),
         ("ERROR: (AuthorizationFailed)", "cannot be listed: ERROR: (AuthorizationFailed)"),
     ],
-    ids=["none", "another", "one too many", "refused"],
+    ids=["none", "another", "one too many", "no timer", "refused"],
 )
 def test_unexpected_functions_fail_the_deployment(
     tmp_path: Path, functions: list[str] | str, said: str
@@ -856,6 +859,13 @@ def test_unexpected_functions_fail_the_deployment(
     assert (ran.returncode, len(subscription.calls("functionapp function list"))) == (1, 2)
     assert said in ran.stderr
     assert "Deployed:" not in ran.stdout
+
+
+def test_an_app_with_workers_has_two_functions(tmp_path: Path) -> None:
+    """The timer's function is needed in any case."""
+    both = azure(tmp_path, functions=[["scan_activities", "scan_worker"]])
+
+    assert both.run("deploy.sh", *USUAL).returncode == 0
 
 
 def test_the_script_waits_for_the_functions(tmp_path: Path) -> None:

@@ -143,12 +143,20 @@ def test_a_queue_is_read_by_its_named_principals_or_else_by_the_readers() -> Non
     takers = {
         (who, what)
         for who, role, what in grants("everything")
-        if role == "Storage Queue Data Contributor"
+        if role == "Storage Queue Data Contributor" and what.startswith("data/")
     }
 
     assert takers == {
         ("00000000-0000-0000-0000-00000000000e", "data/sentinel"),
         (READER, "data/lake"),
+    }
+
+
+def test_the_app_may_use_the_queues_of_its_workers_and_no_other() -> None:
+    """It shows a failed message again, which the roles for sending and processing do not allow."""
+    assert grants("several-scans") == COLLECTOR | {
+        ("collector", "Storage Queue Data Contributor", "host/due-scans"),
+        ("collector", "Storage Queue Data Contributor", "host/due-scans-poison"),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.due import QUEUE
 from tests.infra.deployed import (
     Resource,
     accepted,
@@ -42,21 +43,32 @@ DEFAULT = {
 VAULT = {"KeyVault/vaults": 1, "Authorization/roleAssignments": 2}
 ENDPOINTS = {"Network/privateEndpoints": 3, "Network/privateEndpoints/privateDnsZoneGroups": 3}
 
+FAN_OUT = {
+    "Authorization/roleAssignments": 2,
+    "Insights/scheduledQueryRules": 1,
+    "Storage/storageAccounts/queueServices": 1,
+    "Storage/storageAccounts/queueServices/queues": 2,
+}
+
+PRIVATE_FAN_OUT = {
+    **FAN_OUT,
+    "Network/privateDnsZones": 3,
+    "Network/privateDnsZones/virtualNetworkLinks": 3,
+    "Network/privateEndpoints": 4,
+    "Network/privateEndpoints/privateDnsZoneGroups": 4,
+    "Network/virtualNetworks": 1,
+}
+
 ADDED: dict[str, dict[str, int]] = {
     "client-secret": VAULT,
     "legacy-token": {"KeyVault/vaults": 1, "Authorization/roleAssignments": 2 + 3},
     "federated": {},
     "settings": {},
-    "several-scans": {},
+    "several-scans": FAN_OUT,
     "hierarchical-namespace": {},
     "managed-identity-readers": {"Authorization/roleAssignments": 3},
     "odd-names": {"Resources/resourceGroups": -1},
-    "private": {
-        **ENDPOINTS,
-        "Network/privateDnsZones": 2,
-        "Network/privateDnsZones/virtualNetworkLinks": 2,
-        "Network/virtualNetworks": 1,
-    },
+    "private": PRIVATE_FAN_OUT,
     "private-existing-network": {
         **ENDPOINTS,
         "Network/privateEndpoints/privateDnsZoneGroups": 2,
@@ -72,11 +84,8 @@ ADDED: dict[str, dict[str, int]] = {
     },
     "table": {},
     "table-settings": {
-        **ENDPOINTS,
-        "Authorization/roleAssignments": 2,
-        "Network/privateDnsZones": 2,
-        "Network/privateDnsZones/virtualNetworkLinks": 2,
-        "Network/virtualNetworks": 1,
+        **PRIVATE_FAN_OUT,
+        "Authorization/roleAssignments": 2 + 2,
         "Storage/storageAccounts/blobServices/containers/immutabilityPolicies": 2,
     },
 }
@@ -399,8 +408,12 @@ def test_a_private_app_answers_no_requests_but_can_be_deployed_to(name: str, exp
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("private", set()),
-        ("everything", {("contos", "dfs"), ("contos", "queue"), ("kv-", "vault")}),
+        ("private-existing-network", set()),
+        ("private", {("sthost", "queue")}),
+        (
+            "everything",
+            {("sthost", "queue"), ("contos", "dfs"), ("contos", "queue"), ("kv-", "vault")},
+        ),
     ],
 )
 def test_every_private_service_has_an_endpoint(name: str, more: set[tuple[str, str]]) -> None:
@@ -489,12 +502,28 @@ def test_every_part_causes_a_message() -> None:
     assert told["filter"]["subjectBeginsWith"] == "/blobServices/default/containers/activities/"
 
 
+@pytest.mark.parametrize("name", ["several-scans", "private", "everything", "many-tenants"])
+def test_workers_have_their_queue_and_one_for_poison(name: str) -> None:
+    """The names are those of the program, and of the host, which may not make the second."""
+    queues = resources(name, "Storage/storageAccounts/queueServices/queues")
+    found = {it["name"].rpartition("/")[2] for it in queues if "sthost" in it["name"]}
+
+    assert found == {QUEUE, f"{QUEUE}-poison"}
+    assert app_settings(name)["SCAN_FAN_OUT"] == "true"
+
+
+def test_one_scan_has_neither_queue_nor_worker() -> None:
+    """The timer runs it, as ever."""
+    assert resources("default", "Storage/storageAccounts/queueServices") == []
+    assert "SCAN_FAN_OUT" not in app_settings("default")
+
+
 def test_every_consumer_of_messages_has_its_own_queue() -> None:
     """Each has a queue, a subscription and a grant: a message taken is gone for others."""
     told = resources("everything", "EventGrid/systemTopics/eventSubscriptions")
     queues = resources("everything", "Storage/storageAccounts/queueServices/queues")
 
-    names = [it["name"].rpartition("/")[2] for it in queues]
+    names = [it["name"].rpartition("/")[2] for it in queues if "sthost" not in it["name"]]
     destinations = [
         it["properties"]["deliveryWithResourceIdentity"]["destination"]["properties"]["queueName"]
         for it in told

@@ -37,8 +37,32 @@ def write_run(app_dir: Path, *body: str) -> None:
 
 
 def test_the_app_has_exactly_one_function() -> None:
-    """The host accepts an app without functions silently, so the set of names is asserted."""
+    """The host accepts an app without functions silently, so the set of names is asserted.
+
+    The function has no binding but its timer: the host stops if it may not read a queue.
+    """
     seen = index(ROOT, SCHEDULE)
+
+    assert (seen.exception, set(seen.functions)) == (None, {"scan_activities"})
+    assert [it["type"] for it in seen.functions["scan_activities"]] == ["timerTrigger"]
+
+
+def test_with_a_queue_the_app_has_a_worker() -> None:
+    """The timer sends to the queue whose messages start it."""
+    seen = index(ROOT, {**SCHEDULE, "SCAN_FAN_OUT": "true"})
+
+    assert (seen.exception, set(seen.functions)) == (None, {"scan_activities", "scan_worker"})
+    bindings = [it for name in seen.functions for it in seen.functions[name]]
+    queues = [it for it in bindings if it["type"] != "timerTrigger"]
+    assert {it["type"] for it in queues} == {"queue", "queueTrigger"}
+    assert {(it["queueName"], it["connection"]) for it in queues} == {
+        ("due-scans", "AzureWebJobsStorage")
+    }
+
+
+def test_a_wrong_value_leaves_the_app_its_timer() -> None:
+    """An app that fails to load has no functions, and nobody is told; a run reports the value."""
+    seen = index(ROOT, {**SCHEDULE, "SCAN_FAN_OUT": "perhaps"})
 
     assert (seen.exception, set(seen.functions)) == (None, {"scan_activities"})
 

@@ -154,6 +154,15 @@ def test_the_package_has_exactly_its_function(deployed: Deployed) -> None:
     assert [function["name"] for function in index["functions"]] == ["scan_activities"]
 
 
+def test_the_package_has_a_worker_where_there_is_a_queue(deployed: Deployed) -> None:
+    """It needs no library for that: the host sends and receives."""
+    index = only("index", deployed.drive({**SCHEDULE, "SCAN_FAN_OUT": "true"}))
+
+    assert (index["exception"], index["success"]) == (None, True)
+    names = {function["name"] for function in index["functions"]}
+    assert names == {"scan_activities", "scan_worker"}
+
+
 def test_the_package_scans(deployed: Deployed, storage: Azurite) -> None:
     """It signs in by a managed identity and stores what the API holds: no library is missing."""
     tenant = history(600)

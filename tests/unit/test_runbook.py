@@ -20,12 +20,19 @@ from infra.scripts import check_functions
 from shared.core import errors
 from shared.core.audit.attention import SECTIONS, WrongList, attention_to
 from shared.core.audit.quiet import Cause, Quiet
-from shared.core.errors import LedgerConflict, LeverRefused, ScanError, StoreUnavailable
+from shared.core.errors import (
+    LedgerConflict,
+    LeverRefused,
+    ScanError,
+    StoreUnavailable,
+    UnreadableMessage,
+)
 from shared.core.model import Answer, Ledger, Policy
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state.decisions import Order
 from shared.core.state.report import Tally
+from shared.due import Due, decode, lateness
 from shared.operate import planning, quarantine, versions
 from shared.operate.command_line.session import failures
 from shared.operate.comparing import Comparison
@@ -37,7 +44,7 @@ from shared.operate.levers import Scan, pull
 from shared.operate.querying import Asker
 from shared.operate.rebuild import rebuild
 from shared.ports import Ports
-from shared.scan.reporting import Job, run_and_report
+from shared.scan.reporting import Job, report_expired, report_unbuilt, run_and_report
 from shared.scan_list import Known, ListReader
 from simulator import Switches, Tenant
 from tests.displays import Silent
@@ -72,7 +79,7 @@ HEADINGS = {"runbook", "ledger", "warnings-and-conditions-in-a-report", "alerts"
 COMMANDS = ("python -m shared ", "az ")
 """How the commands begin that the lines name."""
 
-NEED_AZURE = {"no-successful-run", "only-warmup-is-listed", "daily-cap"}
+NEED_AZURE = {"no-successful-run", "only-warmup-is-listed", "daily-cap", "poison-messages"}
 """Sections about the platform itself, whose actions take a subscription."""
 
 NEVER_REPORTED = {ScanError, errors.LedgerError, errors.StoreError, errors.PartUnreadable}
@@ -108,6 +115,8 @@ ELSEWHERE = {
     "test_a_lever_pauses_the_named_tenant_only",
     "removing-a-tenant": "tests/integration/test_scan_list.py::"
     "test_a_list_in_an_env_file_takes_the_place_of_the_file",
+    "expired-messages": "tests/integration/test_fan_out.py::"
+    "test_an_expired_message_is_reported_and_does_nothing",
     "failing-runs": "tests/infra/test_alert_queries.py::"
     "test_failing_ends_with_the_first_run_that_succeeds",
 }
@@ -1005,6 +1014,24 @@ def test_failing_runs() -> None:
 def test_no_successful_run() -> None:
     """There is no line, so the rules speak."""
     assert_seen("no-successful-run", {"rules": RULES.read_text("utf-8")})
+
+
+def test_expired_messages() -> None:
+    """It is the line of each scan that the message names."""
+    late = Due(scans=("all",), slot=NOW, expires=NOW + 10 * MINUTE)
+
+    result = report_expired("all", "run-1", lateness(late))
+
+    assert_seen("expired-messages", json.loads(result.line))
+
+
+def test_poison_messages() -> None:
+    """The rule looks for what the host logs; an unreadable message has a report line, too."""
+    with pytest.raises(UnreadableMessage) as raised:
+        decode(b"{}")
+    line = json.loads(report_unbuilt("run-1", raised.value).line)
+
+    assert_seen("poison-messages", {"rules": RULES.read_text("utf-8"), **line})
 
 
 def test_daily_cap() -> None:

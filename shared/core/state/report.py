@@ -34,6 +34,7 @@ Outcome = Literal[
     "paused",
     "busy",
     "superseded",
+    "expired",
     "failed",
 ]
 """Why the run ended.
@@ -48,6 +49,8 @@ Outcome = Literal[
 - `busy`: another run holds the claim; nothing was done.
 - `superseded`: another run, or an operator's command, took the scan over. What this run had saved
   counts, and the next run continues from there.
+- `expired`: a worker got the message that asks for this run so late that newer messages stand for
+  it; nothing was done.
 - `failed`: an error ended it; see `error`.
 """
 
