@@ -230,6 +230,8 @@ def show_overview(app: App) -> None:
             for it in settings.scans
         )
         write_overview(places, own, draw_overview, SystemClock())
+    except SettingsError:
+        return  # The run has reported what is wrong with them.
     except Exception as error:  # noqa: BLE001 - the runs are done; the next timer writes it again
         logger.warning("the overview could not be written: %s", error)
 
