@@ -49,6 +49,35 @@ def test_several_scans_share_what_they_do_not_set() -> None:
     assert (first.budget, first.requests_per_minute) == (2 * MINUTE, 12)
 
 
+FABRIKAM = "https://fabrikam.us3.portal.cloudappsecurity.com"
+
+
+def test_workers_give_the_scans_of_each_api_host_the_whole_time() -> None:
+    """Only those of one host run one after the other; the others are in another worker."""
+    scans: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}, {"name": "c", "api_url": FABRIKAM}]
+    shared = {"SCAN_TIME_BUDGET": "4m"}
+
+    in_the_timer = [it.policy.budget for it in scans_of(scans, **shared)]
+    by_workers = [it.policy.budget for it in scans_of(scans, **shared, SCAN_FAN_OUT="true")]
+
+    assert in_the_timer == [4 * MINUTE // 3] * 3
+    assert by_workers == [2 * MINUTE, 2 * MINUTE, 4 * MINUTE]
+
+
+def test_workers_have_room_for_many_tenants_and_not_for_as_many_scans_of_one() -> None:
+    """Each scan needs five seconds of the run of its host."""
+    hosts = [f"https://t{n}.us3.portal.cloudappsecurity.com" for n in range(300)]
+    tenants = [{"name": f"t{n}", "api_url": url} for n, url in enumerate(hosts)]
+    of_one = [{"name": f"s{n}", "api_url": FABRIKAM} for n in range(9)]
+    shared = {**GOOD, "SCAN_FAN_OUT": "true", "SCAN_TIME_BUDGET": "30s"}
+
+    accepted = read_settings({**shared, "SCANS": json.dumps(tenants)})
+    said = problems({**shared, "SCANS": json.dumps([*tenants, *of_one])})
+
+    assert len(accepted.scans) == 300
+    assert "SCANS has 9 scans of one API host for 30 s of time: each needs 5 s" in said
+
+
 def test_more_scans_than_the_time_budget_carries_are_refused() -> None:
     """Each scan needs five seconds of a run."""
     scans = json.dumps([{"name": f"s{n}"} for n in range(9)])
