@@ -94,7 +94,13 @@ class Reading:
         return {it.scan: it.status for it in self.found if isinstance(it.status, ScanError)}
 
 
-def read_all(policies: Sequence[Policy], read: Callable[[Policy], Status], *, now: int) -> Reading:
+def read_all(
+    policies: Sequence[Policy],
+    read: Callable[[Policy], Status],
+    *,
+    now: int,
+    step: Callable[[], None] = lambda: None,
+) -> Reading:
     """Return what is known about each scan; several are read at once.
 
     A scan that cannot be read hides no other. Where none of the first that are read at once can
@@ -104,6 +110,7 @@ def read_all(policies: Sequence[Policy], read: Callable[[Policy], Status], *, no
         policies: of the scans.
         read: reads the status of one; must be thread-safe.
         now: epoch ms.
+        step: is called after each scan.
 
     Raises:
         ScanError: no scan can be read.
@@ -111,6 +118,7 @@ def read_all(policies: Sequence[Policy], read: Callable[[Policy], Status], *, no
     found: list[Found] = []
     for policy, status in read_ahead(policies, lambda it: _tried(it, read)):
         found.append(Found(scan=policy.scan, api=policy.api, status=status))
+        step()
         may_end = len(found) in {LANES, len(policies)}
         if may_end and isinstance(status, ScanError) and not _any_read(found):
             raise status

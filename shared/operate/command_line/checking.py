@@ -20,7 +20,8 @@ from shared.operate.command_line.session import (
 )
 from shared.operate.display import display, standard_error
 from shared.operate.environment import read_time
-from shared.operate.status import Reading, read_all, read_status
+from shared.operate.reading import Progress
+from shared.operate.status import FEW, Reading, read_all, read_status
 from shared.operate.verify import Verifier
 from shared.operate.watching import (
     Read,
@@ -111,7 +112,8 @@ def status(  # noqa: PLR0913 - each is an option
     with failures(console, as_json=as_json):
         places = archives_of(app_of(env_file, from_app), scan)
         target = target_of(html, len(places), opens=opens, refresh=every)
-        read = patient(lambda: _read(places), console)
+        told = console if every is None and len(places) > FEW else None
+        read = patient(lambda: _read(places, told), console)
         reading = _show(read, console, target, as_json=as_json, opens=opens, every=every)
     for name, error in reading.errors().items():
         explain(console, error, name)
@@ -119,7 +121,8 @@ def status(  # noqa: PLR0913 - each is an option
         raise typer.Exit(FAILED)
 
 
-def _read(places: list[Archive]) -> Reading:
+def _read(places: list[Archive], told: Console | None) -> Reading:
+    """Read how the scans are, and tell meanwhile how many have been read."""
     now = SystemClock().now()
     by_scan = {it.policy.scan: it for it in places}
 
@@ -127,7 +130,12 @@ def _read(places: list[Archive]) -> Reading:
         it = by_scan[policy.scan]
         return read_status(it.ledgers, it.derived, policy, now=now, wrong_list=it.wrong_list)
 
-    return read_all([it.policy for it in places], read, now=now)
+    policies = [it.policy for it in places]
+    if told is None:
+        return read_all(policies, read, now=now)
+    with display(told, live=True) as shown:
+        progress = Progress(shown, SystemClock(), len(places), ("scan", "scans"))
+        return read_all(policies, read, now=now, step=progress.step)
 
 
 def _show(  # noqa: PLR0913 - the options, by name

@@ -33,8 +33,10 @@ def test_a_scan_that_cannot_be_read_hides_no_other() -> None:
             raise LedgerUnreadable("not JSON")
         return never_run(how)
 
-    reading = read_all(policies(40), read, now=NOW)
+    steps = list[int]()
+    reading = read_all(policies(40), read, now=NOW, step=lambda: steps.append(1))
 
+    assert len(steps) == 40
     assert [it.scan for it in reading.found] == [it.scan for it in policies(40)]
     assert [it.scan for it in reading.statuses()] == [
         it.scan for it in policies(40) if it.scan not in {"tenant-00", "tenant-02"}
