@@ -110,4 +110,5 @@ _MEANING = {
     "superseded": "ended early, another run or a command took over",
     "busy": "busy, another run holds the scan",
     "clocks differ": "stopped, two clocks differ",
+    "expired": "not begun, a newer message asks for it",
 }
