@@ -34,12 +34,7 @@ read_options 'client-id principal-id app-name resource-group' no-grant "$@"
 
 [ -n "$client_id" ] || fail "--client-id is missing (see --help)"
 require_guid --client-id "$client_id"
-if [ -n "$principal_id" ]; then
-    [ -z "$app_name" ] || fail "name one identity: either --principal-id, or --app-name with --resource-group"
-    require_guid --principal-id "$principal_id"
-else
-    [ -n "$app_name" ] && [ -n "$resource_group" ] || fail "name the identity: either --principal-id, or --app-name with --resource-group"
-fi
+require_identity "$principal_id" "$app_name" "$resource_group"
 
 sign_in_check
 

@@ -19,6 +19,17 @@ require_guid() {
     [[ $2 =~ $GUID ]] || fail "$1 is '$2', which is not an id such as 00000000-1111-2222-3333-444444444444"
 }
 
+# require_identity PRINCIPAL_ID APP_NAME RESOURCE_GROUP: fail unless they name one identity.
+require_identity() {
+    local principal_id=$1 app_name=$2 resource_group=$3
+    if [ -n "$principal_id" ]; then
+        [ -z "$app_name" ] || fail "name one identity: either --principal-id, or --app-name with --resource-group"
+        require_guid --principal-id "$principal_id"
+    else
+        [ -n "$app_name" ] && [ -n "$resource_group" ] || fail "name the identity: either --principal-id, or --app-name with --resource-group"
+    fi
+}
+
 # sign_in_check: set TENANT and GRAPH, and print the tenant in which changes will be made.
 sign_in_check() {
     require_az

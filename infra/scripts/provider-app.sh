@@ -40,12 +40,7 @@ else
     [ -n "$registration" ] || fail "--registration is missing (see --help)"
     [[ $registration =~ ^[A-Za-z0-9][A-Za-z0-9\ ._-]{0,99}$ ]] || fail "--registration '$registration' may have letters, digits, spaces and . _ - only"
 fi
-if [ -n "$principal_id" ]; then
-    [ -z "$app_name" ] || fail "name one identity: either --principal-id, or --app-name with --resource-group"
-    require_guid --principal-id "$principal_id"
-else
-    [ -n "$app_name" ] && [ -n "$resource_group" ] || fail "name the identity: either --principal-id, or --app-name with --resource-group"
-fi
+require_identity "$principal_id" "$app_name" "$resource_group"
 
 sign_in_check
 

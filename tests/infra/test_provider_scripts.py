@@ -7,9 +7,11 @@ import pytest
 
 from tests.infra.azure_cli import API, GRAPH, TENANT, Azure
 from tests.infra.test_role_scripts import (
+    ADMIT,
     CLIENT,
     CREDENTIAL,
     IDENTITY,
+    PROVIDE,
     REGISTRATION_IDENTITY,
     ROLE_ID,
     api,
@@ -20,7 +22,6 @@ from tests.infra.test_role_scripts import (
     writes,
 )
 
-PROVIDE, ADMIT = "provider-app.sh", "admit-provider.sh"
 NEW = "cccccccc-0000-0000-0000-00000000000c"
 OFFERED = ("--registration", "Contoso Watch", "--principal-id", IDENTITY)
 SEVERAL = "AzureADMultipleOrgs"
@@ -188,41 +189,3 @@ def test_a_refused_removal_names_the_required_role(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "let you delete the provider's service principal" in ran.stderr
     assert len(granted(tenant, REGISTRATION_IDENTITY)) == 1
-
-
-@pytest.mark.parametrize(
-    ("script", "arguments", "said"),
-    [
-        (PROVIDE, f"--principal-id {IDENTITY}", "--registration is missing"),
-        (PROVIDE, f"--registration a'b --principal-id {IDENTITY}", "may have letters"),
-        (PROVIDE, f"--registration a --client-id {CLIENT} --principal-id {IDENTITY}", "once"),
-        (PROVIDE, "--registration a", "name the identity"),
-        (PROVIDE, "--registration a --app-name func", "name the identity"),
-        (PROVIDE, f"--registration a --app-name f --principal-id {IDENTITY}", "name one identity"),
-        (PROVIDE, "--client-id x", "which is not an id"),
-        (ADMIT, "", "--client-id is missing"),
-        (ADMIT, "--client-id x", "which is not an id"),
-        (ADMIT, "--undo", "unknown argument '--undo'"),
-    ],
-)
-def test_wrong_arguments_are_refused_before_anything_is_asked(
-    tmp_path: Path, script: str, arguments: str, said: str
-) -> None:
-    """The error says what is wrong, and Azure is never called."""
-    tenant = azure(tmp_path)
-
-    ran = tenant.run(script, *arguments.split())
-
-    assert (ran.returncode, tenant.state()["calls"]) == (1, [])
-    assert said in ran.stderr
-
-
-@pytest.mark.parametrize("script", [PROVIDE, ADMIT])
-def test_help_needs_no_sign_in(tmp_path: Path, script: str) -> None:
-    """It works on a machine where nobody is signed in."""
-    tenant = azure(tmp_path, account=None)
-
-    ran = tenant.run(script, "--help")
-
-    assert (ran.returncode, ran.stderr, tenant.state()["calls"]) == (0, "", [])
-    assert f"  {script} --client-id ID" in ran.stdout

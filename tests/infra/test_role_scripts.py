@@ -269,6 +269,7 @@ def test_an_api_without_the_role_is_explained(tmp_path: Path) -> None:
 
 
 GRANT, FEDERATE = "grant-app-role.sh", "federate-app.sh"
+PROVIDE, ADMIT = "provider-app.sh", "admit-provider.sh"
 
 
 @pytest.mark.parametrize(
@@ -291,6 +292,16 @@ GRANT, FEDERATE = "grant-app-role.sh", "federate-app.sh"
             "name one identity",
         ),
         (FEDERATE, "--no-grants", "unknown argument '--no-grants'"),
+        (PROVIDE, f"--principal-id {IDENTITY}", "--registration is missing"),
+        (PROVIDE, f"--registration a'b --principal-id {IDENTITY}", "may have letters"),
+        (PROVIDE, f"--registration a --client-id {CLIENT} --principal-id {IDENTITY}", "once"),
+        (PROVIDE, "--registration a", "name the identity"),
+        (PROVIDE, "--registration a --app-name func", "name the identity"),
+        (PROVIDE, f"--registration a --app-name f --principal-id {IDENTITY}", "name one identity"),
+        (PROVIDE, "--client-id x", "which is not an id"),
+        (ADMIT, "", "--client-id is missing"),
+        (ADMIT, "--client-id x", "which is not an id"),
+        (ADMIT, "--undo", "unknown argument '--undo'"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_asked(
@@ -305,7 +316,7 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(
     assert said in ran.stderr
 
 
-@pytest.mark.parametrize("script", [GRANT, FEDERATE])
+@pytest.mark.parametrize("script", [GRANT, FEDERATE, PROVIDE, ADMIT])
 def test_help_needs_no_sign_in(tmp_path: Path, script: str) -> None:
     """It works on a machine where nobody is signed in."""
     tenant = azure(tmp_path, account=None)
