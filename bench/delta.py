@@ -93,7 +93,7 @@ class Shelf:
         return path.read_bytes() if number <= self.last else None
 
     def first_from(self, number: int) -> int | None:
-        """Return the number: there is no gap."""
+        """Return the number; numbers have no gaps."""
         return number if number <= self.last else None
 
     def block(self, part: str, start: int, size: int) -> bytes:

@@ -139,7 +139,7 @@ class ListReader:
         return listed
 
     def _older(self, environ: Environ, newest: bytes | None) -> Environ | None:
-        """Return the settings with the version that was kept; None if that is no way out."""
+        """Return the settings with the version that was kept; None if it does not help."""
         kept = self._known.kept = self._store.kept()
         if kept is None or kept == newest:
             return None

@@ -47,7 +47,7 @@ def apis(reader: Reader, elements: Sequence[Element]) -> list[ApiSettings]:
 def api_of(element: Element) -> ApiSettings:
     """Return how one scan reaches the API.
 
-    A secret that is not resolved is no problem of the settings: other scans do not need it.
+    A secret that is not resolved is not refused here, because other scans do not need it.
     """
     reader = element.reader
     unresolved = [reader.unresolved(it) for it in (element.client_secret, element.api_token)]
