@@ -1,4 +1,4 @@
-"""Where the table's function app is put together: settings, adapters the run. It only builds."""
+"""Where the table's function app is put together: settings, adapters, the run. It only builds."""
 
 import logging
 import os
