@@ -79,7 +79,7 @@ def shapes(said: str) -> set[str]:
     return {re.sub(r"[\d,]+|demo-\w+", "0", line) for line in plain}
 
 
-@pytest.mark.parametrize("demo", [6_000], indirect=True)
+@pytest.mark.parametrize("demo", [2_400], indirect=True)
 def test_the_demonstration_proves_what_it_says(demo: subprocess.Popen[str]) -> None:
     """It resumes from a saved continuation, its blobs equal the truth, and README shows it."""
     (shown,) = re.findall(
