@@ -3,10 +3,11 @@
 - `activity-scan.json`: the compiled template of one resource group.
 - `released-package.zip`: the function with its libraries. It is built twice, and the bytes must be
   the same.
-- `sbom.json`: the bill of materials of the libraries in the package.
-- `SHA256SUMS`: the digests of those three.
+- `released-table-package.zip`: the table's app, built in the same way.
+- `sbom.json` and `sbom-table.json`: the bills of materials of the libraries in the two packages.
+- `SHA256SUMS`: the digests of all these.
 
-It needs the Bicep compiler, and uv or Python 3.13. Without cyclonedx-py it leaves out the bill of
+It needs the Bicep compiler, and uv or Python 3.13. Without cyclonedx-py it leaves out the bills of
 materials and says so.
 """
 
@@ -25,8 +26,10 @@ from harness import bicep, infra
 from infra.scripts import libraries, package
 
 TEMPLATE = "activity-scan.json"
-PACKAGE = "released-package.zip"
-MATERIALS = "sbom.json"
+PACKAGES = {"collector": "released-package.zip", "table": "released-table-package.zip"}
+"""The name of each app's package. The platform requires the first, where it fetches a package."""
+
+MATERIALS = {"collector": "sbom.json", "table": "sbom-table.json"}
 DIGESTS = "SHA256SUMS"
 
 
@@ -41,21 +44,22 @@ def write_template(folder: Path) -> None:
     (folder / TEMPLATE).write_text(f"{text}\n", "utf-8")
 
 
-def write_package(folder: Path) -> None:
-    """Write the package, built twice.
+def write_package(folder: Path, app: str) -> None:
+    """Write the package of an app, built twice.
 
     Raises:
         ReleaseError: the two differ, so nobody could verify that these sources were built.
     """
-    package.build(infra.ROOT, folder / PACKAGE)
+    name = PACKAGES[app]
+    package.build(infra.ROOT, folder / name, app=app)
     with tempfile.TemporaryDirectory() as second:
-        package.build(infra.ROOT, Path(second) / PACKAGE)
-        if (Path(second) / PACKAGE).read_bytes() != (folder / PACKAGE).read_bytes():
-            raise ReleaseError("the package was built twice, but the bytes differ")
+        package.build(infra.ROOT, Path(second) / name, app=app)
+        if (Path(second) / name).read_bytes() != (folder / name).read_bytes():
+            raise ReleaseError(f"{name} was built twice, but the bytes differ")
 
 
-def write_materials(folder: Path) -> bool:
-    """Write the bill of materials of the package; return whether that was possible.
+def write_materials(folder: Path, app: str) -> bool:
+    """Write the bill of materials of an app's package; return whether that was possible.
 
     Raises:
         ReleaseError: the program that makes it fails.
@@ -64,14 +68,14 @@ def write_materials(folder: Path) -> bool:
     if not program:
         return False
     with tempfile.TemporaryDirectory() as place:
-        with zipfile.ZipFile(folder / PACKAGE) as packed:
+        with zipfile.ZipFile(folder / PACKAGES[app]) as packed:
             packed.extractall(place)
         # The program reads an environment, so this makes one with the package's libraries.
         made = Path(place) / "environment"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
         (home,) = made.glob("lib/python*/site-packages")
         shutil.copytree(Path(place) / libraries.FOLDER, home, dirs_exist_ok=True)
-        options = ["--output-reproducible", "--of", "JSON", "-o", str(folder / MATERIALS)]
+        options = ["--output-reproducible", "--of", "JSON", "-o", str(folder / MATERIALS[app])]
         ran = subprocess.run(
             [program, "environment", *options, str(made / "bin/python")],
             capture_output=True,
@@ -85,7 +89,8 @@ def write_materials(folder: Path) -> bool:
 
 def write_digests(folder: Path) -> None:
     """Write the digests of the files, as `sha256sum --check` reads them."""
-    names = [name for name in (TEMPLATE, PACKAGE, MATERIALS) if (folder / name).exists()]
+    made = (TEMPLATE, *PACKAGES.values(), *MATERIALS.values())
+    names = [name for name in made if (folder / name).exists()]
     lines = [f"{sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / DIGESTS).write_text("".join(lines), "utf-8")
 
@@ -98,9 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         write_template(folder)
-        write_package(folder)
-        if not write_materials(folder):
-            sys.stdout.write("left out the bill of materials: there is no cyclonedx-py on PATH\n")
+        for app in PACKAGES:
+            write_package(folder, app)
+        if not all(write_materials(folder, app) for app in PACKAGES):
+            sys.stdout.write("left out the bills of materials: there is no cyclonedx-py on PATH\n")
     except (
         bicep.BicepError,
         libraries.LibrariesError,
