@@ -49,5 +49,5 @@ else:
     @app.function_name("scan_worker")
     @app.queue_trigger(arg_name="message", queue_name=due_scans, connection=HOST_STORAGE)
     def scan_worker(message: func.QueueMessage) -> None:
-        """Run the scans of one message; if one fails, the platform delivers the message again."""
+        """Run the scans of one message; only a worker that is lost gets the message again."""
         run_on_message(message.get_body())

@@ -88,23 +88,22 @@ def run_on_message(message: bytes) -> None:
     """Do one run of each scan that a message names, for a worker.
 
     A scan that is no longer configured is left out. A message that has expired is reported, and
-    nothing is done.
+    nothing is done. A scan that fails is reported and not raised: the platform would deliver the
+    message again at once, and the timer's next message does the same later.
 
     Raises:
-        ScanError: the message cannot be read, or at least one scan failed. The platform delivers
-            the message again.
+        UnreadableMessage: the message cannot be read. The platform puts it aside in the end.
     """
     try:
         due = decode(message)
     except UnreadableMessage as error:
-        _raise_failures([report_unbuilt(_run_id(), error)])
-        return
+        report_unbuilt(_run_id(), error)
+        raise
     if due.expires <= SystemClock().now():
         for scan in due.scans:
             report_expired(scan, _run_id(), lateness(due))
         return
-    results = run_scans(os.environ, past_due=due.past_due, only=frozenset(due.scans))
-    _raise_failures(results)
+    run_scans(os.environ, past_due=due.past_due, only=frozenset(due.scans))
 
 
 def _raise_failures(results: Iterable[RunResult]) -> None:

@@ -202,8 +202,8 @@ var runRules = [
 
 var poisonRule = {
   name: 'poison'
-  title: 'a worker has failed five times'
-  meaning: 'A message that hands scans to a worker failed five times, and the host has put it aside. If the alert about failing scans has fired, too, follow that one. Otherwise a worker ends before it can report anything.'
+  title: 'a message has lost five workers'
+  meaning: 'Five times, a worker ended before it could report anything, or it could not read the message that hands scans to it. The host has put the message aside. The scans of the message are not run.'
   help: 'docs/runbook.md#poison-messages'
   severity: 2
   query: replace(poisonQuery, 'APP_NAME', appName)

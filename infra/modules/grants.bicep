@@ -143,7 +143,7 @@ resource putsPoisonAside 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
   scope: poison
   name: guid(poison.id, identity.id, roles.storageQueueDataContributor)
   properties: {
-    description: 'The Functions host puts messages aside that failed five times.'
+    description: 'The Functions host puts messages aside that lost five workers.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageQueueDataContributor)

@@ -75,7 +75,7 @@ resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@202
 }
 
 // The host would make a missing queue, but the app's identity may only use these two. The second takes the
-// messages that failed five times; the host derives its name from the first.
+// messages that lost five workers; the host derives its name from the first.
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = if (fanOut) {
   parent: account
   name: 'default'
