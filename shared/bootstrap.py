@@ -57,15 +57,16 @@ def due_queue() -> str | None:
 def hand_out(status: Mapping[str, str] | None, *, past_due: bool = False) -> list[str]:
     """Return the messages that hand the scans to workers, for the timer of several scans.
 
-    A single scan is run at once, as by `run_on_timer`. So are the scans of the settings if storage
-    cannot say which scans there are: the report lines then say what is wrong with it.
+    The scans of a single API host are run at once, as by `run_on_timer`. So are the scans of the
+    settings if storage cannot say which scans there are: the report lines then say what is wrong
+    with it.
 
     Args:
         status: when the timer was due and when it had fired before, see `tick_of`.
         past_due: whether the platform started the timer late.
 
     Raises:
-        ScanError: the settings are invalid, or the single scan failed.
+        ScanError: the settings are invalid, or a scan that was run at once failed.
     """
     app = _opened(os.environ, past_due=past_due)
     if isinstance(app, RunResult):
@@ -75,7 +76,7 @@ def hand_out(status: Mapping[str, str] | None, *, past_due: bool = False) -> lis
         scans = [(it.policy.scan, it.api.host) for it in read_settings(app.environ).scans]
     except SettingsError:
         scans = []  # The run reports it.
-    if app.unread or len(scans) <= 1:
+    if app.unread or len({host for _, host in scans}) <= 1:
         _raise_failures(run_app(app, past_due=past_due))
         return []
     handed = messages(scans, tick_of(status, SystemClock().now(), past_due=past_due))

@@ -176,15 +176,18 @@ def test_scans_of_one_message_share_the_host_s_budget(
     assert len(customers[0].api.requests) == 1
 
 
-def test_a_single_scan_stays_in_the_timer(
-    customers: list[Customer], environ: Environ, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("more", [[], ["more"]])
+def test_the_scans_of_a_single_host_stay_in_the_timer(
+    customers: list[Customer], environ: Environ, monkeypatch: pytest.MonkeyPatch, more: list[str]
 ) -> None:
-    """There is nothing to hand out, so no message and no second instance are needed."""
+    """A single worker would run them, so no message and no second instance are needed."""
     mine = customers[0]
-    deploy(monkeypatch, {**environ, "SCANS": json.dumps([mine.element()])})
+    elements = [{**mine.element(), "name": name} for name in (mine.name, *more)]
+    deploy(monkeypatch, {**environ, "SCANS": json.dumps(elements)})
 
     assert hand_out(None) == []
-    assert sorted(stored(mine.places(environ), mine.name)) == mine.tenant.truth()
+    for name in (mine.name, *more):
+        assert sorted(stored(mine.places(environ), name)) == mine.tenant.truth()
 
 
 def test_a_worker_leaves_other_scans_alone(
