@@ -140,6 +140,9 @@ param mdaTenantId string = ''
 @description('Client id of the app registration (federated, client-secret).')
 param mdaClientId string = ''
 
+@description('Names of settings that hold the secret of a scan, such as MDA_CLIENT_SECRET_FABRIKAM (docs/settings.md). Each refers to a secret of the vault, which the deployment then creates.')
+param scanSecrets array = []
+
 @description('Whether the token may be sent to a host outside Microsoft\'s domains, such as a proxy.')
 param allowAnyHost bool = false
 
@@ -406,6 +409,7 @@ param loginEndpoint string = environment().authentication.loginEndpoint
 
 var registered = authMode == 'federated' || authMode == 'client-secret'
 var secret = authMode == 'client-secret' || authMode == 'api-token'
+var vaulted = secret || !empty(scanSecrets)
 var existingNetwork = !empty(existingAppSubnetId) || !empty(existingEndpointSubnetId)
 
 var registrationMissing = registered && (empty(mdaTenantId) || empty(mdaClientId))
@@ -442,14 +446,19 @@ var readerIds = [for reader in readers: toLower(reader.principalId)]
 var administrators = concat(vaultAdministrators, contains(administratorIds, toLower(deployerId)) ? [] : deployers)
 var allReaders = concat(readers, contains(readerIds, toLower(deployerId)) ? [] : deployers)
 
-var nobodySetsIt = secret && empty(administrators)
-var nobodySetsItProblem = 'authMode ${authMode} keeps its secret in a vault, but nobody may set the secret: set deployerId to your object id, or name somebody in vaultAdministrators.'
+var nobodySetsIt = vaulted && empty(administrators)
+var keptInVault = secret ? 'authMode ${authMode} keeps its secret' : 'scanSecrets keeps secrets'
+var nobodySetsItProblem = '${keptInVault} in a vault, but nobody may set the secret: set deployerId to your object id, or name somebody in vaultAdministrators.'
 
 var queuesUnused = !notifications && !empty(notificationQueues)
 var queuesUnusedProblem = 'notificationQueues is set, but notifications is off: switch it on, or remove the queues.'
 
-var vaultMissing = !secret && !empty(vaultAdministrators)
+var vaultMissing = !vaulted && !empty(vaultAdministrators)
 var vaultProblem = 'vaultAdministrators is set, but authMode ${authMode} has no vault: remove the administrators, or choose another authMode.'
+
+var oddSecrets = [for name in scanSecrets: startsWith(name, 'MDA_CLIENT_SECRET_') || startsWith(name, 'MDA_API_TOKEN_') ? '' : name]
+var wrongSecrets = !empty(join(oddSecrets, '')) || length(union(scanSecrets, [])) < length(scanSecrets)
+var secretsProblem = 'scanSecrets has ${join(scanSecrets, ', ')}: give each setting once, and begin its name with MDA_CLIENT_SECRET_ or MDA_API_TOKEN_.'
 
 var isolationMissing = existingNetwork && !networkIsolation
 var isolationProblem = 'Existing subnets are set, but networkIsolation is off: switch it on, or remove the subnets.'
@@ -507,7 +516,8 @@ var oneNameTwice = table && !empty(tableFunctionAppName) && toLower(tableFunctio
 var oneNameTwiceProblem = 'tableFunctionAppName and functionAppName are both ${functionAppName}: give each app its own name.'
 
 var addressProblems = concat(wrongAddress ? [wrongAddressProblem] : [], queuesUnused ? [queuesUnusedProblem] : [])
-var vaultProblems = concat(vaultMissing ? [vaultProblem] : [], nobodySetsIt ? [nobodySetsItProblem] : [])
+var setterProblems = concat(vaultMissing ? [vaultProblem] : [], nobodySetsIt ? [nobodySetsItProblem] : [])
+var vaultProblems = concat(setterProblems, wrongSecrets ? [secretsProblem] : [])
 var signInProblems = concat(addressProblems, registrationMissing ? [registrationProblem] : [], vaultProblems)
 var existingProblems = concat(isolationMissing ? [isolationProblem] : [], subnetMissing ? [subnetProblem] : [], zonesAlone ? [zonesProblem] : [])
 var networkProblems = concat(existingProblems, noWayOut ? [noWayOutProblem] : [])
@@ -566,7 +576,13 @@ var dataUrl = 'https://${dataAccountName}.blob.${storageSuffix}'
 
 // The reference gives the vault's URL, which works in every cloud. Azure looks up a vault that is given by
 // name in the public cloud only.
-var secretReference = '@Microsoft.KeyVault(SecretUri=https://${vaultName}${vaultSuffix}/secrets/${secretName})'
+var secretsUrl = 'https://${vaultName}${vaultSuffix}/secrets'
+var secretReference = '@Microsoft.KeyVault(SecretUri=${secretsUrl}/${secretName})'
+
+// The name of a secret may have no underscore.
+var scanSecretNames = [for name in scanSecrets: toLower(replace(name, '_', '-'))]
+var scanSecretMembers = [for (name, place) in scanSecrets: '"${name}":"@Microsoft.KeyVault(SecretUri=${secretsUrl}/${scanSecretNames[place]})"']
+var scanSecretSettings = json('{${join(scanSecretMembers, ',')}}')
 
 var registrationSettings = {
   MDA_CLIENT_ID: mdaClientId
@@ -605,6 +621,7 @@ var optionalSettings = union(
   empty(scanAcceptFilters) ? {} : acceptSettings,
   empty(scanDoctor) ? {} : doctorSettings,
   empty(scans) ? {} : scansSettings,
+  scanSecretSettings,
   fanOut ? fanOutSettings : {}
 )
 
@@ -701,7 +718,7 @@ var vaultEndpoint = {
   targetId: vaultId
 }
 
-var optionalEndpoints = concat(hierarchicalNamespace ? [directoryEndpoint] : [], notifications ? [queueEndpoint] : [], fanOut ? [hostQueueEndpoint] : [], secret ? [vaultEndpoint] : [])
+var optionalEndpoints = concat(hierarchicalNamespace ? [directoryEndpoint] : [], notifications ? [queueEndpoint] : [], fanOut ? [hostQueueEndpoint] : [], vaulted ? [vaultEndpoint] : [])
 var endpoints = networkIsolation ? concat(storageEndpoints, optionalEndpoints) : []
 
 var zoneNames = {
@@ -713,7 +730,7 @@ var zoneNames = {
 }
 
 var storageZones = [zoneNames.blob, zoneNames.table]
-var zonesWanted = concat(storageZones, hierarchicalNamespace ? [zoneNames.dfs] : [], notifications || fanOut ? [zoneNames.queue] : [], secret ? [zoneNames.vault] : [])
+var zonesWanted = concat(storageZones, hierarchicalNamespace ? [zoneNames.dfs] : [], notifications || fanOut ? [zoneNames.queue] : [], vaulted ? [zoneNames.vault] : [])
 
 var zonesPath = '${groupId}/providers/Microsoft.Network/privateDnsZones'
 var ownZoneIds = {
@@ -833,7 +850,7 @@ module scanReaders 'modules/scan-readers.bicep' = [
   }
 ]
 
-module vault 'modules/vault.bicep' = if (secret) {
+module vault 'modules/vault.bicep' = if (vaulted) {
   name: 'vault'
   params: {
     location: region
@@ -1052,11 +1069,14 @@ output STORAGE_MANIFEST_CONTAINER string = manifestContainer
 @description('Container for the ledger, the run logs and the quarantine.')
 output STORAGE_STATE_CONTAINER string = stateContainer
 
-@description('Name of the vault in which an administrator sets the secret; empty without a vault.')
-output KEY_VAULT_NAME string = secret ? vaultName : ''
+@description('Name of the vault in which an administrator sets the secrets; empty without a vault.')
+output KEY_VAULT_NAME string = vaulted ? vaultName : ''
 
-@description('Name of that secret; empty without a vault.')
+@description('Name of the secret of authMode in the vault; empty without one.')
 output KEY_VAULT_SECRET_NAME string = secret ? secretName : ''
+
+@description('Comma-separated names of the secrets of scans in the vault.')
+output KEY_VAULT_SCAN_SECRETS string = join(scanSecretNames, ',')
 
 @description('Comma-separated names of the queues that receive a message for each new part; empty without notifications.')
 output NOTIFICATION_QUEUE string = notifications ? join(queueNames, ',') : ''

@@ -143,6 +143,9 @@ param mdaTenantId string = ''
 @description('Client id of the app registration (federated, client-secret).')
 param mdaClientId string = ''
 
+@description('Names of settings that hold the secret of a scan, such as MDA_CLIENT_SECRET_FABRIKAM (docs/settings.md). Each refers to a secret of the vault, which the deployment then creates.')
+param scanSecrets array = []
+
 @description('Whether the token may be sent to a host outside Microsoft\'s domains, such as a proxy.')
 param allowAnyHost bool = false
 
@@ -459,6 +462,7 @@ module collector 'collector.bicep' = {
     allowAnyHost: allowAnyHost
     deployerId: deployerId
     deployerType: deployerType
+    scanSecrets: scanSecrets
     vaultAdministrators: vaultAdministrators
     vaultRecoveryDays: vaultRecoveryDays
     instanceMemoryMB: instanceMemoryMB
@@ -548,11 +552,14 @@ output STORAGE_MANIFEST_CONTAINER string = collector.outputs.STORAGE_MANIFEST_CO
 @description('Container for the ledger, the run logs and the quarantine.')
 output STORAGE_STATE_CONTAINER string = collector.outputs.STORAGE_STATE_CONTAINER
 
-@description('Name of the vault in which an administrator sets the secret; empty without a vault.')
+@description('Name of the vault in which an administrator sets the secrets; empty without a vault.')
 output KEY_VAULT_NAME string = collector.outputs.KEY_VAULT_NAME
 
-@description('Name of that secret; empty without a vault.')
+@description('Name of the secret of authMode in the vault; empty without one.')
 output KEY_VAULT_SECRET_NAME string = collector.outputs.KEY_VAULT_SECRET_NAME
+
+@description('Comma-separated names of the secrets of scans in the vault.')
+output KEY_VAULT_SCAN_SECRETS string = collector.outputs.KEY_VAULT_SCAN_SECRETS
 
 @description('Comma-separated names of the queues that receive a message for each new part; empty without notifications.')
 output NOTIFICATION_QUEUE string = collector.outputs.NOTIFICATION_QUEUE

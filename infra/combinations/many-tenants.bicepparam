@@ -15,6 +15,10 @@ param readers = [
   }
 ]
 param fanOut = true
+param scanSecrets = [
+  'MDA_CLIENT_SECRET_FABRIKAM'
+  'MDA_API_TOKEN_TAILSPIN'
+]
 param scanContainers = [
   {
     name: 'contoso'

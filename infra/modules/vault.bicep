@@ -1,6 +1,6 @@
-// A vault for the secret of those authentication modes that need one. The deployment never sees the secret:
-// an administrator of the vault sets it afterwards (docs/deployment.md), and a setting of the app refers to
-// it.
+// A vault for the secret of those authentication modes that need one, and for those of scans. The deployment
+// never sees a secret: an administrator of the vault sets it afterwards (docs/deployment.md), and a setting of
+// the app refers to it.
 
 targetScope = 'resourceGroup'
 
@@ -21,7 +21,7 @@ param identityName string
 @description('Object id of the collector\'s identity.')
 param principalId string
 
-@description('Who may set the secret: objects with principalId and principalType (User, Group or ServicePrincipal).')
+@description('Who may set the secrets: objects with principalId and principalType (User, Group or ServicePrincipal).')
 param administrators array
 
 @description('Whether the vault can be reached through private endpoints only.')
@@ -65,12 +65,12 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
 }
 
 // The collector may read secrets but not list or write them. The scope is the vault, which holds nothing
-// else, because the secret does not exist yet.
+// else, because the secrets do not exist yet.
 resource readsSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: vault
   name: guid(vault.id, identity.id, roles.keyVaultSecretsUser)
   properties: {
-    description: 'The app setting for the secret is a reference to this vault.'
+    description: 'Settings of the app refer to secrets of this vault.'
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
@@ -82,7 +82,7 @@ resource setsSecret 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     scope: vault
     name: guid(vault.id, administrator.principalId, roles.keyVaultSecretsOfficer)
     properties: {
-      description: 'Sets and renews the secret.'
+      description: 'Sets and renews the secrets.'
       principalId: administrator.principalId
       principalType: administrator.principalType
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsOfficer)

@@ -46,8 +46,9 @@ class Access:
         principal: object id of the collector's identity.
         client: client id of the app registration.
         tenant: the tenant of the app registration; empty without one.
-        vault: the vault that holds the secret; empty without one.
-        secret: name of the secret in the vault.
+        vault: the vault that holds the secret.
+        secret: name of the secret in the vault; empty if the mode needs none. Those of scans are
+            not checked: without its secret, a scan fails alone.
     """
 
     auth: str
@@ -70,7 +71,7 @@ class Access:
         )
         return [
             *([grant[self.auth]] if self.auth in grant else []),
-            *([secret] if self.vault else []),
+            *([secret] if self.secret else []),
         ]
 
 
@@ -152,7 +153,7 @@ def missing(access: Access) -> list[str]:
         checks.append((has_role, f"the role {ROLE} of the API"))
     if access.auth == "federated":
         checks.append((trusts_identity, "the registration's trust in the collector's identity"))
-    if access.vault:
+    if access.secret:
         checks.append((has_secret, f"the secret {access.secret} in the vault {access.vault}"))
     try:
         here = az("account", "show", "--query", "tenantId", "--output", "tsv").strip()

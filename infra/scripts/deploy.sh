@@ -333,7 +333,7 @@ print("\n".join([*(str(there.get(name, "")) for name in sys.argv[1:]), "end"]))'
 
 find_app() {
     local outputs
-    outputs=$(read_outputs AZURE_RESOURCE_GROUP FUNCTION_APP_NAME IDENTITY_PRINCIPAL_ID KEY_VAULT_NAME KEY_VAULT_SECRET_NAME ALERTS_REACH MDA_AUTH MDA_CLIENT_ID MDA_TENANT_ID TABLE_APP_NAME) ||
+    outputs=$(read_outputs AZURE_RESOURCE_GROUP FUNCTION_APP_NAME IDENTITY_PRINCIPAL_ID KEY_VAULT_NAME KEY_VAULT_SECRET_NAME KEY_VAULT_SCAN_SECRETS ALERTS_REACH MDA_AUTH MDA_CLIENT_ID MDA_TENANT_ID TABLE_APP_NAME) ||
         fail "there is no deployment $deployment in this subscription: $(cat "$log")" \
             "Deploy it without --package-only first, or choose its subscription with 'az account set'."
     {
@@ -342,6 +342,7 @@ find_app() {
         read -r principal
         read -r vault
         read -r secret
+        read -r scan_secrets
         read -r alerts_reach
         read -r auth
         read -r client
@@ -497,9 +498,13 @@ say_what_is_left() {
         federated) echo "Next, an administrator of the tenant runs once: infra/scripts/federate-app.sh --client-id $client --principal-id $principal" ;;
         *) echo "Next, an administrator of the tenant runs once: infra/scripts/grant-app-role.sh --principal-id $principal" ;;
         esac
-        [ -z "$vault" ] || echo "Next, an administrator of the vault sets the secret: az keyvault secret set --vault-name $vault --name $secret --file FILE"
+        [ -z "$secret" ] || echo "Next, an administrator of the vault sets the secret: az keyvault secret set --vault-name $vault --name $secret --file FILE"
         echo "Then publish: $0 --environment $environment --package-only"
     fi
+    local name
+    for name in ${scan_secrets//,/ }; do
+        echo "Once, an administrator of the vault sets the secret of a scan: az keyvault secret set --vault-name $vault --name $name --file FILE"
+    done
     [ -z "$vault" ] || echo "To make a new secret take effect at once: az rest --method post --url \"$app_id/config/configreferences/appsettings/refresh?api-version=2024-04-01\""
     echo "What to expect in the first hour: docs/deployment.md"
 }

@@ -8,7 +8,7 @@ import pytest
 
 from infra.scripts import check_schedule, ncrontab
 from shared.settings import Settings, read_settings
-from shared.settings.table import NAMES
+from shared.settings.table import NAMES, is_secret_of_a_scan
 from tests.infra.deployed import COMBINATIONS, app_settings, every_combination, predicted, the
 
 pytestmark = pytest.mark.compiler
@@ -61,7 +61,8 @@ def test_every_deployed_setting_is_read_by_program_or_platform(name: str) -> Non
     """A name that nothing reads would be a typing error."""
     by_address = {f"AzureWebJobsStorage__{it}ServiceUri" for it in ("blob", "queue", "table")}
 
-    assert set(app_settings(name)) <= {*NAMES, *HOST, *by_address}
+    others = set(app_settings(name)) - {*NAMES, *HOST, *by_address}
+    assert all(map(is_secret_of_a_scan, others))
     assert not set(app_settings(name)) & IGNORED
 
 
@@ -149,6 +150,25 @@ def test_a_secret_is_a_reference_to_the_deployed_vault(name: str, setting: str) 
         site["properties"]["keyVaultReferenceIdentity"]
         in site["identity"]["userAssignedIdentities"]
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "secret"),
+    [
+        ("MDA_CLIENT_SECRET_FABRIKAM", "mda-client-secret-fabrikam"),
+        ("MDA_API_TOKEN_TAILSPIN", "mda-api-token-tailspin"),
+    ],
+)
+def test_the_secret_of_a_scan_is_a_reference_to_the_deployed_vault(
+    setting: str, secret: str
+) -> None:
+    """Its name has hyphens, because a vault allows no underscores."""
+    found = REFERENCE.fullmatch(app_settings("many-tenants")[setting])
+    outputs = predicted("many-tenants")["outputs"]
+
+    assert found
+    assert (found[1], found[3]) == (outputs["KEY_VAULT_NAME"], secret)
+    assert secret in outputs["KEY_VAULT_SCAN_SECRETS"].split(",")
 
 
 @every_combination

@@ -24,6 +24,7 @@ OUTPUTS = {
     "IDENTITY_PRINCIPAL_ID": PRINCIPAL,
     "KEY_VAULT_NAME": "",
     "KEY_VAULT_SECRET_NAME": "",
+    "KEY_VAULT_SCAN_SECRETS": "",
     "ALERTS_REACH": "ops@contoso.example",
     "MDA_AUTH": "managed-identity",
     "MDA_CLIENT_ID": "",
@@ -252,6 +253,18 @@ def test_the_command_that_puts_a_new_secret_into_effect_is_printed(tmp_path: Pat
     app = "/resourceGroups/rg-contoso/providers/Microsoft.Web/sites/func-contoso"
     assert ran.returncode == 0
     assert f"{app}/config/configreferences/appsettings/refresh?" in ran.stdout
+
+
+def test_the_secrets_of_scans_are_named_and_do_not_stop_the_deployment(tmp_path: Path) -> None:
+    """Without its secret, a scan fails alone."""
+    outputs = {"KEY_VAULT_NAME": "kv", "KEY_VAULT_SCAN_SECRETS": "secret-a,secret-b"}
+    subscription = azure(tmp_path, outputs=as_outputs(**(OUTPUTS | outputs)))
+
+    ran = subscription.run("deploy.sh", *USUAL)
+
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
+    for name in ("secret-a", "secret-b"):
+        assert f"az keyvault secret set --vault-name kv --name {name} --file FILE" in ran.stdout
 
 
 NOT_GRANTED = [api(), identity()]

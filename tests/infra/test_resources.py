@@ -51,6 +51,7 @@ OUTPUTS = {
     "IDENTITY_PRINCIPAL_ID",
     "KEY_VAULT_NAME",
     "KEY_VAULT_SECRET_NAME",
+    "KEY_VAULT_SCAN_SECRETS",
     "MDA_AUTH",
     "MDA_CLIENT_ID",
     "MDA_TENANT_ID",
@@ -88,6 +89,18 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     (
         {"existingAppSubnetId": "'/a'", "existingEndpointSubnetId": "'/b'"},
         "networkIsolation is off",
+    ),
+    (
+        {"scanSecrets": "['MDA_CLIENT_SECRET_A']"},
+        "scanSecrets keeps secrets in a vault, but nobody may set the secret",
+    ),
+    (
+        {"scanSecrets": "['MDA_CLIENT_SECRET']", "deployerId": "'x'"},
+        "scanSecrets has MDA_CLIENT_SECRET: give each setting once",
+    ),
+    (
+        {"scanSecrets": "['MDA_API_TOKEN_A', 'MDA_API_TOKEN_A']", "deployerId": "'x'"},
+        "scanSecrets has MDA_API_TOKEN_A, MDA_API_TOKEN_A: give each setting once",
     ),
     (
         {"networkIsolation": "true", "existingAppSubnetId": "'/a'"},
@@ -359,6 +372,7 @@ def test_outputs_are_those_that_the_scripts_use(name: str) -> None:
     chosen = {
         "KEY_VAULT_NAME",
         "KEY_VAULT_SECRET_NAME",
+        "KEY_VAULT_SCAN_SECRETS",
         "MDA_CLIENT_ID",
         "MDA_TENANT_ID",
         "NOTIFICATION_QUEUE",
