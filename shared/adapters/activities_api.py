@@ -53,19 +53,12 @@ class HttpActivitySource:
 
     def ask(self, request: Request, *, timeout: float) -> Answer | NoAnswer:
         """Send one request; see the port."""
-        try:
-            header = self._authorization.header()
-        except SignInUnavailable as error:
-            return NoAnswer(kind="sign-in", detail=str(error))
-        if not _SENDABLE.fullmatch(header):
-            return NoAnswer(
-                kind="sign-in",
-                detail="the token has characters that a token cannot have: copy it again",
-            )
         watch = _Watch(timeout)
         try:
             with watch:
-                answer = self._exchange(request, header, timeout)
+                answer = self._exchange(request, self._signed_in(watch, timeout), timeout)
+        except SignInUnavailable as error:
+            return NoAnswer(kind="sign-in", detail=str(error))
         except _TooLarge:
             return NoAnswer(kind="too large", detail=f"more than {self._body_cap} bytes")
         except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
@@ -82,6 +75,17 @@ class HttpActivitySource:
     def close(self) -> None:
         """Close the kept connections."""
         self._session.close()
+
+    def _signed_in(self, watch: "_Watch", timeout: float) -> str:
+        """Return the header that signs a request; signing in takes from the request's time."""
+        header = self._authorization.header()
+        if not _SENDABLE.fullmatch(header):
+            raise SignInUnavailable(
+                "the token has characters that a token cannot have: copy it again"
+            )
+        if watch.expired:
+            raise SignInUnavailable(f"signing in took longer than {timeout:.0f} s")
+        return header
 
     def _exchange(self, request: Request, header: str, timeout: float) -> Answer:
         response = self._session.post(

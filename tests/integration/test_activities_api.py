@@ -293,6 +293,24 @@ def test_a_temporary_lack_of_a_token_is_a_fault() -> None:
     assert wire.requests == []
 
 
+class SlowSigned(Signed):
+    """An authorization that takes longer than a request may."""
+
+    def header(self) -> str:
+        """Return the value late."""
+        threading.Event().wait(DEADLINE)
+        return super().header()
+
+
+def test_a_sign_in_that_takes_all_the_time_sends_nothing() -> None:
+    """Whoever gave the request its time may have no right to send any after it."""
+    with saying(say_page) as wire, source(wire.url, SlowSigned()) as asked:
+        answer = asked.ask(QUERY, timeout=DEADLINE / 10)
+
+    assert answer == NoAnswer(kind="sign-in", detail="signing in took longer than 0 s")
+    assert wire.requests == []
+
+
 def test_a_refused_sign_in_raises() -> None:
     """A retry cannot help, so it is an error rather than a value."""
     refused = Signed(problem=SourceRefused("signing in failed"))
