@@ -271,6 +271,11 @@ def overviews(scans: int) -> Count:
     return overview(scans).times(OVERVIEWS) + Count(read=RUNS - OVERVIEWS)
 
 
+def claim() -> Count:
+    """Return the operations of one claim on an API host that several scans ask."""
+    return Count(read=1, write=2)
+
+
 def dollars(taken: Count) -> dict[str, float]:
     """Return what a month costs, by what Azure charges for."""
     seconds = RUNS * RUN_SECONDS + taken.requests * PAGE_SECONDS

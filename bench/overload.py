@@ -137,6 +137,7 @@ def policy_of(case: Case) -> Policy:
         limit=5000,
         api="contoso.eu2.portal.cloudappsecurity.com",
         budget=BUDGET_MS,
+        budget_most=BUDGET_MS,
         lookback=3 * HOUR_MS,
         settle=10 * MINUTE_MS,
         fresh=HOUR_MS,

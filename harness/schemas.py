@@ -18,11 +18,12 @@ import msgspec
 from shared.core import model
 from shared.core.audit import attention, history, overview, pace, status, strip, week
 from shared.core.audit.doctor import reports, transcripts, words
-from shared.core.state import manifest
+from shared.core.state import host_budget, manifest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 FORMATS: dict[str, type[msgspec.Struct]] = {
+    "budget-1": host_budget.HostBudget,
     "doctor-1": reports.Examination,
     "transcript-1": transcripts.Transcript,
     "history-1": history.History,
@@ -56,6 +57,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "pause": model.Pause,
     "decision": model.Decision,
     "api-facts": model.ApiFacts,
+    "host-budget": host_budget.HostBudget,
     "history": history.History,
     "hour": history.Hour,
     "look": history.Look,
@@ -82,6 +84,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 PLACES = (
     model,
     manifest,
+    host_budget,
     history,
     status,
     overview,

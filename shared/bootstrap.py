@@ -13,11 +13,18 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.access import ApiSettings, StorageSettings
 from shared.adapters.activities_api import HttpActivitySource
+from shared.adapters.blob_budget import BlobBudgetStore
 from shared.adapters.blob_derived import BlobDerivedStore
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_scan_list import BlobScanList
-from shared.adapters.blob_storage import Containers, containers_of, make_missing, open_account
+from shared.adapters.blob_storage import (
+    Containers,
+    containers_of,
+    make_container,
+    make_missing,
+    open_account,
+)
 from shared.adapters.credentials import authorization, storage_credential
 from shared.adapters.system_clock import SystemClock
 from shared.core.audit.attention import WrongList
@@ -30,13 +37,13 @@ from shared.core.state.report import Tally
 from shared.drawing import draw, draw_overview
 from shared.due import QUEUE, decode, lateness, messages, tick_of
 from shared.ports import LedgerStore, Ports
+from shared.scan.host_claim import SharedHost
 from shared.scan.invocation import run_all
 from shared.scan.overview import Place, write_overview
 from shared.scan.reporting import Job, RunResult, logger, report_expired, report_unbuilt
 from shared.scan_list import Adapt, Known, ListReader
 from shared.settings import ScanSettings, Settings, fans_out, read_settings, read_storage
 from shared.settings.table import IDENTITY_CLIENT_ID
-from shared.sharing import SharedBudget
 
 
 def run_on_timer(*, past_due: bool = False) -> None:
@@ -224,7 +231,7 @@ def show_overview(app: App) -> None:
         if len(settings.scans) == 1:
             return
         account = app.account or _account(settings.storage, app.environ)
-        own = BlobDerivedStore(account.get_container_client(settings.storage.state), "")
+        own = BlobDerivedStore(state_container(settings, app), "")
         places = (
             _place(settings, it, account.get_container_client(it.storage.state))
             for it in settings.scans
@@ -270,21 +277,23 @@ def run_app(
         sources = {api: api_source(api) for api in {it.api for it in scans}}
     except Exception as error:  # noqa: BLE001 - reported here, raised again by the entry points
         return [report_unbuilt(_run_id(), app.unread or error, past_due=past_due)]
-    budgets = _shared_budgets(settings)
+    hosts = _shared_hosts(app, settings)
     jobs = [
         replace(
-            _job(app, it, containers[it.policy.scan], sources[it.api], budgets.get(it.api.host)),
+            _job(app, it, containers[it.policy.scan], sources[it.api]),
             draw=_page_maker(settings, it),
+            host=hosts.get(it.api.host),
         )
         for it in scans
     ]
     jobs = [_watched(job, watch) for job in jobs] if watch else jobs
+    before = None
+    if jobs and scans[0] is settings.scans[0]:
+        # One scan speaks for all: an alert for each of them would say the same.
+        jobs = [replace(jobs[0], wrong_list=app.wrong_list), *jobs[1:]]
+        before = partial(_examined, settings, containers, app.environ)
     try:
-        if jobs and scans[0] is settings.scans[0]:
-            # One scan speaks for all: an alert for each of them would say the same.
-            jobs = [replace(jobs[0], wrong_list=app.wrong_list), *jobs[1:]]
-            jobs = _examined(settings, containers, app.environ, jobs)
-        return run_all(jobs, clock, past_due=past_due)
+        return run_all(jobs, clock, past_due=past_due, before=before)
     finally:
         _close(sources.values())
 
@@ -294,7 +303,6 @@ def _job(
     scan: ScanSettings,
     containers: Containers,
     source: HttpActivitySource,
-    budget: SharedBudget | None,
 ) -> Job:
     """Return what one run of a scan needs; nothing is requested yet."""
     policy = scan.policy
@@ -303,7 +311,6 @@ def _job(
         ledgers=BlobLedgerStore(containers.state, policy.scan),
         results=BlobResultStore(containers.data, containers.manifests, policy.scan),
         clock=SystemClock(),
-        budget=budget,
     )
     return Job(
         policy=policy,
@@ -382,21 +389,33 @@ def _close(sources: Iterable[HttpActivitySource]) -> None:
 LABEL_MOST = 40
 """Characters of a label that are kept."""
 
-_budgets: dict[tuple[str, int], SharedBudget] = {}
-"""By host and limit. Kept, because invocations may begin less than 60 s apart."""
 
+def _shared_hosts(app: App, settings: Settings) -> dict[str, SharedHost]:
+    """Return each API host that several scans ask; nothing is requested yet.
 
-def _shared_budgets(settings: Settings) -> dict[str, SharedBudget]:
-    """Return the budget of each API host that several scans share.
-
-    The only scan of a host has its ledger for that.
+    The only scan of a host has its ledger to count its requests.
     """
-    hosts, per_minute = Counter(it.api.host for it in settings.scans), settings.requests_per_minute
+    counts = Counter(it.api.host for it in settings.scans)
+    if max(counts.values()) == 1:
+        return {}
+    state = state_container(settings, app)
     return {
-        host: _budgets.setdefault((host, per_minute), SharedBudget(per_minute))
-        for host, scans in hosts.items()
+        host: SharedHost(
+            name=host,
+            per_minute=settings.requests_per_minute,
+            store=BlobBudgetStore(state, host),
+            prepare=lambda: _prepare_state(app, settings, state),
+        )
+        for host, scans in counts.items()
         if scans > 1
     }
+
+
+def _prepare_state(app: App, settings: Settings, state: ContainerClient) -> None:
+    if app.unread:
+        raise app.unread
+    if settings.storage.connection_string:
+        make_container(state)
 
 
 def quiet_azure() -> None:
@@ -416,6 +435,12 @@ def storage(settings: Settings, app: App) -> dict[str, Containers]:
     """Return the containers of each scan, by its name; nothing is requested yet."""
     account = app.account or _account(settings.storage, app.environ)
     return {it.policy.scan: containers_of(account, it.storage) for it in settings.scans}
+
+
+def state_container(settings: Settings, app: App) -> ContainerClient:
+    """Return the app's own state container; nothing is requested yet."""
+    account = app.account or _account(settings.storage, app.environ)
+    return account.get_container_client(settings.storage.state)
 
 
 def _account(settings: StorageSettings, environ: Mapping[str, str]) -> BlobServiceClient:

@@ -168,6 +168,46 @@ class ScanListStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedBudget:
+    """The request budget of an API host as it is stored.
+
+    Attributes:
+        content: its bytes; None if there is none yet.
+        etag: the ETag to save against; None if there is none yet.
+        modified: when it was saved, epoch ms by the storage service's clock; 0 if there is none.
+        date: the storage service's clock at the read, epoch ms.
+    """
+
+    content: bytes | None
+    etag: str | None
+    modified: int
+    date: int
+
+
+class BudgetStore(Protocol):
+    """The request budget of one API host: one blob, which only a reader of its version changes."""
+
+    def load(self) -> SavedBudget:
+        """Return the budget; its absence is a value.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached, refuses, or does not say what time it is.
+        """
+        ...
+
+    def save(self, content: bytes, *, etag: str | None) -> str | None:
+        """Replace the version with this ETag (None: create, only if absent); return the new ETag.
+
+        Return None if another version is stored. If exactly the bytes that were sent are stored, it
+        was this very save, answered late, and it succeeds.
+
+        Raises:
+            StoreUnavailable: storage cannot be reached or refuses; the save may have happened.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerVersion:
     """A version of the ledger that the storage service keeps.
 

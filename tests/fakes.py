@@ -18,7 +18,15 @@ from shared.core.errors import (
 )
 from shared.core.model import Answer, Block, NoAnswer, PartBlob, Policy, Request, StoredPart
 from shared.core.state.layout import hour_prefix, is_folder, stored_parts
-from shared.ports import Derived, KeptAnswer, LedgerVersion, ListedScans, SavedLedger, Trial
+from shared.ports import (
+    Derived,
+    KeptAnswer,
+    LedgerVersion,
+    ListedScans,
+    SavedBudget,
+    SavedLedger,
+    Trial,
+)
 from shared.settings import fingerprint
 
 NOW = 1_795_435_200_000
@@ -162,6 +170,58 @@ class InMemoryLedger:
         """Return the stored ledger as plain JSON."""
         value: dict[str, Any] = json.loads(self.content or b"{}")
         return value
+
+
+class InMemoryBudget:
+    """The `BudgetStore` in memory; `saves` has every version.
+
+    Attributes:
+        date: the storage service's clock; its answers state whole seconds.
+    """
+
+    def __init__(self, date: Callable[[], int] = lambda: NOW) -> None:
+        self.content: bytes | None = None
+        self.modified = 0
+        self.date = date
+        self.saves: list[bytes] = []
+        self.effects = Effects()
+        self.failing = False
+
+    def load(self) -> SavedBudget:
+        """Return the budget."""
+        self._require_willing()
+        stated = self.date() // 1000 * 1000
+        if self.content is None:
+            return SavedBudget(content=None, etag=None, modified=0, date=stated)
+        etag = str(len(self.saves))
+        return SavedBudget(content=self.content, etag=etag, modified=self.modified, date=stated)
+
+    def save(self, content: bytes, *, etag: str | None) -> str | None:
+        """Replace the budget if it is the version that was read."""
+        self._require_willing()
+        return self.effects.run("save budget", lambda: self._save(content, etag))
+
+    def _save(self, content: bytes, etag: str | None) -> str | None:
+        stored = None if self.content is None else str(len(self.saves))
+        if stored != etag:
+            return stored if content == self.content else None
+        self.put(content)
+        return str(len(self.saves))
+
+    def put(self, content: bytes) -> None:
+        """Write it, whoever has read which version."""
+        self.content = content
+        self.modified = self.date() // 1000 * 1000
+        self.saves.append(content)
+
+    def value(self) -> dict[str, Any]:
+        """Return the stored budget as plain JSON."""
+        value: dict[str, Any] = json.loads(self.content or b"{}")
+        return value
+
+    def _require_willing(self) -> None:
+        if self.failing:
+            raise StoreUnavailable("no answer")
 
 
 class InMemoryDerived:
@@ -578,5 +638,6 @@ def policy(**changes: Any) -> Policy:
         "pause_alert": DAY,
         **changes,
     }
+    values.setdefault("budget_most", values["budget"])
     values.setdefault("fingerprint", fingerprint(values["filters"], values["axis"]))
     return Policy(**values)

@@ -1,11 +1,9 @@
 """The blobs that are derived from a scan's manifests, and the end of its run log."""
 
-from typing import Any
-
-from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient, BlobProperties, ContainerClient, ContentSettings
 
+from shared.adapters.blob_storage import unchanged_since
 from shared.adapters.storage_errors import EXISTS_CODES, error_code, explained, is_absent
 from shared.core.state.layout import runs_prefix
 from shared.ports import Derived
@@ -43,16 +41,13 @@ class BlobDerivedStore:
     def save(self, name: str, content: bytes, *, etag: str | None, manifest: int) -> bool:
         """Replace or create a derived blob; see the port."""
         blob = self._container.get_blob_client(name)
-        condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
-        if etag is not None:
-            condition = {"match_condition": MatchConditions.IfNotModified, "etag": etag}
         try:
             blob.upload_blob(
                 content,
                 overwrite=True,
                 metadata={MANIFEST: str(manifest)},
                 content_settings=ContentSettings(content_type=TYPES[name.rpartition(".")[2]]),
-                **condition,
+                **unchanged_since(etag),
             )
         except AzureError as error:
             if error_code(error) in EXISTS_CODES:

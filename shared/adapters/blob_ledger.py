@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.core.pipeline import PipelineResponse
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
+from shared.adapters.blob_storage import date_of, unchanged_since
 from shared.adapters.storage_errors import concerns_blob, error_code, explained, is_absent
-from shared.core.api.answers import read_http_date
 from shared.core.errors import LedgerConflict, StoreUnavailable
 from shared.core.state.layout import ledger_name, quarantine_name, runs_name, runs_prefix
 from shared.ports import SavedLedger
@@ -38,7 +36,9 @@ class BlobLedgerStore:
         """Read the ledger; see the port."""
         dates: list[int | None] = []
         try:
-            reading = self._blob.download_blob(raw_response_hook=lambda it: dates.append(_date(it)))
+            reading = self._blob.download_blob(
+                raw_response_hook=lambda it: dates.append(date_of(it))
+            )
             content: bytes = reading.readall()
         except AzureError as error:
             if is_absent(error):
@@ -48,12 +48,9 @@ class BlobLedgerStore:
 
     def save(self, content: bytes, *, etag: str | None) -> str:
         """Replace or create the ledger; see the port."""
-        condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
-        if etag is not None:
-            condition = {"match_condition": MatchConditions.IfNotModified, "etag": etag}
         try:
             saved = self._blob.upload_blob(
-                content, overwrite=True, content_settings=JSON, **condition
+                content, overwrite=True, content_settings=JSON, **unchanged_since(etag)
             )
         except AzureError as error:
             if not concerns_blob(error):
@@ -105,10 +102,6 @@ class BlobLedgerStore:
                 yield from filter(None, content.decode(errors="replace").split("\n"))
         except AzureError as error:
             raise explained(error, "read the run log in", self._container.url) from error
-
-
-def _date(response: PipelineResponse[Any, Any]) -> int | None:
-    return read_http_date(response.http_response.headers.get("Date"))
 
 
 def _append(blob: BlobClient, content: bytes) -> bool:

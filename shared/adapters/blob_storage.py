@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
+from azure.core.pipeline import PipelineResponse
 from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, LinearRetry
 
 from shared.access import StorageSettings
 from shared.adapters.storage_errors import error_code, explained, is_absent
+from shared.core.api.answers import read_http_date
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -76,6 +79,18 @@ def content_of(blob: BlobClient, *, version: str | None = None) -> bytes | None:
     return content
 
 
+def unchanged_since(etag: str | None) -> dict[str, Any]:
+    """Return the condition that a blob still has the version with this ETag; None: is absent."""
+    if etag is None:
+        return {"match_condition": MatchConditions.IfMissing}
+    return {"match_condition": MatchConditions.IfNotModified, "etag": etag}
+
+
+def date_of(response: PipelineResponse[Any, Any]) -> int | None:
+    """Return the `Date` of an answer, epoch ms; None if it does not say it."""
+    return read_http_date(response.http_response.headers.get("Date"))
+
+
 def exists(container: ContainerClient) -> bool:
     """Say whether a container exists.
 
@@ -95,8 +110,17 @@ def make_missing(containers: Containers) -> None:
         StoreUnavailable: storage cannot be reached or refuses.
     """
     for container in (containers.data, containers.manifests, containers.state):
-        try:
-            container.create_container()
-        except AzureError as error:
-            if error_code(error) != "ContainerAlreadyExists":
-                raise explained(error, "create container", container.url) from error
+        make_container(container)
+
+
+def make_container(container: ContainerClient) -> None:
+    """Create a container unless it exists.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    try:
+        container.create_container()
+    except AzureError as error:
+        if error_code(error) != "ContainerAlreadyExists":
+            raise explained(error, "create container", container.url) from error

@@ -1,4 +1,6 @@
-"""The run's clock beside the API's, as the `Date` of its last answer showed it."""
+"""Other clocks beside the run's: those of the API and of storage, as a `Date` shows them."""
+
+from dataclasses import dataclass
 
 from shared.core.model import DAY_MS, HOUR_MS, MINUTE_MS, ApiClock
 
@@ -61,3 +63,37 @@ def waits(not_before: int, now: int) -> bool:
     One that is further ahead was written by a clock that was fast.
     """
     return now < not_before <= now + HOUR_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceTime:
+    """The storage service's clock, as the `Date` of one answer showed it.
+
+    A `Date` has whole seconds, and the service wrote it at some time between the request and the
+    answer. So there is an earliest and a latest time that it may be there.
+
+    Attributes:
+        date: the `Date`, epoch ms.
+        sent: when the request was sent, on the clock that never jumps.
+        answered: when its answer arrived, on the same clock.
+    """
+
+    date: int
+    sent: int
+    answered: int
+
+    def earliest(self, elapsed: int) -> int:
+        """Return the earliest time that it may be at `elapsed`, in epoch ms."""
+        return self.date + elapsed - self.answered
+
+    def latest(self, elapsed: int) -> int:
+        """Return the latest time that it may be at `elapsed`, in epoch ms."""
+        return self.date + DATE_STEP_MS + elapsed - self.sent
+
+    def reached(self, instant: int) -> int:
+        """Return from when on the service's clock has surely reached an instant."""
+        return instant - self.date + self.answered
+
+    def reached_at_the_earliest(self, instant: int) -> int:
+        """Return from when on the service's clock may have reached an instant."""
+        return instant - self.date - DATE_STEP_MS + self.sent

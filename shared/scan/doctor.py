@@ -264,6 +264,8 @@ class ClaimedPace:
     def is_ready(self) -> bool:
         """Wait as the scan itself would, and count the request in the ledger."""
         run, clock = self._run, self._run.ports.clock
+        if run.ports.budget:
+            run.ports.budget.settle(clock.elapsed())  # The request before has been answered.
         wait = self._wait()
         if clock.elapsed() + wait + EXCHANGE_MS > self._ends:
             return False
@@ -271,15 +273,13 @@ class ClaimedPace:
         noted_pacing = pacing.note_request(run.ledger.pacing, run.now())
         run.writer.save(msgspec.structs.replace(run.ledger, pacing=noted_pacing))
         if run.ports.budget:
-            run.ports.budget.note(clock.elapsed())
+            run.ports.budget.take(clock.elapsed())
         return True
 
     def _wait(self) -> int:
         run, now = self._run, self._run.now()
         policy, budget = run.policy, run.ports.budget
-        own = pacing.next_allowed(
-            run.ledger.pacing, now, policy.requests_per_minute, policy.requests_per_hour
-        )
+        own = pacing.next_allowed(run.ledger.pacing, now, policy.requests_per_minute)
         shared = budget.pause(run.ports.clock.elapsed()) if budget else 0
         return max(own - now, shared)
 

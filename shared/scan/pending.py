@@ -101,6 +101,8 @@ class Pending:
         timeout = None if milliseconds is None else milliseconds / 1000
         done, _ = wait(self._steps, timeout=timeout, return_when=FIRST_COMPLETED)
         for future in sorted(done, key=lambda it: self._steps[it].ordinal):
+            if budget := self._run.ports.budget:
+                budget.give_back(self._run.ports.clock.elapsed())
             yield self._steps.pop(future), future
 
     def _checked(self, piece: Slice) -> Slice:
@@ -139,7 +141,7 @@ class Pending:
         run = self._run
         sent = run.ports.clock.elapsed()
         if run.ports.budget:
-            run.ports.budget.note(sent)
+            run.ports.budget.take(sent)
         self.has_started = True
         run.tally.requests += 1
         return sent

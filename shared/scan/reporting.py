@@ -18,6 +18,7 @@ from shared.core.state.report import Outcome, Tally, encode, report_fields
 from shared.ports import DerivedStore, Ports
 from shared.scan import scan_once
 from shared.scan.history import take_in
+from shared.scan.host_claim import Held, SharedHost
 from shared.scan.publishing import publish, seen
 
 logger = logging.getLogger("activity_scan")
@@ -53,6 +54,7 @@ class Job:
         tally: names scan and run, and is filled by the run.
         prepare: called before the run; an error of it fails the run.
         wrong_list: what is wrong with the list of scans, if this scan reports it.
+        host: the API host, if other scans ask it, too; None otherwise.
     """
 
     policy: Policy
@@ -62,6 +64,7 @@ class Job:
     tally: Tally
     prepare: Callable[[], None]
     wrong_list: WrongList | None = None
+    host: SharedHost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,31 @@ def run_and_report(job: Job, *, past_due: bool = False) -> RunResult:
         _keep(job, result.line)
         _note_reported(job)
         _show(job, history)
+    return result
+
+
+def report_unclaimed(job: Job, why: Held | Exception, *, past_due: bool = False) -> RunResult:
+    """Report a run that was not begun, because its API host could not be claimed.
+
+    Args:
+        job: the run.
+        why: whose the claim is, or what went wrong with storage.
+        past_due: whether the platform started the run late.
+    """
+    error = why if isinstance(why, Exception) else None
+    if isinstance(why, Held):
+        job.tally.warnings.append(why.warning)
+    job.tally.ended = job.ports.clock.now()
+    ending = _Ending(
+        outcome="failed" if error else "busy",
+        duration=0,
+        error=error,
+        past_due=past_due,
+        wrong_list=job.wrong_list,
+    )
+    result = _report(job.tally, job.policy, ending)
+    if not isinstance(error, StoreError):
+        _keep(job, result.line)
     return result
 
 

@@ -38,7 +38,7 @@ def policies(
             element.reader,
             urlsplit(api.url).hostname or "",
             budget // together,
-            share=1 if element.sets(table.SCAN_REQUESTS_PER_MINUTE) else hosts[api.host],
+            budget * hosts[api.host] // together,
         )
         for element, api, together in zip(elements, apis, divided, strict=True)
     )
@@ -59,17 +59,16 @@ def _dividing_time(reader: Reader, hosts: Sequence[str]) -> list[int]:
     return [counts[it] for it in hosts]
 
 
-def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
+def _policy(reader: Reader, host: str, budget: int, budget_most: int) -> Policy:
     """Return a scan's policy.
 
     Args:
         reader: of the scan's settings.
         host: of the API.
-        budget: the scan's time budget, in ms.
-        share: how many scans divide the requests to this host among them.
+        budget: the scan's share of the time budget, in ms.
+        budget_most: what all scans of this host have of it together, in ms.
     """
     axis, filters = reader.value(table.SCAN_SORT_FIELD), reader.value(table.SCAN_FILTERS)
-    per_minute = reader.value(table.SCAN_REQUESTS_PER_MINUTE)
     policy = Policy(
         scan=reader.value(table.SCAN_NAME),
         filters=filters,
@@ -80,6 +79,7 @@ def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
         limit=reader.value(table.SCAN_LIMIT),
         api=host,
         budget=budget,
+        budget_most=budget_most,
         lookback=reader.value(table.SCAN_LOOKBACK),
         settle=reader.value(table.SCAN_SETTLE),
         fresh=reader.value(table.SCAN_FRESH),
@@ -88,8 +88,7 @@ def _policy(reader: Reader, host: str, budget: int, *, share: int) -> Policy:
         sweep_by=reader.value(table.SCAN_SWEEP_BY),
         reach=reader.value(table.SCAN_REACH),
         concurrency=reader.value(table.SCAN_CONCURRENCY),
-        requests_per_minute=max(1, per_minute // share),
-        requests_per_hour=60 * per_minute // share if per_minute < share else None,
+        requests_per_minute=reader.value(table.SCAN_REQUESTS_PER_MINUTE),
         lag_alert=reader.value(table.SCAN_LAG_ALERT),
         doubt_alert=reader.value(table.SCAN_DOUBT_ALERT),
         throttled_alert=reader.value(table.SCAN_THROTTLED_ALERT),

@@ -2,9 +2,14 @@
 
 import json
 
+from azure.storage.blob import ContainerClient
+
 from bench import contestants, cost
 from bench.cost import Count
+from shared.adapters.blob_budget import BlobBudgetStore
+from shared.adapters.system_clock import SystemClock
 from shared.bootstrap import App, show_overview, storage
+from shared.scan.host_claim import HostClaim, SharedHost, claim_host, release_host
 from shared.settings import read_settings
 from tests.unit.settings.given import GOOD
 
@@ -38,6 +43,27 @@ def test_an_overview_takes_the_operations_that_the_program_sends(
 
     assert first == cost.overview(3)
     assert Count(**contestants.operations) == Count(read=1)
+
+
+def test_a_claim_takes_the_operations_that_the_program_sends(
+    storage_settings: dict[str, str],
+) -> None:
+    """The page of the deployment says what a month of them costs."""
+    state = ContainerClient.from_connection_string(
+        storage_settings["STORAGE_CONNECTION_STRING"], "claims"
+    )
+    state.create_container()
+    clock = SystemClock()
+    host = SharedHost(name="api:443", per_minute=25, store=BlobBudgetStore(state, "api:443"))
+    contestants.count_operations()
+
+    claim = claim_host(host, clock, owner="r", length=60_000, scans=["a"])
+    assert isinstance(claim, HostClaim)
+    release_host(claim, clock, short_of_time=())
+
+    assert Count(**contestants.operations) == cost.claim()
+    month = cost.dollars(cost.claim().times(cost.RUNS))["operations"]
+    assert f"that is ${month:.2f} a month" in " ".join(cost.DOCUMENT.read_text("utf-8").split())
 
 
 def test_a_month_is_its_hours_and_their_sweeps() -> None:

@@ -74,9 +74,8 @@ POLICIES: dict[str, Policy] = {
     "overload, in slices of an hour": policy(
         lookback=2 * HOUR,
         sweeps=SWEEPS,
-        budget=BUDGET,
+        budget=5_000,
         requests_per_minute=1,
-        requests_per_hour=12,
         slice_length=HOUR,
     ),
     "short slices": policy(

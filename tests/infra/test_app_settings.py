@@ -91,13 +91,13 @@ def test_defaults_are_those_of_the_program() -> None:
 
 
 def test_every_setting_reaches_the_program() -> None:
-    """One combination changes every default; two fields follow from others."""
+    """One combination changes every default; one field follows from others."""
     given, default = read("settings"), read("default")
     policy, usual = given.scans[0].policy, default.scans[0].policy
 
     same = {it.name for it in fields(policy) if getattr(policy, it.name) == getattr(usual, it.name)}
 
-    assert same == {"api", "requests_per_hour"}
+    assert same == {"api"}
     assert given.schedule == "30 */10 * * * *"
     assert (policy.scan, policy.filters) == ("exchange", {"service": {"eq": [20893]}})
     assert (policy.axis, policy.direction, policy.limit) == ("created", "desc", 500)

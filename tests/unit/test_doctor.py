@@ -161,10 +161,8 @@ def test_its_requests_count_for_all_scans_of_the_app() -> None:
     app.examine()
 
     assert app.budget is not None
-    assert app.budget.pause(app.clock.elapsed()) == 0
-    for _ in range(8):
-        app.budget.note(app.clock.elapsed())
-    assert app.budget.pause(app.clock.elapsed()) > 0
+    app.budget.settle(app.clock.elapsed())
+    assert len(app.budget.taken(app.clock.elapsed())) == len(app.api.asked) == 17
 
 
 def test_it_waits_where_the_scans_have_used_up_the_minute() -> None:
@@ -172,7 +170,7 @@ def test_it_waits_where_the_scans_have_used_up_the_minute() -> None:
     app = App(scans=2)
     assert app.budget is not None
     for _ in range(25):
-        app.budget.note(app.clock.elapsed())
+        app.budget.take(app.clock.elapsed())
 
     app.examine()
 

@@ -17,6 +17,7 @@ from shared.core.audit.overview import overview_of, stored_glance, unread
 from shared.core.audit.status import status_of
 from shared.core.errors import LedgerTooNew, LedgerUnreadable
 from shared.core.model import Policy
+from shared.core.state import host_budget as budgets
 from shared.core.state import ledger as ledgers
 from shared.core.state import levers
 from shared.core.state import manifest as manifests
@@ -38,6 +39,7 @@ LEDGERS = (
 HISTORIES = ("history-1.json",)
 STATUSES = ("status-1.json",)
 OVERVIEWS = ("overview-1.json",)
+BUDGETS = ("budget-1.json", "budget-1-claimed.json")
 MANIFESTS = (
     "manifest-1.json",
     "manifest-1-next.json",
@@ -69,6 +71,7 @@ def golden() -> dict[str, bytes]:
     part = next(name for name, content in whole.results.parts.items() if len(content) > 300)
     return {
         **decided(how),
+        **_budgets(),
         "history-1.json": _history(whole),
         "ledger-1.json": whole.ledgers.history[-1],
         "ledger-1-open.json": half.ledgers.history[-1],
@@ -96,6 +99,18 @@ def decided(how: Policy) -> dict[str, bytes]:
         "ledger-1-ordered.json": ordered,
         "ledger-1-decided.json": world.ledgers.history[-1],
         "manifest-1-decision.json": world.results.manifests[number],
+    }
+
+
+def _budgets() -> dict[str, bytes]:
+    """Return the budget of an API host while it is claimed, and once it is released."""
+    begun = budgets.known(None, host="contoso.eu2.portal.cloudappsecurity.com:443", modified=0)
+    claimed = budgets.claimed(begun.budget, owner="5f2b", until=NOW + 270_000, first="sign-ins")
+    slots = (NOW + 61_000, NOW + 63_500)
+    released = budgets.released(claimed, slots=slots, short_of_time=("exchange",))
+    return {
+        "budget-1-claimed.json": budgets.encode(claimed),
+        "budget-1.json": budgets.encode(released),
     }
 
 
@@ -162,7 +177,7 @@ def read(name: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, *OVERVIEWS, "part-1.jsonl"]
+    "name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, *OVERVIEWS, *BUDGETS, "part-1.jsonl"]
 )
 def test_what_is_written_has_not_changed(name: str) -> None:
     """A changed format needs a new version, a migration and golden files of its own."""
@@ -194,7 +209,18 @@ def test_a_released_history_is_read_and_written_as_it_was(name: str) -> None:
     assert histories.encode(history) == read(name)
 
 
-@pytest.mark.parametrize("name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, *OVERVIEWS])
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_released_budget_is_read_and_written_as_it_was(name: str) -> None:
+    """What cannot be read would keep its host waiting."""
+    known = budgets.known(read(name), host="contoso", modified=NOW)
+
+    assert known.problem is None
+    assert budgets.encode(known.budget) == read(name)
+
+
+@pytest.mark.parametrize(
+    "name", [*LEDGERS, *MANIFESTS, *HISTORIES, *STATUSES, *OVERVIEWS, *BUDGETS]
+)
 def test_golden_files_follow_their_schema(name: str) -> None:
     """The schemas describe what is really written."""
     jsonschema.validate(json.loads(read(name)), schema(name.partition("-")[0]))

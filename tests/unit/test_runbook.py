@@ -621,7 +621,9 @@ def test_throttled_runs() -> None:
 
 def test_over_budget() -> None:
     """A higher limit on requests ends it."""
-    scene = Scene(by=policy(sweeps=(), requests_per_hour=3), every=10 * MINUTE, page=1)
+    scene = Scene(
+        by=policy(sweeps=(), requests_per_minute=1, budget=5_000), every=10 * MINUTE, page=1
+    )
 
     line = scene.lines(9, every=15 * MINUTE)[-1]
 
@@ -633,7 +635,7 @@ def test_over_budget() -> None:
 def test_sweeps_behind() -> None:
     """A higher limit on requests ends it."""
     many = (("sweep-1h", HOUR), ("sweep-2h", 2 * HOUR), ("sweep-3h", 3 * HOUR))
-    by = policy(sweeps=many, requests_per_hour=9)
+    by = policy(sweeps=many, requests_per_minute=1, budget=5_000)
     scene = Scene(by=by, every=10 * MINUTE, page=1)
 
     line = scene.lines(20, every=15 * MINUTE)[-1]

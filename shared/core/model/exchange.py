@@ -44,9 +44,10 @@ class NoAnswer:
 
     Attributes:
         kind: `timeout` (the total deadline), `connection` (refused, reset, cut),
-            `too large` (over the byte cap) or `sign-in` (no token for a passing reason).
+            `too large` (over the byte cap), `sign-in` (no token for a passing reason) or
+            `unsent` (nobody was asked).
         detail: human-readable; never holds a secret.
     """
 
-    kind: Literal["timeout", "connection", "too large", "sign-in"]
+    kind: Literal["timeout", "connection", "too large", "sign-in", "unsent"]
     detail: str

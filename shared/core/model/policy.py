@@ -33,7 +33,9 @@ class Policy:
         direction: of new slices.
         limit: of new slices.
         api: host of the API, to notice a changed tenant.
-        budget: wall time of one run.
+        budget: wall time of one run. Scans of one API host run one after the other, and each has
+            at least its share.
+        budget_most: the same with all the time that the other scans of its API host may leave.
         lookback: how far back the first run begins.
         settle: how old time must be before it is first scanned.
         fresh: time younger than this is cut in `slice_length`, older time in hours.
@@ -43,13 +45,11 @@ class Policy:
             the look before, but for the oldest sweep.
         reach: how far back the API answers.
         concurrency: slices in work at once.
-        requests_per_minute: this scan's share of the tenant's budget.
+        requests_per_minute: the most that this scan may send of the tenant's budget.
         lag_alert: a longer lag needs a person.
         doubt_alert: more new doubt than this needs a person; may be 0.
         throttled_alert: a person is needed if more than this percentage of the runs is throttled.
         pause_alert: a longer pause needs a person.
-        requests_per_hour: `requests_per_minute` by the hour where the share is below one a minute;
-            None where it is not.
     """
 
     scan: str
@@ -61,6 +61,7 @@ class Policy:
     limit: int
     api: str
     budget: int
+    budget_most: int
     lookback: int
     settle: int
     fresh: int
@@ -74,4 +75,3 @@ class Policy:
     doubt_alert: int
     throttled_alert: int
     pause_alert: int
-    requests_per_hour: int | None = None

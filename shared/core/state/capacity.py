@@ -17,7 +17,7 @@ from shared.core.model import (
     Pacing,
     Policy,
 )
-from shared.core.state.pacing import burst, gap, hourly_gap, reserve
+from shared.core.state.pacing import burst, gap, reserve
 
 HOURS_KEPT = 7 * 24
 """The need is averaged over so many hours: weekdays differ from weekends, and nights from days."""
@@ -74,8 +74,6 @@ def sweeps_per_day(load: Mapping[int, Load], policy: Policy) -> int | None:
 
 def limit_per_day(policy: Policy) -> int:
     """Return how many requests a day the settings allow."""
-    if policy.requests_per_hour is not None:
-        return policy.requests_per_hour * DAY_MS // HOUR_MS
     return policy.requests_per_minute * DAY_MS // MINUTE_MS
 
 
@@ -83,9 +81,10 @@ def capacity(pacing: Pacing, policy: Policy) -> int:
     """Return how many requests a day the runs can send.
 
     That is the limit times the share of time in which a run may work: its time budget by the
-    interval between two starts. Slow answers may allow less, and a burst in a short run more.
+    interval between two starts. Slow answers may allow less, and a burst in a short run more. A
+    scan that shares its API host can send as much only while the others leave it their time.
     """
-    run = policy.budget
+    run = policy.budget_most
     interval = _interval(pacing) or run * (IDLE_SHARE + 1) // IDLE_SHARE
     step = median_low(pacing.durations) if pacing.durations else 0
     sent = min(_paced(run, step, policy), _answered(run, step, policy))
@@ -100,8 +99,6 @@ def _interval(pacing: Pacing) -> int | None:
 
 def _paced(run: int, step: int, policy: Policy) -> int:
     """Return how many requests the pacing lets out in one run."""
-    if policy.requests_per_hour is not None:
-        return 1 + _working(run, step) // hourly_gap(policy.requests_per_hour)
     per_minute = policy.requests_per_minute
     if run >= MINUTE_MS:
         return per_minute * run // MINUTE_MS

@@ -186,6 +186,11 @@ def overview_name(ending: str) -> str:
     return f"overview.{ending}"
 
 
+def budget_name(host: str) -> str:
+    """Return the name of the request budget of an API host, which is given with its port."""
+    return f"budgets/{host.removesuffix(':443').replace(':', '_')}.json"
+
+
 def runs_prefix(scan: str) -> str:
     """Return what the names of all run logs of a scan begin with; they sort by day."""
     return f"scan={scan}/runs/"

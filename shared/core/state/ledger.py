@@ -139,7 +139,7 @@ def begin(policy: Policy, now: int) -> Ledger:
 
 def is_held(ledger: Ledger, now: int, policy: Policy) -> bool:
     """Say whether another run's claim holds; one too far ahead is a clock's mistake."""
-    return now < ledger.claimed_until <= now + policy.budget + CLAIM_MARGIN_MS
+    return now < ledger.claimed_until <= now + policy.budget_most + CLAIM_MARGIN_MS
 
 
 def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:

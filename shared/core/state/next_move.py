@@ -153,8 +153,8 @@ def _in_time(piece: Slice, ledger: Ledger, policy: Policy, moment: Moment) -> Mo
     now = moment.now
     if pacing.throttled_until(ledger.pacing, now) - now > PATIENCE_MS:
         return Stop("waiting")
-    shares = (policy.requests_per_minute, policy.requests_per_hour)
-    pause = max(pacing.next_allowed(ledger.pacing, now, *shares) - now, moment.shared_pause)
+    own = pacing.next_allowed(ledger.pacing, now, policy.requests_per_minute) - now
+    pause = max(own, moment.shared_pause)
     reserve = pacing.reserve(policy.budget)
     if not _fits(pause, ledger, policy, moment):
         # If even a whole run would be too short, starting another one at once would be in vain.

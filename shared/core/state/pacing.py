@@ -20,26 +20,14 @@ RESERVE_MS = 5_000
 """Kept of the time budget for staging, saving and committing after the last answer."""
 
 
-def next_allowed(pacing: Pacing, now: int, per_minute: int, per_hour: int | None = None) -> int:
+def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
     """Return the earliest instant for the next request; `now` when it may go at once.
 
     Never more than `per_minute` in any 60 seconds. A few requests may follow each other at once;
     while 60 seconds hold so many, each waits for one gap after the last. So a scan that resumes
-    does not make up for its rest, and a busy one sends evenly. With a share `per_hour` every
-    request waits for one gap after the last, so that no hour holds more.
+    does not make up for its rest, and a busy one sends evenly.
     """
-    paced = _paced(pacing, now, per_minute) if per_hour is None else _sparse(pacing, now, per_hour)
-    return max(now, paced, throttled_until(pacing, now))
-
-
-def _sparse(pacing: Pacing, now: int, per_hour: int) -> int:
-    before = [at for at in pacing.sent_at if at <= now]
-    return max(before) + hourly_gap(per_hour) if before else now
-
-
-def hourly_gap(per_hour: int) -> int:
-    """Return the time between two requests of a scan that has less than one a minute, in ms."""
-    return -(-HOUR_MS // per_hour)
+    return max(now, _paced(pacing, now, per_minute), throttled_until(pacing, now))
 
 
 def _paced(pacing: Pacing, now: int, per_minute: int) -> int:

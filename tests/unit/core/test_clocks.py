@@ -1,8 +1,16 @@
-"""The API's clock beside the run's: how far it is ahead, and for how long that is believed."""
+"""Other clocks beside the run's: how far they are ahead, and for how long that is believed."""
 
 import pytest
 
-from shared.core.clocks import apart, earlier, later, noticeably_apart, too_far_apart, waits
+from shared.core.clocks import (
+    ServiceTime,
+    apart,
+    earlier,
+    later,
+    noticeably_apart,
+    too_far_apart,
+    waits,
+)
 from shared.core.model import ApiClock
 from tests.fakes import DAY, HOUR, MINUTE, NOW
 
@@ -66,3 +74,24 @@ def test_clocks_that_differ_are_reported_and_beyond_a_day_not_trusted(
 def test_nothing_waits_for_more_than_an_hour(not_before: int, *, waiting: bool) -> None:
     """What is further ahead was written by a clock that was fast."""
     assert waits(not_before, NOW) is waiting
+
+
+@pytest.mark.parametrize("written", [500, 700, 1_500])
+@pytest.mark.parametrize("fraction", [0, 1, 998, 999])
+def test_the_time_of_the_service_is_between_its_earliest_and_its_latest(
+    written: int, fraction: int
+) -> None:
+    """Whenever it wrote the `Date`, and however much of the second had passed."""
+    service = ServiceTime(date=NOW, sent=500, answered=1_500)
+
+    true = NOW + fraction + 4_000 - written
+
+    assert service.earliest(4_000) <= true <= service.latest(4_000)
+
+
+def test_an_instant_is_reached_at_the_earliest_by_the_latest_time() -> None:
+    """And surely by the earliest time."""
+    service = ServiceTime(date=NOW, sent=500, answered=1_500)
+
+    assert service.latest(service.reached_at_the_earliest(NOW + HOUR)) == NOW + HOUR
+    assert service.earliest(service.reached(NOW + HOUR)) == NOW + HOUR

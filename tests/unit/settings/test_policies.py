@@ -13,13 +13,13 @@ from tests.fakes import DAY, MINUTE
 from tests.unit.settings.given import GOOD, problems, scans_of
 
 
-def test_a_scan_s_own_share_of_requests_is_not_divided() -> None:
-    """It belongs to that scan alone; the others share the rest of the budget."""
+def test_a_scan_may_have_a_limit_of_its_own() -> None:
+    """Others may use all that it leaves, so nothing is divided."""
     scans: list[dict[str, Any]] = [{"name": "a", "requests_per_minute": 20}, {"name": "b"}]
 
     first, second = (it.policy for it in scans_of(scans))
 
-    assert (first.requests_per_minute, second.requests_per_minute) == (20, 12)
+    assert (first.requests_per_minute, second.requests_per_minute) == (20, 25)
 
 
 def test_the_problems_of_each_scan_name_its_place() -> None:
@@ -37,7 +37,7 @@ def test_the_problems_of_each_scan_name_its_place() -> None:
 
 
 def test_several_scans_share_what_they_do_not_set() -> None:
-    """Budgets of time and requests are divided among them."""
+    """Each has its share of the time, and more if the others leave some."""
     only = {"service": {"eq": [1]}}
     scans: list[dict[str, Any]] = [{"name": "a", "limit": 700}, {"name": "b", "filters": only}]
     shared = {"SCAN_LOOKBACK": "2d", "SCAN_TIME_BUDGET": "4m"}
@@ -46,7 +46,7 @@ def test_several_scans_share_what_they_do_not_set() -> None:
 
     assert (first.scan, first.limit, first.lookback) == ("a", 700, 2 * DAY)
     assert (second.scan, second.limit, second.filters) == ("b", 5000, only)
-    assert (first.budget, first.requests_per_minute) == (2 * MINUTE, 12)
+    assert (first.budget, first.budget_most) == (2 * MINUTE, 4 * MINUTE)
 
 
 FABRIKAM = "https://fabrikam.us3.portal.cloudappsecurity.com"
@@ -57,11 +57,14 @@ def test_workers_give_the_scans_of_each_api_host_the_whole_time() -> None:
     scans: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}, {"name": "c", "api_url": FABRIKAM}]
     shared = {"SCAN_TIME_BUDGET": "4m"}
 
-    in_the_timer = [it.policy.budget for it in scans_of(scans, **shared)]
-    by_workers = [it.policy.budget for it in scans_of(scans, **shared, SCAN_FAN_OUT="true")]
+    in_the_timer, by_workers = (
+        [(it.policy.budget, it.policy.budget_most) for it in scans_of(scans, **how)]
+        for how in (shared, {**shared, "SCAN_FAN_OUT": "true"})
+    )
 
-    assert in_the_timer == [4 * MINUTE // 3] * 3
-    assert by_workers == [2 * MINUTE, 2 * MINUTE, 4 * MINUTE]
+    third = 4 * MINUTE // 3
+    assert in_the_timer == [(third, 2 * third), (third, 2 * third), (third, third)]
+    assert by_workers == [(2 * MINUTE, 4 * MINUTE)] * 2 + [(4 * MINUTE, 4 * MINUTE)]
 
 
 def test_workers_have_room_for_many_tenants_and_not_for_as_many_scans_of_one() -> None:

@@ -10,7 +10,6 @@ from shared.core.state.capacity import (
     capacity,
     first_per_day,
     is_overloaded,
-    limit_per_day,
     noted,
     sweeps_per_day,
 )
@@ -215,23 +214,20 @@ def test_a_usual_step_is_the_median_of_the_last() -> None:
     assert capacity(Pacing(durations=steps), how) == capacity(Pacing(), how)
 
 
-def test_a_share_below_one_a_minute_is_counted_by_the_hour() -> None:
-    """One request of every run is free; the next waits for the gap."""
-    how = policy(requests_per_hour=30)
+def test_scans_of_one_host_can_use_the_time_that_the_others_leave() -> None:
+    """Their share of the time budget says nothing about what they can send."""
+    how = policy(requests_per_minute=25, budget=5_000, budget_most=4 * MINUTE)
 
-    assert limit_per_day(how) == 30 * 24
-    assert capacity(paced(every=300, step=0), how) == 2 * 288
-    assert capacity(paced(every=60, step=0), policy(requests_per_hour=10, budget=55_000)) == 240
-    assert capacity(paced(every=3600, step=0), how) == 2 * 24
+    assert capacity(paced(every=300), how) == 100 * 288
 
 
 def test_until_a_step_is_known_it_takes_no_time() -> None:
-    """Four minutes hold three requests that are two minutes apart."""
-    how = policy(requests_per_hour=30, budget=4 * MINUTE + 5_000)
-    known = paced(every=600)
+    """Fifty seconds hold a burst and 18 more, or as many answers as fit."""
+    how = policy(requests_per_minute=25, budget=50_000)
+    known = paced(every=600, step=3_000)
 
-    assert capacity(Pacing(starts=known.starts), how) == 3 * 144
-    assert capacity(known, how) == 2 * 144
+    assert capacity(Pacing(starts=known.starts), how) == 23 * 144
+    assert capacity(known, how) == 15 * 144
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_run_notes_what_passes_its_limit(left: dict[str, Any], names: list[str
 
 def test_runs_that_send_less_than_a_request_a_day_are_over_budget() -> None:
     """Their capacity is none, in whole requests a day."""
-    scan = Watched(policy(sweeps=(), requests_per_minute=1, requests_per_hour=1))
+    scan = Watched(policy(sweeps=(), requests_per_minute=1, budget=5_000))
     starts = tuple(NOW - n * 2 * DAY for n in reversed(range(5)))
 
     scan.end(load=load(24), pacing=Pacing(starts=starts))

@@ -360,9 +360,9 @@ def test_a_blocked_slice_does_not_give_way() -> None:
 @pytest.mark.parametrize(("reach", "takes"), [(30 * DAY, 3 * DAY), (400 * DAY, 16 * DAY)])
 def test_a_scan_that_sends_next_to_nothing_still_begins_something(reach: int, takes: int) -> None:
     """It takes a part to need a tenth of the reach at most, and to send a request a day."""
-    how = policy(reach=reach, requests_per_hour=1)
+    how = policy(reach=reach, requests_per_minute=1)
 
-    assert lanes.guard(ledger_of(FREE), how, 0.001) == takes
+    assert lanes.guard(ledger_of(FREE), how, 0.0001) == takes
 
 
 @pytest.mark.parametrize(

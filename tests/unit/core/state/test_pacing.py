@@ -101,7 +101,6 @@ def test_requests_in_the_future_are_a_clock_s_mistake() -> None:
     state = Pacing(sent_at=tuple(NOW + HOUR + n for n in range(100)))
 
     assert pacing.next_allowed(state, NOW, 25) == NOW
-    assert pacing.next_allowed(state, NOW, 1, per_hour=30) == NOW
 
 
 def test_requests_are_counted() -> None:
@@ -180,13 +179,3 @@ def test_a_page_ends_the_row_of_throttles() -> None:
     served = pacing.note_page(state)
 
     assert (served.throttles, served.not_before) == (0, NOW + 2_000)
-
-
-def test_a_share_below_one_a_minute_waits_one_gap_after_every_request() -> None:
-    """So that no hour holds more than the share."""
-    sent = pacing.note_request(Pacing(), NOW)
-    again = pacing.note_request(sent, NOW + 1_000)
-
-    assert pacing.next_allowed(Pacing(), NOW, 1, per_hour=30) == NOW
-    assert pacing.next_allowed(sent, NOW + 1, 1, per_hour=30) == NOW + 2 * MINUTE
-    assert pacing.next_allowed(again, NOW + 1_000, 1, per_hour=30) == NOW + 1_000 + 2 * MINUTE
