@@ -14,11 +14,10 @@ def merge(intervals: Iterable[Interval]) -> Intervals:
     """Return the union: intervals that touch are joined, and empty ones are dropped."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
-        if start >= end:
-            continue
         if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
+            if end > merged[-1][1]:
+                merged[-1] = (merged[-1][0], end)
+        elif start < end:
             merged.append((start, end))
     return tuple(merged)
 

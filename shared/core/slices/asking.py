@@ -176,6 +176,8 @@ def in_full(facts: ApiFacts) -> ApiFacts:
 def on_trial(ledger: Ledger, now: int) -> Slice | None:
     """Return the slice whose refused query must be repeated, if it may be sent now."""
     trial = ledger.api_facts.trial
+    if trial is None:
+        return None
     found = (it for it in ledger.open if (it.start, it.end) == trial)
     return next((it for it in found if not waits(it.not_before, now)), None)
 

@@ -59,6 +59,7 @@ class _Version(msgspec.Struct):
 _versions = msgspec.json.Decoder(_Version)
 _ledgers = msgspec.json.Decoder(Ledger)
 _objects = msgspec.json.Decoder(dict[str, Any])
+_names = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELDS = frozenset(Ledger.__struct_encode_fields__)
 
 
@@ -96,7 +97,7 @@ def dropped(content: bytes) -> tuple[str, ...]:
     Raises:
         msgspec.MsgspecError: it is not a ledger; ask only about one that `decode` has read.
     """
-    return tuple(name for name in _objects.decode(content) if name not in _FIELDS)
+    return tuple(name for name in _names.decode(content) if name not in _FIELDS)
 
 
 def _of_newer(stated: _Version, fields: dict[str, Any]) -> Ledger:

@@ -84,8 +84,7 @@ def uncovered(ledger: Ledger, now: int, policy: Policy) -> Iterator[Interval]:
 
 def accounted_for(ledger: Ledger) -> Intervals:
     """Return what the first pass will not look at again: covered, or declared lost."""
-    lost = [(loss.start, loss.end) for loss in ledger.lost]
-    return merge([*covered(ledger, FIRST_PASS), *lost])
+    return merge([*covered(ledger, FIRST_PASS), *_lost(ledger)])
 
 
 def final(ledger: Ledger, policy: Policy) -> Intervals:
@@ -98,8 +97,8 @@ def final(ledger: Ledger, policy: Policy) -> Intervals:
 
 def _final(ledger: Ledger, age: int) -> Intervals:
     looked = swept(ledger, age, partial=False) if age else covered(ledger, FIRST_PASS)
-    lost = [(loss.start, loss.end) for loss in ledger.lost]
-    return without(merge([*looked, *lost]), merge([*at_work(ledger), *to_rescan(ledger)]))
+    waiting = merge([*_working(ledger), *to_rescan(ledger)])
+    return without(merge([*looked, *_lost(ledger)]), waiting)
 
 
 def to_rescan(ledger: Ledger) -> Intervals:
@@ -150,23 +149,23 @@ def soon_out_of_reach_until(now: int, policy: Policy) -> int:
 
 
 def _taken(ledger: Ledger) -> Intervals:
-    return merge([*covered(ledger, FIRST_PASS), *taken_by_work(ledger)])
+    return merge([*covered(ledger, FIRST_PASS), *_working(ledger), *_lost(ledger)])
 
 
 def taken_by_work(ledger: Ledger) -> Intervals:
     """Return what is open or committing, whatever its pass, and what is declared lost."""
-    return merge([*at_work(ledger), *((loss.start, loss.end) for loss in ledger.lost)])
+    return merge([*_working(ledger), *_lost(ledger)])
 
 
-def at_work(ledger: Ledger) -> Intervals:
-    """Return what is open or committing, whatever its pass."""
-    committing = ledger.committing
-    return merge(
-        [
-            *((piece.start, piece.end) for piece in ledger.open),
-            *([committing.bounds] if committing and committing.bounds else []),
-        ]
-    )
+def _working(ledger: Ledger) -> list[Interval]:
+    working = [(piece.start, piece.end) for piece in ledger.open]
+    if ledger.committing and ledger.committing.bounds:
+        working.append(ledger.committing.bounds)
+    return working
+
+
+def _lost(ledger: Ledger) -> list[Interval]:
+    return [(loss.start, loss.end) for loss in ledger.lost]
 
 
 def cells(gap: Interval, now: int, policy: Policy) -> Iterator[Interval]:

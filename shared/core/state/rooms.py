@@ -21,7 +21,8 @@ def ripest(ledger: Ledger, *, sweeps: bool) -> Slice | None:
 
 def may_open(ledger: Ledger, count: int = 1) -> bool:
     """Say whether there is room for so many more slices. Blocked ones never take that room."""
-    return sum(not piece.blocked for piece in ledger.open) + count <= OPEN_SLICES
+    unblocked = [it for it in ledger.open if it.blocked_since is None]
+    return len(unblocked) + count <= OPEN_SLICES
 
 
 def may_block(ledger: Ledger, *, sweeps: bool) -> bool:
@@ -29,14 +30,17 @@ def may_block(ledger: Ledger, *, sweeps: bool) -> bool:
 
     Neither takes the room of the other.
     """
-    blocked = sum(piece.blocked for piece in ledger.open if is_sweep(piece) == sweeps)
-    return blocked < _most_blocked(sweeps=sweeps)
+    blocked = [it for it in ledger.open if it.blocked and is_sweep(it) == sweeps]
+    return len(blocked) < _most_blocked(sweeps=sweeps)
 
 
 def is_crowded(ledger: Ledger, *, sweeps: bool) -> bool:
     """Say whether as many slices of the first pass, or of sweeps, are stuck as may be blocked."""
-    stuck = sum(is_stuck(piece) for piece in ledger.open if is_sweep(piece) == sweeps)
-    return stuck >= _most_blocked(sweeps=sweeps)
+    most = _most_blocked(sweeps=sweeps)
+    if len(ledger.open) < most:
+        return False
+    stuck = [it for it in ledger.open if is_stuck(it) and is_sweep(it) == sweeps]
+    return len(stuck) >= most
 
 
 def to_halve(ledger: Ledger) -> Slice | None:
