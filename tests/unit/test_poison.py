@@ -32,7 +32,7 @@ def world_of(hours: float = 24, step: int = 5 * MINUTE) -> World:
 
 def how(**changes: Any) -> Policy:
     """Return a policy of three hours without sweeps."""
-    return policy(**{"sweeps": (), **changes})
+    return policy(**{"sweeps": (), "slice_length": 10 * MINUTE, **changes})
 
 
 def poison(
@@ -50,7 +50,7 @@ def poison(
     return always
 
 
-def live(world: World, hours: float, by: Policy, every: int = 5 * MINUTE) -> list[str]:
+def live(world: World, hours: float, by: Policy, every: int = 10 * MINUTE) -> list[str]:
     """Run at regular times for some hours; return the outcomes."""
     outcomes: list[str] = []
     until = world.clock.now() + int(hours * HOUR)
@@ -79,20 +79,24 @@ def blocked(world: World, pass_name: str = "") -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("lanes", "direction"), [(1, "asc"), (6, "desc")])
-def test_more_poison_than_room_stops_nothing(lanes: int, direction: str) -> None:
-    """A hundred seconds are poisoned at once, and no sweep will ever look at them again."""
+def test_more_poison_than_room_stops_nothing(
+    lanes: int, direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many seconds are poisoned at once, and no sweep will ever look at them again."""
+    monkeypatch.setattr("shared.core.state.rooms.OPEN_SLICES", 16)
     world = world_of(step=MINUTE)
-    poison(world, *(ORIGIN + 90_000 * number for number in range(100)))
+    bad = [ORIGIN + 90_000 * number for number in range(24)]
+    poison(world, *bad)
 
-    live(world, 5, how(concurrency=lanes, direction=direction))
+    live(world, 12, how(concurrency=lanes, direction=direction))
 
     value = world.ledgers.value()
     assert newest(world) < HOUR
-    assert len(value["open"]) <= 128
-    assert sum(end - start for start, end in doubted(world)) <= 100_000
+    assert len(value["open"]) <= 32
+    assert sum(end - start for start, end in doubted(world)) <= 24_000
     stored = {record["timestamp"] for record in world.followed()}
     missing = {at for at in world.api.truth if at < world.clock.now() - HOUR} - stored
-    assert missing <= {ORIGIN + 90_000 * number for number in range(100)}
+    assert missing <= set(bad)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_a_second_that_stays_poisoned_for_a_day_is_finished_in_doubt(reply: Repl
 
     live(world, 20, by)
     before = doubted(world)
-    live(world, 10, by)
+    live(world, 14, by)
 
     assert before == []
     assert doubted(world) == [(BAD // 1000 * 1000, BAD // 1000 * 1000 + 1000)]
@@ -173,7 +177,7 @@ def test_what_a_poisoned_second_showed_is_stored() -> None:
         HTML if second < it["filters"]["date"]["gte"] < second + 1000 else None
     )
 
-    live(world, 30, how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY))), every=10 * MINUTE)
+    live(world, 30, how(sweeps=(*SWEEPS, ("sweep-8d", 8 * DAY))))
 
     stored = {record["timestamp"] for record in world.followed()}
     assert len(stored & set(shown)) >= 40
@@ -189,13 +193,14 @@ def test_an_outage_leaves_no_doubt(
     """For hours, nearly every answer is HTML with status 200."""
     rng = random.Random(hours)
     world = world_of(hours + 4)
-    live(world, 1, how(sweeps=sweeps))
+    by = how(sweeps=sweeps, slice_length=5 * MINUTE)
+    live(world, 1, by)
     world.api.always = lambda _: HTML if rng.random() >= good else None
-    outcomes = live(world, hours, how(sweeps=sweeps), every=10 * MINUTE)
+    outcomes = live(world, hours, by)
     asked = len(world.api.asked)
     world.api.always = lambda _: None
 
-    live(world, 3, how(sweeps=sweeps))
+    live(world, 3, by)
 
     assert outcomes.count("faults") >= len(outcomes) * 0.8
     assert asked <= len(outcomes) * 12
@@ -273,14 +278,15 @@ def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
     monkeypatch.setattr("shared.core.state.rooms.OPEN_SLICES", 1)
     # Where every slice has faults, the largest gives way. Here, it would always be the only one.
     monkeypatch.setattr("shared.scan.upkeep.gives_way", lambda *_: None)
-    live(world, 0.5, how(fresh=6 * HOUR), every=MINUTE)
+    by = how(fresh=6 * HOUR, slice_length=5 * MINUTE)
+    live(world, 0.5, by, every=MINUTE)
     cramped = blocked(world)
     monkeypatch.setattr("shared.core.state.rooms.OPEN_SLICES", 64)
 
     world.clock.advance(MINUTE)
-    world.run(how(fresh=6 * HOUR))
+    world.run(by)
     halves = [it for it in world.ledgers.value()["open"] if it["start"] <= BAD < it["end"]]
-    live(world, 5, how(fresh=6 * HOUR))
+    live(world, 5, by)
 
     assert [it["end"] - it["start"] for it in cramped] == [5 * MINUTE]
     assert [it["end"] - it["start"] for it in halves] == [150_000]
@@ -290,7 +296,7 @@ def test_a_slice_blocked_for_want_of_room_is_halved_when_there_is_room(
 def test_archived_parts_block_16_sweeps_and_nothing_else() -> None:
     """The report says so and no further sweep opens; the first pass continues."""
     world = world_of(72, step=10 * MINUTE)
-    by = how(sweeps=SWEEPS)
+    by = how(sweeps=SWEEPS, slice_length=15 * MINUTE)
 
     for _ in range(80):
         world.run(by)
@@ -301,7 +307,7 @@ def test_archived_parts_block_16_sweeps_and_nothing_else() -> None:
     fields = report_fields(world.tally, by, "waiting", duration=1)
     assert len(blocked(world, "sweep")) == 16
     assert len(world.ledgers.value()["open"]) <= 18
-    assert newest(world) < 2 * HOUR
+    assert newest(world) < 70 * MINUTE
     assert doubted(world) == []
     assert fields["blocked_sweeps"] == 16
     assert "no new sweep" in world.attention(by)["blocked"]
@@ -314,9 +320,9 @@ def test_poison_that_a_sweep_meets_is_left_to_the_next_sweep_after_three_faults(
     world.run(how(sweeps=SWEEPS))
     poison(world, bad)
 
-    live(world, 8, how(sweeps=SWEEPS))
+    live(world, 10, how(sweeps=SWEEPS))
     young = (doubted(world), blocked(world, "sweep"))
-    live(world, 30, how(sweeps=SWEEPS), every=10 * MINUTE)
+    live(world, 28, how(sweeps=SWEEPS))
 
     second = (bad // 1000 * 1000, bad // 1000 * 1000 + 1000)
     assert young == ([second], [])
