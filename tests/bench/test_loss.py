@@ -17,6 +17,9 @@ SMALL = Extent(days=1, per_second=0.03)
 BRIEF = Extent(days=0.3, per_second=0.06, after_days=1)
 """This is enough for this scan, whose runs take longer, as nothing is shown days late."""
 
+UNTIL_SWEPT = replace(BRIEF, after_days=9)
+"""What is shown days late is found by the last sweep."""
+
 HOURS = replace(BRIEF, days=0.1, after_days=0.2)
 
 OTHERS = ["documented sample", "`date.lte` loop", "`last + 1` loop"]
@@ -32,8 +35,9 @@ def scenario_of(word: str) -> Scenario:
 def scored(word: str, name: str) -> Score:
     """Return a collector's score in a small scenario."""
     scenario = scenario_of(word)
-    brief = name == "this scan" and not scenario.lateness.late_share
-    extent = BRIEF if brief else SMALL
+    extent = SMALL
+    if name == "this scan":
+        extent = UNTIL_SWEPT if scenario.lateness.late_share else BRIEF
     return loss.score(scenario, extent, tenant_of(scenario, extent), loss.makers()[name])
 
 

@@ -26,7 +26,7 @@ from tests.integration.test_scan_over_http import history, run_until_idle, setti
 from tests.sampling import examples
 
 ROOT = Path(__file__).parents[2]
-PAGE = 500
+PAGE = 150
 """Activities on a page of the API."""
 
 SUPERSEDED = 3
@@ -43,13 +43,15 @@ raise SystemExit({SUPERSEDED} if result.outcome == "superseded" else bool(result
 @pytest.fixture(scope="module")
 def tenant() -> Tenant:
     """Provide a tenant with 15 pages of activities, and a whole hour that has settled."""
-    return history(7500)
+    return history(2250, per_second=0.26)
 
 
 @pytest.fixture
 def api(tenant: Tenant) -> Iterator[Simulator]:
     """Provide the API, a little slow, so that runs are killed in the middle."""
-    slow = Switches(page_cap=PAGE, throttle_per_minute=None, latency_seconds=0.1)
+    slow = Switches(
+        page_cap=PAGE, minimum_limit=1, throttle_per_minute=None, latency_seconds=0.1
+    )
     with Simulator(tenant, switches=slow) as running:
         yield running
 

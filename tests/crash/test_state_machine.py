@@ -540,4 +540,4 @@ def _counts(it: Identity, origin: int, last: int, excused: list[tuple[int, int]]
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=examples(5, 200), stateful_step_count=20)
+TestLife.settings = settings(max_examples=examples(3, 200), stateful_step_count=20)

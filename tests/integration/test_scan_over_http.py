@@ -24,13 +24,14 @@ OPEN = Switches(page_cap=500, throttle_per_minute=None)
 
 
 def settings(api: Simulator, storage: dict[str, str], **more: str) -> dict[str, str]:
-    """Return the settings of a scan of three hours against this simulator."""
+    """Return the settings of a scan of three hours, in few slices, against this simulator."""
     return {
         "MDA_API_URL": api.url,
         "MDA_ALLOW_ANY_HOST": "true",
         "MDA_AUTH": "api-token",
         "MDA_API_TOKEN": api.credentials.header["Authorization"].removeprefix("Token "),
         "SCAN_LOOKBACK": "3h",
+        "SCAN_SLICE": "15m",
         "SCAN_TIME_BUDGET": "60s",
         "SCAN_REQUESTS_PER_MINUTE": "1000",
         **storage,
@@ -69,8 +70,8 @@ def _identity(record: dict[str, Any]) -> Identity:
 
 
 def history(count: int, seed: int = 7, per_second: float = 0.8) -> Tenant:
-    """Return a tenant whose last activity is twenty minutes old, so all of it has settled."""
-    until = SystemClock().now() - 20 * MINUTE
+    """Return a tenant whose last activity is half an hour old, so all of it has settled."""
+    until = SystemClock().now() - 30 * MINUTE
     return Tenant.generate(seed=seed, count=count, per_second=per_second, until_ms=until)
 
 
@@ -132,14 +133,15 @@ def test_faults_of_every_kind_cost_no_activity(direction: Direction) -> None:
     The requests are real, the time is not: back-offs pass at once.
     """
     end = NOW - 20 * MINUTE
-    tenant = Tenant.generate(seed=3, count=6000, per_second=0.7, until_ms=end)
+    tenant = Tenant.generate(seed=3, count=1500, per_second=0.175, until_ms=end)
     faults = [
         Fault(kind, 1, FOREVER, probability=0.04, seed=place, value=value)
         for place, (kind, value) in enumerate(KINDS)
     ]
     world = World([])
     clock = world.clock
-    with Simulator(tenant, switches=OPEN, faults=faults, clock=lambda: clock.wall) as api:
+    small = replace(OPEN, page_cap=125, minimum_limit=1)
+    with Simulator(tenant, switches=small, faults=faults, clock=lambda: clock.wall) as api:
         token = api.credentials.header["Authorization"].removeprefix("Token ")
         url = f"{api.url}/api/v1/activities/"
         world.source = source = HttpActivitySource(url, FixedToken(Secret(token)))
