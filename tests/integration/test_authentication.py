@@ -61,6 +61,7 @@ def settings(api: Simulator, storage: Environ, **more: str) -> Environ:
         "MDA_API_URL": api.url,
         "MDA_ALLOW_ANY_HOST": "true",
         "SCAN_LOOKBACK": "3h",
+        "SCAN_SLICE": "15m",
         "SCAN_TIME_BUDGET": "60s",
         "SCAN_REQUESTS_PER_MINUTE": "1000",
         **storage,

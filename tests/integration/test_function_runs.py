@@ -33,6 +33,7 @@ def app_settings(api: Simulator, storage: dict[str, str], **more: str) -> dict[s
         **storage,
         "SCAN_SCHEDULE": "0 */5 * * * *",
         "SCAN_LOOKBACK": "3h",
+        "SCAN_SLICE": "15m",
         "SCAN_TIME_BUDGET": "60s",
         "SCAN_REQUESTS_PER_MINUTE": "1000",
         **more,

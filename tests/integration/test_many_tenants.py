@@ -87,6 +87,7 @@ def settings(customers: list[Customer], storage: Environ, **more: str) -> Enviro
         "MDA_ALLOW_ANY_HOST": "true",
         "MDA_AUTH": "api-token",
         "SCAN_LOOKBACK": "3h",
+        "SCAN_SLICE": "15m",
         "SCAN_TIME_BUDGET": "60s",
         "SCAN_REQUESTS_PER_MINUTE": "1000",
         "SCANS": json.dumps([it.element() for it in customers]),

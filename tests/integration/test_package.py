@@ -174,6 +174,7 @@ def test_the_package_scans(deployed: Deployed, storage: Azurite) -> None:
             "MDA_AUTH": "managed-identity",
             "STORAGE_CONNECTION_STRING": storage.connection_string,
             "SCAN_LOOKBACK": "3h",
+            "SCAN_SLICE": "15m",
             "SCAN_REQUESTS_PER_MINUTE": "1000",
             **identity.environment,
         }
