@@ -49,9 +49,7 @@ def tenant() -> Tenant:
 @pytest.fixture
 def api(tenant: Tenant) -> Iterator[Simulator]:
     """Provide the API, a little slow, so that runs are killed in the middle."""
-    slow = Switches(
-        page_cap=PAGE, minimum_limit=1, throttle_per_minute=None, latency_seconds=0.1
-    )
+    slow = Switches(page_cap=PAGE, minimum_limit=1, throttle_per_minute=None, latency_seconds=0.1)
     with Simulator(tenant, switches=slow) as running:
         yield running
 

@@ -59,7 +59,7 @@ while True:
 def environ(storage_settings: dict[str, str]) -> dict[str, str]:
     """Provide the settings of processes that follow what a scan has stored."""
     with Simulator(history(3000), switches=OPEN) as api:
-        given = settings(api, storage_settings)
+        given = settings(api, storage_settings, SCAN_SLICE="5m")
         run_until_idle(given)
     service = BlobServiceClient.from_connection_string(given["STORAGE_CONNECTION_STRING"])
     name = given["STORAGE_DATA_CONTAINER"].replace("-data", "-table")

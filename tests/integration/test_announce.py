@@ -21,7 +21,10 @@ from tests.integration.test_scan_over_http import OPEN, history, run_until_idle,
 @pytest.fixture(scope="module")
 def environ(azurite: Azurite) -> Iterator[dict[str, str]]:
     """Provide the settings of a scan that has stored some parts, with an account's queues."""
-    with azurite_queues(azurite) as both, Simulator(history(300), switches=OPEN) as api:
+    with (
+        azurite_queues(azurite) as both,
+        Simulator(history(300, per_second=0.05), switches=OPEN) as api,
+    ):
         made = settings(api, unused_storage(both, f"test-{uuid.uuid4().hex}"))
         run_until_idle(made)
         yield made
