@@ -342,10 +342,11 @@ def test_a_slice_that_would_remember_too_much_is_closed(direction: str) -> None:
     assert isinstance(world.source, SimulatedApi)
     world.source.switches = Switches(page_cap=5, minimum_limit=1, unplaced_share=1.0)
 
+    by = how(direction=direction, slice_length=5 * MINUTE)
     with patch("shared.core.slices.traversal.REMEMBERED_MOST", 12):
-        world.run_until_idle(how(direction=direction))
+        world.run_until_idle(by)
         first, doubted = stored_ids(world), doubts(world)
-        live(world, 3, how(direction=direction))
+        live(world, 3, by)
 
     edges = (plan[16], START + 70 * MINUTE) if direction == "asc" else (plan[0], plan[23] + 1)
     assert doubted == [edges]

@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -22,12 +23,26 @@ from tests.world import World
 Damage = Callable[[World], None]
 
 
+BY = how(slice_length=5 * MINUTE)
+
+
+@pytest.fixture(scope="module")
+def scanned() -> World:
+    """Provide a scan with late activities and their sweeps, which no test changes."""
+    made = world_with(with_late_ones())
+    live(made, 4, BY)
+    return made
+
+
 @pytest.fixture
-def world() -> World:
-    """Provide a scan with late activities and their sweeps."""
-    scanned = world_with(with_late_ones())
-    live(scanned, 4, how())
-    return scanned
+def world(scanned: World) -> World:
+    """Provide the same scan with stores of its own."""
+    made = world_with(with_late_ones())
+    made.clock.advance(scanned.clock.now() - made.clock.now())
+    made.ledgers = deepcopy(scanned.ledgers)
+    for name in ("folders", "parts", "lists", "metadata", "manifests"):
+        setattr(made.results, name, deepcopy(getattr(scanned.results, name)))
+    return made
 
 
 def check(world: World, start: int | None = None, end: int | None = None) -> Checked:
@@ -436,7 +451,7 @@ def test_a_commit_between_two_readings_of_the_end_raises_no_alarm(world: World) 
             left[0] -= 1
             world.ledgers.load = load  # type: ignore[method-assign]
             world.clock.advance(5 * MINUTE)
-            world.run(how())
+            world.run(BY)
             world.ledgers.load = and_then_commit  # type: ignore[method-assign]
         return saved
 
