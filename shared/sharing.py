@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from shared.core.model import MINUTE_MS, SECOND_MS, Policy
-from shared.core.state.host_budget import CLAIM_MOST_MS
+from shared.core.model import SECOND_MS, Policy
+from shared.core.state.host_budget import CLAIM_MOST_MS, SLOT_MS
 from shared.core.state.pacing import burst, gap
 
 REQUEST_LEAST_MS = SECOND_MS
@@ -36,7 +36,7 @@ class SharedBudget:
         self._ends = ends
         self._free = sorted(taken)
         self._pending = 0
-        self._last = max(self._free, default=0) - MINUTE_MS
+        self._last = max(self._free, default=0) - SLOT_MS
 
     def left(self, elapsed: int) -> int:
         """Return how many ms of the claim are left; a request must not take longer."""
@@ -46,7 +46,7 @@ class SharedBudget:
         """Return how many ms the next request must wait; longer than any run if it is too late."""
         if self.left(elapsed) < REQUEST_LEAST_MS:
             return CLAIM_MOST_MS
-        slots = [*self.taken(elapsed), *[elapsed + MINUTE_MS] * self._pending]
+        slots = [*self.taken(elapsed), *[elapsed + SLOT_MS] * self._pending]
         over = len(slots) - self.per_minute
         spaced = self._last + gap(self.per_minute) if len(slots) >= burst(self.per_minute) else 0
         return max(0, spaced - elapsed, slots[over] - elapsed if over >= 0 else 0)
@@ -74,7 +74,7 @@ class SharedBudget:
     def give_back(self, elapsed: int) -> None:
         """Note that a request has been answered, or that its deadline has passed."""
         self._pending -= 1
-        self._free.append(elapsed + MINUTE_MS)
+        self._free.append(elapsed + SLOT_MS)
 
     def settle(self, elapsed: int) -> None:
         """Note that no request is pending any more, whatever ended the run that sent it."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.core.model import DAY_MS, HOUR_MS, MINUTE_MS, ApiClock
+from shared.core.model import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, ApiClock
 
 DATE_STEP_MS = 999
 """A `Date` has whole seconds, so the API's clock may have shown this much more."""
@@ -12,6 +12,13 @@ APART_MOST_MS = DAY_MS
 
 APART_REPORTED_MS = MINUTE_MS
 """Clocks that differ by more are reported, and end a run in which they begin to."""
+
+SERVICE_STEP_MS = 2 * SECOND_MS
+"""How much more the storage service's clock may have shown than a `Date` says.
+
+Less than a second is the rest of the second. The other one is for its servers, whose clocks agree
+only almost, and for the instances, whose clocks do not run equally fast for ten minutes.
+"""
 
 KNOWN_FOR_MS = HOUR_MS
 """After this time without an answer the API's clock counts as unknown.
@@ -88,7 +95,7 @@ class ServiceTime:
 
     def latest(self, elapsed: int) -> int:
         """Return the latest time that it may be at `elapsed`, in epoch ms."""
-        return self.date + DATE_STEP_MS + elapsed - self.sent
+        return self.date + SERVICE_STEP_MS + elapsed - self.sent
 
     def reached(self, instant: int) -> int:
         """Return from when on the service's clock has surely reached an instant."""
@@ -96,4 +103,4 @@ class ServiceTime:
 
     def reached_at_the_earliest(self, instant: int) -> int:
         """Return from when on the service's clock may have reached an instant."""
-        return instant - self.date - DATE_STEP_MS + self.sent
+        return instant - self.date - SERVICE_STEP_MS + self.sent

@@ -22,6 +22,12 @@ VERSION = 1
 CLAIM_MOST_MS = 10 * MINUTE_MS
 """No claim is longer, in any version: the platform ends an invocation after this time."""
 
+SLOT_MS = MINUTE_MS + 100
+"""A slot comes free so long after its request has ended.
+
+That is a minute, and a little more because no two clocks run equally fast.
+"""
+
 
 class HostBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The request budget of an API host.
@@ -113,7 +119,7 @@ def _decoded(content: bytes, modified: int) -> HostBudget:
         raise ValueError(f"it has version {stated}, and this program knows version {VERSION}")
     budget = _budgets.decode(content)
     latest = max(budget.claimed_until, *budget.slots, 0)
-    if latest > modified + CLAIM_MOST_MS + MINUTE_MS:
+    if latest > modified + CLAIM_MOST_MS + SLOT_MS:
         raise ValueError("its times are further ahead than any claim is long")
     return budget
 
@@ -150,5 +156,5 @@ def taken(budget: HostBudget, per_minute: int) -> tuple[int, ...]:
     many as a minute has.
     """
     if budget.claimed_until:
-        return (budget.claimed_until + MINUTE_MS,) * per_minute
+        return (budget.claimed_until + SLOT_MS,) * per_minute
     return budget.slots

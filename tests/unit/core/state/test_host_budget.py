@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.core.state import host_budget
-from shared.core.state.host_budget import CLAIM_MOST_MS, HostBudget
+from shared.core.state.host_budget import CLAIM_MOST_MS, SLOT_MS, HostBudget
 from shared.core.state.ledger import CLAIM_MARGIN_MS
 from shared.settings.parsers import BUDGET_MOST_MS
 from tests.fakes import MINUTE, NOW
@@ -77,13 +77,13 @@ def test_what_cannot_be_used_counts_as_the_longest_claim(content: bytes) -> None
     assert found.problem
     assert host_budget.is_held(found.budget, NOW + CLAIM_MOST_MS - 1)
     assert not host_budget.is_held(found.budget, NOW + CLAIM_MOST_MS)
-    assert set(host_budget.taken(found.budget, 25)) == {NOW + CLAIM_MOST_MS + MINUTE}
+    assert set(host_budget.taken(found.budget, 25)) == {NOW + CLAIM_MOST_MS + SLOT_MS}
 
 
 def test_what_a_claim_of_the_longest_time_budget_leaves_can_be_used() -> None:
     """The limit on times is for what nobody has written."""
     longest = NOW + BUDGET_MOST_MS + CLAIM_MARGIN_MS
-    for it in (budget(claimed_until=longest), budget(slots=(longest + MINUTE,))):
+    for it in (budget(claimed_until=longest), budget(slots=(longest + SLOT_MS,))):
         assert known(host_budget.encode(it)).problem is None
 
 
@@ -111,4 +111,4 @@ def test_a_claim_that_was_never_released_has_taken_every_slot() -> None:
     """Its owner may have sent as many requests as the limit allows just before its end."""
     it = host_budget.claimed(budget(), owner="me", until=NOW, first="b")
 
-    assert host_budget.taken(it, 3) == (NOW + MINUTE,) * 3
+    assert host_budget.taken(it, 3) == (NOW + SLOT_MS,) * 3
