@@ -108,7 +108,7 @@ _MEANING = {
     "faults": "stopped, the API gave three faults in a row",
     "paused": "paused by an operator, no request is sent",
     "superseded": "ended early, another run or a command took over",
-    "busy": "busy, another run holds the scan",
+    "busy": "busy, another run holds the scan or its API host",
     "clocks differ": "stopped, two clocks differ",
     "expired": "not begun, a newer message asks for it",
 }

@@ -32,11 +32,11 @@ def run_all(
         jobs: one for each scan.
         clock: time.
         past_due: whether the platform started the invocation late.
-        before: done before the first job runs, to that job and those that share its host.
+        before: done to the first job and those that share its host, before they run.
     """
     results: dict[str, RunResult] = {}
     for group in _by_host(jobs):
-        prepare = before if before and jobs[0] in group else list
+        prepare = before if before and group[0] is jobs[0] else list
         host = group[0].host
         if host is None:
             found = [run_and_report(it, past_due=past_due) for it in prepare(group)]

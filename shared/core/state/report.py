@@ -46,7 +46,7 @@ Outcome = Literal[
 - `clocks differ`: the local clock stepped, or the API's is more than a day away; the next run
   claims again.
 - `paused`: an operator has paused the scan; no request was sent.
-- `busy`: another run holds the claim; nothing was done.
+- `busy`: another run holds the claim, or another invocation that on the API host; nothing was done.
 - `superseded`: another run, or an operator's command, took the scan over. What this run had saved
   counts, and the next run continues from there.
 - `expired`: a worker got the message that asks for this run so late that newer messages stand for

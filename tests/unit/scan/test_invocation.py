@@ -14,7 +14,7 @@ from shared.core.state.host_budget import CLAIM_MOST_MS, HostBudget, encode
 from shared.core.state.report import Tally
 from shared.ports import Ports, SavedBudget
 from shared.scan.host_claim import SharedHost
-from shared.scan.invocation import run_all
+from shared.scan.invocation import Before, run_all
 from shared.scan.reporting import Job
 from tests.fakes import (
     HOUR,
@@ -54,6 +54,7 @@ class App:
         self.latency = 1_000
         self.timeouts: list[float] = []
         self.during: Callable[[], None] = lambda: None
+        self.before: Before = list
         most = max(list(hosts.values()).count(it) for it in hosts.values())
         budget = changes.get("budget", 20_000)
         values = {"budget": budget, "budget_most": most * budget, "lookback": 24 * HOUR}
@@ -68,7 +69,7 @@ class App:
             for name, (host, how) in self.policies.items()
             if not only or name in only
         ]
-        results = run_all(jobs, self.clock)
+        results = run_all(jobs, self.clock, before=self.before)
         self.lines = [json.loads(it.line) for it in results]
         assert [it.scan for it in results] == [it.policy.scan for it in jobs]
         return {it.scan: it.outcome for it in results}
@@ -120,6 +121,26 @@ def test_scans_of_one_host_follow_each_other_and_take_turns_among_themselves() -
         app.begun.clear()
 
     assert seen == ["abcalone", "bcaalone", "cabalone", "abcalone"]
+
+
+def test_what_comes_before_the_first_scan_counts_for_the_claim_of_its_host() -> None:
+    """It has the host's budget, takes from its time, and concerns no other host."""
+    app = App({"a": "x", "b": "x", "c": "y", "d": "y"}, lookback=HOUR)
+    seen: list[tuple[str, bool]] = []
+
+    def before(jobs: list[Job]) -> list[Job]:
+        seen.extend((job.policy.scan, job.ports.budget is not None) for job in jobs)
+        app.clock.advance(30_000)
+        return jobs
+
+    app.before = before
+    app.latency = 1_500
+    app.invoke()
+
+    assert seen == [("a", True), ("b", True)]
+    times = {host: [at for it, at in app.sent if it == host] for host in app.stores}
+    assert max(times["x"]) <= NOW + 30_000 + 2 * 20_000
+    assert json.loads(app.stores["x"].saves[0])["claimed_until"] == NOW + 40_000 + 30_000
 
 
 def test_a_run_that_fails_leaves_the_others_to_run() -> None:
