@@ -76,13 +76,17 @@ def shown(tenant: Tenant, page: Page, switches: Switches) -> list[bytes]:
 
 
 def _shown(tenant: Tenant, row: int, switches: Switches) -> bytes:
-    if chance.unit(switches.seed, "null", row) < switches.null_share:
+    if _befalls(switches, "null", row, switches.null_share):
         return b"null"
     record = tenant.bytes_of(row)
-    if chance.unit(switches.seed, "unplaced", row) < switches.unplaced_share:
+    if _befalls(switches, "unplaced", row, switches.unplaced_share):
         kind = chance.below(UNUSABLE, switches.seed, "unusable", row)
         return unplaced(record, switches.unplaced_field, kind)
     return record
+
+
+def _befalls(switches: Switches, flaw: str, row: int, share: float) -> bool:
+    return share > 0 and chance.unit(switches.seed, flaw, row) < share
 
 
 def _sorted_as(query: Query, switches: Switches) -> SortDirection:

@@ -6,6 +6,7 @@ import json
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 # The number of filters whose results are cached. A collector uses one, a test a few.
 _VERDICTS_MAX = 8
+
+# The number of records that are kept: sweeps, repeated pages and checks ask for them again.
+_RECORDS_MAX = 2048
 
 
 class Identity(NamedTuple):
@@ -80,6 +84,7 @@ class Tenant:
         self._rows_named = 0
         self._verdicts: OrderedDict[str, bytearray] = OrderedDict()
         self._lock = RLock()
+        self._made = lru_cache(maxsize=_RECORDS_MAX)(self._forge.record)
 
     @classmethod
     def generate(  # noqa: PLR0913 - every one is a property of the history
@@ -206,7 +211,7 @@ class Tenant:
         plan = self._plans.get(row)
         if plan is not None and plan.raw is not None:
             return plan.raw
-        return self._forge.record(self._seedling(row))
+        return self._made(self._seedling(row))
 
     def times_of(self, row: int) -> tuple[int, int]:
         """Return the `timestamp` and the `created` of a row that `search` found."""
