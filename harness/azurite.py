@@ -42,6 +42,12 @@ LISTENS = re.compile(r"service successfully listens on https?://127\.0\.0\.1:(\d
 ENDS_WITH_ITS_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.exit()).resume()"
 """Imported by Node first: a parent that is killed closes the pipe, and the emulator ends too."""
 
+COMPILED = Path(__file__).parent / "node/node_modules/.compiled"
+"""Where Node keeps the emulator compiled, which saves a third of a start; older ones do not."""
+
+STOP_SECONDS = 10.0
+"""How long an orderly end may take. It writes what was compiled."""
+
 
 class AzuriteError(Exception):
     """Azurite could not be started; the message has its output."""
@@ -150,7 +156,11 @@ def _start(
         return subprocess.Popen(
             command,
             cwd=place,
-            env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
+            env={
+                **os.environ,
+                "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}",
+                "NODE_COMPILE_CACHE": str(COMPILED),
+            },
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -188,9 +198,12 @@ def _wait_for_port(process: subprocess.Popen[bytes], output: Path) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole process group; the emulator has nothing to save."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Close the pipe, which ends the emulator; kill its process group if it does not end."""
     if process.stdin:
         process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
