@@ -32,6 +32,7 @@ OUTPUTS = {
 }
 PLACE = ("--environment", "prod", "--location", "westeurope")
 USUAL = (*PLACE, "--api-url", API_URL, "--alert-email", "ops@contoso.example")
+RESOURCES = (*USUAL, "--infrastructure-only")
 PACKAGE = ("--environment", "prod", "--package-only")
 
 CREATE = "deployment sub create"
@@ -54,6 +55,13 @@ def azure(folder: Path, **given: Any) -> Azure:
     """Return a subscription where the deployment will succeed."""
     usual = {"outputs": as_outputs(**OUTPUTS), "servicePrincipals": [api(), identity(GRANTED)]}
     return Azure(folder, **(usual | given))
+
+
+def existing(folder: Path, **given: Any) -> Azure:
+    """Return a subscription where the environment is deployed, without a package."""
+    outputs = given.pop("outputs", as_outputs(**OUTPUTS))
+    there = {"activity-scan-prod": {"properties": {"outputs": outputs}}}
+    return azure(folder, deployments=there, **given)
 
 
 def changes(subscription: Azure) -> list[str]:
@@ -114,7 +122,7 @@ def test_the_table_is_deployed_on_request(tmp_path: Path) -> None:
 def test_a_package_of_a_table_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
     """Without the app there is nowhere to publish it."""
     subscription = azure(tmp_path)
-    subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+    subscription.run("deploy.sh", *RESOURCES)
 
     ran = subscription.run("deploy.sh", *PACKAGE, "--table")
 
@@ -126,7 +134,9 @@ def test_the_parameters_are_given_by_name(tmp_path: Path) -> None:
     """The parameter file beside the template is azd's; its values are variable names."""
     subscription = azure(tmp_path)
 
-    subscription.run("deploy.sh", *USUAL, "--parameters", "schedule=0 */10 * * * *", "scanName=a")
+    subscription.run(
+        "deploy.sh", *RESOURCES, "--parameters", "schedule=0 */10 * * * *", "scanName=a"
+    )
 
     assert deployed(subscription) == {
         "--only-show-errors": [],
@@ -152,7 +162,9 @@ def test_options_override_the_parameter_file(tmp_path: Path) -> None:
     file.write_text(f"using '../main.bicep'\nparam apiUrl = '{API_URL}'\n")
     subscription = azure(tmp_path)
 
-    ran = subscription.run("deploy.sh", *PLACE, "--parameters", str(file), "scanName=a")
+    ran = subscription.run(
+        "deploy.sh", *PLACE, "--infrastructure-only", "--parameters", str(file), "scanName=a"
+    )
 
     assert ran.returncode == 0
     assert deployed(subscription)["--parameters"][:5] == [
@@ -168,7 +180,7 @@ def test_the_script_warns_that_alerts_reach_nobody(tmp_path: Path) -> None:
     """An empty address is passed on, since the template requires a value."""
     subscription = azure(tmp_path)
 
-    ran = subscription.run("deploy.sh", *PLACE, "--api-url", API_URL)
+    ran = subscription.run("deploy.sh", *PLACE, "--api-url", API_URL, "--infrastructure-only")
 
     assert "alertEmail=" in deployed(subscription)["--parameters"]
     assert "No --alert-email: alerts will fire but reach nobody." in ran.stderr
@@ -199,7 +211,7 @@ def test_outputs_are_read_whatever_their_case(tmp_path: Path) -> None:
     changed = {f"{name[0].lower()}{name[1:]}": value for name, value in OUTPUTS.items()}
     subscription = azure(tmp_path, outputs=as_outputs(**changed))
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *RESOURCES)
 
     assert ran.returncode == 0
     assert "Deployed: func-contoso in rg-contoso." in ran.stdout
@@ -234,7 +246,7 @@ def test_the_next_step_is_printed_with_its_values(
     """An administrator can copy what to run before the package is published."""
     subscription = azure(tmp_path, outputs=as_outputs(**(OUTPUTS | outputs)))
 
-    ran = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+    ran = subscription.run("deploy.sh", *RESOURCES)
 
     assert ran.returncode == 0
     assert said in ran.stdout
@@ -248,7 +260,7 @@ def test_the_command_that_puts_a_new_secret_into_effect_is_printed(tmp_path: Pat
         tmp_path, outputs=as_outputs(**(OUTPUTS | outputs)), secrets={"kv": ["token"]}
     )
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *RESOURCES)
 
     app = "/resourceGroups/rg-contoso/providers/Microsoft.Web/sites/func-contoso"
     assert ran.returncode == 0
@@ -392,9 +404,7 @@ def test_a_region_is_the_same_however_it_is_written(tmp_path: Path) -> None:
     """The portal shows 'West Europe'."""
     subscription = azure(tmp_path)
 
-    ran = subscription.run(
-        "deploy.sh", "--environment", "prod", "--location", "West Europe", "--api-url", API_URL
-    )
+    ran = subscription.run("deploy.sh", *RESOURCES[:2], "--location", "West Europe", *RESOURCES[4:])
 
     assert ran.returncode == 0
     assert "location=westeurope" in deployed(subscription)["--parameters"]
@@ -420,7 +430,7 @@ def test_a_region_without_zones_needs_another_redundancy(
     subscription = azure(tmp_path)
     given = ["--parameters", f"storageRedundancy={redundancy}"]
 
-    ran = subscription.run("deploy.sh", *USUAL[:2], "--location", "westus", *USUAL[4:], *given)
+    ran = subscription.run("deploy.sh", *USUAL[:2], "--location", "westus", *RESOURCES[4:], *given)
 
     assert (ran.returncode, len(subscription.calls(CREATE))) == (code, 1 - code)
     assert ("--parameters storageRedundancy=Standard_LRS" in ran.stderr) == bool(code)
@@ -451,7 +461,7 @@ def test_the_address_of_the_api_is_checked_before_any_call(
     """Every form in which people copy it is accepted; a page of the portal is refused."""
     subscription = azure(tmp_path)
 
-    ran = subscription.run("deploy.sh", *PLACE, "--api-url", address)
+    ran = subscription.run("deploy.sh", *PLACE, "--api-url", address, "--infrastructure-only")
 
     if deployed_as:
         assert f"apiUrl={deployed_as}" in deployed(subscription)["--parameters"]
@@ -467,7 +477,7 @@ def test_a_file_without_the_address_needs_the_option(tmp_path: Path) -> None:
     subscription = azure(tmp_path)
 
     without = subscription.run("deploy.sh", *PLACE, "--parameters", str(file))
-    ran = subscription.run("deploy.sh", *USUAL, "--parameters", str(file))
+    ran = subscription.run("deploy.sh", *RESOURCES, "--parameters", str(file))
 
     assert (without.returncode, ran.returncode) == (1, 0)
     assert "--api-url is missing" in without.stderr
@@ -490,7 +500,7 @@ def test_only_a_person_who_deploys_is_granted_the_right_to_read(
     """A pipeline leaves the parameter empty."""
     subscription = azure(tmp_path, **given)
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *RESOURCES)
 
     assert ran.returncode == 0
     assert not [it for it in deployed(subscription)["--parameters"] if it.startswith("deployer")]
@@ -512,9 +522,9 @@ def test_a_package_of_a_release_is_published_as_it_is(tmp_path: Path) -> None:
     package = tmp_path / "released.zip"
     with zipfile.ZipFile(package, "w") as made:
         made.writestr("host.json", "{}")
-    subscription = azure(tmp_path)
+    subscription = existing(tmp_path)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--package", str(package))
+    ran = subscription.run("deploy.sh", *PACKAGE, "--package", str(package))
 
     (published,) = subscription.state()["publications"]
     assert (published["names"], published["build_remote"]) == (["host.json"], "false")
@@ -533,10 +543,10 @@ def test_without_the_means_to_build_the_released_package_is_used(
     package = (folder / "released-package.zip").read_bytes()
     found = digest or hashlib.sha256(package).hexdigest()
     (folder / "SHA256SUMS").write_text(f"{found}  released-package.zip\n")
-    subscription = azure(tmp_path)
+    subscription = existing(tmp_path)
     (tmp_path / "bin/uv").write_text("#!/bin/sh\nexit 1\n")
 
-    ran = subscription.run("deploy.sh", *USUAL, RELEASE_URL=f"file://{folder}")
+    ran = subscription.run("deploy.sh", *PACKAGE, RELEASE_URL=f"file://{folder}")
 
     assert (ran.returncode, len(subscription.calls(PUBLISH))) == (code, 1 - code)
     assert ("does not match its digest" in ran.stderr) == bool(code)
@@ -545,9 +555,9 @@ def test_without_the_means_to_build_the_released_package_is_used(
 
 def test_the_remote_build_stays_an_option(tmp_path: Path) -> None:
     """The package then has no libraries, and the check says who installs them."""
-    subscription = azure(tmp_path)
+    subscription = existing(tmp_path)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--remote-build")
+    ran = subscription.run("deploy.sh", *PACKAGE, "--remote-build")
 
     (published,) = subscription.state()["publications"]
     assert published["build_remote"] == "true"
@@ -614,9 +624,9 @@ def test_a_file_that_is_not_a_package_is_not_published(tmp_path: Path) -> None:
     """The error says what to pass instead."""
     package = tmp_path / "released.zip"
     package.write_text("not a zip")
-    subscription = azure(tmp_path)
+    subscription = existing(tmp_path)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--package", str(package))
+    ran = subscription.run("deploy.sh", *PACKAGE, "--package", str(package))
 
     assert (ran.returncode, subscription.state()["publications"]) == (1, [])
     assert "use the package of a release" in ran.stderr
@@ -624,9 +634,9 @@ def test_a_file_that_is_not_a_package_is_not_published(tmp_path: Path) -> None:
 
 def test_the_platform_is_told_to_reload_functions_that_it_lost_track_of(tmp_path: Path) -> None:
     """Until asked to, it lists only `WarmUp`, and the timer never fires."""
-    subscription = azure(tmp_path, lost_track=2)
+    subscription = existing(tmp_path, lost_track=2)
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *PACKAGE)
 
     syncs = [call for call in subscription.calls("rest") if "/host/default/sync" in call]
     assert (ran.returncode, len(syncs)) == (0, 2)
@@ -635,9 +645,9 @@ def test_the_platform_is_told_to_reload_functions_that_it_lost_track_of(tmp_path
 
 def test_functions_that_stay_lost_are_reported_as_the_known_fault(tmp_path: Path) -> None:
     """The message names the platform's fault and its section of the runbook."""
-    subscription = azure(tmp_path, lost_track=99)
+    subscription = existing(tmp_path, lost_track=99)
 
-    ran = subscription.run("deploy.sh", *USUAL, FUNCTION_TRIES="2")
+    ran = subscription.run("deploy.sh", *PACKAGE, FUNCTION_TRIES="2")
 
     assert ran.returncode == 1
     assert "known fault of the platform (docs/runbook.md#only-warmup-is-listed)" in ran.stderr
@@ -646,16 +656,16 @@ def test_functions_that_stay_lost_are_reported_as_the_known_fault(tmp_path: Path
 
 def test_warmup_beside_the_function_is_not_a_fault(tmp_path: Path) -> None:
     """For some apps the platform lists its own function, too."""
-    subscription = azure(tmp_path, functions=[["WarmUp", "scan_activities"]])
+    subscription = existing(tmp_path, functions=[["WarmUp", "scan_activities"]])
 
-    assert subscription.run("deploy.sh", *USUAL).returncode == 0
+    assert subscription.run("deploy.sh", *PACKAGE).returncode == 0
 
 
 def test_infrastructure_and_package_can_be_deployed_apart(tmp_path: Path) -> None:
     """Another pipeline may publish the code, or upgrade it in an existing environment."""
     subscription = azure(tmp_path)
 
-    first = subscription.run("deploy.sh", *USUAL, "--infrastructure-only")
+    first = subscription.run("deploy.sh", *RESOURCES)
     created = changes(subscription)
     second = subscription.run("deploy.sh", *PACKAGE)
 
@@ -694,9 +704,9 @@ def test_a_schedule_that_is_probably_a_mistake_causes_a_warning(tmp_path: Path) 
     """It may be intended, so it is deployed; the time budget counts, too."""
     subscription = azure(tmp_path)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--parameters", "timeBudget=8m")
+    ran = subscription.run("deploy.sh", *RESOURCES, "--parameters", "timeBudget=8m")
 
-    assert (ran.returncode, changes(subscription)) == (0, [CREATE, PUBLISH])
+    assert (ran.returncode, changes(subscription)) == (0, [CREATE])
     assert "which may take 8 min (SCAN_TIME_BUDGET)" in ran.stderr
 
 
@@ -706,7 +716,7 @@ def test_a_computed_schedule_is_not_checked(tmp_path: Path) -> None:
     file.write_text("using '../main.bicep'\nparam schedule = readEnvironmentVariable('WHEN')\n")
     subscription = azure(tmp_path)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--parameters", str(file))
+    ran = subscription.run("deploy.sh", *RESOURCES, "--parameters", str(file))
 
     assert ran.returncode == 0
     assert "The schedule was not checked" in ran.stderr
@@ -729,7 +739,7 @@ def test_providers_that_the_options_need_are_registered_and_waited_for(
     there = SIGNED_IN["providers"] | {"Microsoft.Web": "NotRegistered"}
     subscription = azure(tmp_path, providers=there)
 
-    ran = subscription.run("deploy.sh", *USUAL, "--parameters", "scanName=a", *extra)
+    ran = subscription.run("deploy.sh", *RESOURCES, "--parameters", "scanName=a", *extra)
 
     calls = subscription.calls("provider register")
     assert ran.returncode == 0
@@ -809,9 +819,9 @@ def test_a_failed_deployment_says_what_to_do(tmp_path: Path, error: str, said: s
 )
 def test_publishing_is_retried_while_grants_take_effect(tmp_path: Path, error: str) -> None:
     """The identity that writes the package was created a minute before."""
-    subscription = azure(tmp_path, publish_errors=[error, error])
+    subscription = existing(tmp_path, publish_errors=[error, error])
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *PACKAGE)
 
     assert (ran.returncode, len(subscription.calls(PUBLISH))) == (0, 3)
     assert len(subscription.state()["publications"]) == 1
@@ -820,9 +830,9 @@ def test_publishing_is_retried_while_grants_take_effect(tmp_path: Path, error: s
 
 def test_retries_end_if_the_refusal_stays(tmp_path: Path) -> None:
     """A policy that closes the storage account looks the same."""
-    subscription = azure(tmp_path, publish_errors=[FORBIDDEN] * 9)
+    subscription = existing(tmp_path, publish_errors=[FORBIDDEN] * 9)
 
-    ran = subscription.run("deploy.sh", *USUAL, AZURE_TRIES="3")
+    ran = subscription.run("deploy.sh", *PACKAGE, AZURE_TRIES="3")
 
     assert (ran.returncode, len(subscription.calls(PUBLISH))) == (1, 3)
     assert "a policy may have closed the host's storage account" in ran.stderr
@@ -831,9 +841,9 @@ def test_retries_end_if_the_refusal_stays(tmp_path: Path) -> None:
 
 def test_a_permanent_error_is_not_retried(tmp_path: Path) -> None:
     """A retry would only hide it for ten minutes."""
-    subscription = azure(tmp_path, publish_errors=["ERROR: the zip file is damaged"])
+    subscription = existing(tmp_path, publish_errors=["ERROR: the zip file is damaged"])
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *PACKAGE)
 
     assert (ran.returncode, len(subscription.calls(PUBLISH))) == (1, 1)
     assert "the zip file is damaged" in ran.stderr
@@ -841,9 +851,9 @@ def test_a_permanent_error_is_not_retried(tmp_path: Path) -> None:
 
 def test_a_private_app_is_judged_by_its_functions(tmp_path: Path) -> None:
     """In a private network the CLI polls the app's health forever after publishing."""
-    subscription = azure(tmp_path, publish_hangs=True)
+    subscription = existing(tmp_path, publish_hangs=True)
 
-    ran = subscription.run("deploy.sh", *USUAL, HEALTH_SECONDS="0")
+    ran = subscription.run("deploy.sh", *PACKAGE, HEALTH_SECONDS="0")
 
     assert (ran.returncode, len(subscription.calls(PUBLISH))) == (0, 1)
     assert "its functions are checked instead" in ran.stderr
@@ -876,17 +886,17 @@ def test_unexpected_functions_fail_the_deployment(
 
 def test_an_app_with_workers_has_two_functions(tmp_path: Path) -> None:
     """The timer's function is needed in any case."""
-    both = azure(tmp_path, functions=[["scan_activities", "scan_worker"]])
+    both = existing(tmp_path, functions=[["scan_activities", "scan_worker"]])
 
-    assert both.run("deploy.sh", *USUAL).returncode == 0
+    assert both.run("deploy.sh", *PACKAGE).returncode == 0
 
 
 def test_the_script_waits_for_the_functions(tmp_path: Path) -> None:
     """A new package takes a while to load, and the host may not answer at first."""
     seen: list[Any] = [[], "ERROR: (BadGateway)", [], ["scan_activities"]]
-    subscription = azure(tmp_path, functions=seen)
+    subscription = existing(tmp_path, functions=seen)
 
-    ran = subscription.run("deploy.sh", *USUAL)
+    ran = subscription.run("deploy.sh", *PACKAGE)
 
     assert (ran.returncode, len(subscription.calls("functionapp function list"))) == (0, 4)
 
