@@ -44,6 +44,7 @@ from shared.operate.levers import Scan, pull
 from shared.operate.querying import Asker
 from shared.operate.rebuild import rebuild
 from shared.ports import Ports
+from shared.scan.host_claim import Held, HostClaim, SharedHost, claim_host
 from shared.scan.reporting import Job, report_expired, report_unbuilt, run_and_report
 from shared.scan_list import Known, ListReader
 from simulator import Switches, Tenant
@@ -55,6 +56,8 @@ from tests.fakes import (
     NOW,
     Crash,
     Effects,
+    FakeClock,
+    InMemoryBudget,
     InMemoryDerived,
     InMemoryScanList,
     InMemoryState,
@@ -726,7 +729,28 @@ def test_busy() -> None:
     scene.world.share(Effects())
     scene.pull(levers.resumed)
     assert scene.line()["outcome"] == "idle"
-    assert_seen("busy", {"lines": [busy, superseded]})
+    assert_seen("busy", {"lines": [busy, superseded, *hosts_in_use()]})
+
+
+def hosts_in_use() -> Iterator[str]:
+    """Yield the warning about an API host that is claimed, and about a budget that is damaged.
+
+    Each is gone once the claim has ended.
+    """
+    clock, store = FakeClock(NOW), InMemoryBudget()
+    host = SharedHost(
+        name="contoso.eu2.portal.cloudappsecurity.com:443", per_minute=25, store=store
+    )
+    claim = partial(claim_host, host, clock, length=MINUTE, scans=["a"])
+    assert isinstance(claim(owner="5f2b"), HostClaim)
+    for content in (store.saves[0], b"damaged"):
+        store.put(content)
+        held = claim(owner="other")
+        assert isinstance(held, Held)
+        yield held.warning
+        clock.advance(11 * MINUTE)
+        store.date = clock.now
+        assert isinstance(claim(owner="other"), HostClaim)
 
 
 def test_pausing_a_scan() -> None:

@@ -143,11 +143,11 @@ def test_a_host_is_known_however_it_is_written(one: str, other: str, *, same: bo
     assert (first.api.host == second.api.host) is same
 
 
-def test_only_scans_of_one_host_divide_its_requests() -> None:
-    """Each tenant has a budget of its own."""
+def test_every_scan_may_use_the_whole_limit_of_its_host() -> None:
+    """Those of one host claim it in turn, and each tenant has a budget of its own."""
     scans = scans_of([customer("a", CONTOSO), customer("b", CONTOSO), customer("c", FABRIKAM)])
 
-    assert [it.policy.requests_per_minute for it in scans] == [12, 12, 25]
+    assert [it.policy.requests_per_minute for it in scans] == [25, 25, 25]
 
 
 def test_equal_connections_are_one() -> None:
