@@ -66,6 +66,7 @@ def policy_of(reach: int) -> Policy:
         api="",
         budget=240_000,
         budget_most=240_000,
+        budget_expected=240_000,
         lookback=HOUR_MS,
         settle=10 * 60_000,
         fresh=HOUR_MS,

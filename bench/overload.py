@@ -138,6 +138,7 @@ def policy_of(case: Case) -> Policy:
         api="contoso.eu2.portal.cloudappsecurity.com",
         budget=BUDGET_MS,
         budget_most=BUDGET_MS,
+        budget_expected=BUDGET_MS,
         lookback=3 * HOUR_MS,
         settle=10 * MINUTE_MS,
         fresh=HOUR_MS,

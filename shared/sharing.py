@@ -1,6 +1,6 @@
 """The request budget that the scans of one API host share, because they count for one tenant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from shared.core.model import SECOND_MS, Policy
 from shared.core.state.host_budget import CLAIM_MOST_MS, SLOT_MS
@@ -94,6 +94,24 @@ def in_turn(scans: Sequence[str], before: str) -> list[str]:
     """
     first = scans.index(before) + 1 if before in scans else 0
     return [*scans[first:], *scans[:first]]
+
+
+def in_order(
+    scans: Sequence[str], *, turned: Sequence[str], short_of_time: Collection[str]
+) -> list[str]:
+    """Return the scans of one API host in the order in which they run.
+
+    Those that were short of time come last, because time that is left goes to those that follow.
+    They keep their order: each has an equal part of that time, and its capacity is measured from
+    how regularly its runs begin.
+
+    Args:
+        scans: all of them.
+        turned: the same in turn.
+        short_of_time: the scans whose last runs ended because their time was over.
+    """
+    quick = [it for it in turned if it not in short_of_time]
+    return [*quick, *(it for it in scans if it in short_of_time)]
 
 
 def allotted(scans: Sequence[Policy], place: int, spent: int) -> int:

@@ -639,5 +639,6 @@ def policy(**changes: Any) -> Policy:
         **changes,
     }
     values.setdefault("budget_most", values["budget"])
+    values.setdefault("budget_expected", values["budget_most"])
     values.setdefault("fingerprint", fingerprint(values["filters"], values["axis"]))
     return Policy(**values)

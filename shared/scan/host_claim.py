@@ -15,9 +15,11 @@ from shared.core.errors import StoreConflict
 from shared.core.model import SECOND_MS, Answer, NoAnswer, Request
 from shared.core.quoting import instant, quoted
 from shared.core.state import host_budget
-from shared.core.state.host_budget import HostBudget
+from shared.core.state.host_budget import HostBudget, Known
 from shared.ports import ActivitySource, BudgetStore, Clock
-from shared.sharing import REQUEST_LEAST_MS, SharedBudget, in_turn
+from shared.sharing import REQUEST_LEAST_MS, SharedBudget, in_order, in_turn
+
+HELP = "docs/runbook.md#busy"
 
 ATTEMPTS = 3
 """How often to try to claim a host that others claim at the same time."""
@@ -95,30 +97,37 @@ def claim_host(
         saved = host.store.load()
         service = ServiceTime(date=saved.date, sent=sent, answered=clock.elapsed())
         known = host_budget.known(saved.content, host=host.name, modified=saved.modified)
-        warning = known.problem and _unreadable(host, known.problem)
-        if host_budget.is_held(known.budget, service.earliest(clock.elapsed())):
-            return Held(warning=_held(host, known.budget, warning))
+        now = service.earliest(clock.elapsed())
+        if host_budget.is_held(known.budget, now):
+            return Held(warning=_held(host, known))
         turned = in_turn(scans, known.budget.first)
-        until = service.earliest(clock.elapsed()) + length
-        claimed = host_budget.claimed(known.budget, owner=owner, until=until, first=turned[0])
+        claimed = host_budget.claimed(
+            known.budget, owner=owner, until=now + length, first=turned[0]
+        )
         etag = host.store.save(host_budget.encode(claimed), etag=saved.etag)
         if etag is not None:
-            taken = host_budget.taken(known.budget, host.per_minute)
-            budget = SharedBudget(
-                host.per_minute,
-                ends=service.reached_at_the_earliest(until),
-                taken=[service.reached(it) for it in taken],
-            )
             return HostClaim(
                 host=host,
                 stored=claimed,
                 etag=etag,
                 service=service,
-                budget=budget,
-                scans=sorted(turned, key=lambda it: it in claimed.short_of_time),
-                warning=warning,
+                budget=_budget(host, service, known.budget, claimed),
+                scans=in_order(scans, turned=turned, short_of_time=claimed.short_of_time),
+                warning=known.problem and _unreadable(host, known.problem),
             )
     return Held(warning=f"several invocations claim {host.name} at the same time: see {HELP}")
+
+
+def _budget(
+    host: SharedHost, service: ServiceTime, before: HostBudget, claimed: HostBudget
+) -> SharedBudget:
+    """Return what may be sent until the claim ends, beside the slots that others have taken."""
+    taken = host_budget.taken(before, host.per_minute)
+    return SharedBudget(
+        host.per_minute,
+        ends=service.reached_at_the_earliest(claimed.claimed_until),
+        taken=[service.reached(it) for it in taken],
+    )
 
 
 def release_host(claim: HostClaim, clock: Clock, *, short_of_time: Iterable[str]) -> None:
@@ -141,14 +150,11 @@ def release_host(claim: HostClaim, clock: Clock, *, short_of_time: Iterable[str]
         raise StoreConflict("it had ended, and another invocation has claimed the host since")
 
 
-HELP = "docs/runbook.md#busy"
-
-
-def _held(host: SharedHost, budget: HostBudget, warning: str | None) -> str:
-    until = instant(budget.claimed_until)
-    if warning:
-        return f"{warning}; until {until} it counts as claimed"
-    owner = quoted(budget.owner)
+def _held(host: SharedHost, known: Known) -> str:
+    until = instant(known.budget.claimed_until)
+    if known.problem:
+        return f"{_unreadable(host, known.problem)}: it counts as claimed until {until}, see {HELP}"
+    owner = quoted(known.budget.owner)
     return f"another invocation (run {owner}) has claimed {host.name} until {until}: see {HELP}"
 
 

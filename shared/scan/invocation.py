@@ -106,7 +106,9 @@ def in_time(claim: HostClaim, jobs: Sequence[Job], clock: Clock, *, started: int
         now = clock.elapsed()
         clock.sleep(claim.budget.pause_before(policies, place, now, now - started))
         time = allotted(policies, place, clock.elapsed() - started)
-        yield replace(job, policy=replace(job.policy, budget=time))
+        is_short = job.policy.scan in claim.stored.short_of_time
+        expected = time if is_short else job.policy.budget_most
+        yield replace(job, policy=replace(job.policy, budget=time, budget_expected=expected))
         claim.budget.settle(clock.elapsed())  # Whatever ended the run, it awaits no answer.
 
 

@@ -26,6 +26,7 @@ def policies(
         apis: how each of them reaches the API.
     """
     budget, listed = reader.value(table.SCAN_TIME_BUDGET), list_of(reader).name
+    most = reader.value(table.SCAN_REQUESTS_PER_MINUTE)
     hosts = Counter(api.host for api in apis)
     divided = _dividing_time(reader, [api.host for api in apis])
     count = max(divided)
@@ -39,6 +40,7 @@ def policies(
             urlsplit(api.url).hostname or "",
             budget // together,
             budget * hosts[api.host] // together,
+            most if hosts[api.host] > 1 else None,
         )
         for element, api, together in zip(elements, apis, divided, strict=True)
     )
@@ -59,7 +61,9 @@ def _dividing_time(reader: Reader, hosts: Sequence[str]) -> list[int]:
     return [counts[it] for it in hosts]
 
 
-def _policy(reader: Reader, host: str, budget: int, budget_most: int) -> Policy:
+def _policy(
+    reader: Reader, host: str, budget: int, budget_most: int, per_minute: int | None
+) -> Policy:
     """Return a scan's policy.
 
     Args:
@@ -67,8 +71,10 @@ def _policy(reader: Reader, host: str, budget: int, budget_most: int) -> Policy:
         host: of the API.
         budget: the scan's share of the time budget, in ms.
         budget_most: what all scans of this host have of it together, in ms.
+        per_minute: what all of them may send together; None if there is only this one.
     """
     axis, filters = reader.value(table.SCAN_SORT_FIELD), reader.value(table.SCAN_FILTERS)
+    own = reader.value(table.SCAN_REQUESTS_PER_MINUTE)
     policy = Policy(
         scan=reader.value(table.SCAN_NAME),
         filters=filters,
@@ -80,6 +86,7 @@ def _policy(reader: Reader, host: str, budget: int, budget_most: int) -> Policy:
         api=host,
         budget=budget,
         budget_most=budget_most,
+        budget_expected=budget_most,
         lookback=reader.value(table.SCAN_LOOKBACK),
         settle=reader.value(table.SCAN_SETTLE),
         fresh=reader.value(table.SCAN_FRESH),
@@ -88,7 +95,7 @@ def _policy(reader: Reader, host: str, budget: int, budget_most: int) -> Policy:
         sweep_by=reader.value(table.SCAN_SWEEP_BY),
         reach=reader.value(table.SCAN_REACH),
         concurrency=reader.value(table.SCAN_CONCURRENCY),
-        requests_per_minute=reader.value(table.SCAN_REQUESTS_PER_MINUTE),
+        requests_per_minute=min(own, per_minute or own),
         lag_alert=reader.value(table.SCAN_LAG_ALERT),
         doubt_alert=reader.value(table.SCAN_DOUBT_ALERT),
         throttled_alert=reader.value(table.SCAN_THROTTLED_ALERT),

@@ -10,6 +10,7 @@ from shared.core.audit.doctor.reports import Examination
 from shared.core.errors import SourceRefused, StoreUnavailable
 from shared.core.model import Pause
 from shared.core.state import ledger as ledgers
+from shared.core.state.host_budget import SLOT_MS
 from shared.core.state.report import Tally
 from shared.drawing import draw
 from shared.ports import ActivitySource, Ports, SignInUnavailable
@@ -174,7 +175,7 @@ def test_it_waits_where_the_scans_have_used_up_the_minute() -> None:
 
     app.examine()
 
-    assert max(app.clock.slept) == MINUTE
+    assert max(app.clock.slept) == SLOT_MS
 
 
 def test_the_runs_have_the_time_that_it_leaves() -> None:

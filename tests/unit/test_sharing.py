@@ -17,7 +17,7 @@ from shared.scan.host_claim import HostClaim, SharedHost, claim_host, release_ho
 from shared.scan.invocation import in_time, under
 from shared.scan.reporting import Job
 from shared.settings import read_settings
-from shared.sharing import SharedBudget, allotted, in_turn
+from shared.sharing import SharedBudget, allotted, in_order, in_turn
 from tests.fakes import (
     HOUR,
     MINUTE,
@@ -250,6 +250,13 @@ def test_nothing_is_sent_at_the_end_of_a_claim() -> None:
 def test_each_scan_is_first_in_its_turn(before: str, order: str) -> None:
     """A scan that was removed meanwhile does no harm."""
     assert "".join(in_turn(list("abc"), before)) == order
+
+
+def test_scans_that_were_short_of_time_come_last_and_keep_their_order() -> None:
+    """They divide what the others leave, and begin at the same time of each run."""
+    order = in_order("abcd", turned=list("dabc"), short_of_time=("a", "d", "gone"))
+
+    assert "".join(order) == "bcad"
 
 
 def test_time_that_is_left_goes_to_those_that_follow() -> None:

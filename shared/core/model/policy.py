@@ -36,6 +36,8 @@ class Policy:
         budget: wall time of one run. Scans of one API host run one after the other, and each has
             at least its share.
         budget_most: the same with all the time that the other scans of its API host may leave.
+        budget_expected: what of that time a run can expect, so that its capacity is known: all, or
+            what the other scans left if the scan ran out of time.
         lookback: how far back the first run begins.
         settle: how old time must be before it is first scanned.
         fresh: time younger than this is cut in `slice_length`, older time in hours.
@@ -62,6 +64,7 @@ class Policy:
     api: str
     budget: int
     budget_most: int
+    budget_expected: int
     lookback: int
     settle: int
     fresh: int

@@ -81,10 +81,9 @@ def capacity(pacing: Pacing, policy: Policy) -> int:
     """Return how many requests a day the runs can send.
 
     That is the limit times the share of time in which a run may work: its time budget by the
-    interval between two starts. Slow answers may allow less, and a burst in a short run more. A
-    scan that shares its API host can send as much only while the others leave it their time.
+    interval between two starts. Slow answers may allow less, and a burst in a short run more.
     """
-    run = policy.budget_most
+    run = policy.budget_expected
     interval = _interval(pacing) or run * (IDLE_SHARE + 1) // IDLE_SHARE
     step = median_low(pacing.durations) if pacing.durations else 0
     sent = min(_paced(run, step, policy), _answered(run, step, policy))

@@ -112,7 +112,8 @@ def most(sent: list[int]) -> int:
 
 def test_scans_of_one_host_follow_each_other_and_take_turns_among_themselves() -> None:
     """A scan of another host keeps its place."""
-    app = App({"a": "x", "alone": "", "b": "x", "c": "x"}, lookback=HOUR)
+    app = App({"a": "x", "alone": "", "b": "x", "c": "x"}, lookback=HOUR, budget=60_000)
+    app.per_minute = 25
 
     seen = []
     for _ in range(4):
@@ -359,16 +360,41 @@ def test_a_scan_that_was_short_of_time_runs_last_with_what_the_others_leave() ->
     host, how = app.policies["busy"]
     app.policies["busy"] = (host, replace(how, lookback=20 * 24 * HOUR))
     app.per_minute = 25
-    app.invoke()
+    for _ in range(3):
+        app.invoke()
+        app.clock.advance(5 * MINUTE)
     app.begun.clear()
-    app.clock.advance(5 * MINUTE)
     sent = len(app.sent)
 
     app.invoke()
 
-    assert app.begun == ["a", "b", "busy"]
+    assert app.begun[-1] == "busy"
     assert app.stores["x"].value()["short_of_time"] == ["busy"]
     assert len(app.sent) - sent >= 20
+
+
+@pytest.mark.parametrize(
+    ("busy", "capacities"),
+    [("a", {"a": 95, "b": 100, "c": 100}), ("abc", {"a": 33, "b": 33, "c": 33})],
+)
+def test_a_scan_that_ran_out_of_time_can_send_what_the_others_leave(
+    busy: str, capacities: dict[str, int]
+) -> None:
+    """As per cent of what the host can serve; the others could send all of that."""
+    app = App({"a": "x", "b": "x", "c": "x"}, budget=80_000, requests_per_minute=25, lookback=HOUR)
+    app.per_minute = 25
+    for name in busy:
+        host, how = app.policies[name]
+        app.policies[name] = (host, replace(how, lookback=29 * 24 * HOUR))
+
+    for _ in range(5):
+        begun = app.clock.now()
+        app.invoke()
+        app.clock.advance(5 * MINUTE - (app.clock.now() - begun))
+
+    whole = 25 * 4 * 288
+    found = {it["scan"]: 100 * it["requests_per_day_capacity"] / whole for it in app.lines}
+    assert found == pytest.approx(capacities, abs=4)
 
 
 def test_a_claim_that_cannot_be_released_is_worth_a_warning(

@@ -14,12 +14,17 @@ from tests.unit.settings.given import GOOD, problems, scans_of
 
 
 def test_a_scan_may_have_a_limit_of_its_own() -> None:
-    """Others may use all that it leaves, so nothing is divided."""
-    scans: list[dict[str, Any]] = [{"name": "a", "requests_per_minute": 20}, {"name": "b"}]
+    """It does not raise the limit that it has together with others."""
+    scans: list[dict[str, Any]] = [
+        {"name": "a", "requests_per_minute": 20},
+        {"name": "b", "requests_per_minute": 30},
+        {"name": "c"},
+        {"name": "alone", "api_url": FABRIKAM, "requests_per_minute": 30},
+    ]
 
-    first, second = (it.policy for it in scans_of(scans))
+    limits = {it.policy.scan: it.policy.requests_per_minute for it in scans_of(scans)}
 
-    assert (first.requests_per_minute, second.requests_per_minute) == (20, 25)
+    assert limits == {"a": 20, "b": 25, "c": 25, "alone": 30}
 
 
 def test_the_problems_of_each_scan_name_its_place() -> None:

@@ -216,7 +216,7 @@ def test_a_usual_step_is_the_median_of_the_last() -> None:
 
 def test_scans_of_one_host_can_use_the_time_that_the_others_leave() -> None:
     """Their share of the time budget says nothing about what they can send."""
-    how = policy(requests_per_minute=25, budget=5_000, budget_most=4 * MINUTE)
+    how = policy(requests_per_minute=25, budget=5_000, budget_expected=4 * MINUTE)
 
     assert capacity(paced(every=300), how) == 100 * 288
 
