@@ -128,8 +128,11 @@ def completed(text: str) -> str:
 
 
 def parameter_diagnostics(path: Path) -> list[str]:
-    """Return what the compiler says about a combination, once it is complete."""
-    with _written(path.name, completed(path.read_text("utf-8")), MAIN) as file:
+    """Return what the compiler says about a combination, once it is complete.
+
+    It compiles the template for every combination that is given the source.
+    """
+    with _written(path.name, completed(path.read_text("utf-8")), compiled(MAIN)) as file:
         return diagnostics(file)
 
 
