@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-import duckdb_kql
 import msgspec
 import pytest
 
@@ -107,15 +107,20 @@ COLUMNS = {"TimeGenerated": "TIMESTAMP", "AppRoleName": "VARCHAR", "Message": "V
 """The columns of the workspace's table that the rules read."""
 
 
+def kusto() -> Any:  # noqa: ANN401 - a module
+    """Return the translator, which takes long to load, and not every process needs it."""
+    return import_module("duckdb_kql")
+
+
 @cache
 def translated(query: str) -> str:
     """Return a query as SQL."""
-    return str(duckdb_kql.to_sql(query, schema={"AppTraces": list(COLUMNS)}))
+    return str(kusto().to_sql(query, schema={"AppTraces": list(COLUMNS)}))
 
 
 def answers(query: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Return the rows that a query finds in report lines."""
-    with duckdb_kql.connect() as workspace:
+    with kusto().connect() as workspace:
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         workspace.execute(f"CREATE TABLE AppTraces ({columns})")
         workspace.executemany("INSERT INTO AppTraces VALUES (?, ?, ?)", collected(lines))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import duckdb_kql
 import pytest
 
 from shared.core.errors import FeedBroken
@@ -20,7 +19,7 @@ from tests.infra.monitored import (
     flaws,
     predict,
 )
-from tests.infra.test_alert_queries import COLUMNS, translated
+from tests.infra.test_alert_queries import COLUMNS, kusto, translated
 from tests.infra.test_alerts import DESCRIPTION_MOST, LENGTHS, METRIC_WINDOWS, columns, of_type
 from tests.test_docs import anchors, rows
 
@@ -95,7 +94,7 @@ def fires(name: str, lines: Sequence[Line]) -> list[tuple[str, ...]]:
         for it in [*lines, Line(1, '{"event":"scan"}'), Line(1, "python exited")]
         if it.age < LENGTHS[window]
     ]
-    with duckdb_kql.connect() as workspace:
+    with kusto().connect() as workspace:
         named = ", ".join(f"{column} {kind}" for column, kind in COLUMNS.items())
         workspace.execute(f"CREATE TABLE AppTraces ({named})")
         workspace.executemany("INSERT INTO AppTraces VALUES (?, ?, ?)", seen)

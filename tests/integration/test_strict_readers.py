@@ -7,7 +7,6 @@ from io import BytesIO
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 import pyarrow.json
 import pytest
 
@@ -46,6 +45,8 @@ def duckdb_rows(part: Path) -> int:
 
 def pandas_rows(part: Path) -> int:
     """Count the rows of a pandas frame."""
+    import pandas as pd  # noqa: PLC0415 - it takes long to load, and not every process needs it
+
     return len(pd.read_json(part, lines=True, compression="gzip"))
 
 
