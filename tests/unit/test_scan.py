@@ -503,15 +503,16 @@ def test_a_poisoned_slice_holds_up_no_other_and_recovers(kind: str) -> None:
     """It is bisected down to a second and blocked; all other time is covered meanwhile."""
     poison = NOW - 2 * HOUR + 1_234_000
     world = World(every(20_000), page=9)
+    by = policy(slice_length=15 * MINUTE)
 
     def poisoned(asked: dict[str, Any]) -> Reply | None:
         bounds = asked["filters"]["date"]
         return FAULTS[kind] if bounds["gte"] <= poison <= bounds["lte"] else None
 
     world.api.always = poisoned
-    for _ in range(150):
-        world.run()
-        world.clock.advance(5 * MINUTE)
+    for _ in range(90):
+        world.run(by)
+        world.clock.advance(15 * MINUTE)
 
     (piece,) = world.ledgers.value()["open"]
     assert piece["blocked_since"]
@@ -519,7 +520,7 @@ def test_a_poisoned_slice_holds_up_no_other_and_recovers(kind: str) -> None:
     assert piece["fault"]
     world.api.always = lambda _: None
     world.clock.advance(HOUR)
-    world.run_until_idle()
+    world.run_until_idle(by)
     world.assert_complete(ORIGIN, world.ledgers.value()["coverage"]["first"][0][1])
 
 
