@@ -18,6 +18,7 @@ from tests.crash.test_crash_with_sweeps import (
     share,
 )
 from tests.fakes import MINUTE, Crash, Effects, InMemoryResults
+from tests.sampling import sampled
 from tests.simulated import SimulatedApi
 from tests.unit.test_sweeps import identities
 from tests.world import World
@@ -65,11 +66,16 @@ def around_commits() -> list[int]:
     return sorted({near for at in writes for near in (at - 1, at, at + 1)})
 
 
+def some_of(numbers: list[int], *, every: int) -> list[int]:
+    """Return a sample of the numbers of effects, or all of them."""
+    return [numbers[place - 1] for place in sampled(len(numbers), every=every)]
+
+
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_kill_around_any_commit_needs_no_overwrite(how: str) -> None:
     """Repetitions are recognised as done, and nothing is staged into a committed part."""
     refused = set()
-    for number in around_commits()[{"before": 0, "after": 1}[how] :: 2]:
+    for number in some_of(around_commits(), every=5):
         world, results = immutable_world()
         share(world, Effects(at=number, how=how))
         with pytest.raises(Crash):
@@ -87,7 +93,7 @@ def test_a_kill_around_any_commit_needs_no_overwrite(how: str) -> None:
 def test_a_suspended_run_that_wakes_up_overwrites_nothing() -> None:
     """A condition or a policy refuses its writes, and it ends."""
     refused = set()
-    for number in around_commits()[::3]:
+    for number in some_of(around_commits(), every=5):
         world, results = immutable_world()
         others = _others(world, HOW)
         share(world, Effects(at=number, how="before", meanwhile=others))
@@ -130,7 +136,7 @@ def test_a_run_that_ends_while_it_keeps_an_answer_changes_nothing(how: str, ends
         raise StoreUnavailable("HTTP 403 AuthorizationFailure")
 
     meanwhile = refused if ends == "refused by storage" else None
-    for number in kept_at():
+    for number in some_of(kept_at(), every=3):
         world = strange_world()
         share(world, Effects(at=number, how=how, meanwhile=meanwhile))
         with suppress(Crash, StoreUnavailable):
