@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,7 @@ class Job:
         prepare: called before the run; an error of it fails the run.
         wrong_list: what is wrong with the list of scans, if this scan reports it.
         host: the API host, if other scans ask it, too; None otherwise.
+        workers: makes the executor that runs the steps, as `scan_once` calls it.
     """
 
     policy: Policy
@@ -65,6 +67,7 @@ class Job:
     prepare: Callable[[], None]
     wrong_list: WrongList | None = None
     host: SharedHost | None = None
+    workers: Callable[[int], Executor] = ThreadPoolExecutor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,7 @@ def report_expired(scan: str, run: str, warning: str) -> RunResult:
 def _attempt(job: Job) -> tuple[Outcome, Exception | None]:
     try:
         job.prepare()
-        return scan_once(job.ports, job.policy, job.tally), None
+        return scan_once(job.ports, job.policy, job.tally, workers=job.workers), None
     except Exception as error:  # noqa: BLE001 - the report line and the result have it
         return "failed", error
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from harness.at_once import workers
 from shared.core.audit.status import Status
 from shared.core.model import Ledger, Policy
 from shared.core.state import ledger as ledgers
@@ -94,6 +95,7 @@ class Store:
             draw=lambda _: b"",
             tally=Tally(scan=self.how.scan, run=f"run-{world.runs}"),
             prepare=lambda: None,
+            workers=workers,
         )
         world.ledgers.history.clear()
         result = run_and_report(job)

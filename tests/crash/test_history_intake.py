@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from harness.at_once import workers
 from shared.core.audit import history as histories
 from shared.core.state import manifest as manifests
 from shared.core.state.report import Tally
@@ -69,6 +70,7 @@ class Scan:
                 draw=lambda _: b"",
                 tally=tally,
                 prepare=lambda: None,
+                workers=workers,
             )
         )
         world.clock.advance(5 * MINUTE)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.at_once import workers
 from shared.core.audit import history as histories
 from shared.core.audit.attention import WrongList
 from shared.core.audit.history import Hour, Look
@@ -53,6 +54,7 @@ def line_of(
         derived=derived or InMemoryDerived(),
         tally=Tally(scan="all", run="reporting"),
         prepare=lambda: None,
+        workers=workers,
         draw=lambda _: b"",
         wrong_list=wrong_list,
     )

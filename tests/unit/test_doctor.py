@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness.at_once import workers
 from shared.core.audit.doctor import reports
 from shared.core.audit.doctor.reports import Examination
 from shared.core.errors import SourceRefused, StoreUnavailable
@@ -83,6 +84,7 @@ class App:
                 draw=draw,
                 tally=Tally(scan=it.scan, run="r"),
                 prepare=lambda: None,
+                workers=workers,
             )
             for it in self.policies
         ]

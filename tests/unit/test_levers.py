@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.at_once import workers
 from shared.core.audit.chain import Chain
 from shared.core.errors import ScopeChanged, StoreUnavailable
 from shared.core.intervals import holds
@@ -42,6 +43,7 @@ def line_of(world: World) -> dict[str, Any]:
         draw=draw,
         tally=tally,
         prepare=lambda: None,
+        workers=workers,
     )
     line: dict[str, Any] = json.loads(run_and_report(job).line)
     return line

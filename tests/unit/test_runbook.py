@@ -16,6 +16,7 @@ from typing import Any, get_args
 import pytest
 import typer
 
+from harness.at_once import workers
 from infra.scripts import check_functions
 from shared.core import errors
 from shared.core.audit.attention import SECTIONS, WrongList, attention_to
@@ -204,6 +205,7 @@ class Scene:
             derived=self.derived,
             tally=Tally(scan="all", run=f"run-{self.runs}"),
             prepare=lambda: None,
+            workers=workers,
             draw=lambda _: b"",
             wrong_list=wrong_list,
         )

@@ -84,6 +84,7 @@ class App:
             draw=lambda _: b"",
             tally=Tally(scan=how.scan, run=how.scan),
             prepare=lambda: None,
+            workers=workers,
             host=self.host,
         )
 

@@ -1,5 +1,6 @@
 """Taking in what a run has put itself: no manifest is read that the run already has."""
 
+from harness.at_once import workers
 from shared.core.audit import history as histories
 from shared.core.state import ledger as ledgers
 from shared.core.state.report import Tally
@@ -36,6 +37,7 @@ def test_a_run_reads_none_of_the_manifests_that_it_has_put() -> None:
         draw=draw,
         tally=Tally(scan="all", run="r"),
         prepare=lambda: None,
+        workers=workers,
     )
 
     run_and_report(job)

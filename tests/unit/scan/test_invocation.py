@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.at_once import workers
 from shared.core.model import Policy
 from shared.core.state.host_budget import CLAIM_MOST_MS, HostBudget, encode
 from shared.core.state.report import Tally
@@ -92,6 +93,7 @@ class App:
             draw=lambda _: b"",
             tally=Tally(scan=how.scan, run=f"{run}-{how.scan}"),
             prepare=partial(self.begun.append, how.scan),
+            workers=workers,
             host=self._shared(host),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.at_once import workers
 from shared.core.audit.status import Status
 from shared.core.errors import StoreUnavailable
 from shared.core.state.report import Tally
@@ -50,7 +51,15 @@ def report(
         source=world.source, ledgers=world.ledgers, results=world.results, clock=world.clock
     )
     tally = Tally(scan="all", run="r")
-    job = Job(policy=HOW, ports=ports, derived=derived, draw=how, tally=tally, prepare=lambda: None)
+    job = Job(
+        policy=HOW,
+        ports=ports,
+        derived=derived,
+        draw=how,
+        tally=tally,
+        prepare=lambda: None,
+        workers=workers,
+    )
     result = run_and_report(job)
     derived.lines = world.ledgers.runs
     return result
