@@ -20,7 +20,7 @@ VERSION = 1
 """Of the format that is written."""
 
 CLAIM_MOST_MS = 10 * MINUTE_MS
-"""No claim is longer, in any version: the platform ends an invocation after this time."""
+"""No claim is longer, in any version: a time budget has nine minutes at most."""
 
 SLOT_MS = MINUTE_MS + 100
 """A slot comes free so long after its request has ended.
