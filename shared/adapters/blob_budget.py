@@ -1,12 +1,10 @@
 """The request budget of an API host as one block blob, guarded by its ETag."""
 
-from datetime import datetime
-
 from azure.core.exceptions import AzureError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from shared.adapters.blob_storage import date_of, unchanged_since
-from shared.adapters.storage_errors import concerns_blob, explained, is_absent
+from shared.adapters.blob_storage import read_with_date, unchanged_since
+from shared.adapters.storage_errors import concerns_blob, explained
 from shared.core.errors import StoreUnavailable
 from shared.core.state.layout import budget_name
 from shared.ports import SavedBudget
@@ -23,22 +21,15 @@ class BlobBudgetStore:
 
     def load(self) -> SavedBudget:
         """Read the budget; see the port."""
-        dates: list[int | None] = []
-        try:
-            reading = self._blob.download_blob(
-                raw_response_hook=lambda it: dates.append(date_of(it))
+        found = read_with_date(self._blob)
+        if found.date is None:
+            place = self._blob.url.partition("?")[0]
+            raise StoreUnavailable(
+                f"storage did not say what time it is when {place} was read, so the requests to "
+                "this API host cannot be counted: check that no proxy removes the header Date"
             )
-            content: bytes = reading.readall()
-        except AzureError as error:
-            if not is_absent(error):
-                raise explained(error, "read", self._blob.url) from error
-            return SavedBudget(content=None, etag=None, modified=0, date=self._stated(dates))
-        properties = reading.properties
         return SavedBudget(
-            content=content,
-            etag=properties.etag,
-            modified=_ms(properties.last_modified),
-            date=self._stated(dates),
+            content=found.content, etag=found.etag, modified=found.modified, date=found.date
         )
 
     def save(self, content: bytes, *, etag: str | None) -> str | None:
@@ -64,18 +55,3 @@ class BlobBudgetStore:
         if stored.etag == etag:
             raise explained(refusal, "save", self._blob.url) from refusal
         return None
-
-    def _stated(self, dates: list[int | None]) -> int:
-        """Return the time that the service's last answer stated; earlier ones were errors."""
-        date = dates[-1] if dates else None
-        if date is None:
-            place = self._blob.url.partition("?")[0]
-            raise StoreUnavailable(
-                f"storage did not say what time it is when {place} was read, so the requests to "
-                "this API host cannot be counted: check that no proxy removes the header Date"
-            )
-        return date
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

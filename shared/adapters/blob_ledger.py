@@ -7,8 +7,8 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
-from shared.adapters.blob_storage import date_of, unchanged_since
-from shared.adapters.storage_errors import concerns_blob, error_code, explained, is_absent
+from shared.adapters.blob_storage import read_with_date, unchanged_since
+from shared.adapters.storage_errors import concerns_blob, error_code, explained
 from shared.core.errors import LedgerConflict, StoreUnavailable
 from shared.core.state.layout import ledger_name, quarantine_name, runs_name, runs_prefix
 from shared.ports import SavedLedger
@@ -34,17 +34,8 @@ class BlobLedgerStore:
 
     def load(self) -> SavedLedger:
         """Read the ledger; see the port."""
-        dates: list[int | None] = []
-        try:
-            reading = self._blob.download_blob(
-                raw_response_hook=lambda it: dates.append(date_of(it))
-            )
-            content: bytes = reading.readall()
-        except AzureError as error:
-            if is_absent(error):
-                return SavedLedger(content=None, etag=None, date=dates[-1] if dates else None)
-            raise explained(error, "read", self._blob.url) from error
-        return SavedLedger(content=content, etag=reading.properties.etag, date=dates[0])
+        found = read_with_date(self._blob)
+        return SavedLedger(content=found.content, etag=found.etag, date=found.date)
 
     def save(self, content: bytes, *, etag: str | None) -> str:
         """Replace or create the ledger; see the port."""

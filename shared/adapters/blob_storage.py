@@ -79,6 +79,52 @@ def content_of(blob: BlobClient, *, version: str | None = None) -> bytes | None:
     return content
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A blob as it was read.
+
+    Attributes:
+        content: its bytes; None if it does not exist.
+        etag: its ETag; None if it does not exist.
+        modified: when it was saved, epoch ms by the storage service's clock; 0 if it does not
+            exist.
+        date: the storage service's clock at the read, epoch ms; None if the answer does not say it.
+    """
+
+    content: bytes | None
+    etag: str | None
+    modified: int
+    date: int | None
+
+
+def read_with_date(blob: BlobClient) -> Reading:
+    """Return a blob with the time that the service's answer states.
+
+    The library shows nobody the answer to a request that it has repeated after a lost connection.
+    So a blob that came without a time is read again, once.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses.
+    """
+    reading = _read(blob)
+    return reading if reading.date is not None else _read(blob)
+
+
+def _read(blob: BlobClient) -> Reading:
+    dates: list[int | None] = [None]
+    try:
+        found = blob.download_blob(raw_response_hook=lambda it: dates.append(_date_of(it)))
+        content: bytes = found.readall()
+    except AzureError as error:
+        if not is_absent(error):
+            raise explained(error, "read", blob.url) from error
+        return Reading(content=None, etag=None, modified=0, date=dates[-1])
+    properties = found.properties
+    modified = round(properties.last_modified.timestamp() * 1000)
+    # The last answer is the blob's; those before it were errors.
+    return Reading(content=content, etag=properties.etag, modified=modified, date=dates[-1])
+
+
 def unchanged_since(etag: str | None) -> dict[str, Any]:
     """Return the condition that a blob still has the version with this ETag; None: is absent."""
     if etag is None:
@@ -86,7 +132,7 @@ def unchanged_since(etag: str | None) -> dict[str, Any]:
     return {"match_condition": MatchConditions.IfNotModified, "etag": etag}
 
 
-def date_of(response: PipelineResponse[Any, Any]) -> int | None:
+def _date_of(response: PipelineResponse[Any, Any]) -> int | None:
     """Return the `Date` of an answer, epoch ms; None if it does not say it."""
     return read_http_date(response.http_response.headers.get("Date"))
 

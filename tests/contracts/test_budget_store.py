@@ -140,6 +140,20 @@ def test_a_service_that_does_not_say_the_time_is_of_no_use(
             store.load()
 
 
+def test_a_budget_whose_answer_is_lost_on_the_way_is_read_with_the_time(
+    storage_settings: dict[str, str],
+) -> None:
+    """The SDK repeats the request, and does not show its answer."""
+    opened(storage_settings)
+    losing = Losing(lose="^GET .*/budgets/")
+    with through(storage_settings, change=losing) as there:
+        saved = BlobBudgetStore(opened(there, make=False).state, HOST).load()
+
+    assert losing.lost
+    assert saved.content is None
+    assert saved.date >= 1_000 * DAY
+
+
 def test_a_save_is_answered_late_only_once(storage_settings: dict[str, str]) -> None:
     """The SDK sends it again, is refused, and finds its own bytes."""
     opened(storage_settings)

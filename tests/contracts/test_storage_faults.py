@@ -210,6 +210,21 @@ def test_a_ledger_save_whose_answer_is_lost_on_the_way_succeeds(
     assert (saved.content, saved.etag) == (b"one", etag)
 
 
+def test_a_ledger_whose_answer_is_lost_on_the_way_is_read_with_the_time(
+    storage_settings: dict[str, str],
+) -> None:
+    """The SDK repeats the request, and does not show its answer."""
+    with losing(storage_settings, "GET .*ledger.json") as (containers, proxy):
+        ledger, _ = stores(containers)
+        etag = ledger.save(b"one", etag=None)
+
+        saved = ledger.load()
+
+    assert len(proxy.lost) == 1
+    assert (saved.content, saved.etag) == (b"one", etag)
+    assert saved.date is not None
+
+
 def test_a_commit_whose_answer_is_lost_on_the_way_succeeds(
     storage_settings: dict[str, str],
 ) -> None:
