@@ -1,9 +1,9 @@
 """A model of many processes that send requests to one API host, under the real claim and budget.
 
 Processes start at any time, overlap, stall, and die at any step. Storage is slow, loses answers,
-and lets writes land late; its servers' clocks agree only almost, and those of the processes run at
-different speeds. The API counts a request at any time between its sending and its answer. Whatever
-happens, no minute has more arrivals than the limit.
+and lets writes land late; somebody damages what it holds. Its servers' clocks agree only almost,
+and those of the processes run at different speeds. The API counts a request at any time between its
+sending and its answer. Whatever happens, no minute has more arrivals than the limit.
 """
 
 import heapq
@@ -212,11 +212,17 @@ class Process:
                 host, self, owner=self.owner, length=whole + CLAIM_MARGIN_MS, scans=names
             )
             if isinstance(claim, Held):
-                until = world.stored.value()["claimed_until"] if world.stored.content else 0
-                world.held.append((world.now, until))
+                world.held.append((world.now, self._claimed_until()))
                 return
             self._run_all(claim)
         world.saves.append(self.saves)
+
+    def _claimed_until(self) -> int:
+        """Return when the claim that is stored ends; 0 if it is released or damaged."""
+        with suppress(ValueError):
+            until: int = self.world.stored.value().get("claimed_until", 0)
+            return until
+        return 0
 
     def _run_all(self, claim: HostClaim) -> None:
         started, short = self.elapsed(), list[str]()
@@ -286,6 +292,9 @@ def _disturb(world: World, until: int) -> None:
         world.at(tick, start)
         for _ in range(world.rng.randrange(4)):
             world.at(tick + world.rng.choice([0, 1, world.rng.randrange(TICK)]), start)
+    if world.chance(4):
+        damaged = world.now + world.rng.randrange(until - world.now)
+        world.at(damaged, partial(world.stored.put, b"damaged"))
 
 
 WORLDS = examples(50, 3_000)

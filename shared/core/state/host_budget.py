@@ -35,7 +35,7 @@ class HostBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         version: version of this format.
         host: the API host, with its port.
-        owner: random id of the invocation that holds the claim, or that held the last one.
+        owner: random id of a run of the invocation that holds the claim, or that held the last one.
         claimed_until: when the claim ends by itself; 0 if it is released.
         first: the scan that was first in that invocation's turn; the one after it is next. Empty if
             there was none.
