@@ -41,7 +41,7 @@ POLICIES = {"asc": policy(), "desc": policy(direction="desc")}
 def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> None:
     """It dies before, or after with the answer lost; the next run resumes, and nobody is needed."""
     chosen = POLICIES[direction]
-    for number in sampled(effects_of(chosen), every=5):
+    for number in sampled(effects_of(chosen), every=8):
         world = small_world()
         world.share(Effects(at=number, how=how))
         with pytest.raises(Crash):
@@ -58,7 +58,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(direction: str, how: str) -> 
 def test_two_kills_in_a_row_change_nothing() -> None:
     """The run that repairs may die, too, at any of its own first effects, if it has so many."""
     total = effects_of(policy())
-    for _ in range(examples(15, 200)):
+    for _ in range(examples(10, 200)):
         world = small_world()
         world.share(Effects(at=random.randrange(total) + 1, how=random.choice(WAYS)))
         with pytest.raises(Crash):
@@ -80,7 +80,7 @@ def test_two_kills_in_a_row_change_nothing() -> None:
 def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int, how: str) -> None:
     """It sleeps past its claim while another run works, and the result equals a serial order."""
     chosen = policy(concurrency=lanes)
-    for number in sampled(effects_of(chosen), every=5):
+    for number in sampled(effects_of(chosen), every=8):
         world = small_world()
         world.share(Effects(at=number, how=how, meanwhile=_another_run(world, chosen)))
         # Either it notices that it was overtaken, or it had not begun.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes import MINUTE, Crash, Effects
+from tests.sampling import sampled
 from tests.unit.test_doctor import App
 
 
@@ -20,7 +21,7 @@ def killed(how: str) -> Iterator[App]:
     undisturbed = App()
     effects = effects_of(undisturbed)
     undisturbed.examine()
-    for number in range(1, len(effects.done) + 1):
+    for number in sampled(len(effects.done), every=3):
         app = App()
         app.ledger.effects = app.derived.effects = Effects(at=number, how=how)
         with pytest.raises(Crash):

@@ -104,7 +104,7 @@ def effects_of(life: Life) -> list[str]:
 @kinds
 def test_a_lever_at_any_instruction_of_a_run_loses_and_doubles_nothing(kind: str) -> None:
     """The run is superseded, or goes on if it had not begun; the decision is taken once."""
-    for number in sampled(len(effects_of(Life("pause"))), every=6):
+    for number in sampled(len(effects_of(Life("pause"))), every=9):
         life = Life(kind)
         life.share(Effects(at=number, how=("before", "after")[number % 2], meanwhile=life.pull))
 
@@ -123,7 +123,7 @@ def test_a_run_that_acts_on_a_lever_may_be_killed_at_any_instruction(kind: str) 
     undisturbed.pull()
     done = effects_of(undisturbed)
     undisturbed.assert_whole()
-    for number in sampled(len(done), every=6):
+    for number in sampled(len(done), every=9):
         life = Life(kind)
         life.pull()
         life.share(Effects(at=number, how=("after", "before")[number % 2]))
@@ -158,7 +158,7 @@ def test_a_command_may_be_killed_at_its_save(kind: str, how: str) -> None:
 @kinds
 def test_a_run_may_do_any_part_of_its_work_while_a_command_decides(kind: str) -> None:
     """The save is refused then, and the command decides again on what the run has left."""
-    for number in sampled(len(effects_of(Life("pause"))), every=6):
+    for number in sampled(len(effects_of(Life("pause"))), every=9):
         life = Life(kind)
         life.share(Effects(at=1, how="before", meanwhile=_killed_run(life, number)))
 
@@ -182,7 +182,7 @@ def _killed_run(life: Life, number: int) -> Callable[[], None]:
 @kinds
 def test_a_write_that_lands_after_a_lever_changes_nothing(kind: str) -> None:
     """The network delays the last write of a run that was taken over."""
-    for number in sampled(len(effects_of(Life("pause"))), every=10):
+    for number in sampled(len(effects_of(Life("pause"))), every=14):
         life, late = Life(kind), list[Callable[[], object]]()
         life.share(Effects(at=number, how="before", late=late))
         with pytest.raises(Crash):

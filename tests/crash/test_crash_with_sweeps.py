@@ -98,7 +98,7 @@ def test_a_life_has_all_kinds_of_effects() -> None:
 def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> None:
     """The effects include those of sweeps and probes."""
     chosen = how_to(direction=direction)
-    for number in sampled(len(effects_of(chosen)), every=8):
+    for number in sampled(len(effects_of(chosen)), every=12):
         world = new_world()
         share(world, Effects(at=number, how=how))
         with pytest.raises(Crash):
@@ -115,7 +115,7 @@ def test_a_kill_at_any_side_effect_changes_nothing(how: str, direction: str) -> 
 def test_a_suspended_run_that_wakes_up_changes_nothing(lanes: int) -> None:
     """It sleeps at any effect, past its claim, while others work for an hour."""
     chosen = how_to(concurrency=lanes)
-    for number in sampled(len(effects_of(chosen)), every=15):
+    for number in sampled(len(effects_of(chosen)), every=20):
         world = new_world()
         share(world, Effects(at=number, how="after", meanwhile=_others(world, chosen)))
         live(world, chosen)
@@ -143,7 +143,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
     def unavailable() -> None:
         raise StoreUnavailable("HTTP 503 ServerBusy")
 
-    for number in sampled(len(effects_of(HOW)), every=16):
+    for number in sampled(len(effects_of(HOW)), every=20):
         world = new_world()
         share(world, Effects(at=number, how=how, meanwhile=unavailable))
         with pytest.raises(StoreUnavailable):
@@ -158,7 +158,7 @@ def test_storage_that_fails_at_any_side_effect_changes_nothing(how: str) -> None
 
 def test_a_write_that_lands_after_later_ones_changes_nothing() -> None:
     """The network delays a dead process's last write by half an hour."""
-    for number in sampled(len(effects_of(HOW)), every=12):
+    for number in sampled(len(effects_of(HOW)), every=16):
         world = new_world()
         late: list[Callable[[], object]] = []
         share(world, Effects(at=number, how="before", late=late))

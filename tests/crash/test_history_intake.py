@@ -16,6 +16,7 @@ from shared.core.state.report import Tally
 from shared.ports import Ports
 from shared.scan.reporting import Job, run_and_report
 from tests.fakes import HOUR, MINUTE, NOW, Crash, Effects, InMemoryDerived, policy
+from tests.sampling import sampled
 from tests.world import World
 
 HISTORY = "scan=all/history.json"
@@ -101,7 +102,7 @@ def effects() -> int:
 @pytest.mark.parametrize("how", ENDINGS)
 def test_a_kill_at_any_effect_is_made_up_by_the_next_run(how: str) -> None:
     """It dies before the save, or after it with the answer lost."""
-    for number in range(1, effects() + 1):
+    for number in sampled(effects(), every=3):
         scan = Scan(Effects(at=number, how=how))
 
         scan.run_through()
@@ -129,7 +130,7 @@ def test_of_two_runs_that_take_in_at_once_one_drops_its_work(how: str) -> None:
 @pytest.mark.parametrize("later", [0, 1, 2])
 def test_a_save_that_lands_late_never_goes_back(later: int) -> None:
     """The process is gone, and its save lands after none, one or two further runs."""
-    for number in range(1, effects() + 1):
+    for number in sampled(effects(), every=3):
         late: list[Callable[[], object]] = []
         scan = Scan(Effects(at=number, late=late))
         while not late:

@@ -155,7 +155,7 @@ def _truth(rng: random.Random, page: int) -> list[int]:
     return [at for at in drawn if crowded[at] < page - 1]
 
 
-@settings(max_examples=examples(40, 1_000))
+@settings(max_examples=examples(25, 1_000))
 @given(seed=st.integers(0, 2**32))
 def test_any_schedule_that_ends_leaves_the_whole_truth(seed: int) -> None:
     """Nothing is lost except in doubt, nothing is stored twice, and the chain is whole."""
@@ -211,7 +211,7 @@ class Overloaded(Schedule):
         return lost, merge((it["start"], it["end"]) for m in manifests for it in m["doubt"])
 
 
-@settings(max_examples=examples(15, 400))
+@settings(max_examples=examples(10, 400))
 @given(seed=st.integers(0, 2**32))
 def test_any_schedule_of_an_overloaded_scan_loses_only_what_it_declares(seed: int) -> None:
     """Lost time had passed the reach, and all that has passed it is covered or lost."""
