@@ -163,10 +163,10 @@ def test_as_many_scans_as_the_documentation_says_keep_up_with_their_sweeps(
     count: int, slices: str
 ) -> None:
     """The app's scans are quiet and its API is slow, for a few hours."""
-    app = App(scans(count, SCAN_SWEEPS="2h,3h", SCAN_SLICE=slices), 25, 3_000)
+    app = App(scans(count, SCAN_SWEEPS="1h,2h", SCAN_SLICE=slices), 25, 3_000)
     app.besides = 2_000
 
-    for _ in range(48):
+    for _ in range(36):
         app.tick()
 
     for how in app.policies:
@@ -195,7 +195,7 @@ def test_scans_that_all_have_a_backlog_divide_the_requests() -> None:
     """Nobody gets less than half of an equal share, however they follow each other."""
     app = App(scans(6, SCAN_LOOKBACK="29d"), 25, 1_000)
 
-    for _ in range(12):
+    for _ in range(5):
         app.tick()
 
     sent = [it.value()["pacing"]["requests"] for it in app.ledgers.values()]
