@@ -1,7 +1,6 @@
 """Azurite, the real storage emulator, on a free loopback port for as long as a `with` block runs.
 
-It keeps everything in memory: nothing is left on disk, and every start is empty. `make setup`
-installs it.
+It keeps everything in memory, so every start is empty. `make setup` installs it.
 """
 
 import base64
@@ -43,10 +42,10 @@ ENDS_WITH_ITS_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.
 """Imported by Node first: a parent that is killed closes the pipe, and the emulator ends too."""
 
 COMPILED = Path(__file__).parent / "node/node_modules/.compiled"
-"""Where Node keeps the emulator compiled, which saves a third of a start; older ones do not."""
+"""Where Node keeps the emulator compiled, which saves a third of a start."""
 
 STOP_SECONDS = 10.0
-"""How long an orderly end may take. It writes what was compiled."""
+"""How long an orderly end may take, at which Node writes what it has compiled."""
 
 
 class AzuriteError(Exception):

@@ -130,7 +130,7 @@ def completed(text: str) -> str:
 def parameter_diagnostics(path: Path) -> list[str]:
     """Return what the compiler says about a combination, once it is complete.
 
-    It compiles the template for every combination that is given the source.
+    The template is compiled already: its source would be compiled again for each combination.
     """
     with _written(path.name, completed(path.read_text("utf-8")), compiled(MAIN)) as file:
         return diagnostics(file)
