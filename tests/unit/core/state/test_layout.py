@@ -235,3 +235,15 @@ def test_what_is_derived_lies_beside_the_ledger() -> None:
     names = {layout.ledger_name("all"), layout.history_name("all"), layout.doctor_name("all")}
 
     assert names == {"scan=all/ledger.json", "scan=all/history.json", "scan=all/doctor.json"}
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("contoso.portal.cloudappsecurity.com:443", "contoso.portal.cloudappsecurity.com"),
+        ("127.0.0.1:8443", "127.0.0.1_8443"),
+    ],
+)
+def test_a_host_s_budget_is_named_after_it_and_its_port(host: str, name: str) -> None:
+    """The usual port is left out, and a colon would need escaping."""
+    assert layout.budget_name(host) == f"budgets/{name}.json"
