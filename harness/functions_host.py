@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -123,6 +124,23 @@ class Running:
             sent=tuple(self._result["sent"]) if self._result else (),
         )
 
+    def next_result(self) -> Invocation:
+        """Wait for the next result of a worker that stays, or for its end."""
+        self._result, self._logs = None, []
+        for line in self.process.stdout or ():
+            self._read(line)
+            if self._result is not None:
+                break
+        else:
+            return self.result()
+        return Invocation(
+            success=self._result["success"],
+            logs=tuple(self._logs),
+            exception=self._result["exception"],
+            console="",
+            sent=tuple(self._result["sent"]),
+        )
+
     def _read(self, line: str) -> Log | None:
         """Read one line of the protocol; ignore a line that was cut off by a kill."""
         if not line.endswith("\n"):
@@ -141,6 +159,9 @@ class Running:
     def _finish(self) -> str:
         """Read to the end, once; return what was printed."""
         if self._console is None:
+            if self.process.stdin:
+                with suppress(BrokenPipeError):
+                    self.process.stdin.close()
             for _ in self:
                 pass
             self.process.wait()
@@ -153,6 +174,50 @@ class Running:
 
     def _early_end(self) -> str:
         return f"the process ended with code {self.process.returncode} before it had a result"
+
+
+class Instance:
+    """A worker that stays, and runs one message after another as an instance of the platform does.
+
+    Attributes:
+        process: the process; whoever kills it loses the instance.
+    """
+
+    def __init__(self, app_dir: Path, env: Mapping[str, str], name: str) -> None:
+        """Start the process.
+
+        Args:
+            app_dir: folder with the app.
+            env: the whole environment.
+            name: of the function that gets the messages.
+        """
+        self._running = _start(
+            ["--app", str(app_dir), "--invoke", name, "--stays"], env, stdin=subprocess.PIPE
+        )
+        self.process = self._running.process
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the process has ended."""
+        return self.process.poll() is not None
+
+    def run(self, message: str, *, dequeued: int = 1) -> Invocation:
+        """Run a message to its end, or to that of the process.
+
+        Args:
+            message: its text.
+            dequeued: how often it was received, this time included.
+        """
+        line = json.dumps({"message": message, "dequeued": dequeued})
+        with suppress(BrokenPipeError):  # The result says that the process has ended.
+            if self.process.stdin:
+                self.process.stdin.write(f"{line}\n")
+                self.process.stdin.flush()
+        return self._running.next_result()
+
+    def close(self) -> None:
+        """Let the process end, and wait for that."""
+        self._running.result()
 
 
 def index(app_dir: Path, env: Mapping[str, str]) -> Index:
@@ -194,13 +259,15 @@ def deliver(
     return _start(["--app", str(app_dir), "--invoke", name, *delivered], env)
 
 
-def _start(arguments: list[str], env: Mapping[str, str]) -> Running:
+def _start(
+    arguments: list[str], env: Mapping[str, str], *, stdin: int = subprocess.DEVNULL
+) -> Running:
     printed = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - `Running` closes it
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.functions_host", *arguments],
         cwd=ROOT,
         env=dict(env),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=printed,
         text=True,
@@ -217,14 +284,18 @@ def main() -> int:
     parser.add_argument("--past-due", action="store_true", help="the timer is late")
     parser.add_argument("--message", metavar="TEXT", help="the queue's message, without a timer")
     parser.add_argument("--dequeued", type=int, default=1, help="how often it was received")
+    parser.add_argument(
+        "--stays", action="store_true", help="run a message for each line of standard input"
+    )
     arguments = parser.parse_args()
     # Only this process needs the worker's library, which can be loaded only once.
-    from harness.functions_worker import Trigger, work  # noqa: PLC0415
+    from harness.functions_worker import Trigger, received, work  # noqa: PLC0415
 
     trigger = Trigger(
         past_due=arguments.past_due, message=arguments.message, dequeued=arguments.dequeued
     )
-    done = work(arguments.app, invoke=arguments.invoke, trigger=trigger)
+    triggers = received(sys.stdin) if arguments.stays else [trigger]
+    done = work(arguments.app, invoke=arguments.invoke, triggers=triggers)
     return 0 if done else 1
 
 

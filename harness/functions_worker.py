@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,7 +123,13 @@ class Trigger:
     dequeued: int = 1
 
 
-def work(app: Path, *, invoke: str | None, trigger: Trigger) -> bool:
+def received(lines: Iterable[str]) -> Iterator[Trigger]:
+    """Yield the messages of a queue: lines of JSON with the fields of a `Trigger`."""
+    for line in lines:
+        yield Trigger(**json.loads(line))
+
+
+def work(app: Path, *, invoke: str | None, triggers: Iterable[Trigger]) -> bool:
     """Index an app, invoke one of its functions if asked to, and write what happens.
 
     Everything that the app prints goes to standard error: standard output is the protocol's.
@@ -131,7 +137,7 @@ def work(app: Path, *, invoke: str | None, trigger: Trigger) -> bool:
     Args:
         app: the folder with function_app.py.
         invoke: the function to run; None only indexes.
-        trigger: what starts it.
+        triggers: what starts it, once for each.
 
     Returns:
         Whether all of it succeeded.
@@ -143,7 +149,7 @@ def work(app: Path, *, invoke: str | None, trigger: Trigger) -> bool:
     _stand_in(app.resolve())
     runtime.start_threadpool_executor()
     try:
-        return asyncio.run(_drive(app.resolve(), emit, invoke, trigger))
+        return asyncio.run(_drive(app.resolve(), emit, invoke, triggers))
     finally:
         runtime.stop_threadpool_executor()
         logging.getLogger().removeHandler(relay)
@@ -168,7 +174,7 @@ def _stand_in(app: Path) -> None:
     os.chdir(app)
 
 
-async def _drive(app: Path, emit: Emit, invoke: str | None, trigger: Trigger) -> bool:
+async def _drive(app: Path, emit: Emit, invoke: str | None, triggers: Iterable[Trigger]) -> bool:
     try:
         functions = await _index(app)
     except WorkFailedError as error:
@@ -178,6 +184,11 @@ async def _drive(app: Path, emit: Emit, invoke: str | None, trigger: Trigger) ->
     emit({"kind": "index", "success": True, "functions": named, "exception": None})
     if invoke is None:
         return True
+    return all([await _emitted(emit, functions, invoke, trigger) for trigger in triggers])
+
+
+async def _emitted(emit: Emit, functions: list[Any], invoke: str, trigger: Trigger) -> bool:
+    """Run a function once, write its result, and return whether it succeeded."""
     try:
         sent = await _invoke(functions, invoke, trigger)
     except WorkFailedError as error:

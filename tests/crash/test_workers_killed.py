@@ -1,10 +1,9 @@
-"""Workers of several tenants, killed at random while a queue delivers their messages again."""
+"""Workers of one API host, killed at random while a queue delivers their messages again."""
 
 import json
 import random
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -18,58 +17,15 @@ from harness.queue_listener import Delivery, QueueListener
 from shared.adapters.system_clock import SystemClock
 from shared.core.state.layout import budget_name
 from shared.due import QUEUE, Tick, messages
-from simulator import Credentials, Simulator, Switches, Tenant
+from simulator import Simulator, Switches
 from tests.fakes import MINUTE
 from tests.integration.test_function_runs import ROOT
-from tests.integration.test_scan_over_http import history, settings, stored
-from tests.sampling import examples
-
-TENANTS = 3
+from tests.integration.test_scan_over_http import history, settings
 
 SLOW = Switches(page_cap=500, throttle_per_minute=None, latency_seconds=0.1)
 """Runs take so long that they are killed in the middle."""
 
 VALID = Tick(slot=0, expires=2**52, past_due=False)
-
-
-@pytest.fixture
-def apis() -> Iterator[dict[str, tuple[Simulator, Tenant]]]:
-    """Provide each tenant's API with its truth, by the name of its scan."""
-    with ExitStack() as running:
-        found = {}
-        for number in range(TENANTS):
-            tenant = history(2000, seed=number)
-            api = Simulator(tenant, switches=SLOW, credentials=Credentials(["a" * 64]))
-            found[f"tenant-{number}"] = (running.enter_context(api), tenant)
-        yield found
-
-
-@pytest.fixture
-def listener(
-    azurite: Azurite,
-    apis: dict[str, tuple[Simulator, Tenant]],
-    storage_settings: dict[str, str],
-) -> Iterator[QueueListener]:
-    """Provide the host's part for the workers of an app with these tenants."""
-    elements = [{"name": name, "api_url": api.url} for name, (api, _) in apis.items()]
-    first, _ = apis["tenant-0"]
-    fan_out = {"SCAN_FAN_OUT": "true", "SCAN_SCHEDULE": "0 */5 * * * *"}
-    environ = settings(first, storage_settings, SCANS=json.dumps(elements), **fan_out)
-    with azurite_queues(azurite) as connection:
-        queue = QueueClient.from_connection_string(connection, QUEUE)
-        yield QueueListener(ROOT, environ, "scan_worker", queue)
-
-
-def let_claims_expire(storage: dict[str, str], names: list[str]) -> None:
-    """Change the ledgers as if half a minute had passed."""
-    service = BlobServiceClient.from_connection_string(storage["STORAGE_CONNECTION_STRING"])
-    for name in names:
-        ledger = service.get_blob_client(
-            storage["STORAGE_STATE_CONTAINER"], f"scan={name}/ledger.json"
-        )
-        if ledger.exists():
-            value = json.loads(ledger.download_blob().readall()) | {"claimed_until": 0}
-            ledger.upload_blob(json.dumps(value, separators=(",", ":")), overwrite=True)
 
 
 def kill_soon(started: list[Delivery], apis: list[Simulator], rng: random.Random) -> None:
@@ -82,30 +38,6 @@ def kill_soon(started: list[Delivery], apis: list[Simulator], rng: random.Random
     for delivery in rng.sample(started, len(started)):
         time.sleep(rng.random() * 0.3)
         delivery.running.kill()
-
-
-def test_workers_killed_at_random_change_nothing(
-    listener: QueueListener,
-    apis: dict[str, tuple[Simulator, Tenant]],
-    storage_settings: dict[str, str],
-) -> None:
-    """Every tenant's truth is complete, without an activity twice and without poison."""
-    rng = random.Random(20)
-    listener.send(messages([(name, api.url) for name, (api, _) in apis.items()], VALID))
-    killed = 0
-    for _ in range(examples(1, 4)):
-        started = listener.start()
-        kill_soon(started, [api for api, _ in apis.values()], rng)
-        killed += sum(not listener.finish(it).success for it in started)
-        let_claims_expire(storage_settings, list(apis))
-
-    ended = listener.drain()
-
-    assert killed > 0
-    assert all(it.success for it in ended)
-    assert listener.poisoned() == []
-    for name, (_, tenant) in apis.items():
-        assert sorted(stored(storage_settings, name)) == tenant.truth()
 
 
 SCANS = ("sign-ins", "exchange", "all-else")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.functions_host import Log, deliver, index, invoke, start
+from harness.functions_host import Instance, Log, deliver, index, invoke, start
 
 ROOT = Path(__file__).parents[2]
 SCHEDULE = {"SCAN_SCHEDULE": "0 */5 * * * *"}
@@ -222,6 +222,20 @@ def test_a_message_reaches_its_function_with_the_number_of_its_deliveries(app_di
     ran = deliver(app_dir, SCHEDULE, "tick", "hello", dequeued=3).result()
 
     assert (ran.exception, ran.console) == (None, "b'hello' 3\n")
+
+
+def test_a_worker_that_stays_runs_one_message_after_another(app_dir: Path) -> None:
+    """Each has its own result, and what one message left in the process is there for the next."""
+    (app_dir / "function_app.py").write_text(QUEUE_APP)
+    write_run(app_dir, "import sys; sys.seen = getattr(sys, 'seen', 0) + 1; 1 / (2 - sys.seen)")
+    worker = Instance(app_dir, SCHEDULE, "tick")
+
+    results = [worker.run("hello").success for _ in range(3)]
+    worker.process.kill()
+    lost = worker.run("hello")
+
+    assert results == [True, False, True]
+    assert (lost.success, worker.is_lost) == (False, True)
 
 
 def test_messages_that_a_function_leaves_are_returned(app_dir: Path) -> None:
