@@ -398,6 +398,22 @@ def test_a_scan_that_ran_out_of_time_can_send_what_the_others_leave(
     assert found == pytest.approx(capacities, abs=6)
 
 
+def test_an_interrupted_invocation_releases_its_claim() -> None:
+    """A person who stops `run` does not keep the app from running."""
+    app = App({"a": "x", "b": "x"})
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    app.during = interrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        app.invoke()
+
+    left = app.stores["x"].value()
+    assert (left["claimed_until"], len(left["slots"])) == (0, 1)
+
+
 def test_a_claim_that_cannot_be_released_is_worth_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
