@@ -288,7 +288,7 @@ ANSWERS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     answers=st.lists(ANSWERS, min_size=1, max_size=6), direction=st.sampled_from(["asc", "desc"])
 )
