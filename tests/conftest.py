@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from azure.core.pipeline.transport import HttpTransport
 from hypothesis import settings
 
 from harness.azurite import Azurite
@@ -79,6 +80,12 @@ def container_name() -> str:
 def storage_settings(azurite: Azurite, container_name: str) -> dict[str, str]:
     """Return the settings of unused storage, whose containers do not exist yet."""
     return unused_storage(azurite.connection_string, container_name)
+
+
+@pytest.fixture
+def retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pauses pass at once that the storage library makes before it asks again."""
+    monkeypatch.setattr(HttpTransport, "sleep", lambda _transport, _seconds: None)
 
 
 def unused_storage(connection_string: str, name: str) -> dict[str, str]:

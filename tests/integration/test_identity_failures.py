@@ -213,6 +213,7 @@ def test_a_scan_without_a_token_waits_and_does_not_fail(
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("retried_at_once")
 def test_storage_that_cannot_sign_in_says_so_for_each_scan(
     azurite_https: Azurite,
     tenant: Tenant,

@@ -119,6 +119,7 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
     [("503 Service Unavailable", "ServerBusy"), ("403 Forbidden", "AuthorizationFailure")],
 )
 @pytest.mark.parametrize("what", ["save the ledger", "commit a part", "put a manifest"])
+@pytest.mark.usefixtures("retried_at_once")
 def test_the_error_of_a_refused_storage_request_has_its_code(
     storage_settings: dict[str, str], what: str, status: str, code: str
 ) -> None:
