@@ -272,6 +272,7 @@ def test_a_manifest_whose_answer_is_lost_on_the_way_is_written(
 
 
 @pytest.mark.parametrize("lost", ["comp=appendblock", "PUT .*runs/[^?]* ", "HEAD .*runs/"])
+@pytest.mark.usefixtures("retried_at_once")
 def test_a_report_line_whose_answer_is_lost_on_the_way_is_appended_once(
     storage_settings: dict[str, str], lost: str
 ) -> None:

@@ -200,11 +200,11 @@ def test_a_legacy_token_is_sent_as_it_is(storage_settings: Environ, tenant: Tena
 def test_a_token_that_expires_in_mid_scan_is_renewed(
     storage_settings: Environ, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tokens last four seconds and answers take two: the run renews them and continues."""
-    slow = Switches(page_cap=500, throttle_per_minute=None, latency_seconds=2.0)
+    """Tokens last two seconds and answers take one: the run renews them and continues."""
+    slow = Switches(page_cap=500, throttle_per_minute=None, latency_seconds=1.0)
     with (
         Simulator(tenant, switches=slow) as api,
-        IdentityEndpoint(lifetime_seconds=4) as identity,
+        IdentityEndpoint(lifetime_seconds=2) as identity,
     ):
         platform = in_azure(identity, monkeypatch)
         how = {"SCAN_CONCURRENCY": "1", "SCAN_TIME_BUDGET": "14s"}
