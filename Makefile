@@ -27,7 +27,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-parts bench-loss bench-overload bench-quiet bench-table bench-verify clean
+.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-fleet bench-parts bench-loss bench-overload bench-quiet bench-table bench-verify clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ bench: setup $(COMPARED) ## measure speed and memory for docs/performance.md; AR
 
 bench-cost: setup ## count what a month costs, for docs/deployment.md
 	@$(VENV_PYTHON) -m bench.cost --write
+
+bench-fleet: $(PACKAGES) ## simulate a month of 1,000 tenants, for docs/providers.md
+	@$(VENV_PYTHON) -m bench.fleet --write
 
 bench-parts: $(PACKAGES) ## count the parts that a scan writes, for docs/reading.md
 	@$(VENV_PYTHON) -m bench.parts --write

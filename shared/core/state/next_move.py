@@ -115,7 +115,7 @@ def next_move(ledger: Ledger, policy: Policy, moment: Moment) -> Move:
         return Wait(None)
     piece = asking.on_trial(ledger, moment.now) or _next_slice(ledger, policy, moment)
     if piece:
-        return _in_time(piece, ledger, policy, moment)
+        return in_time(piece, ledger, policy, moment)
     if moment.busy:
         return Wait(None)
     return Stop("waiting" if ledger.open else "idle")
@@ -144,7 +144,7 @@ def _next_slice(ledger: Ledger, policy: Policy, moment: Moment) -> Slice | None:
     return choose(ledger, moment.now, policy, busy=moment.busy)
 
 
-def _in_time(piece: Slice, ledger: Ledger, policy: Policy, moment: Moment) -> Move:
+def in_time(piece: Slice, ledger: Ledger, policy: Policy, moment: Moment) -> Move:
     """Return the start of a slice's step, the wait before it, or a stop if it does not fit.
 
     A run waits as long as its own pacing requires, because it has work, and a few seconds for a
