@@ -18,7 +18,7 @@ FOLDERS = ("tests/unit/", "tests/simulator/", "tests/test_house.py")
 
 LIST = Path(__file__).with_name("slow.txt")
 
-SLOW_SECONDS = 0.25
+SLOW_SECONDS = 0.15
 """The processor time from which a test function, with all its parameters, is slow."""
 
 MEASURED = "processor seconds"
