@@ -1,8 +1,8 @@
 """Workers of many tenants, killed at random while a queue delivers their messages again.
 
 The workers are real processes that stay, as the platform's instances do. Each API throttles, fails
-at random, and shows some activities late. The tests try a few tenants; `make proofs` tries forty
-for some minutes, and prints what happened.
+at random, and shows some activities late. The tests try two tenants; `make proofs` tries forty for
+ten minutes, and `make proofs ARGS="-n0 -s -k killed_at_random"` prints what happened.
 """
 
 import json
