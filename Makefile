@@ -27,7 +27,7 @@ READERS := .readers/.made
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-fleet bench-parts bench-loss bench-overload bench-quiet bench-table bench-verify clean
+.PHONY: help setup demo test proofs quick quick-list coverage readers check format lint types imports policies snapshots picture release bench bench-cost bench-fleet bench-parts bench-loss bench-overload bench-quiet bench-table bench-verify bench-workers clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/make \1|\2/p' Makefile | awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -126,6 +126,9 @@ bench-verify: setup ## measure verify and ledger rebuild over slow storage, for 
 
 bench-table: $(PACKAGES) ## measure the table beside the parts, for docs/table.md
 	@$(VENV_PYTHON) -m bench.delta --write
+
+bench-workers: setup ## measure what several workers do together, for docs/performance.md
+	@$(VENV_PYTHON) -m bench.workers --write
 
 clean: ## remove everything that these commands created
 	rm -rf .bench .checkov .readers .release .venv harness/node/node_modules
