@@ -14,7 +14,7 @@ from simulator import Lateness, Tenant
 
 SMALL = Extent(days=1, per_second=0.03)
 
-BRIEF = Extent(days=0.3, per_second=0.06, after_days=1)
+BRIEF = Extent(days=0.2, per_second=0.06, after_days=1)
 """This is enough for this scan, whose runs take longer, as nothing is shown days late."""
 
 UNTIL_SWEPT = replace(BRIEF, after_days=9)

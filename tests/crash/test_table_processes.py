@@ -58,7 +58,7 @@ while True:
 @pytest.fixture
 def environ(storage_settings: dict[str, str]) -> dict[str, str]:
     """Provide the settings of processes that follow what a scan has stored."""
-    with Simulator(history(3000), switches=OPEN) as api:
+    with Simulator(history(1500), switches=OPEN) as api:
         given = settings(api, storage_settings, SCAN_SLICE="5m")
         run_until_idle(given)
     service = BlobServiceClient.from_connection_string(given["STORAGE_CONNECTION_STRING"])

@@ -208,13 +208,13 @@ def schedules(draw: st.DrawFn) -> str:
     st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)),  # noqa: DTZ001 - made UTC below
 )
 def test_what_fires_next_is_the_first_second_that_matches(schedule: str, start: datetime) -> None:
-    """A search that tries every second of three hours finds the same times."""
+    """A search that tries every second of an hour finds the same times."""
     after = start.replace(microsecond=0, tzinfo=UTC)
     seconds, minutes, hours, days, months, weekdays = parse(schedule).values
-    tried = (after + timedelta(seconds=count) for count in range(1, 3 * 3600))
+    tried = (after + timedelta(seconds=count) for count in range(1, 3600))
 
     found = takewhile(
-        lambda at: at < after + timedelta(hours=3), occurrences(parse(schedule), after)
+        lambda at: at < after + timedelta(hours=1), occurrences(parse(schedule), after)
     )
 
     assert list(found) == [

@@ -18,6 +18,7 @@ from simulator import Planned, Switches, Tenant
 from simulator.switches import TailDrop
 from tests.displays import Silent
 from tests.fakes import HOUR, MINUTE, Crash, Effects, page_of, policy, status
+from tests.sampling import examples
 from tests.simulated import SimulatedApi
 from tests.unit.test_sweeps import START, how, identities, live, manifests, world_of
 from tests.world import World
@@ -286,7 +287,7 @@ def test_activities_without_a_usable_time_are_stored_once(  # noqa: PLR0913 - wh
     assert_sound(world)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(8, 100))
 @given(
     seed=st.integers(0, 2**16),
     direction=st.sampled_from(["asc", "desc"]),
