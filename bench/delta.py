@@ -5,9 +5,10 @@ parts the same question with DuckDB. Everything is on the machine's disk, so the
 network in them: what they show is how much has to be opened and read.
 
 To save time, only a stretch of a day is made. Reading its files several times stands for reading a
-day or a month. A manifest covers five minutes, and is followed by a commit of its own, as a call
-every five minutes does it. Catching up is measured with the usual commits of many manifests.
-`--write` puts the tables into docs/table.md.
+day or a month; where that would take long, its time is computed from the shorter one. A manifest
+covers five minutes, and is followed by a commit of its own, as a call every five minutes does it.
+Catching up is measured with the usual commits of many manifests. `--write` puts the tables into
+docs/table.md.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import duckdb
 from deltalake import DeltaTable
 
+from bench.cost import PRICES
 from bench.history import History, forms
 from bench.tables import Table, replaced
 from shared.adapters.delta_table import DeltaActivities
@@ -38,9 +40,6 @@ from shared.core.state import manifest as manifests
 from shared.core.state.manifest import Manifest, Part, Requests
 from shared.table import following
 from shared.table.feed import Feed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "table.md"
@@ -54,8 +53,17 @@ SLICE_MS = 300_000
 A_DAY = DAY_MS // SLICE_MS
 """Manifests of a day."""
 
-STRETCHES = {10_000: 24, 1_000_000: 2}
+STRETCHES = {10_000: 24, 1_000_000: 2, 20_000_000: 1}
 """How many hours are made, by activities a day."""
+
+ASKED_SECONDS = 60
+"""A question that would take longer is not asked: its time is computed."""
+
+STAYS_DAYS = 14
+"""For how long a removed file belongs to storage at most: kept for a week, removed once a week."""
+
+RECOVERY_DAYS = 7
+"""The default of the parameter of this name."""
 
 MONTH = 30
 """Days."""
@@ -219,6 +227,10 @@ def seconds(ask: Callable[[], object], times: int) -> float:
     return median(found)
 
 
+Ask = Callable[[Sequence[str]], object]
+"""Asks the question about files."""
+
+
 def ask_table(files: Sequence[str]) -> list[tuple[object, ...]]:
     """Ask the files of a table how many activities each user had, by type."""
     sql = SELECT.format(user='"user"', kind="event_type", source=f"read_parquet({list(files)!r})")
@@ -234,6 +246,23 @@ def ask_parts(files: Sequence[str]) -> list[tuple[object, ...]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """How long a question takes.
+
+    Attributes:
+        seconds: the time.
+        computed: whether it was computed from a question about less.
+    """
+
+    seconds: float
+    computed: bool = False
+
+    def __str__(self) -> str:
+        """Return it as the document has it."""
+        return f"about {self.seconds / 60:,.0f} min" if self.computed else f"{self.seconds:,.2f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """One way in which the activities of a day are stored.
 
@@ -241,15 +270,15 @@ class Stored:
         name: as it is called in the table.
         files: number of files.
         bytes: number of bytes.
-        day: seconds of the question over the day.
-        month: seconds of the question over a month of such days; None if it was not asked.
+        day: how long the question about the day takes.
+        month: how long it takes about a month of such days.
     """
 
     name: str
     files: int
     bytes: int
-    day: float
-    month: float | None = None
+    day: Took
+    month: Took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,37 +307,43 @@ def measured(rate: int, hours: int) -> Measured:
         last = made_feed(feed, rate, hours)
         caught_up = alone("follow", feed, Path(place, "at-once"), last, following.MANIFESTS_MOST)
         alone("follow", feed, table, last, 1)
-        before = _asked("table, as appended", table, 24 // hours)
+        before = asked("table, as appended", ask_table, DeltaTable(table).file_uris(), hours)
         compacted = alone("compact", table)
-        after = _asked("table, merged", table, 24 // hours)
-        parts = list(map(str, sorted(feed.glob("parts/*")))) * (24 // hours)
-        stored = Stored(
-            name="parts",
-            files=len(parts),
-            bytes=_size(parts),
-            day=seconds(partial(ask_parts, parts), 1),
-        )
+        after = asked("table, merged", ask_table, DeltaTable(table).file_uris(), hours)
+        parts = asked("parts", ask_parts, sorted(map(str, feed.glob("parts/*"))), hours)
     return Measured(
         rate=rate,
         hours=hours,
-        stored=[before, after, stored],
+        stored=[before, after, parts],
         caught_up=caught_up,
         compacted=compacted,
     )
 
 
-def _asked(name: str, table: Path, stretches: int) -> Stored:
-    files = DeltaTable(table).file_uris() * stretches
+def asked(name: str, ask: Ask, stretch: Sequence[str], hours: int) -> Stored:
+    """Ask the files of a stretch, and as many as a day and a month have."""
+    once = Took(seconds=seconds(partial(ask, stretch), 1))
+    files = list(stretch) * (24 // hours)
+    day = _longer(ask, files, once, 24 // hours)
     return Stored(
         name=name,
         files=len(files),
-        bytes=_size(files),
-        day=seconds(partial(ask_table, files), 5),
-        month=seconds(partial(ask_table, files * MONTH), 1),
+        bytes=size(files),
+        day=day,
+        month=_longer(ask, files * MONTH, day, MONTH),
     )
 
 
-def _size(files: Sequence[str]) -> int:
+def _longer(ask: Ask, files: Sequence[str], shorter: Took, times: int) -> Took:
+    """Return how long a question takes about so many times as much as a shorter one."""
+    expected = shorter.seconds * times
+    if expected > ASKED_SECONDS:
+        return Took(seconds=expected, computed=True)
+    return Took(seconds=seconds(partial(ask, files), 3))
+
+
+def size(files: Sequence[str]) -> int:
+    """Return how many bytes files have together."""
     return sum(Path(it).stat().st_size for it in files)
 
 
@@ -330,8 +365,8 @@ def tables(found: Sequence[Measured]) -> str:
             stored.name,
             f"{stored.files:,}",
             f"{stored.bytes / 1e6:,.1f}",
-            f"{stored.day:,.2f} s",
-            "not measured" if stored.month is None else f"{stored.month:,.2f} s",
+            str(stored.day),
+            str(stored.month),
         ]
         for it in found
         for stored in it.stored
@@ -348,7 +383,33 @@ def tables(found: Sequence[Measured]) -> str:
     ]
     head = ["activities a day", "catching up", "peak memory", "merging", "peak memory"]
     queries = Table(title="Size and time of a question", head=HEAD, rows=rows)
-    return f"{queries}\n\n{Table(title='Speed and memory', head=head, rows=work)}"
+    memory = Table(title="Speed and memory", head=head, rows=work)
+    return f"{queries}\n\n{memory}\n\n{costs(found)}"
+
+
+COSTS = [
+    "activities a day",
+    "the table grows each month by",
+    "which costs",
+    "removed files, at most",
+    "which cost",
+]
+
+
+def costs(found: Sequence[Measured]) -> Table:
+    """Return what the files of the table and those that it has removed cost a month.
+
+    Each day is stored as it was appended and as it was merged. The first files stay until they are
+    removed, then as versions, and then as deleted versions.
+    """
+    stays = STAYS_DAYS + 2 * RECOVERY_DAYS
+    rows = []
+    for it in found:
+        appended, merged = (stored.bytes for stored in it.stored[:2])
+        sizes = (merged * MONTH / 1e9, appended * stays / 1e9)
+        told = [(f"{size:,.1f} GB", f"${size * PRICES['gigabyte_month']:,.2f}") for size in sizes]
+        rows.append([f"{it.rate:,}", *told[0], *told[1]])
+    return Table(title="Cost of the files", head=COSTS, rows=rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,6 +32,19 @@ def test_the_table_and_the_parts_give_the_same_answer(
     assert '"rows": 360' in capsys.readouterr().out
 
 
+def test_the_time_of_a_long_question_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page says so, and the question is asked about the stretch alone."""
+    seen: list[int] = []
+    monkeypatch.setattr(delta, "ASKED_SECONDS", 0)
+    monkeypatch.setattr(delta, "seconds", lambda ask, _: ask() or 90)
+    monkeypatch.setattr(delta, "size", len)
+
+    found = delta.asked("parts", lambda files: seen.append(len(files)), ["a", "b"], 12)
+
+    assert seen == [2]
+    assert (found.files, str(found.day), str(found.month)) == (4, "about 3 min", "about 90 min")
+
+
 def test_the_page_has_a_row_for_each_tenant_and_way_to_store() -> None:
     """Of the rates that the program measures."""
     text = delta.DOCUMENT.read_text("utf-8")
@@ -42,4 +55,4 @@ def test_the_page_has_a_row_for_each_tenant_and_way_to_store() -> None:
             line.split(" | ")[1] for line in table.splitlines() if line.startswith(f"| {rate:,}")
         ]
         assert rows[:3] == ["table, as appended", "table, merged", "parts"]
-        assert len(rows) == 4
+        assert len(rows) == 5  # Speed and memory, and the cost.
