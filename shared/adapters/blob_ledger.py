@@ -7,13 +7,12 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, ContainerClient, ContentSettings
 
-from shared.adapters.blob_storage import read_with_date, unchanged_since
-from shared.adapters.storage_errors import concerns_blob, error_code, explained
+from shared.adapters.blob_storage import read_with_date, replace_version
+from shared.adapters.storage_errors import error_code, explained
 from shared.core.errors import LedgerConflict, StoreUnavailable
 from shared.core.state.layout import ledger_name, quarantine_name, runs_name, runs_prefix
 from shared.ports import SavedLedger
 
-JSON = ContentSettings(content_type="application/json")
 NDJSON = ContentSettings(content_type="application/x-ndjson")
 
 VOLUMES = 20
@@ -39,31 +38,14 @@ class BlobLedgerStore:
 
     def save(self, content: bytes, *, etag: str | None) -> str:
         """Replace or create the ledger; see the port."""
-        try:
-            saved = self._blob.upload_blob(
-                content, overwrite=True, content_settings=JSON, **unchanged_since(etag)
+        saved = replace_version(self._blob, content, etag=etag)
+        if saved is None:
+            raise LedgerConflict(
+                f"the ledger of scan {self._scan!r} was saved by another run, which continues; "
+                "this run ends. Nothing is lost. If this happens often, two apps share the scan's "
+                "name"
             )
-        except AzureError as error:
-            if not concerns_blob(error):
-                raise explained(error, "save", self._blob.url) from error
-            return self._own_save(content, etag, error)
-        return str(saved["etag"])
-
-    def _own_save(self, content: bytes, etag: str | None, refusal: AzureError) -> str:
-        """Return the stored ETag if what is stored is what was sent: our own save, answered late.
-
-        If the version to be replaced is still there, no other run saved first: storage refuses
-        every write to this blob.
-        """
-        stored = self.load()
-        if stored.content == content and stored.etag is not None:
-            return stored.etag
-        if stored.etag == etag:
-            raise explained(refusal, "save", self._blob.url) from refusal
-        raise LedgerConflict(
-            f"the ledger of scan {self._scan!r} was saved by another run, which continues; this "
-            "run ends. Nothing is lost. If this happens often, two apps share the scan's name"
-        ) from refusal
+        return saved
 
     def put_in_quarantine(self, slot: int, content: bytes, *, metadata: Mapping[str, str]) -> None:
         """Keep an answer in quarantine; see the port."""

@@ -8,11 +8,19 @@ from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineResponse
-from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, LinearRetry
+from azure.storage.blob import (
+    BlobClient,
+    BlobServiceClient,
+    ContainerClient,
+    ContentSettings,
+    LinearRetry,
+)
 
 from shared.access import StorageSettings
-from shared.adapters.storage_errors import error_code, explained, is_absent
+from shared.adapters.storage_errors import concerns_blob, error_code, explained, is_absent
 from shared.core.api.answers import read_http_date
+
+JSON = ContentSettings(content_type="application/json")
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
@@ -130,6 +138,30 @@ def unchanged_since(etag: str | None) -> dict[str, Any]:
     if etag is None:
         return {"match_condition": MatchConditions.IfMissing}
     return {"match_condition": MatchConditions.IfNotModified, "etag": etag}
+
+
+def replace_version(blob: BlobClient, content: bytes, *, etag: str | None) -> str | None:
+    """Replace the version of a blob with this ETag, or create the blob; return the new ETag.
+
+    It returns None if another version was saved since. A save that succeeded and whose answer was
+    late is recognised: what is stored then is what was sent.
+
+    Raises:
+        StoreUnavailable: storage cannot be reached or refuses. It refuses every write to this blob
+            if the version to be replaced is still there.
+    """
+    try:
+        saved = blob.upload_blob(
+            content, overwrite=True, content_settings=JSON, **unchanged_since(etag)
+        )
+    except AzureError as error:
+        stored = read_with_date(blob) if concerns_blob(error) else None
+        if stored and stored.content == content:
+            return stored.etag
+        if stored is None or stored.etag == etag:
+            raise explained(error, "save", blob.url) from error
+        return None
+    return str(saved["etag"])
 
 
 def _date_of(response: PipelineResponse[Any, Any]) -> int | None:
