@@ -37,13 +37,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that need the compiler or the browser; their order stays random.
+    """Begin with long tests, and those that need compiler or browser; their order stays random.
 
     The first tests of the list go to one process. So only that one makes the predictions and the
-    stores that those tests share, which take most of their time.
+    stores that those tests share, which take most of their time. A long test that began last would
+    let the other processes wait for it.
     """
-    shared = ("compiler", "browser")
-    items.sort(key=lambda item: not any(map(item.get_closest_marker, shared)))
+    early = ("compiler", "browser", "long")
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, early)))
 
 
 @pytest.hookimpl(trylast=True)

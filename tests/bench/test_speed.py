@@ -80,6 +80,7 @@ def test_a_sweep_and_a_check_follow_a_scan(collect: Collect) -> None:
     assert [it["records"] for it in (scanned, swept, checked)] == [600, 600, 600]
 
 
+@pytest.mark.long
 def test_the_paced_scan_keeps_to_the_budget(collect: Collect) -> None:
     """It sends thirty requests a minute of the fast clock, and barely more at its start."""
     task = replace(Task(name="paced", count=17_000, limit=500, forms=FEW), hours=8, keeps=False)

@@ -197,6 +197,7 @@ def test_a_legacy_token_is_sent_as_it_is(storage_settings: Environ, tenant: Tena
     assert sorted(stored(storage_settings)) == tenant.truth()
 
 
+@pytest.mark.long
 def test_a_token_that_expires_in_mid_scan_is_renewed(
     storage_settings: Environ, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.long
+
 
 class Watch(Thread):
     """Records every process that a process starts, directly or indirectly, while it lives."""
