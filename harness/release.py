@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for app in PACKAGES:
             write_package(folder, app)
         if not all(write_materials(folder, app) for app in PACKAGES):
-            sys.stdout.write("left out the bills of materials: there is no cyclonedx-py on PATH\n")
+            sys.stdout.write("left out the bills of materials: cyclonedx-py is not on PATH\n")
     except (
         bicep.BicepError,
         libraries.LibrariesError,

@@ -17,7 +17,7 @@ from azure.storage.blob import (
     ContentSettings,
 )
 
-from shared.adapters.blob_storage import content_of
+from shared.adapters.blob_storage import JSON, content_of
 from shared.adapters.storage_errors import (
     EXISTS_CODES,
     concerns_blob,
@@ -43,8 +43,6 @@ GZIP = ContentSettings(content_type="application/x-gzip")
 
 There is no Content-Encoding: with it, the storage SDK would unpack the part, and fail above 32 MB.
 """
-
-JSON = ContentSettings(content_type="application/json")
 
 
 class BlobResultStore:

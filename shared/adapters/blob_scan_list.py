@@ -5,13 +5,12 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.storage.blob import ContainerClient, ContentSettings
+from azure.storage.blob import ContainerClient
 
+from shared.adapters.blob_storage import JSON
 from shared.adapters.storage_errors import error_code, explained, is_absent
 from shared.core.state.layout import SCAN_LIST, SCAN_LIST_KEPT
 from shared.ports import ListedScans
-
-JSON = ContentSettings(content_type="application/json")
 
 HTTP_NOT_MODIFIED = 304
 

@@ -7,13 +7,11 @@ staged: nobody sees it, and the service drops it after a week.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
-from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 
-from shared.adapters.blob_storage import Containers
+from shared.adapters.blob_storage import Containers, unchanged_since
 from shared.adapters.storage_errors import EXISTS_CODES, error_code, explained, is_absent
 from shared.ports import Trial
 
@@ -52,9 +50,12 @@ def _state(container: ContainerClient) -> Iterator[Trial]:
     blob, part = container.get_blob_client(STATE), container.get_blob_client(PART)
     steps: tuple[tuple[str, Callable[[], str | None]], ...] = (
         ("create (state)", lambda: _create(blob)),
-        ("refuse a second creation (state)", lambda: _refused(blob, _absent())),
+        ("refuse a second creation (state)", lambda: _refused(blob, None)),
         ("replace the version that was read (state)", lambda: _replace(blob)),
-        ("refuse to replace another version (state)", lambda: _refused(blob, _version('"0x0"'))),
+        (
+            "refuse to replace another version (state)",
+            lambda: _refused(blob, '"0x0"'),
+        ),
         ("read (state)", lambda: _read(blob)),
         ("list (state)", lambda: _list(container)),
         ("stage and commit (state)", lambda: _commit(part)),
@@ -80,28 +81,20 @@ def _tried(
     return Trial(name=name, problem=problem, is_needed=is_needed)
 
 
-def _absent() -> dict[str, Any]:
-    return {"match_condition": MatchConditions.IfMissing}
-
-
-def _version(etag: str) -> dict[str, Any]:
-    return {"match_condition": MatchConditions.IfNotModified, "etag": etag}
-
-
 def _create(blob: BlobClient) -> None:
     """Create the blob; one that an earlier examination could not delete is replaced."""
     try:
-        blob.upload_blob(CONTENT, overwrite=True, **_absent())
+        blob.upload_blob(CONTENT, overwrite=True, **unchanged_since(None))
     except AzureError as error:
         if error_code(error) not in EXISTS_CODES:
             raise
         etag = blob.get_blob_properties().etag
-        blob.upload_blob(CONTENT, overwrite=True, **_version(etag))
+        blob.upload_blob(CONTENT, overwrite=True, **unchanged_since(etag))
 
 
-def _refused(blob: BlobClient, condition: dict[str, Any]) -> str | None:
+def _refused(blob: BlobClient, etag: str | None) -> str | None:
     try:
-        blob.upload_blob(CHANGED, overwrite=True, **condition)
+        blob.upload_blob(CHANGED, overwrite=True, **unchanged_since(etag))
     except AzureError as error:
         if error_code(error) not in EXISTS_CODES:
             raise
@@ -111,7 +104,7 @@ def _refused(blob: BlobClient, condition: dict[str, Any]) -> str | None:
 
 def _replace(blob: BlobClient) -> None:
     etag = blob.get_blob_properties().etag
-    blob.upload_blob(CHANGED, overwrite=True, **_version(etag))
+    blob.upload_blob(CHANGED, overwrite=True, **unchanged_since(etag))
 
 
 def _read(blob: BlobClient) -> str | None:

@@ -29,7 +29,7 @@ def test_the_document_has_the_tables_of_the_counts() -> None:
 def test_an_overview_takes_the_operations_that_the_program_sends(
     storage_settings: dict[str, str],
 ) -> None:
-    """The first time there is no page yet, and the second time none is due."""
+    """The first call writes a page; for the second, none is due yet."""
     scans = json.dumps([{"name": f"tenant-{number}"} for number in range(3)])
     app = App(environ={"MDA_API_URL": GOOD["MDA_API_URL"], **storage_settings, "SCANS": scans})
     state = storage(read_settings(app.environ), app)["tenant-0"].state

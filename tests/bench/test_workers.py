@@ -24,7 +24,7 @@ def test_a_ratio_compares_the_rates_of_one_round() -> None:
 
 
 def test_a_run_that_failed_ends_the_measurement() -> None:
-    """Its requests are no throughput."""
+    """Its requests do not count as throughput."""
     assert workers.requests_of(ended("idle", 3)) == 3
     with pytest.raises(RuntimeError, match="a worker failed"):
         workers.requests_of(ended("failed", 3))

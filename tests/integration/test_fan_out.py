@@ -130,7 +130,7 @@ def test_a_worker_that_finds_the_scan_claimed_ends_well(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A message that is delivered twice is no failure."""
+    """A message may be delivered twice."""
     deploy(monkeypatch, environ)
     run_on_message(due("contoso"))
     asked = len(customers[0].api.requests)
