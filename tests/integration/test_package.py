@@ -4,9 +4,9 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -22,6 +22,7 @@ from harness.interpreters import AZURE, HOW_TO_GET_IT, azure_python, version
 from infra.scripts.package import pack
 from simulator import IdentityEndpoint, Simulator
 from tests.integration.test_scan_over_http import OPEN, history
+from tests.once import made_once
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = Path(".python_packages/lib/site-packages")
@@ -105,18 +106,16 @@ def python(request: pytest.FixtureRequest) -> Path:
 def installed(cache: Path, python: Path, contents: str, *arguments: str) -> Path:
     """Return a folder with packages for an interpreter, cached after the first installation."""
     said = f"{contents} {version(python)} {sys.platform}"
-    folder = cache / hashlib.sha256(said.encode()).hexdigest()[:16]
-    if not folder.exists():
-        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
+
+    def install(folder: Path) -> None:
         # It gets its own pip, as another Python's may be too old to run there.
-        own = unfinished.with_suffix(".venv")
-        subprocess.run([python, "-m", "venv", own], check=True)
-        pip = [str(own / "bin/python"), "-m", "pip", "install", "--quiet"]
-        options = ["--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
-        subprocess.run([*pip, *options, "--target", str(unfinished), *arguments], check=True)
-        shutil.rmtree(own)
-        unfinished.rename(folder)
-    return folder
+        with tempfile.TemporaryDirectory() as own:
+            subprocess.run([python, "-m", "venv", own], check=True)
+            pip = [str(Path(own, "bin/python")), "-m", "pip", "install", "--quiet"]
+            options = ["--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
+            subprocess.run([*pip, *options, "--target", str(folder), *arguments], check=True)
+
+    return made_once(cache / hashlib.sha256(said.encode()).hexdigest()[:16], install)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ from tests.integration.test_package import (
     python,  # noqa: F401 - a fixture
 )
 from tests.integration.test_scan_over_http import OPEN, history, run_until_idle, settings, stored
+from tests.once import made_once
 from tests.tables import query
 
 ROOT = Path(__file__).parents[2]
@@ -273,17 +274,16 @@ def test_without_its_libraries_the_package_does_not_load(deployed: Deployed) -> 
 
 def zipped(libraries: Path) -> int:
     """Return the bytes of libraries in a package, which are kept: to zip them takes seconds."""
-    kept = libraries.with_suffix(".zipped")
-    if not kept.exists():
+
+    def measure(file: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "package.zip"
             pack(ROOT, archive, libraries, app="table")
             with zipfile.ZipFile(archive) as package:
                 packed = [it for it in package.infolist() if LIBRARIES in Path(it.filename).parents]
-        unfinished = kept.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(str(sum(it.compress_size for it in packed)))
-        unfinished.rename(kept)
-    return int(kept.read_text())
+        file.write_text(str(sum(it.compress_size for it in packed)))
+
+    return int(made_once(libraries.with_suffix(".zipped"), measure).read_text())
 
 
 def test_the_package_is_of_bounded_size(deployed: Deployed) -> None:
