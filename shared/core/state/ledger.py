@@ -27,7 +27,7 @@ from shared.core.state import manifest as manifests
 from shared.core.state.capacity import is_overloaded
 from shared.core.state.decisions import Order
 from shared.core.state.levers import filters_accepted, is_accepted, resumed_in_time
-from shared.core.state.pacing import note_start
+from shared.core.state.pacing import note_start, note_unsaved
 from shared.core.state.planning import last_age, settles_until
 from shared.core.state.proof import proof_in, settle, with_proof
 
@@ -153,7 +153,8 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
             no operator has accepted the change.
     """
     ledger = resumed_in_time(_rescoped(ledger, now, policy), now)
-    ledger = change(ledger, pacing=note_start(ledger.pacing, now))
+    paced = note_start(_with_unsaved(ledger, now, policy).pacing, now)
+    ledger = change(ledger, pacing=paced)
     until = settles_until(ledger, now, policy)
     return change(
         with_proof(ledger, settle(proof_in(ledger), until)),
@@ -164,6 +165,18 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
         claimed_until=now + policy.budget + CLAIM_MARGIN_MS,
         api=policy.api,
     )
+
+
+def _with_unsaved(ledger: Ledger, now: int, policy: Policy) -> Ledger:
+    """Return the ledger with the requests that the last run sent and could not save.
+
+    A run that was killed never released its claim. Every answer is saved with the requests before
+    it, so only those that were pending can be missing. The latest is from the end of its time.
+    """
+    if not ledger.claimed_until:
+        return ledger
+    at = min(ledger.claimed_until - CLAIM_MARGIN_MS, now)
+    return change(ledger, pacing=note_unsaved(ledger.pacing, now, policy.concurrency, at=at))
 
 
 def release(ledger: Ledger) -> Ledger:

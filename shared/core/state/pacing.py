@@ -23,9 +23,11 @@ RESERVE_MS = 5_000
 def next_allowed(pacing: Pacing, now: int, per_minute: int) -> int:
     """Return the earliest instant for the next request; `now` when it may go at once.
 
-    Never more than `per_minute` in any 60 seconds. A few requests may follow each other at once;
-    while 60 seconds hold so many, each waits for one gap after the last. So a scan that resumes
-    does not make up for its rest, and a busy one sends evenly.
+    Never more than `per_minute` are sent in any 60 seconds. The API counts arrivals: beside those
+    sent in the same 60 seconds, the requests that were on their way when these began may arrive in
+    them, so at most one more for each lane. A few requests may follow each other at once; while 60
+    seconds hold so many, each waits for one gap after the last. So a scan that resumes does not
+    make up for its rest, and a busy one sends evenly.
     """
     return max(now, _paced(pacing, now, per_minute), throttled_until(pacing, now))
 
@@ -68,6 +70,12 @@ def note_request(pacing: Pacing, now: int) -> Pacing:
     return msgspec.structs.replace(
         pacing, sent_at=(*recent(pacing, now), now), requests=pacing.requests + 1
     )
+
+
+def note_unsaved(pacing: Pacing, now: int, count: int, *, at: int) -> Pacing:
+    """Return the pacing with so many requests that may have been sent as late as `at`."""
+    sent = sorted((*recent(pacing, now), *[at] * count))
+    return msgspec.structs.replace(pacing, sent_at=tuple(sent))
 
 
 def note_step(pacing: Pacing, duration: int) -> Pacing:

@@ -201,6 +201,29 @@ def test_a_released_ledger_is_free_at_once() -> None:
     assert (released.epoch, released.run, released.claimed_until) == (1, "me", 0)
 
 
+@pytest.mark.parametrize("late", [0, 5_000, 29_999])
+def test_a_claim_counts_what_a_killed_run_could_not_save(late: int) -> None:
+    """A request for each lane, at the end of its time; a released ledger lacks none."""
+    how = policy(concurrency=3)
+    killed = ledgers.claim(new_ledger(), run="killed", now=NOW, policy=how)
+    begun = killed.claimed_until + late
+
+    claimed = ledgers.claim(killed, run="me", now=begun, policy=how)
+    after_release = ledgers.claim(ledgers.release(killed), run="me", now=begun, policy=how)
+
+    assert claimed.pacing.sent_at == (NOW + how.budget,) * 3
+    assert after_release.pacing.sent_at == ()
+
+
+def test_what_a_killed_run_could_not_save_was_sent_before_the_next_one() -> None:
+    """Whatever its clock said: a claim that is too far ahead is not believed."""
+    killed = new_ledger(claimed_until=NOW + 30 * DAY)
+
+    claimed = ledgers.claim(killed, run="me", now=NOW, policy=policy(concurrency=2))
+
+    assert claimed.pacing.sent_at == (NOW, NOW)
+
+
 FILTERED = {"service": {"eq": [20893]}}
 
 
