@@ -41,6 +41,16 @@ LISTENS = re.compile(r"service successfully listens on https?://127\.0\.0\.1:(\d
 ENDS_WITH_ITS_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.exit()).resume()"
 """Imported by Node first: a parent that is killed closes the pipe, and the emulator ends too."""
 
+WITHOUT_TELEMETRY = (
+    "data:text/javascript,import{createRequire}from'node:module';"
+    "const{resolve,cache}=createRequire(process.argv[1]),name=resolve('applicationinsights');"
+    "cache[name]={id:name,filename:name,loaded:true,exports:{}}"
+)
+"""Imported by Node first: the emulator finds its library of telemetry loaded, and empty.
+
+Loading it would take two thirds of a start, although `--disableTelemetry` leaves it unused.
+"""
+
 COMPILED = Path(__file__).parent / "node/node_modules/.compiled"
 """Where Node keeps the emulator compiled, which saves a third of a start."""
 
@@ -146,7 +156,7 @@ def _start(
         msg = f"Azurite is not installed ({service} does not exist): run `make setup`"
         raise AzuriteError(msg)
     command = [
-        *(_node(), "--import", ENDS_WITH_ITS_PARENT, str(service)),
+        *(_node(), "--import", ENDS_WITH_ITS_PARENT, "--import", WITHOUT_TELEMETRY, str(service)),
         *(f"--{service.parent.name}Host", "127.0.0.1", f"--{service.parent.name}Port", "0"),
         *("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"),
         *options,
