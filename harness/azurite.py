@@ -48,7 +48,7 @@ WITHOUT_TELEMETRY = (
 )
 """Imported by Node first: the emulator finds its library of telemetry loaded, and empty.
 
-Loading it would take two thirds of a start, although `--disableTelemetry` leaves it unused.
+Loading it would double the time of a start, although `--disableTelemetry` leaves it unused.
 """
 
 COMPILED = Path(__file__).parent / "node/node_modules/.compiled"

@@ -10,10 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator import chance
-from simulator.spans import ALWAYS, LAST, Spans, holds
+from simulator.spans import ALWAYS, FIRST, LAST, Spans, holds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simulator.index import Column, Index
 
@@ -71,9 +71,17 @@ def search(
     column = index.by_created if wanted.by_created else index.by_date
     keys = index.created if wanted.by_created else index.timestamps
     passes = _conditions(index, wanted, verdicts, content)
-    matches = (row for row in _ordered(index, wanted, column) if all(test(row) for test in passes))
+    matches = _matching(_ordered(index, wanted, column), passes)
     rows = list(islice(matches, wanted.skip, wanted.skip + wanted.count))
     return Found(rows, [keys[row] for row in rows], _total(index, wanted, passes))
+
+
+def _matching(rows: Iterable[int], passes: Iterable[Callable[[int], bool]]) -> Iterator[int]:
+    """Yield the rows that pass every test."""
+    matches = iter(rows)
+    for test in passes:
+        matches = filter(test, matches)
+    return matches
 
 
 def _ordered(index: Index, wanted: Search, column: Column) -> Iterator[int]:
@@ -98,16 +106,26 @@ def _conditions(
 ) -> list[Callable[[int], bool]]:
     passes: list[Callable[[int], bool]] = []
     if wanted.dates != ALWAYS:
-        passes.append(lambda row: holds(wanted.dates, index.timestamps[row]))
+        passes.append(_within(wanted.dates, index.timestamps))
     if wanted.created != ALWAYS:
-        passes.append(lambda row: holds(wanted.created, index.created[row]))
-    if wanted.visible_at_ms is not None:
+        passes.append(_within(wanted.created, index.created))
+    if wanted.visible_at_ms is not None and not wanted.jitter_ms:
+        passes.append(_within(((FIRST, wanted.visible_at_ms),), index.created))
+    elif wanted.visible_at_ms is not None:
         passes.append(lambda row: is_visible(index.created[row], row, wanted))
     if wanted.shows is not None:
         passes.append(wanted.shows)
     if wanted.residual is not None and verdicts is not None:
         passes.append(_remembered(wanted.residual, verdicts, content))
     return passes
+
+
+def _within(spans: Spans, keys: Sequence[int]) -> Callable[[int], bool]:
+    """Return the test that a row's key lies in the spans, of which there is usually one."""
+    if len(spans) != 1:
+        return lambda row: holds(spans, keys[row])
+    ((low, high),) = spans
+    return lambda row: low <= keys[row] <= high
 
 
 def is_visible(created: int, row: int, wanted: Search) -> bool:
@@ -143,7 +161,7 @@ def _total(index: Index, wanted: Search, passes: list[Callable[[int], bool]]) ->
         (index.by_date, wanted.dates) if narrow_dates else (index.by_created, wanted.created)
     )
     rows: Iterable[int] = column.walk(spans, descending=False)
-    return sum(all(test(row) for test in passes) for row in rows)
+    return sum(1 for _ in _matching(rows, passes))
 
 
 def _hidden(index: Index, wanted: Search) -> int:

@@ -6,7 +6,6 @@ import json
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 _VERDICTS_MAX = 8
 
 # The number of records that are kept: sweeps, repeated pages and checks ask for them again.
-_RECORDS_MAX = 2048
+_RECORDS_MAX = 4096
 
 
 class Identity(NamedTuple):
@@ -84,7 +83,8 @@ class Tenant:
         self._rows_named = 0
         self._verdicts: OrderedDict[str, bytearray] = OrderedDict()
         self._lock = RLock()
-        self._made = lru_cache(maxsize=_RECORDS_MAX)(self._forge.record)
+        self._identities: list[Identity] = []
+        self._made: dict[int, bytes] = {}
 
     @classmethod
     def generate(  # noqa: PLR0913 - every one is a property of the history
@@ -145,7 +145,7 @@ class Tenant:
             for row, plan in enumerate(plans, start=first_row):
                 if plan != Planned(timestamp=plan.timestamp, created=plan.created):
                     self._plans[row] = plan
-            return [self._identity(row) for row in range(first_row, len(self._index))]
+            return self._all_identities()[first_row:]
 
     def truth(self, *, visible_at_ms: int | None = None) -> list[Identity]:
         """Return the identity of every activity, each once, sorted as tuples.
@@ -155,13 +155,13 @@ class Tenant:
 
         """
         with self._lock:
-            created = self._index.created
-            rows = [
-                row
-                for row in range(len(created))
-                if visible_at_ms is None or created[row] <= visible_at_ms
-            ]
-            return sorted({self._identity(row) for row in rows})
+            return sorted(
+                {
+                    it
+                    for it in self._all_identities()
+                    if visible_at_ms is None or it.created <= visible_at_ms
+                }
+            )
 
     def arrivals(self, *, jitter_ms: int = 0) -> list[Arrival]:
         """Return every identity and when it became visible, in the order of `truth()`.
@@ -176,8 +176,8 @@ class Tenant:
         """
         with self._lock:
             found: dict[Identity, int] = {}
-            for row, created in enumerate(self._index.created):
-                identity, at = self._identity(row), visible_from(created, row, jitter_ms)
+            for row, identity in enumerate(self._all_identities()):
+                at = visible_from(identity.created, row, jitter_ms)
                 found[identity] = min(at, found.get(identity, at))
             return [Arrival(identity, found[identity]) for identity in sorted(found)]
 
@@ -200,7 +200,8 @@ class Tenant:
         with self._lock:
             moment = ((identity.timestamp, identity.timestamp),)
             rows = self._index.by_date.walk(moment, descending=False)
-            found = [self.bytes_of(row) for row in rows if self._identity(row) == identity]
+            identities = self._all_identities()
+            found = [self.bytes_of(row) for row in rows if identities[row] == identity]
         if not found:
             message = f"The tenant holds no activity {identity}; truth() lists those that it holds."
             raise KeyError(message)
@@ -208,10 +209,16 @@ class Tenant:
 
     def bytes_of(self, row: int) -> bytes:
         """Return the record of a row that `search` found."""
+        made = self._made.get(row)
+        if made is not None:
+            return made
+        if len(self._made) >= _RECORDS_MAX:
+            self._made.clear()
         plan = self._plans.get(row)
-        if plan is not None and plan.raw is not None:
-            return plan.raw
-        return self._made(self._seedling(row))
+        raw = None if plan is None else plan.raw
+        return self._made.setdefault(
+            row, self._forge.record(self._seedling(row)) if raw is None else raw
+        )
 
     def times_of(self, row: int) -> tuple[int, int]:
         """Return the `timestamp` and the `created` of a row that `search` found."""
@@ -220,8 +227,8 @@ class Tenant:
     def row_of(self, activity_id: str) -> int | None:
         """Return the row of the first activity with this `_id`, or None."""
         with self._lock:
-            for row in range(self._rows_named, len(self._index)):
-                self._rows_by_id.setdefault(self._identity(row).id, row)
+            for row, identity in enumerate(self._all_identities()[self._rows_named :]):
+                self._rows_by_id.setdefault(identity.id, self._rows_named + row)
             self._rows_named = len(self._index)
             return self._rows_by_id.get(activity_id)
 
@@ -266,8 +273,12 @@ class Tenant:
             return Seedling(row, timestamp, created)
         return Seedling(row, timestamp, created, plan.omit, plan.size, plan.id)
 
-    def _identity(self, row: int) -> Identity:
-        return Identity(self._forge.identify(self._seedling(row)), *self.times_of(row))
+    def _all_identities(self) -> list[Identity]:
+        """Return the identity of each row; rows never change, so each is made once."""
+        for row in range(len(self._identities), len(self._index)):
+            name = self._forge.identify(self._seedling(row))
+            self._identities.append(Identity(name, *self.times_of(row)))
+        return self._identities
 
     def content_of(self, row: int) -> dict[str, Any]:
         """Return a record as a client would parse it, for filters on its content."""
