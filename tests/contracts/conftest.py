@@ -6,7 +6,7 @@ import pytest
 
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
-from shared.adapters.blob_storage import Containers
+from shared.adapters.blob_storage import Containers, make_container
 from tests.contracts.proxies import ListingFolders, through
 from tests.contracts.storage import (
     SCAN,
@@ -32,7 +32,8 @@ def ledger(request: pytest.FixtureRequest) -> LedgerPlace:
     """Provide a ledger store without a ledger."""
     if request.param == "fake":
         return fake_ledger()
-    state = request.getfixturevalue("containers").state
+    state = opened(request.getfixturevalue("storage_settings"), make=False).state
+    make_container(state)
     return AzuriteLedger(BlobLedgerStore(state, SCAN), state)
 
 
@@ -42,7 +43,9 @@ def results(request: pytest.FixtureRequest) -> Iterator[ResultPlace]:
     if request.param.startswith("fake"):
         yield FakeResults(InMemoryResults(lists_folders="folders" in request.param))
         return
-    made: Containers = request.getfixturevalue("containers")
+    made = opened(request.getfixturevalue("storage_settings"), make=False)
+    make_container(made.data)
+    make_container(made.manifests)
     if "folders" not in request.param:
         yield AzuriteResults(_store(made), made.data, made.manifests)
         return

@@ -1,5 +1,6 @@
 """The storage service's error codes, and the effect of each on a scan."""
 
+import uuid
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -7,6 +8,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import StorageErrorCode
 
+from harness.azurite import Azurite
 from shared.adapters.blob_ledger import BlobLedgerStore
 from shared.adapters.blob_results import BlobResultStore
 from shared.adapters.blob_storage import Containers
@@ -18,6 +20,7 @@ from shared.adapters.storage_errors import (
     concerns_blob,
 )
 from shared.core.errors import PartUnreadable, StoreUnavailable
+from tests.conftest import unused_storage
 from tests.contracts.proxies import first_line, refusal_of, through
 from tests.contracts.storage import PART, SCAN, commit, opened, stage
 
@@ -77,6 +80,14 @@ OF_REQUESTS_WE_NEVER_SEND = {
 
 FIRST_OF_QUEUES = "InvalidMarker"
 """Codes from this one on belong to the other services."""
+
+
+@pytest.fixture(scope="module")
+def shared_settings(azurite: Azurite) -> dict[str, str]:
+    """Return the settings of containers for tests that leave nothing where others look."""
+    settings = unused_storage(azurite.connection_string, f"test-{uuid.uuid4().hex}")
+    opened(settings)
+    return settings
 
 
 def status_of(code: str) -> str:
@@ -144,12 +155,11 @@ def test_an_unknown_code_is_judged_by_its_status(status: int, *, expected: bool)
 
 
 @pytest.mark.parametrize("code", [*BLOB_CODES, "SomethingNew"])
-def test_a_refused_part_affects_only_that_part(storage_settings: dict[str, str], code: str) -> None:
+def test_a_refused_part_affects_only_that_part(shared_settings: dict[str, str], code: str) -> None:
     """This holds for reading it and for staging where another blob is in its place."""
-    opened(storage_settings)
     refused = refusal_of(status_of(code), code)
     with through(
-        storage_settings, refuse=lambda asked: refused if b".jsonl.gz" in asked else None
+        shared_settings, refuse=lambda asked: refused if b".jsonl.gz" in asked else None
     ) as it:
         containers = opened(it, make=False)
         store = BlobResultStore(containers.data, containers.manifests, SCAN)
@@ -163,16 +173,16 @@ def test_a_refused_part_affects_only_that_part(storage_settings: dict[str, str],
 
 @pytest.mark.parametrize("code", [*BLOB_CODES, "SomethingNew"])
 def test_a_ledger_that_is_refused_ends_the_run_with_the_real_cause(
-    storage_settings: dict[str, str], code: str
+    shared_settings: dict[str, str], code: str
 ) -> None:
     """No other run saved it, so the message does not mention one."""
-    state = opened(storage_settings).state
-    etag = BlobLedgerStore(state, SCAN).save(b"one", etag=None)
+    state = opened(shared_settings, make=False).state
+    etag = BlobLedgerStore(state, code).save(b"one", etag=None)
     refused = refusal_of(status_of(code), code)
     with through(
-        storage_settings, refuse=lambda it: refused if it.startswith(b"PUT") else None
+        shared_settings, refuse=lambda it: refused if it.startswith(b"PUT") else None
     ) as it:
-        store = BlobLedgerStore(opened(it, make=False).state, SCAN)
+        store = BlobLedgerStore(opened(it, make=False).state, code)
 
         with pytest.raises(StoreUnavailable, match=f"could not save .*{code}"):
             store.save(b"two", etag=etag)
@@ -180,13 +190,12 @@ def test_a_ledger_that_is_refused_ends_the_run_with_the_real_cause(
 
 @pytest.mark.parametrize("code", [*BLOB_CODES, "SomethingNew"])
 def test_a_manifest_that_is_refused_ends_the_run_with_the_real_cause(
-    storage_settings: dict[str, str], code: str
+    shared_settings: dict[str, str], code: str
 ) -> None:
     """It does not exist with other content, so the message does not say so."""
-    opened(storage_settings)
     refused = refusal_of(status_of(code), code)
     with through(
-        storage_settings, refuse=lambda it: refused if it.startswith(b"PUT") else None
+        shared_settings, refuse=lambda it: refused if it.startswith(b"PUT") else None
     ) as it:
         containers = opened(it, make=False)
         store = BlobResultStore(containers.data, containers.manifests, SCAN)
