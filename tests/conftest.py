@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from harness.azurite import Azurite
 from harness.azurite import azurite as run_azurite
+from tests.compiling import ROOT, compile_together
 from tests.quick import Quick
 
 # A busy machine must not fail a test, so no example has a deadline. CI repeats itself
@@ -33,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Run one process more than there are processors, since many tests wait for another one."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let the test processes compile what is new before they collect."""
+    compile_together(ROOT / it for it in session.config.args)
 
 
 @pytest.hookimpl(trylast=True)
