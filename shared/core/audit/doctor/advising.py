@@ -72,6 +72,17 @@ def _finding(row: _Row) -> Finding:
     )
 
 
+def _same(*, fact: str, assumed: str, measured: str | None, meaning: str) -> _Row:
+    """Return how a fact is judged that differs unless it is exactly what is assumed."""
+    return _Row(
+        fact=fact,
+        assumed=assumed,
+        measured=measured,
+        differs=measured != assumed,
+        meaning=meaning,
+    )
+
+
 _TOO_LITTLE = "The answers did not tell: there were too few activities, or the API did not answer."
 
 _UNTOLD = {
@@ -86,7 +97,7 @@ _UNTOLD = {
 
 
 def _page_cap(facts: Facts, policy: Policy) -> _Row:
-    told = {
+    told: dict[str | None, str] = {
         "obeyed": "The scan gets as many activities from a request as it asks for.",
         "capped": "Larger limits are answered with smaller pages, so they bring nothing.",
         "ignored": "The API makes pages of its own size, whatever it is asked for.",
@@ -101,41 +112,42 @@ def _page_cap(facts: Facts, policy: Policy) -> _Row:
         if known
         else None,
         differs=facts.page_cap_is == "exact" and (facts.page_cap or 0) < policy.limit,
-        meaning=told.get(facts.limit or "", ""),
+        meaning=told.get(facts.limit, ""),
     )
 
 
 def _latency(facts: Facts, policy: Policy) -> _Row:
-    small, large = facts.small_page_ms, facts.large_page_ms
     needed = concurrency(facts, policy)
-    text = None if small is None else f"{_seconds(small)} for {facts.small_page:,} records"
-    if text is not None and large is not None:
-        text += f", {_seconds(large)} for {facts.large_page:,} records"
+    pages = (
+        (facts.small_page_ms, facts.small_page),
+        (facts.large_page_ms, facts.large_page),
+    )
+    told = [
+        f"{_seconds(took)} for {records:,} records" for took, records in pages if took is not None
+    ]
     return _Row(
         fact="latency",
         assumed=f"SCAN_CONCURRENCY={policy.concurrency} uses the whole request budget",
-        measured=text,
+        measured=", ".join(told) or None,
         differs=needed is not None and needed > policy.concurrency,
-        meaning=f"With such pages it takes {needed or 1} slices at once to use the budget.",
+        meaning=f"With such pages it takes {needed} slices at once to use the budget.",
     )
 
 
 def _default_direction(facts: Facts, _: Policy) -> _Row:
-    return _Row(
+    return _same(
         fact="default direction",
         assumed="desc",
         measured=facts.default_direction,
-        differs=facts.default_direction != "desc",
         meaning="The scan relies on it only where the API refuses sortDirection.",
     )
 
 
 def _direction(facts: Facts, policy: Policy) -> _Row:
-    return _Row(
+    return _same(
         fact="sort direction",
         assumed="obeyed",
         measured=facts.direction,
-        differs=facts.direction != "obeyed",
         meaning="The scan asks in the direction of SCAN_SORT_DIRECTION"
         f" ({policy.direction}), notices pages that come the other way, and follows them."
         if facts.direction != "unsorted"
@@ -145,11 +157,10 @@ def _direction(facts: Facts, policy: Policy) -> _Row:
 
 def _refused(facts: Facts, _: Policy) -> _Row:
     told = facts.page_cap is not None or facts.refused
-    return _Row(
+    return _same(
         fact="refused forms",
         assumed="none",
         measured=(", ".join(facts.refused) or "none") if told else None,
-        differs=bool(facts.refused),
         meaning="The scan asks with fewer options where the API refuses them, and warns."
         if facts.refused
         else "Every form of a query that the scan uses is accepted.",
@@ -161,46 +172,45 @@ def _cursor(facts: Facts, _: Policy) -> _Row:
     expected = moved["desc" if facts.direction in {"always desc", "reversed"} else "asc"]
     if "sortDirection" in facts.refused:
         expected = moved[facts.default_direction or "desc"]
-    return _Row(
+    return _same(
         fact="continuation",
         assumed=f"moves {expected}",
         measured=None if facts.cursor is None else f"moves {facts.cursor}",
-        differs=facts.cursor != expected,
         meaning="The scan reads its place from that bound. Without it, it halves slices until "
         "each fits on a page.",
     )
 
 
 def _notation(facts: Facts, _: Policy) -> _Row:
-    return _Row(
+    return _same(
         fact="numbers in the continuation",
         assumed="digits",
         measured=facts.notation,
-        differs=facts.notation != "digits",
         meaning="The scan reads digits and a decimal point. It can read no place from text, and "
         "halves slices until each fits on a page.",
     )
 
 
 def _echoes(facts: Facts, policy: Policy) -> _Row:
-    loses = "loses other filters after the first page"
+    told: dict[str | None, str] = {
+        "all": "all are repeated",
+        "times": "loses other filters after the first page",
+    }
     has_own = "This scan has filters of its own." if policy.filters else "This scan has none."
-    return _Row(
+    return _same(
         fact="filters in the continuation",
         assumed="all are repeated",
-        measured={"all": "all are repeated", "times": loses}.get(facts.echoes or ""),
-        differs=facts.echoes != "all",
+        measured=told.get(facts.echoes),
         meaning="If a continuation drops a filter, the scan does not follow it, and halves "
         f"slices until each fits on a page. {has_own}",
     )
 
 
 def _boundary(facts: Facts, _: Policy) -> _Row:
-    return _Row(
+    return _same(
         fact="page boundary",
         assumed="clean",
         measured=facts.boundary,
-        differs=facts.boundary != "clean",
         meaning="Activities at the cursor come on one page only."
         if facts.boundary == "clean"
         else "Activities at the cursor come on both pages; the scan stores them once.",
@@ -230,7 +240,7 @@ def _black_hole(facts: Facts, _: Policy) -> _Row:
 def _created_filter(facts: Facts, policy: Policy) -> _Row:
     return _Row(
         fact="filter on created",
-        assumed=f"honoured (SCAN_SWEEP_BY={policy.sweep_by})"
+        assumed="honoured (SCAN_SWEEP_BY=created)"
         if policy.sweep_by == "created"
         else "not needed (SCAN_SWEEP_BY=full)",
         measured=facts.created_filter,
@@ -242,11 +252,10 @@ def _created_filter(facts: Facts, policy: Policy) -> _Row:
 
 
 def _created_sort(facts: Facts, _: Policy) -> _Row:
-    return _Row(
+    return _same(
         fact="sort by created",
         assumed="obeyed",
         measured=facts.created_sort,
-        differs=facts.created_sort != "obeyed",
         meaning="A millisecond with more activities than a page is read page by page by created."
         if facts.created_sort == "obeyed"
         else "A millisecond with more activities than a page is asked for as one page.",
@@ -333,7 +342,7 @@ def _max(facts: Facts, _: Policy) -> _Row:
 
 
 def _unknown_filter(facts: Facts, policy: Policy) -> _Row:
-    meanings = {
+    meanings: dict[str | None, str] = {
         "ignored": "A misspelt filter in SCAN_FILTERS collects everything, without a word.",
         "refused": "A misspelt filter in SCAN_FILTERS makes the run fail with the API's words.",
         "matches nothing": "A misspelt filter in SCAN_FILTERS collects nothing, without a word.",
@@ -343,7 +352,7 @@ def _unknown_filter(facts: Facts, policy: Policy) -> _Row:
         assumed="refused (SCAN_FILTERS is set)" if policy.filters else "not needed",
         measured=facts.unknown_filter,
         differs=bool(policy.filters) and facts.unknown_filter != "refused",
-        meaning=meanings.get(facts.unknown_filter or "", ""),
+        meaning=meanings.get(facts.unknown_filter, ""),
     )
 
 
@@ -488,8 +497,8 @@ def _settings(facts: Facts, policy: Policy) -> Iterator[tuple[str, str]]:
     if facts.direction == "always desc" and policy.direction == "asc":
         yield "SCAN_SORT_DIRECTION", "desc"
     wanted = settle(facts) or 0
-    first_sweep = policy.sweeps[0][1] if policy.sweeps else policy.reach
-    if policy.settle < wanted < min(first_sweep, policy.reach):
+    next_look = policy.sweeps[0][1] if policy.sweeps else policy.reach
+    if policy.settle < wanted < next_look:
         yield "SCAN_SETTLE", f"{wanted // MINUTE_MS}m"
         if policy.fresh < wanted:
             yield "SCAN_FRESH", f"{wanted // MINUTE_MS}m"
@@ -499,17 +508,18 @@ def _limit(facts: Facts) -> int | None:
     """Return the limit to ask for, None if the present one is as good as any."""
     if facts.limit == "refused":
         return LIMIT_MIN
-    if facts.page_cap is None or facts.page_cap_is != "exact" or facts.limit == "obeyed":
+    if facts.page_cap is None or facts.page_cap_is != "exact":
         return None
     return min(LIMIT_MAX, max(LIMIT_MIN, facts.page_cap))
 
 
 def concurrency(facts: Facts, policy: Policy) -> int | None:
     """Return how many slices at once use the whole request budget, None if it is not known."""
-    slowest = max(facts.small_page_ms or 0, facts.large_page_ms or 0)
-    if facts.small_page_ms is None and facts.large_page_ms is None:
+    took = [it for it in (facts.small_page_ms, facts.large_page_ms) if it is not None]
+    if not took:
         return None
-    return min(CONCURRENCY_MOST, max(1, -(-slowest * policy.requests_per_minute // MINUTE_MS)))
+    needed = -(-max(took) * policy.requests_per_minute // MINUTE_MS)
+    return min(CONCURRENCY_MOST, max(1, needed))
 
 
 def _sweep_by(facts: Facts) -> str | None:
