@@ -20,6 +20,12 @@ USUAL = policy(concurrency=3, requests_per_minute=25)
 
 SLOW = tuple(Lag(share=it, seconds=900) for it in (0.5, 0.75, 0.9, 0.95, 1.0))
 
+IN_TIME = tuple(Lag(share=it, seconds=600) for it in (0.5, 0.75, 0.9, 0.95, 1.0))
+"""As late as the usual settings assume."""
+
+FULL_BUDGET = {"small_page_ms": 7_200, "small_page": 500}
+"""How long pages take with which three slices use 25 requests a minute."""
+
 
 def found(fact: str, how: Policy | None = None, **facts: Any) -> Finding:
     """Return the finding about one fact."""
@@ -34,6 +40,29 @@ def test_a_fact_that_was_not_measured_could_not_be_told() -> None:
     assert {it.result for it in untold} == {"could not tell"}
     assert all(it.meaning for it in untold)
     assert len({it.fact for it in untold}) == len(untold) > 20
+
+
+def test_where_there_is_more_to_say_it_is_said_why_a_fact_could_not_be_told() -> None:
+    """Most facts only lack activities or answers."""
+    reasons = {it.fact: it.meaning for it in findings(Facts(), policy())}
+    usual = reasons["sort direction"]
+
+    assert {fact for fact, reason in reasons.items() if reason != usual} == {
+        "page cap",
+        "throttle",
+        "black hole",
+        "filters in the continuation",
+        "refused forms",
+        "compression",
+    }
+
+
+@pytest.mark.parametrize("lacking", ["created_cursor", "created_scan"])
+def test_a_scan_by_created_is_told_only_if_all_of_it_was_measured(lacking: str) -> None:
+    """It takes two pages."""
+    facts: dict[str, Any] = {"created_cursor": "created", "created_scan": "goes on", lacking: None}
+
+    assert found("scan by created", **facts).result == "could not tell"
 
 
 @pytest.mark.parametrize(
@@ -51,16 +80,19 @@ def test_a_fact_that_was_not_measured_could_not_be_told() -> None:
         ("filters in the continuation", {"echoes": "times"}),
         ("page boundary", {"boundary": "repeated"}),
         ("black hole", {"black_hole": "seen"}),
+        ("black hole", {"black_hole": "seen", "hole_shown_by": ("next",)}),
         ("sort by created", {"created_sort": "ignored"}),
         ("created beside date", {"created_agrees": "misses activities"}),
         ("empty answer", {"empty_data": "object"}),
         ("total of an empty answer", {"empty_total": "above zero"}),
         ("reach", {"reach_hours": 300, "reach": "edge"}),
-        ("reach", {"reach_hours": 2_000, "reach": "edge"}),
+        ("reach", {"reach_hours": 695, "reach": "edge"}),
+        ("reach", {"reach_hours": 745, "reach": "edge"}),
         ("lateness", {"lateness": SLOW, "lateness_of": 500}),
         ("nulls among records", {"nulls": "seen"}),
         ("records without a time", {"unplaced": "seen"}),
         ("throttle", {"retry_after": "zero"}),
+        ("throttle", {"retry_after": "other"}),
     ],
 )
 def test_what_is_not_as_assumed_differs(fact: str, facts: dict[str, Any]) -> None:
@@ -79,11 +111,13 @@ def test_what_is_not_as_assumed_differs(fact: str, facts: dict[str, Any]) -> Non
             "latency",
             {"small_page_ms": 500, "small_page": 500, "large_page_ms": 900, "large_page": 9},
         ),
+        ("latency", FULL_BUDGET),
         ("default direction", {"default_direction": "desc"}),
         ("sort direction", {"direction": "obeyed"}),
         ("refused forms", {"page_cap": 500}),
         ("continuation", {"cursor": "date.gte", "direction": "obeyed"}),
         ("continuation", {"cursor": "date.lte", "direction": "always desc"}),
+        ("continuation", {"cursor": "date.lte", "direction": "reversed"}),
         ("continuation", {"cursor": "date.lte", "refused": ("sortDirection",)}),
         (
             "continuation",
@@ -98,6 +132,7 @@ def test_what_is_not_as_assumed_differs(fact: str, facts: dict[str, Any]) -> Non
         ("page boundary", {"boundary": "clean"}),
         ("black hole", {"black_hole": "not seen"}),
         ("black hole", {"black_hole": "seen", "hole_shown_by": ("created",)}),
+        ("black hole", {"black_hole": "seen", "hole_shown_by": ("descending",)}),
         ("filter on created", {"created_filter": "refused"}),
         ("sort by created", {"created_sort": "obeyed"}),
         ("created beside date", {"created_agrees": "agrees"}),
@@ -108,9 +143,11 @@ def test_what_is_not_as_assumed_differs(fact: str, facts: dict[str, Any]) -> Non
         ("max in the answer", {"max": "stated"}),
         ("unknown filter", {"unknown_filter": "ignored"}),
         ("filter activity.eventActionType", {"event_action_type": "ignored"}),
-        ("reach", {"reach_hours": 715, "reach": "edge"}),
+        ("reach", {"reach_hours": 696, "reach": "edge"}),
+        ("reach", {"reach_hours": 744, "reach": "edge"}),
         ("reach", {"reach_hours": 300, "reach": "at least"}),
         ("lateness", {"lateness": SLOW, "lateness_of": 20}),
+        ("lateness", {"lateness": IN_TIME, "lateness_of": 500}),
         ("nulls among records", {"nulls": "not seen"}),
         ("compression", {"compressed": "yes"}),
         ("throttle", {"retry_after": "seconds"}),
@@ -147,6 +184,136 @@ def test_what_the_settings_need_is_assumed(
 
 
 @pytest.mark.parametrize(
+    ("fact", "changes", "facts"),
+    [
+        ("filter on created", {"sweep_by": "created"}, {"created_filter": "honoured"}),
+        ("unknown filter", {"filters": {"service": {"eq": [1]}}}, {"unknown_filter": "refused"}),
+        (
+            "scan by created",
+            {"axis": "created"},
+            {"created_cursor": "created", "created_scan": "goes on"},
+        ),
+        (
+            "filter activity.eventActionType",
+            {"filters": {"activity.eventActionType": {"eq": ["x"]}}},
+            {"event_action_type": "works"},
+        ),
+    ],
+)
+def test_an_api_that_gives_what_the_settings_need_is_as_assumed(
+    fact: str, changes: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """Nothing has to change."""
+    assert found(fact, policy(**changes), **facts).result == "as assumed"
+
+
+@pytest.mark.parametrize(
+    ("fact", "facts", "meaning"),
+    [
+        ("page cap", {"limit": "obeyed"}, "gets as many activities"),
+        ("page cap", {"limit": "capped"}, "they bring nothing"),
+        ("page cap", {"limit": "ignored"}, "pages of its own size"),
+        ("page cap", {"limit": "refused"}, "asks for less"),
+        ("latency", {"small_page_ms": 8_000, "small_page": 500}, "4 slices at once"),
+        ("sort direction", {"direction": "obeyed"}, "SCAN_SORT_DIRECTION (asc)"),
+        ("sort direction", {"direction": "unsorted"}, "not in order"),
+        ("refused forms", {"page_cap": 500}, "Every form"),
+        ("refused forms", {"refused": ("limit",)}, "fewer options"),
+        ("page boundary", {"boundary": "clean"}, "on one page only"),
+        ("page boundary", {"boundary": "repeated"}, "stores them once"),
+        ("black hole", {"black_hole": "not seen"}, "asks again"),
+        ("black hole", {"black_hole": "seen", "hole_shown_by": ("created",)}, "asks again"),
+        ("black hole", {"black_hole": "seen", "hole_shown_by": ("next",)}, "in doubt"),
+        ("filter on created", {"created_filter": "honoured"}, "SCAN_SWEEP_BY=created"),
+        ("filter on created", {"created_filter": "ignored"}, "SCAN_SWEEP_BY=full"),
+        ("sort by created", {"created_sort": "obeyed"}, "page by page"),
+        ("sort by created", {"created_sort": "refused"}, "as one page"),
+        ("created beside date", {"created_agrees": "agrees"}, "show every activity"),
+        ("scan by created", {"created_cursor": "created", "created_scan": "goes on"}, "could be"),
+        ("scan by created", {"created_cursor": "created", "created_scan": "goes back"}, "cannot"),
+        ("scan by created", {"created_cursor": "date", "created_scan": "goes on"}, "cannot"),
+        ("empty answer", {"empty_data": "null"}, "an empty page"),
+        ("empty answer", {"empty_data": "object"}, "a fault"),
+        ("total of an empty answer", {"empty_total": "zero"}, "told apart"),
+        ("total of an empty answer", {"empty_total": "above zero"}, "Every quiet hour"),
+        ("unknown filter", {"unknown_filter": "ignored"}, "collects everything"),
+        ("unknown filter", {"unknown_filter": "refused"}, "makes the run fail"),
+        ("unknown filter", {"unknown_filter": "matches nothing"}, "collects nothing"),
+        ("filter activity.eventActionType", {"event_action_type": "works"}, "name works"),
+        ("filter activity.eventActionType", {"event_action_type": "ignored"}, "the older name"),
+        ("reach", {"reach_hours": 300, "reach": "edge"}, "lower SCAN_REACH"),
+        ("reach", {"reach_hours": 720, "reach": "edge"}, "as far as the scan relies on"),
+    ],
+)
+def test_a_fact_is_told_with_what_it_means_for_the_scan(
+    fact: str, facts: dict[str, Any], meaning: str
+) -> None:
+    """Whether it is as assumed or not."""
+    assert meaning in found(fact, **{"page_cap": 500, **facts}).meaning
+
+
+@pytest.mark.parametrize(
+    ("filters", "has_own"),
+    [({"service": {"eq": [1]}}, "has filters of its own."), ({}, "has none.")],
+)
+def test_it_is_told_whether_the_scan_has_filters_that_a_continuation_may_lose(
+    filters: dict[str, Any], has_own: str
+) -> None:
+    """Without any, nothing follows from it."""
+    meaning = found("filters in the continuation", policy(filters=filters), echoes="times").meaning
+
+    assert meaning.endswith(f"This scan {has_own}")
+
+
+@pytest.mark.parametrize(
+    ("fact", "facts", "measured"),
+    [
+        ("latency", {"small_page_ms": 500, "small_page": 1_500}, "0.5 s for 1,500 records"),
+        ("latency", {"large_page_ms": 900, "large_page": 9}, "0.9 s for 9 records"),
+        (
+            "latency",
+            {"small_page_ms": 500, "small_page": 5, "large_page_ms": 900, "large_page": 9},
+            "0.5 s for 5 records, 0.9 s for 9 records",
+        ),
+        ("refused forms", {"page_cap": 500}, "none"),
+        ("refused forms", {"refused": ("limit", "desc")}, "limit, desc"),
+        ("continuation", {"cursor": "date.gte"}, "moves date.gte"),
+        ("filters in the continuation", {"echoes": "all"}, "all are repeated"),
+        ("black hole", {"black_hole": "not seen"}, "not seen"),
+        ("black hole", {"black_hole": "seen"}, "seen; its activities are shown by no query"),
+        (
+            "black hole",
+            {"black_hole": "seen", "hole_shown_by": ("next",)},
+            "seen; its activities are shown by queries from the next millisecond on",
+        ),
+        (
+            "black hole",
+            {"black_hole": "seen", "hole_shown_by": ("created", "descending")},
+            "seen; its activities are shown by queries by created, in descending order",
+        ),
+        (
+            "scan by created",
+            {"created_cursor": "created", "created_scan": "goes back"},
+            "moves created, goes back",
+        ),
+        ("empty answer", {"empty_data": "list"}, "data is an empty list"),
+        ("empty answer", {"empty_data": "null"}, "data is null"),
+        ("empty answer", {"empty_data": "object"}, "data is missing, as is everything else"),
+        ("reach", {"reach_hours": 36, "reach": "edge"}, "the oldest activity is 1.5 days old"),
+        (
+            "reach",
+            {"reach_hours": 36, "reach": "at least"},
+            "the oldest activity is at least 1.5 days old",
+        ),
+        ("throttle", {"retry_after": "zero"}, "Retry-After is zero"),
+    ],
+)
+def test_a_fact_is_told_in_words(fact: str, facts: dict[str, Any], measured: str) -> None:
+    """As it was measured."""
+    assert found(fact, **facts).measured == measured
+
+
+@pytest.mark.parametrize(
     ("fact", "changes", "assumed"),
     [
         ("filter on created", {"sweep_by": "created"}, "honoured (SCAN_SWEEP_BY=created)"),
@@ -158,6 +325,18 @@ def test_what_the_settings_need_is_assumed(
         ),
         ("scan by created", {"axis": "date"}, "not needed (SCAN_SORT_FIELD=date)"),
         ("page cap", {}, "up to 5,000 records (SCAN_LIMIT)"),
+        (
+            "unknown filter",
+            {"filters": {"service": {"eq": [1]}}},
+            "refused (SCAN_FILTERS is set)",
+        ),
+        ("unknown filter", {}, "not needed"),
+        (
+            "filter activity.eventActionType",
+            {"filters": {"activity.eventActionType": {"eq": ["x"]}}},
+            "works",
+        ),
+        ("filter activity.eventActionType", {}, "not needed"),
     ],
 )
 def test_what_is_assumed_is_told_with_its_setting(
@@ -214,7 +393,7 @@ def test_spans_are_told_as_a_person_says_them() -> None:
     measured = found("lateness", lateness=lags, lateness_of=500).measured
 
     assert measured == "50% within 90 s, 90% within 90 min, 99% within 25 h (of 500)"
-    assert "within 2 d" in found("lateness", policy(settle=2 * DAY, fresh=3 * DAY)).assumed
+    assert "within 2 d (" in found("lateness", policy(settle=2 * DAY, fresh=3 * DAY)).assumed
 
 
 @pytest.mark.parametrize(
@@ -225,11 +404,13 @@ def test_spans_are_told_as_a_person_says_them() -> None:
         ({"page_cap": 100, "page_cap_is": "exact", "limit": "capped"}, {"SCAN_LIMIT": "500"}),
         ({"page_cap": 2000, "page_cap_is": "exact", "limit": "capped"}, {"SCAN_LIMIT": "2000"}),
         ({"page_cap": 450, "page_cap_is": "at least"}, {}),
-        ({"page_cap": 500, "page_cap_is": "exact", "limit": "refused"}, {"SCAN_LIMIT": "500"}),
+        ({"page_cap": 800, "page_cap_is": "at least", "limit": "refused"}, {"SCAN_LIMIT": "500"}),
         ({"page_cap": 5000, "page_cap_is": "exact", "limit": "obeyed"}, {}),
         ({"small_page_ms": 9_000, "large_page_ms": 20_000}, {"SCAN_CONCURRENCY": "9"}),
         ({"small_page_ms": 900_000}, {"SCAN_CONCURRENCY": "16"}),
-        ({"small_page_ms": 100}, {}),
+        ({"large_page_ms": 9_600}, {"SCAN_CONCURRENCY": "4"}),
+        (FULL_BUDGET, {}),
+        ({"small_page_ms": 0}, {}),
         (
             {"created_filter": "honoured", "created_agrees": "agrees"},
             {"SCAN_SWEEP_BY": "created"},
@@ -238,7 +419,9 @@ def test_spans_are_told_as_a_person_says_them() -> None:
         ({"created_filter": "honoured"}, {}),
         ({"direction": "always desc"}, {"SCAN_SORT_DIRECTION": "desc"}),
         ({"lateness": SLOW, "lateness_of": 500}, {"SCAN_SETTLE": "15m"}),
-        ({"lateness": SLOW, "lateness_of": 50}, {}),
+        ({"lateness": SLOW, "lateness_of": 100}, {"SCAN_SETTLE": "15m"}),
+        ({"lateness": SLOW, "lateness_of": 99}, {}),
+        ({"lateness": IN_TIME, "lateness_of": 500}, {}),
     ],
 )
 def test_settings_follow_from_facts(facts: dict[str, Any], expected: dict[str, str]) -> None:
@@ -248,11 +431,39 @@ def test_settings_follow_from_facts(facts: dict[str, Any], expected: dict[str, s
     assert recommended(Facts(**facts), how) == expected
 
 
-def test_a_sweep_that_relies_on_a_filter_that_is_ignored_is_to_be_full() -> None:
-    """It would miss what arrives late."""
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"created_filter": "ignored"},
+        {"created_filter": "refused"},
+        {"created_filter": "honoured", "created_agrees": "misses activities"},
+    ],
+)
+def test_sweeps_that_cannot_rely_on_created_are_to_be_full(facts: dict[str, Any]) -> None:
+    """They would miss what arrives late."""
     how = policy(sweep_by="created", concurrency=3)
 
-    assert recommended(Facts(created_filter="ignored"), how) == {"SCAN_SWEEP_BY": "full"}
+    assert recommended(Facts(**facts), how) == {"SCAN_SWEEP_BY": "full"}
+
+
+def test_a_filter_on_created_is_not_recommended_before_it_was_tried() -> None:
+    """That queries by created show everything does not tell what the filter does."""
+    assert recommended(Facts(created_agrees="agrees"), USUAL) == {}
+
+
+def test_a_scan_that_asks_in_descending_order_already_stays_as_it_is() -> None:
+    """Only one that asks in the other order is to change."""
+    how = policy(direction="desc", concurrency=3)
+
+    assert recommended(Facts(direction="always desc"), how) == {}
+
+
+def test_a_limit_that_is_as_large_as_the_page_cap_stays_as_it_is() -> None:
+    """A larger one brings nothing, and a smaller one costs requests."""
+    facts = Facts(page_cap=1_000, page_cap_is="exact", limit="capped")
+
+    assert recommended(facts, policy(limit=1_000, concurrency=3)) == {}
+    assert recommended(facts, policy(limit=500, concurrency=3)) == {}
 
 
 def test_fresh_time_is_never_younger_than_settled_time() -> None:
@@ -288,7 +499,7 @@ def test_settled_time_is_always_younger_than_the_first_sweep() -> None:
     """Where that leaves no room, the present setting stays."""
     facts = Facts(lateness=SLOW, lateness_of=500)
 
-    assert recommended(facts, policy(sweeps=(("sweep-12m", 12 * MINUTE),), concurrency=3)) == {}
+    assert recommended(facts, policy(sweeps=(("sweep-15m", 15 * MINUTE),), concurrency=3)) == {}
     assert recommended(facts, policy(sweeps=(), concurrency=3)) == {"SCAN_SETTLE": "15m"}
 
 
