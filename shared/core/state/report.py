@@ -156,7 +156,7 @@ def report_fields(  # noqa: PLR0913 - the facts of a run, by name
         "api": policy.api if policy else None,
         "outcome": outcome,
         "run": tally.run,
-        **({} if attention is None else {"attention": list(attention)}),
+        **({} if attention is None else {"attention": attention}),
         "ended": tally.ended or None,
         **(_failure(error) if error else {}),
         "duration_seconds": _seconds(duration),

@@ -17,6 +17,7 @@ from shared.core.model import (
     Load,
     Loss,
     Pacing,
+    Pause,
     Policy,
     Slice,
 )
@@ -64,15 +65,98 @@ def test_a_report_begins_with_what_a_person_looks_for(outcome: Outcome) -> None:
 
 
 def test_a_report_tells_what_the_run_did() -> None:
-    """Durations in seconds, whether it was late, and every count."""
-    tally = Tally(scan="all", run="r", requests=3, bytes=9, skew=-90_500, last_fault="HTTP 500: x")
+    """In the documented order, with what happened to records after it."""
+    tally = Tally(
+        scan="all",
+        run="r",
+        requests=9,
+        pages=8,
+        counts=Counts(records=2),
+        bytes=7,
+        commits=6,
+        parts=5,
+        throttled=4,
+        faults=3,
+        last_fault="x",
+    )
+
+    fields = report_fields(tally, HOW, "idle", duration=0)
+
+    begin = list(fields).index("requests")
+    assert list(fields.items())[begin : begin + 9] == [
+        ("requests", 9),
+        ("pages", 8),
+        ("records", 2),
+        ("bytes", 7),
+        ("commits", 6),
+        ("parts", 5),
+        ("throttled", 4),
+        ("faults", 3),
+        ("last_fault", "x"),
+    ]
+    assert {*COUNTED} <= set(fields)
+
+
+def test_a_report_tells_when_the_run_took_place() -> None:
+    """How long it took, when it ended, and whether the platform started it late."""
+    tally = Tally(scan="all", run="r", ended=NOW)
 
     fields = report_fields(tally, HOW, "idle", duration=1_500, past_due=True)
 
     assert (fields["run"], fields["duration_seconds"], fields["past_due"]) == ("r", 1.5, True)
-    assert (fields["requests"], fields["bytes"], fields["last_fault"]) == (3, 9, "HTTP 500: x")
-    assert fields["clock_skew_seconds"] == -90.5
-    assert {*COUNTED, "pages", "commits", "parts", "throttled", "faults"} <= set(fields)
+    assert fields["ended"] == NOW
+    assert told()["ended"] is None
+
+
+def test_a_report_tells_how_far_the_clocks_are_apart() -> None:
+    """In seconds; null where that is too little to report."""
+    apart = Tally(scan="all", run="r", skew=-90_500, api_ahead=61_500)
+
+    fields = report_fields(apart, HOW, "idle", duration=0)
+
+    assert (fields["clock_skew_seconds"], fields["api_clock_skew_seconds"]) == (-90.5, 61.5)
+    assert told()["clock_skew_seconds"] is told()["api_clock_skew_seconds"] is None
+
+
+@pytest.mark.parametrize("quiet", [4, 0, None])
+def test_a_report_tells_for_how_long_the_scan_has_been_quiet(quiet: int | None) -> None:
+    """An unknown number is not none."""
+    fields = report_fields(Tally(scan="all", run="r", quiet=quiet), HOW, "idle", duration=0)
+
+    assert fields["quiet_hours"] == quiet
+
+
+@pytest.mark.parametrize(
+    ("pause", "since", "until"),
+    [
+        (None, 0, 0),
+        (Pause(since=NOW - HOUR, until=NOW + HOUR, by="ann", reason=""), NOW - HOUR, NOW + HOUR),
+        (Pause(since=NOW - HOUR, until=None, by="ann", reason=""), NOW - HOUR, 0),
+    ],
+)
+def test_a_pause_is_told_with_its_end(pause: Pause | None, since: int, until: int) -> None:
+    """One without an end is told as well."""
+    fields = told(pause=pause)
+
+    assert (fields["paused_since"], fields["paused_until"]) == (since, until)
+
+
+def test_what_an_operator_ordered_to_scan_again_is_told() -> None:
+    """As far as it is covered: the rest comes anyway."""
+    ordered = {"rescan-3": ((ORIGIN - HOUR, ORIGIN + HOUR),)}
+
+    fields = told(rescans=ordered, **first((ORIGIN, HORIZON)))
+
+    assert fields["rescans_due_seconds"] == 3_600
+
+
+def test_warnings_of_one_kind_are_told_once() -> None:
+    """The line has little room, and a run may notice the same thing at every request."""
+    tally = Tally(scan="all", run="r", warnings=["2 were odd", "3 were odd"])
+
+    fields = report_fields(tally, HOW, "idle", duration=0)
+
+    assert fields["warnings"] == ["2 times: 2 were odd"]
 
 
 def test_a_report_states_decisions_whole_whatever_else_it_says() -> None:
@@ -213,9 +297,9 @@ def test_the_head_of_the_chain_is_in_every_report() -> None:
 
 def test_blocked_slices_are_counted_apart_from_the_open_ones() -> None:
     """They need a person if they stay blocked."""
-    fields = told(open=(piece_of(blocked_since=NOW), piece_of(start=ORIGIN + HOUR, end=ORIGIN + 9)))
+    fields = told(open=(piece_of(blocked_since=NOW), piece_of(), piece_of()))
 
-    assert (fields["blocked_slices"], fields["open_slices"]) == (1, 1)
+    assert (fields["blocked_slices"], fields["open_slices"]) == (1, 2)
 
 
 def test_time_that_will_soon_be_out_of_reach_is_told() -> None:
@@ -261,6 +345,18 @@ def test_it_is_told_for_how_long_the_oldest_sweep_has_been_due(late: int) -> Non
     assert fields["sweeps_behind_seconds"] == late * 3600
 
 
+def test_of_several_due_sweeps_the_one_that_is_due_longest_counts() -> None:
+    """The last sweep is due for an hour, the first one for five."""
+    origin = NOW - 26 * HOUR
+    coverage = {
+        FIRST_PASS: ((origin, HORIZON),),
+        "sweep-2h": ((origin, NOW - 8 * HOUR),),
+        "sweep-24h": (),
+    }
+
+    assert told(coverage=coverage, origin=origin)["sweeps_behind_seconds"] == 5 * 3600
+
+
 URGENT = {"kind": "lost", "severity": 1, "since": NOW, "text": "An hour is lost", "help": "docs/x"}
 
 
@@ -302,18 +398,14 @@ def test_a_transition_adds_what_it_counted_and_nothing_twice() -> None:
     tally = Tally(scan="all", run="r")
 
     tally.note_transition(Transition(goes_on=after), before)
+    whole = piece_of(counts=Counts(records=34, repeated=3, outside=1))
     tally.note_transition(
-        Transition(finished=Finished(slice=after, start=ORIGIN, end=NOW), opened=(piece_of(),)),
+        Transition(finished=Finished(slice=whole, start=ORIGIN, end=NOW), opened=(piece_of(),)),
         after,
     )
 
-    assert (tally.pages, tally.counts.records, tally.counts.repeated, tally.counts.outside) == (
-        2,
-        4,
-        1,
-        1,
-    )
-    assert tally.faults == 0
+    assert (tally.pages, tally.faults) == (2, 0)
+    assert tally.counts == Counts(records=24, repeated=1, outside=1)
 
 
 def test_a_fault_is_counted_and_told_and_is_no_page() -> None:
@@ -332,7 +424,7 @@ def test_blocked_slices_of_sweeps_are_counted_apart_too() -> None:
     first = piece_of(blocked_since=NOW)
     sweep = piece_of(blocked_since=NOW, pass_name="sweep-2h")
 
-    fields = told(open=(first, sweep))
+    fields = told(open=(first, sweep, piece_of(pass_name="sweep-2h")))
 
     assert (fields["blocked_slices"], fields["blocked_sweeps"]) == (2, 1)
 
