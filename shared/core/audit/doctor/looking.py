@@ -83,7 +83,7 @@ class Seen:
         exchange: what may be kept.
         places: of the records, in the API's order.
         identities: of the records, as digests.
-        kinds: `eventTypeName` of the first records; None where it is not a text.
+        kinds: `eventTypeName` of the records; None where it is not a text.
         continuation: `nextQueryFilters` verbatim, None without one.
         ahead: how far the API's clock is ahead, in ms; None when it did not say.
         wait: how long a throttle asks to wait, in ms.
@@ -113,7 +113,7 @@ class Seen:
 
     def on(self, axis: Axis) -> list[int]:
         """Return the positions of the records on an axis, in the API's order."""
-        at = 0 if axis == "date" else 1
+        at = {"date": 0, "created": 1}[axis]
         return [place[at] for place in self.places if place[at] is not None]  # type: ignore[misc]  # None is left out
 
 
@@ -197,7 +197,7 @@ def _transport(answer: Answer) -> dict[str, Any]:
         "status": answer.status,
         "bytes": len(answer.body),
         "headers": tuple(known),
-        "other_headers": len(set(answer.headers) - set(known)),
+        "other_headers": len(answer.headers) - len(known),
     }
 
 
@@ -236,7 +236,7 @@ def _page(asked: Asked, answer: Answer, page: Page, milliseconds: int) -> Seen:
         exchange=exchange,
         places=places,
         identities=frozenset(record.identity for record in page.records),
-        kinds=tuple(map(_kind, page.records[: asked.limit])),
+        kinds=tuple(map(_kind, page.records)),
         continuation=page.continuation,
         types=types,
         undocumented=undocumented,
@@ -329,7 +329,7 @@ def _fields(records: Iterable[Record]) -> tuple[dict[Field, frozenset[Type]], in
         for name in FIELDS:
             if name in members:
                 types[name] = types.get(name, frozenset()) | {_type(bytes(members[name]))}
-        undocumented = max(undocumented, len(members.keys() - set(FIELDS)))
+        undocumented = max(undocumented, len(members.keys() - FIELDS))
     return types, undocumented
 
 
@@ -344,5 +344,5 @@ _TYPES: dict[bytes, Type] = {
 
 
 def _type(written: bytes) -> Type:
-    whole: Type = "whole number" if written.lstrip(b"-").isdigit() else "number"
+    whole: Type = "whole number" if written.removeprefix(b"-").isdigit() else "number"
     return _TYPES.get(written[:1], whole)

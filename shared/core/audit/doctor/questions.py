@@ -112,15 +112,16 @@ def _documented(probing: Probing, question: Question) -> Asked:
 
 def _ascending(probing: Probing, question: Question) -> Asked:
     bounds = probing.window
-    order: dict[str, int | str] = {"limit": LIMIT_MIN, "sortField": "date", "sortDirection": "asc"}
-    left_out = {"without sortField": "sortField", "without sortDirection": "sortDirection"}
-    order.pop(left_out.get(question, ""), None)
+    has_field, has_direction = question != "without sortField", question != "without sortDirection"
+    order: dict[str, int | str] = {"limit": LIMIT_MIN}
+    order |= {"sortField": "date"} if has_field else {}
+    order |= {"sortDirection": "asc"} if has_direction else {}
     return Asked(
         question=question,
         request=scan_request({"date": {"gte": bounds[0], "lte": bounds[1]}}, None, order),
         limit=LIMIT_MIN,
-        sort_field="date" if "sortField" in order else None,
-        sort_direction="asc" if "sortDirection" in order else None,
+        sort_field="date" if has_field else None,
+        sort_direction="asc" if has_direction else None,
         filters=("date",),
         bounds=bounds,
     )
@@ -222,16 +223,18 @@ def _behind(probing: Probing, start: int) -> int:
     """Return a time with few activities between it and the start, as far as the page tells."""
     page = probing.base
     times = page.on("date") if page else []
-    span = max(times, default=0) - min(times, default=0)
-    few = span * min(NARROW, len(times)) // (2 * max(1, len(times)))
+    count = len(times)
+    few = (max(times) - min(times)) * min(NARROW, count) // (2 * count) if times else 0
     return min(start + max(few, SECOND_MS), probing.window[1])
 
 
 def narrow_bounds(probing: Probing) -> Bounds | None:
     """Return a window that holds fewer activities than a page, None where none were seen."""
     page = probing.base
-    times = sorted(page.on("date")) if page is not None else []
-    if page is None or not times:
+    if page is None:
+        return None
+    times = sorted(page.on("date"))
+    if not times:
         return None
     count = min(NARROW, len(times))
     if page.exchange.by_date == "descending":
@@ -244,11 +247,17 @@ def _narrow(probing: Probing, question: Question) -> Asked | None:
     return None if bounds is None else _asked(probing, question, bounds)
 
 
+def _answered_narrow(probing: Probing) -> Bounds | None:
+    """Return the narrow window, None if the API did not answer the query about it."""
+    page = probing.page("narrow")
+    return None if page is None else page.asked.bounds
+
+
 def _narrow_by_created(probing: Probing, question: Question) -> Asked | None:
-    narrow = probing.page("narrow")
-    if narrow is None or narrow.asked.bounds is None or probing.refuses_field:
+    bounds = _answered_narrow(probing)
+    if bounds is None or probing.refuses_field:
         return None
-    return _asked(probing, question, narrow.asked.bounds, field="created")
+    return _asked(probing, question, bounds, field="created")
 
 
 def median_created(probing: Probing) -> int | None:
@@ -291,11 +300,11 @@ def _oldest_of_all(probing: Probing, question: Question) -> Asked | None:
 
 
 def _unknown_filter(probing: Probing, question: Question) -> Asked | None:
-    narrow = probing.page("narrow")
-    if narrow is None or narrow.asked.bounds is None:
+    bounds = _answered_narrow(probing)
+    if bounds is None:
         return None
     more = {NO_SUCH_FILTER: {"eq": ["none"]}}
-    return _asked(probing, question, narrow.asked.bounds, more=more, named="unknown")
+    return _asked(probing, question, bounds, more=more, named="unknown")
 
 
 def _event_type(probing: Probing, question: Question) -> Asked | None:

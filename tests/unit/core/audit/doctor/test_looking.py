@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from shared.core.audit.doctor.looking import Asked, Seen, bound_in, look, turned_away
+from shared.core.audit.doctor.looking import (
+    LOOKED_AT,
+    Asked,
+    Seen,
+    bound_in,
+    look,
+    turned_away,
+)
 from shared.core.model import Answer, NoAnswer, Request
-from tests.fakes import NOW, activity, status
+from tests.fakes import NOW, activity, page_of, status
 
 ASKED = Asked(question="ascending", request=Request(body=b"{}"), limit=500)
 
@@ -35,6 +42,27 @@ def test_a_page_is_counted() -> None:
     assert (found.members, found.other_members) == (("data", "hasNext", "total", "max"), 1)
     assert (found.headers, found.other_headers) == (("date",), 1)
     assert (found.milliseconds, found.status, found.data) == (70, 200, "list")
+
+
+LOST = NoAnswer(kind="timeout", detail="60 s")
+
+
+@pytest.mark.parametrize("answer", [page_of(page(NOW)), status(503), LOST])
+def test_what_was_asked_is_kept_beside_what_came(answer: Answer | NoAnswer) -> None:
+    """A transcript would be of no use without it."""
+    asked = Asked(
+        question="by created",
+        request=Request(body=b"{}"),
+        limit=500,
+        sort_field="created",
+        sort_direction="asc",
+        filters=("created",),
+    )
+
+    kept = look(asked, answer, milliseconds=70, now=NOW).exchange
+
+    assert (kept.question, kept.limit, kept.filters) == ("by created", 500, ("created",))
+    assert (kept.sort_field, kept.sort_direction) == ("created", "asc")
 
 
 @pytest.mark.parametrize(
@@ -198,11 +226,21 @@ def test_the_notation_of_a_continuation_is_kept(written: str, notation: str | No
     assert seen(Answer(status=200, body=body.encode())).exchange.notation == notation
 
 
-def test_the_notation_of_a_cursor_decides_over_that_of_a_bound() -> None:
-    """The API repeats the caller's own digits."""
-    following = {"date": {"gte": 1.5e12, "lte": 7}}
+@pytest.mark.parametrize(
+    ("bounds", "notation"),
+    [
+        ({"gte": 1.5e12, "lte": 7}, "point"),
+        ({"gte": 7, "lte": 1.5e12}, "point"),
+        ({"gte": None, "lte": 7}, "digits"),
+    ],
+)
+def test_the_notation_of_a_cursor_decides_over_that_of_a_bound(
+    bounds: dict[str, Any], notation: str
+) -> None:
+    """The API repeats the caller's own digits, and may state a bound without a number."""
+    found = of(page(NOW, hasNext=True, nextQueryFilters={"date": bounds}))
 
-    assert of(page(NOW, hasNext=True, nextQueryFilters=following)).exchange.notation == "point"
+    assert found.exchange.notation == notation
 
 
 def test_bounds_of_a_continuation_are_kept_by_name() -> None:
@@ -232,3 +270,45 @@ def test_event_types_are_taken_from_records_that_have_one() -> None:
     records = [{**activity(NOW), "eventTypeName": it} for it in ("a", 7)]
 
     assert of({"data": records, "hasNext": False}).kinds == ("a", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("a", "text"),
+        (7, "whole number"),
+        (-7, "whole number"),
+        (1.5, "number"),
+        (-1.5, "number"),
+        (True, "boolean"),
+        (False, "boolean"),
+        (None, "null"),
+        ([], "list"),
+        ({}, "object"),
+    ],
+)
+def test_the_type_of_a_documented_field_is_kept(value: object, kind: str) -> None:
+    """Its value is not."""
+    found = of({"data": [{**activity(NOW), "severity": value}], "hasNext": False})
+
+    assert found.types["severity"] == {kind}
+
+
+DOCUMENTED = {"_id": "a", "timestamp": NOW, "created": NOW}
+
+
+def test_fields_that_are_not_documented_are_counted() -> None:
+    """At most so many are on one record."""
+    odd = {**DOCUMENTED, "one": 1, "two": 2}
+
+    assert of({"data": [DOCUMENTED], "hasNext": False}).undocumented == 0
+    assert of({"data": [odd, DOCUMENTED, odd], "hasNext": False}).undocumented == 2
+
+
+def test_only_the_first_records_show_which_fields_there_are() -> None:
+    """A large page has the same ones again and again."""
+    records = [DOCUMENTED] * LOOKED_AT + [{**DOCUMENTED, "device": 1, "own": 1}]
+
+    found = of({"data": records, "hasNext": False})
+
+    assert ("device" in found.types, found.undocumented) == (False, 0)

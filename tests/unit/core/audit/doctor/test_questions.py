@@ -8,6 +8,7 @@ import pytest
 from shared.core.audit.doctor.looking import Asked, Seen, look
 from shared.core.audit.doctor.probing import REQUESTS_MOST, Probing, noted
 from shared.core.audit.doctor.questions import (
+    BOUNDARIES,
     NARROW,
     common_kind,
     hole,
@@ -55,13 +56,28 @@ def query(question: Question, *known: Seen) -> dict[str, Any]:
     """Return the query with which a question is asked."""
     asked = how(question, *known)
     assert asked is not None
+    return body_of(asked)
+
+
+def body_of(asked: Asked) -> dict[str, Any]:
+    """Return what is sent, which must be what is said about it; a continuation says less."""
     body: dict[str, Any] = json.loads(asked.request.body)
-    assert (asked.limit, asked.sort_field, asked.sort_direction) == (
-        body["limit"],
-        body.get("sortField"),
-        body.get("sortDirection"),
-    )
-    return body
+    order = {"sortField": asked.sort_field, "sortDirection": asked.sort_direction}
+    filters = body.pop("filters")
+    assert body == {
+        "isScan": True,
+        "limit": asked.limit,
+        **{name: value for name, value in order.items() if value is not None},
+    }
+    if "continued" not in asked.question:
+        cut = filters[asked.filters[0]]
+        assert asked.bounds == (cut["gte"], cut["lte"])
+        assert set(asked.filters) == {NAMES.get(it, it) for it in filters}
+    return {**body, "filters": filters}
+
+
+NAMES = {"activity.noSuchFilter": "unknown", "service": "of the scan"}
+"""Names in a transcript of filters that are called otherwise in a query."""
 
 
 def ascending(*times: int) -> Seen:
@@ -85,7 +101,7 @@ def test_it_begins_as_the_scan_asks() -> None:
     first = next_question(Probing(now=NOW, policy=own))
 
     assert first is not None
-    assert json.loads(first.request.body) == {
+    assert body_of(first) == {
         "filters": {
             "service": {"eq": [11161]},
             "created": {"gte": END - HOUR, "lte": END},
@@ -180,25 +196,32 @@ def test_a_continuation_is_sent_back_as_it_came() -> None:
         "date": {"gte": START + HOUR, "lte": END},
         "unheard-of": {"x": [1.50]},
     }
-    base = saw("ascending", more(at(*HOURLY), **following), limit=500, sort_direction="asc")
+    order: dict[str, Any] = {"limit": 700, "sort_direction": "desc"}
+    base = saw("ascending", more(at(*HOURLY), **following), **order)
 
     assert query("continued", base) == {
         "filters": following,
         "isScan": True,
-        "limit": 500,
-        "sortDirection": "asc",
+        "limit": 700,
+        "sortDirection": "desc",
     }
 
 
 def test_a_continuation_by_created_is_sent_back_as_it_came() -> None:
     """It continues the page by `created`, not that of the window."""
     following = {"created": {"gte": START + HOUR, "lte": END}}
-    first = saw("by created", more(at(*HOURLY), **following), filters=("created",))
+    order: dict[str, Any] = {"filters": ("created",), "sort_field": "created"}
+    first = saw("by created", more(at(*HOURLY), **following), **order)
 
     asked = how("by created, continued", BASE, first)
 
     assert asked is not None
-    assert json.loads(asked.request.body)["filters"] == following
+    assert body_of(asked) == {
+        "filters": following,
+        "isScan": True,
+        "limit": 500,
+        "sortField": "created",
+    }
     assert (asked.filters, asked.bounds) == (("created",), None)
 
 
@@ -223,6 +246,15 @@ def test_a_boundary_is_at_a_whole_second_if_there_is_an_activity() -> None:
     asked = query("boundary", ascending(*HOURLY, 20 * HOUR + WHOLE))
 
     assert asked["filters"]["date"]["gte"] == START + 20 * HOUR + WHOLE
+
+
+def test_the_two_boundaries_are_at_different_times() -> None:
+    """However many activities of the page share one of them."""
+    dense = ascending(HOUR, *[2 * HOUR] * 10, 3 * HOUR)
+
+    begins = [query(it, dense)["filters"]["date"]["gte"] for it in BOUNDARIES[1:]]
+
+    assert begins == [START + 2 * HOUR, START + 3 * HOUR]
 
 
 @pytest.mark.parametrize(
@@ -286,6 +318,40 @@ def test_an_empty_continuation_without_a_lower_bound_is_no_hole() -> None:
     base = saw("ascending", more(at(*HOURLY), date={"lte": START + HOUR}))
 
     assert hole(knowing(base, saw("continued", page(), bounds=None))) is None
+
+
+def test_an_empty_continuation_without_a_lower_bound_hides_no_other_hole() -> None:
+    """A query that began at an activity still shows one."""
+    base = saw("ascending", more(at(*HOURLY), date={"lte": START + HOUR}))
+
+    assert hole(knowing(base, saw("continued", page(), bounds=None), HIDDEN)) == START + HOUR
+
+
+def test_behind_a_hole_a_second_is_asked_for_where_no_activity_was_seen() -> None:
+    """A page without any may still be continued."""
+    base = saw("ascending", more(date={"gte": START + HOUR, "lte": END}))
+
+    asked = query("hole descending", base, saw("continued", page(), bounds=None))
+
+    assert asked["filters"] == {"date": {"gte": START + HOUR, "lte": START + HOUR + 1_000}}
+
+
+@pytest.mark.parametrize(
+    ("question", "known"),
+    [
+        ("hole by created", [HIDDEN]),
+        ("after the hole", [HIDDEN]),
+        ("at the reach", []),
+        ("oldest of all", [saw("at the reach", page())]),
+    ],
+)
+def test_what_is_asked_for_upward_takes_the_api_as_it_sorts(
+    question: Question, known: list[Seen]
+) -> None:
+    """This one obeys the direction the wrong way round."""
+    reversed_ = (ascending(3 * HOUR, 2 * HOUR, HOUR), saw("descending", page(at(*HOURLY))))
+
+    assert query(question, *reversed_, *known)["sortDirection"] == "desc"
 
 
 def test_one_hole_is_enough() -> None:
@@ -390,11 +456,16 @@ def test_what_is_compared_with_the_narrow_window_needs_it(question: Question) ->
 
 def test_the_later_half_by_created_is_asked_for() -> None:
     """The filter is beside that of the window; earlier ones show that it is ignored."""
-    base = saw("ascending", page(saved((1, 50), (2, 30), (3, 40))))
+    base = saw("ascending", page(saved((1, 50), (2, 30), (3, 40), (4, 60), (5, 20))))
 
     asked = query("filtered by created", base)
 
     assert asked["filters"] == {"created": {"gte": START + 40}, **WINDOW}
+
+
+def test_two_times_of_saving_are_enough_for_a_later_half() -> None:
+    """The later one begins it."""
+    assert median_created(knowing(saw("ascending", page(saved((1, 40), (2, 30)))))) == START + 40
 
 
 @pytest.mark.parametrize("pairs", [[], [(1, 30)], [(1, 30), (2, 30)]])
@@ -469,9 +540,9 @@ def kinds(*names: object) -> Seen:
 
 def test_the_most_frequent_event_type_is_asked_for() -> None:
     """The others must then be missing."""
-    asked = query("event type", kinds("b", "a", "a", None, 7, None, 7))
+    asked = query("event type", kinds("a", "b", "b", None, 7, None, 7))
 
-    assert asked["filters"] == {"activity.eventActionType": {"eq": ["a"]}, **WINDOW}
+    assert asked["filters"] == {"activity.eventActionType": {"eq": ["b"]}, **WINDOW}
 
 
 def test_of_event_types_that_are_equally_frequent_the_first_by_name_is_asked_for() -> None:
