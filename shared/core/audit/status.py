@@ -204,9 +204,12 @@ class _Facts:
         return self.runs[-1].outcome if self.runs else ""
 
     def silent(self) -> int:
-        """Return for how many ms no run has begun; 0 if that is not known."""
+        """Return for how many ms no run has begun; 0 if that is not known.
+
+        It is negative if the clock of the last run was fast.
+        """
         starts = self.ledger.pacing.starts if self.ledger else ()
-        return max(0, self.now - starts[-1]) if starts else 0
+        return self.now - starts[-1] if starts else 0
 
     def pause(self) -> str:
         """Return until when the scan is paused, by whom and why; empty if it is not."""
@@ -275,7 +278,7 @@ def _verdict(it: _Facts) -> tuple[Tone, str]:
 
 def _delay(ledger: Ledger | None, now: int) -> float | None:
     """Return the age of the newest time that the first pass has read, in seconds."""
-    stretches = ledger.coverage.get(FIRST_PASS, ()) if ledger else ()
+    stretches = ledger.coverage.get(FIRST_PASS) if ledger else None
     return max(0, now - stretches[-1][1]) / SECOND_MS if stretches else None
 
 
@@ -310,4 +313,4 @@ def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for it in counts:
         found.update(it)
-    return dict(found)
+    return found

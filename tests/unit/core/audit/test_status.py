@@ -5,6 +5,7 @@ import json
 import pytest
 
 from shared.core.audit import history as histories
+from shared.core.audit.attention import WrongList
 from shared.core.audit.history import Hour, Look
 from shared.core.audit.status import Status, status_of
 from shared.core.audit.status import encode as encode_status
@@ -48,11 +49,37 @@ def test_a_healthy_scan_is_up_to_date_and_needs_nobody() -> None:
 
     found = seen(world, lines=[line(world, "idle")])
 
-    assert (found.verdict, found.attention) == ("The scan is up to date.", ())
+    assert (found.tone, found.verdict) == ("good", "The scan is up to date.")
+    assert (found.attention, found.quiet_hours) == ((), 0)
     states = [it.state for it in found.cells]
     assert states[-8:] == ["outside", *["complete"] * 5, "in progress", "outside"]
     assert sum(it.records for it in found.cells) == 300
     assert [it.outcome for it in found.runs] == ["idle"]
+
+
+def test_a_status_has_the_head_of_the_chain_and_the_request_budget() -> None:
+    """As the report line of the last run has them."""
+    world = healthy()
+    reported = report_fields(world.tally, HOW, "idle", duration=0)
+
+    found = seen(world)
+
+    assert (found.head.number, found.head.sha256) == (
+        reported["manifest"],
+        reported["manifest_sha256"],
+    )
+    assert found.budget is not None
+    assert found.budget.first == reported["requests_per_day_first"]
+
+
+def test_a_list_of_scans_that_is_not_in_use_needs_somebody() -> None:
+    """The scan itself is up to date."""
+    ledger = ledgers.decode(healthy().ledgers.load().content or b"")
+    wrong = WrongList(since=NOW, problems=("SCAN_LIMIT is '1'",))
+
+    found = status_of(ledger, histories.empty("all"), [], HOW, now=NOW, wrong_list=wrong)
+
+    assert [it.kind for it in found.attention] == ["scan-list"]
 
 
 def test_time_that_no_pass_will_look_at_again_is_final() -> None:
@@ -69,7 +96,9 @@ def test_time_that_no_pass_will_look_at_again_is_final() -> None:
 
 def test_a_scan_that_never_ran_says_so() -> None:
     """There is no ledger yet."""
-    assert seen(World([])).verdict == "The scan has not run yet."
+    found = seen(World([]))
+
+    assert (found.tone, found.verdict) == ("notice", "The scan has not run yet.")
 
 
 def test_a_brand_new_scan_reads_the_time_before_it() -> None:
@@ -94,7 +123,12 @@ def test_an_empty_tenant_is_up_to_date_without_activities() -> None:
     world = World([])
     world.run_until_idle(HOW)
 
-    assert seen(world).verdict == "The scan is up to date and has found no activity."
+    found = seen(world)
+
+    assert (found.tone, found.verdict) == (
+        "good",
+        "The scan is up to date and has found no activity.",
+    )
 
 
 def test_a_backlog_is_behind_and_catches_up() -> None:
@@ -107,7 +141,7 @@ def test_a_backlog_is_behind_and_catches_up() -> None:
 
     found = seen(world)
 
-    assert found.verdict == "The scan is 5 h behind and catching up."
+    assert (found.tone, found.verdict) == ("warning", "The scan is 5 h behind and catching up.")
     assert found.attention == ()
 
     world.clock.advance(HOUR)
@@ -168,6 +202,34 @@ def test_a_scan_whose_runs_no_longer_begin_does_not_run() -> None:
     assert (found.tone, found.verdict) == ("bad", "The scan has not run for 3 h.")
 
 
+@pytest.mark.parametrize(
+    ("later", "verdict"), [(0, "The scan is up to date"), (1, "The scan has not run for")]
+)
+def test_a_scan_does_not_run_once_no_run_has_begun_for_longer_than_an_hour(
+    later: int, verdict: str
+) -> None:
+    """A timer that fires once an hour is not late."""
+    ledger = ledgers.decode(healthy().ledgers.load().content or b"")
+    now = ledger.pacing.starts[-1] + HOUR + later
+
+    found = status_of(ledger, histories.empty("all"), [], policy(settle=2 * HOUR), now=now)
+
+    assert found.verdict.startswith(verdict)
+
+
+def test_time_that_will_soon_be_out_of_reach_is_the_most_urgent_thing_to_say() -> None:
+    """It is more urgent than what is lost already."""
+    world = healthy()
+    value = world.ledgers.value()
+    value["origin"] = value["settled_until"] = NOW - 28 * DAY
+    value["lost_at"] = NOW
+    world.ledgers.content = json.dumps(value).encode()
+
+    found = seen(world)
+
+    assert (found.tone, found.verdict) == ("bad", "Activities will be lost soon.")
+
+
 def test_a_paused_scan_says_until_when_by_whom_and_why() -> None:
     """A pause whose time is over is no longer said."""
     world = healthy()
@@ -201,16 +263,38 @@ def test_delay_now_is_the_age_of_the_newest_time_that_is_read() -> None:
     assert seen(World([])).delay is None
 
 
+def test_delay_is_never_negative() -> None:
+    """The clock of the last run may have been fast."""
+    ledger = ledgers.decode(healthy().ledgers.load().content or b"")
+
+    found = status_of(ledger, histories.empty("all"), [], HOW, now=NOW - HOUR)
+
+    assert found.delay == 0
+
+
+def test_the_usual_delay_is_the_median_of_the_hours_of_the_last_week() -> None:
+    """It takes a complete hour to know any."""
+    history = histories.empty("all")
+    for ago, late in ((3, 60), (4, 600), (5, 90)):
+        hour = NOW - ago * HOUR
+        look = Look(covered=HOUR, at=hour + HOUR + late * 1_000)
+        history.hours[hour] = Hour(records=1, passes={FIRST_PASS: look})
+
+    assert status_of(None, history, [], HOW, now=NOW).delay_usual == 90
+    assert status_of(None, histories.empty("all"), [], HOW, now=NOW).delay_usual is None
+
+
 def test_late_activities_are_listed_from_the_earliest_sweep_on() -> None:
-    """And from the least late on, whatever the order of the hours."""
+    """After what was ordered to scan again; and from the least late on."""
     history = histories.empty("all")
     history.hours[NOW] = Hour(
-        late_by_pass={"sweep-8d": 1, "sweep-2h": 2}, lateness={"more": 1, "2h": 2, "10m": 3}
+        late_by_pass={"sweep-8d": 1, "sweep-24h": 2, "sweep-2h": 3, "rescan-7": 4},
+        lateness={"more": 1, "2h": 2, "10m": 3},
     )
 
     found = status_of(None, history, [], HOW, now=NOW)
 
-    assert list(found.late_by_pass) == ["sweep-2h", "sweep-8d"]
+    assert list(found.late_by_pass) == ["rescan-7", "sweep-2h", "sweep-24h", "sweep-8d"]
     assert list(found.lateness) == ["10m", "2h", "more"]
 
 
@@ -233,7 +317,7 @@ def test_a_failed_run_is_the_first_thing_said() -> None:
 
     found = seen(world, lines=[line(world, "idle"), failed])
 
-    assert found.verdict == "The last run failed."
+    assert (found.tone, found.verdict) == ("bad", "The last run failed.")
     assert "<script>no disk</script>" in found.attention[0].text
     assert found.attention[0].severity == 1
 
@@ -278,19 +362,22 @@ def test_poison_is_said_while_everything_else_is_collected() -> None:
 
     found = seen(world)
 
-    assert found.verdict == "Some time cannot be read; everything else is collected."
+    assert (found.tone, found.verdict) == (
+        "warning",
+        "Some time cannot be read; everything else is collected.",
+    )
     assert [it.state for it in found.cells if it.hour == NOW - 5 * HOUR] == ["blocked"]
     assert [it.fault for it in found.slices] == ["HTTP 500"]
 
 
 @pytest.mark.parametrize(
-    ("field", "verdict", "state"),
+    ("field", "tone", "verdict", "state"),
     [
-        ("doubt", "The scan is up to date; some time is in doubt.", "in doubt"),
-        ("lost", "Activities were lost.", "lost"),
+        ("doubt", "notice", "The scan is up to date; some time is in doubt.", "in doubt"),
+        ("lost", "bad", "Activities were lost.", "lost"),
     ],
 )
-def test_doubt_and_loss_are_said(field: str, verdict: str, state: str) -> None:
+def test_doubt_and_loss_are_said(field: str, tone: str, verdict: str, state: str) -> None:
     """And shown in their hours."""
     world = healthy()
     value = world.ledgers.value()
@@ -301,7 +388,7 @@ def test_doubt_and_loss_are_said(field: str, verdict: str, state: str) -> None:
 
     found = seen(world)
 
-    assert found.verdict == verdict
+    assert (found.tone, found.verdict) == (tone, verdict)
     assert [it.state for it in found.cells if it.hour == start] == [state]
 
 
@@ -317,7 +404,10 @@ def test_a_quiet_scan_is_said_to_run_without_bringing_much() -> None:
 
     found = status_of(ledger, history, [], HOW, now=NOW)
 
-    assert found.verdict == "The scan is running, but far less than usual arrives."
+    assert (found.tone, found.verdict) == (
+        "warning",
+        "The scan is running, but far less than usual arrives.",
+    )
     assert [it.kind for it in found.attention] == ["quiet"]
 
 
@@ -331,7 +421,7 @@ def test_a_scan_that_never_brought_anything_is_said_to_bring_nothing() -> None:
 
     found = status_of(ledger, history, [], HOW, now=NOW)
 
-    assert found.verdict == "The scan is running, but nothing arrives."
+    assert (found.tone, found.verdict) == ("warning", "The scan is running, but nothing arrives.")
     assert (found.quiet_hours, found.attention[0].kind) == (8 * 24, "quiet")
 
 
