@@ -59,14 +59,15 @@ def first_per_day(load: Mapping[int, Load]) -> int | None:
     return round(weighted / sum(weights))
 
 
-def sweeps_per_day(load: Mapping[int, Load], policy: Policy) -> int | None:
+def sweeps_per_day(first: int, policy: Policy) -> int:
     """Return how many requests a day the sweeps need: one more first pass for each full look.
 
     A look by `created` asks for a page or so of each hour.
+
+    Args:
+        first: how many requests a day the first pass needs.
+        policy: which sweeps there are, and how they ask.
     """
-    first = first_per_day(load)
-    if first is None:
-        return None
     by_created = policy.sweep_by == "created" and policy.axis != "created"
     full = min(len(policy.sweeps), 2) if by_created else len(policy.sweeps)
     return first * full + DAY_MS // HOUR_MS * (len(policy.sweeps) - full)

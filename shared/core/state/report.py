@@ -242,11 +242,11 @@ def _length(told: tuple[Doubt, ...] | tuple[Loss, ...]) -> int:
 
 
 def _requests(ledger: Ledger, policy: Policy) -> dict[str, Any]:
-    first, sweeps = first_per_day(ledger.load), sweeps_per_day(ledger.load, policy)
+    first = first_per_day(ledger.load)
     return {
         "requests_per_day_first": first,
-        "requests_per_day_sweeps": sweeps,
-        "requests_per_day_needed": None if first is None or sweeps is None else first + sweeps,
+        "requests_per_day_sweeps": None if first is None else sweeps_per_day(first, policy),
+        "requests_per_day_needed": None if first is None else first + sweeps_per_day(first, policy),
         "requests_per_day_capacity": capacity(ledger.pacing, policy),
         "requests_per_day_budget": limit_per_day(policy),
     }
