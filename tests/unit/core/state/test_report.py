@@ -170,8 +170,8 @@ def test_a_report_states_decisions_whole_whatever_else_it_says() -> None:
 
     line = json.loads(encode(report_fields(tally, HOW, "idle", duration=0)))
 
-    assert [it["number"] for it in line["decisions"]] == [it.number for it in unreported(ledger)]
-    assert all(it["what"] == "at once" for it in line["decisions"])
+    whole = {"kind": "retry", "at": NOW, "by": "kim", "reason": "ü" * 500, "what": "at once"}
+    assert line["decisions"] == [{"number": it.number, **whole} for it in unreported(ledger)]
 
 
 def test_a_report_without_a_ledger_tells_no_state() -> None:

@@ -485,6 +485,13 @@ def test_fresh_time_may_be_as_young_as_settled_time() -> None:
     }
 
 
+def test_settled_time_is_at_least_five_minutes_old() -> None:
+    """Even if everything was saved at once this time."""
+    prompt = Facts(lateness=(Lag(share=1.0, seconds=1),), lateness_of=500)
+
+    assert recommended(prompt, policy(settle=MINUTE, concurrency=3)) == {"SCAN_SETTLE": "5m"}
+
+
 def test_time_is_settled_when_95_per_cent_of_its_activities_have_been_saved() -> None:
     """In whole minutes."""
     lags = tuple(
