@@ -129,6 +129,7 @@ class Scan:
         outcome: why the last run ended.
         free_at: when the claim of the last run ends: at its release, or when it expires.
         log: every request (when, start, end, pass), if a test wants it.
+        unsaved_at: the end of the time of the last run, if that died.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Scan:
         self.free_at = 0
         self.outcome: Outcome = "idle"
         self.log: list[tuple[int, int, int, str]] | None = None
+        self.unsaved_at: int | None = None
         self._due_since = BEGIN
 
     def run(
@@ -171,9 +173,11 @@ class Scan:
         self.tally.with_requests += self.tally.requests > sent
         if end is None:
             self.tally.lost += 1
+            self.unsaved_at = now + self.policy.budget
             self.free_at = now + self.policy.budget + ledgers.CLAIM_MARGIN_MS
             return dies
         self.free_at = end + AFTER_MS
+        self.release()
         return self.free_at
 
     def _work(self, start: int, now: int, budget: SharedBudget | None, dies: int) -> int | None:
@@ -259,6 +263,10 @@ class Scan:
 
     def forget(self, flights: list[Flight]) -> None:
         """Go back to what the ledger in storage says: these requests were never answered."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Release the claim."""
         raise NotImplementedError
 
     def fitted(self, piece: Slice) -> Slice:
@@ -379,6 +387,10 @@ class Whole(Scan):
             before = change(asked, requests=asked.requests - 1)
             left = (before,) if before.requests else ()
             self.ledger = ledgers.replaced(self.ledger, asked, left)
+
+    def release(self) -> None:
+        """Release the claim."""
+        self.ledger = ledgers.release(self.ledger)
 
     def _commit(self, ledger: Ledger) -> None:
         """Save a ledger, and finish its commit at once."""
@@ -600,7 +612,10 @@ class Remembered(Scan):
         self._burst = pacing.burst(policy.requests_per_minute)
 
     def claim(self, now: int) -> None:
-        """Claim the ledger."""
+        """Claim the ledger. A run that died may have sent a request for each lane besides."""
+        if self.unsaved_at is not None:
+            unsaved = [min(self.unsaved_at, now)] * self.policy.concurrency
+            self._recent, self.unsaved_at = sorted([*self._recent, *unsaved]), None
         base = now - now % HOUR_MS
         if base != self._base:
             hours = (base - self._base) // HOUR_MS
@@ -677,3 +692,6 @@ class Remembered(Scan):
             if not self._progress[bounds].pages:
                 del self._progress[bounds]
                 self._ledger = self._memory.without(self._ledger, piece)
+
+    def release(self) -> None:
+        """Release the claim, which is no part of what is remembered."""

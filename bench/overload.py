@@ -222,6 +222,7 @@ class Simulation:
             pause = self._start(end)
             events = [at for at, _ in self.flights] + ([pause] if pause else [])
             if not events:
+                self.ledger = ledgers.release(self.ledger)
                 return
             self.now = max(self.now, min(events))
             self._land()
