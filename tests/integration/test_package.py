@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -108,14 +107,22 @@ def installed(cache: Path, python: Path, contents: str, *arguments: str) -> Path
     said = f"{contents} {version(python)} {sys.platform}"
 
     def install(folder: Path) -> None:
-        # It gets its own pip, as another Python's may be too old to run there.
-        with tempfile.TemporaryDirectory() as own:
-            subprocess.run([python, "-m", "venv", own], check=True)
-            pip = [str(Path(own, "bin/python")), "-m", "pip", "install", "--quiet"]
-            options = ["--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
-            subprocess.run([*pip, *options, "--target", str(folder), *arguments], check=True)
+        command = [str(pip_of(cache, python)), "-m", "pip", "install", "--quiet", "--no-compile"]
+        options = ["--disable-pip-version-check", "--only-binary", ":all:"]
+        subprocess.run([*command, *options, "--target", str(folder), *arguments], check=True)
 
     return made_once(cache / hashlib.sha256(said.encode()).hexdigest()[:16], install)
+
+
+def pip_of(cache: Path, python: Path) -> Path:
+    """Return an interpreter with its own pip, as another Python's may be too old to run there."""
+
+    def make(folder: Path) -> None:
+        subprocess.run([python, "-m", "venv", folder], check=True)
+
+    said = f"{python} {version(python)}"
+    name = f"pip-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+    return made_once(cache / name, make) / "bin/python"
 
 
 @pytest.fixture(scope="module")
