@@ -41,8 +41,11 @@ class Compiler:
             **os.environ,
             # Otherwise it needs libraries for languages, which small machines lack.
             "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
-            # Otherwise it measures and optimises itself, which takes half of a short life.
-            "DOTNET_TieredPGO": "0",
+            # Otherwise it compiles and optimises itself several times in its short life.
+            "DOTNET_TieredCompilation": "0",
+            # Otherwise it collects garbage more often than its short life needs; this is 64 MiB.
+            "DOTNET_GCgen0size": "4000000",
+            "DOTNET_gcConcurrent": "0",
         }
         self._process = subprocess.Popen(
             [program, "jsonrpc", "--stdio"],
