@@ -21,10 +21,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -37,8 +36,7 @@ HERE = Path(__file__).resolve().parent
 NOT_FOUND = "ResourceNotFound|does not exist"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class Access(NamedTuple):
     """The credentials that a deployment signs in with.
 
     Attributes:

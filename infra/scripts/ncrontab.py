@@ -9,9 +9,9 @@ accepts; `occurrences` and `gaps` compute when the timer fires, in UTC.
 import calendar
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise, product, takewhile
+from typing import NamedTuple
 
 CALENDAR_CYCLE = 400
 """Years after which the calendar repeats, weekdays and leap days included."""
@@ -30,8 +30,7 @@ class ScheduleError(ValueError):
     """The host refuses this schedule; the message names the field and the reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(NamedTuple):
     """One of the six positions of a schedule.
 
     Attributes:
@@ -62,8 +61,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
+class Element(NamedTuple):
     """One of the values, ranges or steps that a field lists with commas.
 
     Attributes:
@@ -87,8 +85,7 @@ class Element:
         return range(self.first, self.last + 1, max(self.step or 1, 1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(NamedTuple):
     """A schedule that the host accepts.
 
     Attributes:
