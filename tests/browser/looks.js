@@ -1,5 +1,6 @@
-// Reads from a page, as it is rendered: what overflows, and the contrast of every text and sign.
-(() => {
+// Reads from a page, as it is rendered: what overflows, and which texts and signs have less contrast
+// than `least`. Of a large page, everything else would take seconds to hand over.
+(least) => {
   const channels = (color) => (color.match(/[\d.]+/g) || []).map(Number);
   const luminance = (color) => {
     const [r, g, b] = channels(color).slice(0, 3).map((it) => {
@@ -42,5 +43,9 @@
   const wide = [...document.body.querySelectorAll("*")]
     .filter((it) => !it.closest(".scroll, svg") && it.getBoundingClientRect().right > root.clientWidth + 1)
     .map((it) => it.outerHTML.slice(0, 80));
-  return { texts, signs, wide, over: root.scrollWidth - root.clientWidth };
-})()
+  const faint = [
+    ...texts.filter((it) => !(it.ratio >= least.text)),
+    ...signs.filter((it) => !(it.ratio >= least.sign)),
+  ];
+  return { texts: texts.length, faint, wide, over: root.scrollWidth - root.clientWidth };
+}
