@@ -118,15 +118,22 @@ def translated(query: str) -> str:
     return str(kusto().to_sql(query, schema={"AppTraces": list(COLUMNS)}))
 
 
+@cache
+def workspace() -> Any:  # noqa: ANN401 - a connection of the translator's
+    """Return a database, which takes long to open."""
+    return kusto().connect(config={"threads": 1})
+
+
 def answers(query: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Return the rows that a query finds in report lines."""
-    with kusto().connect() as workspace:
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        workspace.execute(f"CREATE TABLE AppTraces ({columns})")
-        workspace.executemany("INSERT INTO AppTraces VALUES (?, ?, ?)", collected(lines))
-        answer = workspace.execute(translated(query))
-        names = [str(it[0]) for it in answer.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    workspace().execute(f"CREATE OR REPLACE TABLE AppTraces ({columns})")
+    values = [list(it) for it in zip(*collected(lines), strict=True)]
+    # One by one, the rows would take most of the time.
+    workspace().execute("INSERT INTO AppTraces SELECT unnest(?), unnest(?), unnest(?)", values)
+    answer = workspace().execute(translated(query))
+    names = [str(it[0]) for it in answer.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 def collected(lines: Sequence[Line]) -> list[tuple[datetime, str, str]]:
