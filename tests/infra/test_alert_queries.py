@@ -4,7 +4,7 @@ There is no Kusto here. A translator runs the queries as SQL on DuckDB and refus
 know. That proves what a query means, and not that a workspace accepts it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -126,9 +126,14 @@ def workspace() -> Any:  # noqa: ANN401 - a connection of the translator's
 
 def answers(query: str, lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Return the rows that a query finds in report lines."""
+    return answers_in(collected(lines), query)
+
+
+def answers_in(rows: Iterable[tuple[datetime, str, str]], query: str) -> list[dict[str, Any]]:
+    """Return the rows that a query finds in those of the workspace's table."""
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     workspace().execute(f"CREATE OR REPLACE TABLE AppTraces ({columns})")
-    values = [list(it) for it in zip(*collected(lines), strict=True)]
+    values = [list(it) for it in zip(*rows, strict=True)]
     # One by one, the rows would take most of the time.
     workspace().execute("INSERT INTO AppTraces SELECT unnest(?), unnest(?), unnest(?)", values)
     answer = workspace().execute(translated(query))

@@ -19,7 +19,7 @@ from tests.infra.monitored import (
     flaws,
     predict,
 )
-from tests.infra.test_alert_queries import COLUMNS, kusto, translated
+from tests.infra.test_alert_queries import answers_in
 from tests.infra.test_alerts import DESCRIPTION_MOST, LENGTHS, METRIC_WINDOWS, columns, of_type
 from tests.test_docs import anchors, rows
 
@@ -94,13 +94,7 @@ def fires(name: str, lines: Sequence[Line]) -> list[tuple[str, ...]]:
         for it in [*lines, Line(1, '{"event":"scan"}'), Line(1, "python exited")]
         if it.age < LENGTHS[window]
     ]
-    with kusto().connect() as workspace:
-        named = ", ".join(f"{column} {kind}" for column, kind in COLUMNS.items())
-        workspace.execute(f"CREATE TABLE AppTraces ({named})")
-        workspace.executemany("INSERT INTO AppTraces VALUES (?, ?, ?)", seen)
-        answer = workspace.execute(translated(rule["query"]))
-        names = [str(it[0]) for it in answer.description or ()]
-        found = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+    found = answers_in(seen, rule["query"])
     assert (rule["operator"], rule["threshold"]) == ("GreaterThan", 0)
     return sorted({tuple(row[it["name"]] for it in rule["dimensions"]) for row in found})
 
