@@ -18,8 +18,8 @@ SCAN_LIST_KEPT = "scans-in-use.json"
 
 def stamp(instant: int) -> str:
     """Return epoch milliseconds as `20261123T050500000Z`: sorts by time, needs no escaping."""
-    whole = _utc(instant)
-    return f"{whole:%Y%m%dT%H%M%S}{instant % 1000:03}Z"
+    whole = _utc(instant)[:19].replace("-", "").replace(":", "")
+    return f"{whole}{instant % 1000:03}Z"
 
 
 def parts_prefix(scan: str) -> str:
@@ -123,7 +123,7 @@ def _instant(whole: str, rest: str) -> int:
 def hour_prefix(scan: str, instant: int) -> str:
     """Return what the names of all parts of this instant's UTC hour begin with."""
     hour = _utc(instant)
-    return f"{parts_prefix(scan)}date={hour:%Y-%m-%d}/hour={hour:%H}/"
+    return f"{parts_prefix(scan)}date={hour[:10]}/hour={hour[11:13]}/"
 
 
 _FOLDER = re.compile(r"scan=[a-z0-9-]+(/date=\d{4}-\d\d-\d\d(/hour=\d\d)?)?")
@@ -202,7 +202,7 @@ def runs_name(scan: str, now: int, volume: int = 1) -> str:
     One that is full is followed by the next volume, whose name sorts behind it.
     """
     more = f".more-{volume:02}" if volume > 1 else ""
-    return f"{runs_prefix(scan)}{_utc(now):%Y-%m-%d}{more}.jsonl"
+    return f"{runs_prefix(scan)}{_utc(now)[:10]}{more}.jsonl"
 
 
 def quarantine_prefix(scan: str) -> str:
@@ -221,9 +221,12 @@ def quarantine_slot(scan: str, name: str) -> int | None:
     return int(digits) if re.fullmatch(r"[0-9]{2}", digits) else None
 
 
-def _utc(instant: int) -> datetime:
-    """Return the second of an instant, for any year: `fromtimestamp` refuses some on Windows."""
-    return _EPOCH + timedelta(seconds=instant // 1000)
+def _utc(instant: int) -> str:
+    """Return the second of an instant such as `2026-11-23T05:05:00+00:00`.
+
+    `fromtimestamp` refuses some years on Windows, and `strftime` takes twice as long.
+    """
+    return (_EPOCH + timedelta(seconds=instant // 1000)).isoformat()
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
