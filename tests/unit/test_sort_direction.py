@@ -71,7 +71,8 @@ def test_another_sort_direction_is_learned_once_and_then_requested(direction: st
 
 def test_the_configured_direction_is_tried_again_after_a_day() -> None:
     """One request tries it, and the result holds for another day."""
-    world = world_of(Tenant.of([NOW - 2 * HOUR + 15_001 * n for n in range(12_000)]), "desc")
+    moments = [NOW - 2 * HOUR + 15_001 * n for n in range(12_000)]
+    world = world_of(Tenant.of(moments, record_size=900), "desc")
     by = policy(lookback=2 * HOUR, sweeps=())
     days = []
 
