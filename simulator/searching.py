@@ -130,9 +130,13 @@ def _within(spans: Spans, keys: Sequence[int]) -> Callable[[int], bool]:
 
 def is_visible(created: int, row: int, wanted: Search) -> bool:
     """Return whether an activity that was saved at `created` is already shown."""
-    if wanted.visible_at_ms is None:
+    if wanted.visible_at_ms is None or created + wanted.jitter_ms <= wanted.visible_at_ms:
         return True
-    return visible_from(created, row, wanted.jitter_ms) <= wanted.visible_at_ms
+    # Only in between does the delay matter, which takes longer to draw.
+    return (
+        created <= wanted.visible_at_ms
+        and visible_from(created, row, wanted.jitter_ms) <= wanted.visible_at_ms
+    )
 
 
 def visible_from(created: int, row: int, jitter_ms: int) -> int:
