@@ -20,6 +20,7 @@ from shared.core.model import (
     ApiClock,
     Head,
     Ledger,
+    Pacing,
     Policy,
     Slice,
 )
@@ -153,8 +154,7 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
             no operator has accepted the change.
     """
     ledger = resumed_in_time(_rescoped(ledger, now, policy), now)
-    paced = note_start(_with_unsaved(ledger, now, policy).pacing, now)
-    ledger = change(ledger, pacing=paced)
+    ledger = change(ledger, pacing=note_start(_with_unsaved(ledger, now, policy), now))
     until = settles_until(ledger, now, policy)
     return change(
         with_proof(ledger, settle(proof_in(ledger), until)),
@@ -167,16 +167,16 @@ def claim(ledger: Ledger, *, run: str, now: int, policy: Policy) -> Ledger:
     )
 
 
-def _with_unsaved(ledger: Ledger, now: int, policy: Policy) -> Ledger:
-    """Return the ledger with the requests that the last run sent and could not save.
+def _with_unsaved(ledger: Ledger, now: int, policy: Policy) -> Pacing:
+    """Return the pacing with the requests that the last run sent and could not save.
 
     A run that was killed never released its claim. Every answer is saved with the requests before
     it, so only those that were pending can be missing. The latest is from the end of its time.
     """
     if not ledger.claimed_until:
-        return ledger
+        return ledger.pacing
     at = min(ledger.claimed_until - CLAIM_MARGIN_MS, now)
-    return change(ledger, pacing=note_unsaved(ledger.pacing, now, policy.concurrency, at=at))
+    return note_unsaved(ledger.pacing, now, policy.concurrency, at=at)
 
 
 def release(ledger: Ledger) -> Ledger:
