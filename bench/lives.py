@@ -174,7 +174,7 @@ class Scan:
         if end is None:
             self.tally.lost += 1
             self.unsaved_at = now + self.policy.budget
-            self.free_at = now + self.policy.budget + ledgers.CLAIM_MARGIN_MS
+            self.free_at = self.unsaved_at + ledgers.CLAIM_MARGIN_MS
             return dies
         self.free_at = end + AFTER_MS
         self.release()
@@ -614,8 +614,8 @@ class Remembered(Scan):
     def claim(self, now: int) -> None:
         """Claim the ledger. A run that died may have sent a request for each lane besides."""
         if self.unsaved_at is not None:
-            unsaved = [min(self.unsaved_at, now)] * self.policy.concurrency
-            self._recent, self.unsaved_at = sorted([*self._recent, *unsaved]), None
+            self._recent += [self.unsaved_at] * self.policy.concurrency
+            self.unsaved_at = None
         base = now - now % HOUR_MS
         if base != self._base:
             hours = (base - self._base) // HOUR_MS
@@ -694,4 +694,4 @@ class Remembered(Scan):
                 self._ledger = self._memory.without(self._ledger, piece)
 
     def release(self) -> None:
-        """Release the claim, which is no part of what is remembered."""
+        """Release the claim, which no remembered answer depends on."""

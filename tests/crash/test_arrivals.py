@@ -27,12 +27,10 @@ class Life:
 
     Attributes:
         arrived: when each request arrived.
-        killed: number of runs that were killed.
     """
 
     def __init__(self, rng: random.Random) -> None:
         self.arrived: list[int] = []
-        self.killed = 0
         self._rng = rng
         self._now = NOW
         self.how: Policy = policy(
@@ -63,7 +61,6 @@ class Life:
                 heappop(pending)
                 self._stored = ledger  # An answer is saved, with every request before it.
         if dies < ends:
-            self.killed += 1
             return
         self._now = max([self._now, *pending])
         self._stored = ledgers.release(ledger)
