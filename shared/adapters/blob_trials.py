@@ -52,10 +52,7 @@ def _state(container: ContainerClient) -> Iterator[Trial]:
         ("create (state)", lambda: _create(blob)),
         ("refuse a second creation (state)", lambda: _refused(blob, None)),
         ("replace the version that was read (state)", lambda: _replace(blob)),
-        (
-            "refuse to replace another version (state)",
-            lambda: _refused(blob, '"0x0"'),
-        ),
+        ("refuse to replace another version (state)", lambda: _refused(blob, '"0x0"')),
         ("read (state)", lambda: _read(blob)),
         ("list (state)", lambda: _list(container)),
         ("stage and commit (state)", lambda: _commit(part)),
